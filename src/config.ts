@@ -1,0 +1,98 @@
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
+const flag = z.stringbool()
+
+const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+
+/** Every setting Sluice reads from the environment: its check, its default and what it means. README and .env.example are made from it. */
+export const settings = z.object({
+  PORT: whole(0, 65535).default(4000).describe('Port of the HTTP server; 0 takes a free one.'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on. Use 0.0.0.0 to accept other machines.'),
+  PUBLIC_URL: httpUrl
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional()
+    .describe('How clients reach this server; links in resolved tasks start with it. Default: http://localhost:PORT.'),
+  DATA_DIR: z
+    .string()
+    .min(1)
+    .default('data')
+    .transform((path) => resolve(path))
+    .describe('Folder of the embedded PostgreSQL and of the generated secret key.'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
+    .optional()
+    .describe('PostgreSQL 15 or newer to use instead of the embedded one.'),
+  SECRET_KEY: z
+    .string()
+    .min(32)
+    .optional()
+    .describe('Seals the credentials of storages in the database. Default: made once and kept in DATA_DIR/secret.key.'),
+  ADMIN_TOKEN: z
+    .string()
+    .min(24)
+    .optional()
+    .describe('An API token that is always valid. Default: one is made and printed at the first start.'),
+  LOCAL_FILES_ROOT: z
+    .string()
+    .min(1)
+    .transform((path) => resolve(path))
+    .optional()
+    .describe('Folder whose subfolders may be connected as local storages. Unset: local storages are disabled.'),
+  LOG_LEVEL: z
+    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .default('warn')
+    .describe('Least important level that is logged, as JSON lines on standard error.'),
+  GRAPHIQL: flag.default(true).describe('Serve the GraphiQL page at /graphql.'),
+  INTROSPECTION: flag.default(true).describe('Answer introspection queries.'),
+  WORKER_CONCURRENCY: whole(1, 64).default(4).describe('Syncs that one process runs at the same time.'),
+  READ_CONCURRENCY: whole(1, 512).default(32).describe('Objects that one sync reads at the same time.'),
+  STORAGE_IN_PROGRESS_TIMER: z.coerce
+    .number()
+    .positive()
+    .max(3600)
+    .default(5)
+    .describe('Seconds between two heartbeats of a running sync; after five without one the sync counts as lost.'),
+  RESOLVER_PROXY_BUFFER_SIZE: whole(1024, 16 * 2 ** 20)
+    .default(65536)
+    .describe('Bytes that one proxied stream may hold in memory.'),
+  RESOLVER_PROXY_TIMEOUT: z.coerce
+    .number()
+    .min(0)
+    .max(86400)
+    .default(10)
+    .describe('Seconds that one proxied stream may stay open; 0 = no bound.'),
+  RESOLVER_PROXY_MAX_RANGE_SIZE: whole(1024, 2 ** 40)
+    .default(7340032)
+    .describe('Most bytes in one answer to a range request; longer ranges get a shorter 206.'),
+  RESOLVER_PROXY_CACHE_TIMEOUT: whole(0, 31536000)
+    .default(3600)
+    .describe('Seconds that a browser may keep proxied bytes.'),
+})
+
+/** The settings, checked, with defaults filled in. */
+export type Config = z.infer<typeof settings>
+
+/** The environment holds values that cannot be used. `faults` names every one of them, one per line. */
+export class ConfigError extends Error {
+  readonly faults: string[]
+  constructor(faults: string[]) {
+    super(`The settings cannot be used:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)
+    this.name = 'ConfigError'
+    this.faults = faults
+  }
+}
+
+/**
+ * Reads the settings from `env` (normally `process.env`, which only main.ts hands in). An empty value counts as unset.
+ * @throws ConfigError naming all faults at once; a faulty value is not repeated, since it may be a secret.
+ */
+export function readConfig(env: Record<string, string | undefined>): Config {
+  const given = Object.fromEntries(
+    Object.keys(settings.shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
+  )
+  const result = settings.safeParse(given)
+  if (result.success) return result.data
+  throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`))
+}

@@ -1,0 +1,8 @@
+import { FirstLight } from './0001-first-light.ts'
+import { JobQueue } from './0002-job-queue.ts'
+
+/** Every migration, oldest first. A migration that has shipped is never edited. */
+export const migrations = [
+  { name: '0001-first-light', class: FirstLight },
+  { name: '0002-job-queue', class: JobQueue },
+]

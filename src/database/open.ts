@@ -1,0 +1,74 @@
+import { Migrator } from '@mikro-orm/migrations'
+import { MikroORM, type Options } from '@mikro-orm/postgresql'
+import pg from 'pg'
+import { entities } from '../entities/index.ts'
+import { parseJson } from '../json.ts'
+import { type Logger } from '../logger.ts'
+import { migrations } from './migrations/index.ts'
+
+// Task data keeps its digits on the way out of the database, too.
+pg.types.setTypeParser(pg.types.builtins.JSON, parseJson)
+pg.types.setTypeParser(pg.types.builtins.JSONB, parseJson)
+
+/** Tables of the job queue live in the same database; the ORM's schema diff must leave them alone. */
+export const queueTables = ['agenda_jobs', 'agenda_logs']
+
+/** The ORM's options for a database at `url`; shared with the ORM's own command line. */
+export function ormOptions(url: string): Options {
+  return {
+    clientUrl: url,
+    ...unixSocket(url),
+    entities,
+    extensions: [Migrator],
+    migrations: { migrationsList: migrations, path: 'src/database/migrations', snapshot: false, emit: 'ts' },
+    schemaGenerator: { skipTables: queueTables },
+    pool: { min: 0, max: 20, idleTimeoutMillis: 30_000 },
+    discovery: { checkDuplicateTableNames: true },
+  } as Options
+}
+
+/** `postgres:///db?host=/folder` reaches a unix socket; the ORM's URL parser does not know the form. */
+function unixSocket(url: string): Pick<Options, 'host' | 'user' | 'password' | 'dbName' | 'clientUrl'> | undefined {
+  const parsed = new URL(url)
+  const host = parsed.searchParams.get('host')
+  if (!host) return undefined
+  const { searchParams, pathname } = parsed
+  return {
+    clientUrl: undefined,
+    host,
+    user: searchParams.get('user') ?? undefined,
+    password: searchParams.get('password') ?? undefined,
+    dbName: pathname.slice(1),
+  }
+}
+
+/**
+ * Connects and brings the schema up to date. Safe when several processes start at once: one migrates, the others wait.
+ * The caller closes the ORM.
+ */
+export async function openDatabase(url: string, logger: Logger): Promise<MikroORM> {
+  const orm = await MikroORM.init({
+    ...ormOptions(url),
+    logger: (message) => logger.debug(message),
+  })
+  const gate = new pg.Client(connectionOf(url))
+  try {
+    await gate.connect()
+    await gate.query(`select pg_advisory_lock(hashtext('sluice migrations'))`)
+    await orm.migrator.up()
+  } catch (error) {
+    await orm.close(true)
+    throw error
+  } finally {
+    await gate.end()
+  }
+  return orm
+}
+
+/** What a bare `pg` client or pool needs to reach the database at `url`. */
+export function connectionOf(url: string): pg.ClientConfig {
+  const socket = unixSocket(url)
+  return socket
+    ? { host: socket.host, user: socket.user, password: socket.password as string, database: socket.dbName }
+    : { connectionString: url }
+}

@@ -1,0 +1,16 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+
+/** A key to the API. Only the token's SHA-256 is kept. */
+export const ApiTokenEntity = defineEntity({
+  name: 'ApiToken',
+  tableName: 'api_token',
+  properties: {
+    id: p.bigint('number').primary(),
+    name: p.text(),
+    hash: p.text().unique(),
+    createdAt: p.datetime().defaultRaw('now()'),
+    revokedAt: p.datetime().nullable(),
+  },
+})
+
+export type ApiToken = InferEntity<typeof ApiTokenEntity>

@@ -1,0 +1,24 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { AnnotationEntity } from './annotation.ts'
+import { StorageEntity } from './storage.ts'
+
+/** Ties an annotation to the object it was written to. */
+export const ExportLinkEntity = defineEntity({
+  name: 'ExportLink',
+  tableName: 'export_link',
+  properties: {
+    id: p.bigint('number').primary(),
+    storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(false),
+    annotation: () => p.manyToOne(AnnotationEntity).mapToPk().deleteRule('cascade').index(),
+    key: p.text().collation('C'),
+    objectExists: p.boolean().default(true),
+    createdAt: p.datetime().defaultRaw('now()'),
+    updatedAt: p
+      .datetime()
+      .defaultRaw('now()')
+      .onUpdate(() => new Date()),
+  },
+  uniques: [{ properties: ['storage', 'annotation'] }],
+})
+
+export type ExportLink = InferEntity<typeof ExportLinkEntity>

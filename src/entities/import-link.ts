@@ -1,0 +1,32 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { StorageEntity } from './storage.ts'
+import { TaskEntity } from './task.ts'
+
+/** Ties a task to the object, or the row of an object, that it was made from. The unique index makes any repeated import harmless. */
+export const ImportLinkEntity = defineEntity({
+  name: 'ImportLink',
+  tableName: 'import_link',
+  properties: {
+    id: p.bigint('number').primary(),
+    storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(false),
+    task: () => p.manyToOne(TaskEntity).mapToPk().deleteRule('cascade').index(),
+    // Keys are bytes: "C" compares them as such, in the order in which buckets list.
+    key: p.text().collation('C'),
+    /** -1 when the object is one task. */
+    rowGroup: p.integer().default(-1),
+    /** -1 when the object is one task. */
+    rowIndex: p.integer().default(-1),
+    objectExists: p.boolean().default(true),
+    size: p.bigint('number').nullable(),
+    etag: p.text().nullable(),
+    lastModified: p.datetime().nullable(),
+    createdAt: p.datetime().defaultRaw('now()'),
+    updatedAt: p
+      .datetime()
+      .defaultRaw('now()')
+      .onUpdate(() => new Date()),
+  },
+  uniques: [{ properties: ['storage', 'key', 'rowGroup', 'rowIndex'] }],
+})
+
+export type ImportLink = InferEntity<typeof ImportLinkEntity>

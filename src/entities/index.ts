@@ -1,0 +1,26 @@
+import { AnnotationEntity } from './annotation.ts'
+import { ApiTokenEntity } from './api-token.ts'
+import { EventEntity } from './event.ts'
+import { ExportLinkEntity } from './export-link.ts'
+import { ImportLinkEntity } from './import-link.ts'
+import { PredictionEntity } from './prediction.ts'
+import { ProjectEntity } from './project.ts'
+import { StorageEntity } from './storage.ts'
+import { SyncIssueEntity } from './sync-issue.ts'
+import { SyncRunEntity } from './sync-run.ts'
+import { TaskEntity } from './task.ts'
+
+/** Every table that the ORM owns. */
+export const entities = [
+  ProjectEntity,
+  TaskEntity,
+  AnnotationEntity,
+  PredictionEntity,
+  StorageEntity,
+  ImportLinkEntity,
+  ExportLinkEntity,
+  SyncRunEntity,
+  SyncIssueEntity,
+  EventEntity,
+  ApiTokenEntity,
+]

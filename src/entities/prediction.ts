@@ -1,0 +1,19 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import type { Json } from '../json.ts'
+import { TaskEntity } from './task.ts'
+
+/** A model's labels for a task. */
+export const PredictionEntity = defineEntity({
+  name: 'Prediction',
+  tableName: 'prediction',
+  properties: {
+    id: p.bigint('number').primary(),
+    task: () => p.manyToOne(TaskEntity).mapToPk().deleteRule('cascade').index(),
+    result: p.json<Json>().columnType('json'),
+    score: p.double().nullable(),
+    modelVersion: p.text().nullable(),
+    createdAt: p.datetime().defaultRaw('now()'),
+  },
+})
+
+export type Prediction = InferEntity<typeof PredictionEntity>

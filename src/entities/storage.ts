@@ -1,0 +1,45 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { ProjectEntity } from './project.ts'
+
+/** IMPORT storages are places that tasks come from, EXPORT storages places that annotations go to. */
+export const storageDirections = ['IMPORT', 'EXPORT'] as const
+export type StorageDirection = (typeof storageDirections)[number]
+/** TASKS: each object is a task file. FILES: each object is one task whose data is its URI. */
+export const importMethods = ['TASKS', 'FILES'] as const
+export type ImportMethod = (typeof importMethods)[number]
+
+/** A connected place, of either direction and any provider. `location` is checked by the provider's own schema. */
+export const StorageEntity = defineEntity({
+  name: 'Storage',
+  tableName: 'storage',
+  properties: {
+    id: p.bigint('number').primary(),
+    project: () => p.manyToOne(ProjectEntity).mapToPk().deleteRule('cascade').index(false),
+    direction: p.enum(storageDirections),
+    provider: p.text(),
+    title: p.text().nullable(),
+    description: p.text().nullable(),
+    location: p.json<Record<string, unknown>>(),
+    /** The secrets, sealed; null when there are none. */
+    secrets: p.text().nullable(),
+    /** What makes two storages of a project the same: provider, place and filter. */
+    fingerprint: p.text(),
+    /** The last queued run; its status is the storage's status. No foreign key: runs belong to storages already. */
+    lastRun: p.bigint('number').nullable(),
+    lastSyncAt: p.datetime().nullable(),
+    lastSyncCount: p.bigint('number').nullable(),
+    importMethod: p.enum(importMethods).default('FILES'),
+    regexFilter: p.text().nullable(),
+    recursive: p.boolean().default(true),
+    presign: p.boolean().default(true),
+    presignTtlMinutes: p.integer().default(15),
+    createdAt: p.datetime().defaultRaw('now()'),
+    updatedAt: p
+      .datetime()
+      .defaultRaw('now()')
+      .onUpdate(() => new Date()),
+  },
+  indexes: [{ properties: ['project', 'id'] }, { properties: ['project', 'fingerprint'] }],
+})
+
+export type Storage = InferEntity<typeof StorageEntity>

@@ -1,0 +1,25 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import type { ErrorCode } from '../errors.ts'
+import { SyncRunEntity } from './sync-run.ts'
+
+/** One object or row that a run could not take, and why. */
+export const SyncIssueEntity = defineEntity({
+  name: 'SyncIssue',
+  tableName: 'sync_issue',
+  properties: {
+    id: p.bigint('number').primary(),
+    run: () => p.manyToOne(SyncRunEntity).mapToPk().deleteRule('cascade').index(false),
+    key: p.text().collation('C').nullable(),
+    /** -1 when the whole object is meant. */
+    rowGroup: p.integer().default(-1),
+    /** -1 when the whole object is meant. */
+    rowIndex: p.integer().default(-1),
+    code: p.text().$type<ErrorCode>(),
+    message: p.text(),
+    retryable: p.boolean(),
+    createdAt: p.datetime().defaultRaw('now()'),
+  },
+  indexes: [{ properties: ['run', 'id'] }],
+})
+
+export type SyncIssue = InferEntity<typeof SyncIssueEntity>

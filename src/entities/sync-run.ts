@@ -1,0 +1,60 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { StorageEntity } from './storage.ts'
+
+/** The states of a run. The first two are active, the others final. A storage that was never synced shows INITIALIZED. */
+export const syncStatuses = [
+  'QUEUED',
+  'IN_PROGRESS',
+  'COMPLETED',
+  'COMPLETED_WITH_ERRORS',
+  'FAILED',
+  'CANCELED',
+] as const
+export type SyncStatus = (typeof syncStatuses)[number]
+
+const count = () => p.bigint('number').default(0)
+
+/** One execution of an import or export. */
+export const SyncRunEntity = defineEntity({
+  name: 'SyncRun',
+  tableName: 'sync_run',
+  properties: {
+    id: p.bigint('number').primary(),
+    storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(false),
+    status: p.enum(syncStatuses).default('QUEUED'),
+    /** Counts the workers that took the run; a worker that holds an older number may not write (fencing). */
+    attempt: p.integer().default(1),
+    /** Where the listing continues: the provider's cursor, committed with the page it follows. */
+    cursor: p.text().nullable(),
+    /** The job in the queue; null in the moment between queueing and enqueueing. */
+    jobId: p.text().nullable(),
+    cancelRequested: p.boolean().default(false),
+    failure: p.text().nullable(),
+    listed: count(),
+    matched: count(),
+    existed: count(),
+    created: count(),
+    updated: count(),
+    missing: count(),
+    exported: count(),
+    skipped: count(),
+    deleted: count(),
+    failed: count(),
+    bytesRead: count(),
+    queuedAt: p.datetime().defaultRaw('now()'),
+    startedAt: p.datetime().nullable(),
+    heartbeatAt: p.datetime().nullable(),
+    finishedAt: p.datetime().nullable(),
+  },
+  indexes: [{ properties: ['storage', 'id'] }],
+  uniques: [
+    // One active run per storage, whatever the number of processes that ask for one.
+    {
+      name: 'sync_run_active_unique',
+      properties: ['storage'],
+      where: "status in ('QUEUED', 'IN_PROGRESS')",
+    },
+  ],
+})
+
+export type SyncRun = InferEntity<typeof SyncRunEntity>

@@ -1,0 +1,129 @@
+/** Every error code the product can show, with its HTTP status, whether trying again later may help, and words for the public. */
+export const errorTable = {
+  VALIDATION: { status: 400, retryable: false, words: 'Some of the input is not valid.' },
+  UNAUTHENTICATED: { status: 401, retryable: false, words: 'Send an API token: Authorization: Bearer <token>.' },
+  FORBIDDEN: { status: 403, retryable: false, words: 'You may not do this.' },
+  NOT_FOUND: { status: 404, retryable: false, words: 'There is no such thing, or you may not see it.' },
+  CONFLICT: { status: 409, retryable: true, words: 'This is not possible in the present state.' },
+  DUPLICATE_STORAGE: { status: 409, retryable: false, words: 'This place is already connected to the project.' },
+  OVERLAPPING_STORAGE: {
+    status: 409,
+    retryable: false,
+    words: 'An import and an export of this project would share a place.',
+  },
+  CHECK_FAILED: { status: 422, retryable: true, words: 'The connection does not work.' },
+  INTERNAL: { status: 500, retryable: true, words: 'Something went wrong on our side.' },
+
+  BAD_CREDENTIALS: {
+    status: 502,
+    retryable: false,
+    words: 'The credentials are not accepted. Check the key id and the secret.',
+  },
+  DENIED: { status: 502, retryable: false, words: 'The credentials are valid, but may not do this.' },
+  NO_SUCH_BUCKET: { status: 502, retryable: false, words: 'There is no bucket or container of this name.' },
+  WRONG_REGION: { status: 502, retryable: false, words: 'The bucket is in another region.' },
+  EMPTY_PREFIX: { status: 422, retryable: false, words: 'No object was found under this prefix.' },
+  UNRESOLVABLE_HOST: { status: 504, retryable: true, words: 'The host name of the endpoint cannot be resolved.' },
+  CONNECTION_REFUSED: { status: 504, retryable: true, words: 'The endpoint refuses connections.' },
+  TLS_FAILED: { status: 504, retryable: false, words: 'No trusted TLS connection to the endpoint is possible.' },
+  TIMEOUT: { status: 504, retryable: true, words: 'The storage did not answer in time.' },
+  UNREACHABLE: { status: 504, retryable: true, words: 'The storage cannot be reached.' },
+  THROTTLED: { status: 503, retryable: true, words: 'The storage asks to slow down.' },
+  OBJECT_MISSING: { status: 404, retryable: false, words: 'The object does not exist.' },
+  PRECONDITION_FAILED: { status: 412, retryable: true, words: 'The object has changed.' },
+  RANGE_UNSATISFIABLE: { status: 416, retryable: false, words: 'The range lies past the end of the object.' },
+  CONSOLE_URL: {
+    status: 422,
+    retryable: false,
+    words: 'This is the address of a website or console, not of the storage API.',
+  },
+  UNEXPECTED_ANSWER: { status: 502, retryable: true, words: 'The storage answered in a way that is not understood.' },
+  LOCAL_FILES_DISABLED: {
+    status: 422,
+    retryable: false,
+    words: 'Local storages are disabled. Set LOCAL_FILES_ROOT on the server.',
+  },
+  LOCAL_PATH_OUTSIDE_ROOT: { status: 422, retryable: false, words: 'The path leaves LOCAL_FILES_ROOT.' },
+  LOCAL_PATH_IS_ROOT: { status: 422, retryable: false, words: 'Choose a folder inside LOCAL_FILES_ROOT, not the root.' },
+  LOCAL_PATH_MISSING: { status: 422, retryable: false, words: 'There is no such folder.' },
+
+  NOT_JSON: { status: 422, retryable: false, words: 'The object is not valid JSON.' },
+  NOT_A_TASK: { status: 422, retryable: false, words: 'A task must be a JSON object.' },
+  BINARY_IN_TASKS: {
+    status: 422,
+    retryable: false,
+    words: 'The object is not text. To import files as they are, use the import method FILES.',
+  },
+  TASK_TOO_LARGE: { status: 422, retryable: false, words: 'One task is larger than can be imported.' },
+  KEY_TOO_LONG: { status: 422, retryable: false, words: 'The key is too long to be linked.' },
+  ENVELOPE_WITHOUT_DATA: {
+    status: 422,
+    retryable: false,
+    words: 'Predictions or annotations need a "data" object beside them.',
+  },
+  BAD_ENVELOPE: { status: 422, retryable: false, words: 'The predictions or annotations of a task are malformed.' },
+  BODY_CUT: { status: 502, retryable: true, words: 'The object ended before all of it was read.' },
+} as const satisfies Record<string, { status: number; retryable: boolean; words: string }>
+
+/** A stable, public error code. */
+export type ErrorCode = keyof typeof errorTable
+
+/** A fault with a stable code and words that may be shown to the public. What must stay inside goes into `cause`. */
+export class SluiceError extends Error {
+  readonly code: ErrorCode
+  constructor(code: ErrorCode, message: string = errorTable[code].words, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'SluiceError'
+    this.code = code
+  }
+  /** True if the same call may succeed later without any change. */
+  get retryable(): boolean {
+    return errorTable[this.code].retryable
+  }
+  /** The HTTP status this fault has at the door. */
+  get status(): number {
+    return errorTable[this.code].status
+  }
+}
+
+/** A fault in one input field; `path` leads to it, such as `input.location.s3.bucket`. */
+export interface FieldError {
+  path: string
+  message: string
+}
+
+/** Input was refused. Nothing was changed. */
+export class ValidationError extends SluiceError {
+  readonly fieldErrors: FieldError[]
+  constructor(fieldErrors: FieldError[]) {
+    super('VALIDATION', fieldErrors.map((e) => `${e.path}: ${e.message}`).join(' '))
+    this.name = 'ValidationError'
+    this.fieldErrors = fieldErrors
+  }
+}
+
+/** What was named does not exist, or the viewer may not know of it. */
+export class NotFoundError extends SluiceError {
+  constructor(message?: string) {
+    super('NOT_FOUND', message)
+    this.name = 'NotFoundError'
+  }
+}
+
+/** Not possible in the present state, such as cancelling a sync that has ended. */
+export class ConflictError extends SluiceError {
+  constructor(message?: string) {
+    super('CONFLICT', message)
+    this.name = 'ConflictError'
+  }
+}
+
+/** The messages of an error and its causes, innermost last, as one line for a log or a failure text. */
+export function describeError(error: unknown): string {
+  const parts: string[] = []
+  for (let at: unknown = error; at instanceof Error && parts.length < 5; at = at.cause) {
+    const text = at instanceof SluiceError ? at.message : `${at.name}: ${at.message}`
+    if (!parts.includes(text)) parts.push(text)
+  }
+  return parts.join(' ← ') || String(error)
+}

@@ -1,0 +1,33 @@
+/** Any JSON value. A number that JavaScript cannot hold exactly is a `RawNumber`. */
+export type Json = null | boolean | number | string | RawNumber | Json[] | { [key: string]: Json }
+
+/** A JSON object. */
+export type JsonObject = { [key: string]: Json }
+
+/** A number kept as its digits; `JSON.stringify` writes them back unchanged. */
+export type RawNumber = { readonly rawJSON: string }
+
+const mayLoseDigits = /\d[\d.]{15}/
+
+type SourceReviver = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown
+const raw = (JSON as unknown as { rawJSON(text: string): RawNumber }).rawJSON
+
+const keepDigits: SourceReviver = (_key, value, { source }) => {
+  if (typeof value !== 'number' || source === undefined || source.length < 16) return value
+  return JSON.stringify(value) === source || !/^-?\d+$/.test(source) || Number.isSafeInteger(value) ? value : raw(source)
+}
+
+/**
+ * `JSON.parse` that keeps the digits of integers beyond 2^53 (they become `RawNumber`s).
+ * @throws SyntaxError when the text is not JSON.
+ */
+export function parseJson(text: string): Json {
+  return mayLoseDigits.test(text)
+    ? (JSON.parse(text, keepDigits as Parameters<typeof JSON.parse>[1]) as Json)
+    : (JSON.parse(text) as Json)
+}
+
+/** True for a JSON object: not null, no array, no number kept as digits. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !('rawJSON' in value)
+}

@@ -1,0 +1,161 @@
+import { constants, type Stats } from 'node:fs'
+import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, resolve, sep } from 'node:path'
+import { Readable } from 'node:stream'
+import { SluiceError } from '../errors.ts'
+import { contentTypeOf } from './content-type.ts'
+import type { LocalFilesLocation } from './local-files.ts'
+import { type FoundFile, walk } from './local-walk.ts'
+import type { ByteRange, ObjectInfo, Provider } from './provider.ts'
+
+/** Opens a folder below `root`. No path and no symbolic link leads out of the folder: what a path really is decides. */
+export async function openLocalFolder({ path }: LocalFilesLocation, root: string | undefined): Promise<Provider> {
+  if (root === undefined) throw new SluiceError('LOCAL_FILES_DISABLED')
+  const wanted = resolve(root, path)
+  if (wanted !== root && !inside(wanted, root)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
+
+  /** The folder's real path. Looked up at every use, since links can change. */
+  const folder = async (): Promise<string> => {
+    const [realRoot, real] = await Promise.all([resolvePath(root, 'LOCAL_PATH_MISSING'), resolvePath(wanted, 'LOCAL_PATH_MISSING')])
+    if (real === realRoot) throw new SluiceError('LOCAL_PATH_IS_ROOT')
+    if (!inside(real, realRoot)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
+    return real
+  }
+
+  /** The real path of the object `key`, which must lie inside the folder. */
+  const locate = async (key: string): Promise<string> => {
+    const real = await folder()
+    if (key.includes('\0') || !inside(resolve(root, key), wanted)) throw new SluiceError('OBJECT_MISSING')
+    const target = await resolvePath(join(root, key), 'OBJECT_MISSING')
+    if (!inside(target, real)) throw new SluiceError('OBJECT_MISSING')
+    return target
+  }
+
+  // Where the last page stopped, so that the next one need not read and sort the same folders again.
+  let paused: { cursor: string; recursive: boolean; files: AsyncGenerator<FoundFile> } | undefined
+
+  return {
+    async check() {
+      const real = await folder()
+      if (!(await stat(real)).isDirectory()) throw new SluiceError('LOCAL_PATH_MISSING', 'The path is not a folder.')
+    },
+
+    async list({ cursor, limit, recursive, signal }) {
+      const real = await folder()
+      const files =
+        paused?.cursor === cursor && paused.recursive === recursive
+          ? paused.files
+          : walk({ folder: real, prefix: `${path}/`, after: cursor, recursive })
+      paused = undefined
+      const objects: ObjectInfo[] = []
+      while (objects.length < limit) {
+        signal?.throwIfAborted()
+        const found = await files.next()
+        if (found.done) return { objects, cursor: null }
+        objects.push({ key: found.value.key, size: found.value.stats.size, ...identity(found.value.stats) })
+      }
+      const last = objects.at(-1)!.key
+      paused = { cursor: last, recursive, files }
+      return { objects, cursor: last }
+    },
+
+    async read(key, { range, ifMatch, signal } = {}) {
+      signal?.throwIfAborted()
+      const file = await openFile(await locate(key))
+      try {
+        const stats = await file.stat()
+        if (!stats.isFile()) throw new SluiceError('OBJECT_MISSING')
+        const { etag, lastModified } = identity(stats)
+        if (ifMatch !== undefined && ifMatch !== etag) throw new SluiceError('PRECONDITION_FAILED')
+        const size = stats.size
+        const part = range && absoluteRange(range, size)
+        const { start, end } = part ?? { start: 0, end: size - 1 }
+        const about = { size, etag, lastModified, contentType: contentTypeOf(key) ?? null }
+        if (size === 0) {
+          await file.close()
+          return { body: Readable.from([]), length: 0, ...about }
+        }
+        const body = file.createReadStream({ start, end, ...(signal && { signal }) })
+        return { body, length: end - start + 1, ...(part && { range: part }), ...about }
+      } catch (error) {
+        await file.close()
+        throw error
+      }
+    },
+
+    async write(key, body) {
+      const real = await folder()
+      const target = resolve(root, key)
+      if (!inside(target, wanted)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
+      await mkdir(dirname(target), { recursive: true })
+      if (!inside(join(await realpath(dirname(target)), 'x'), real)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
+      // Renamed into place, so that no reader ever sees half an object.
+      const fresh = `${target}.${process.pid}-${Math.random().toString(36).slice(2)}.part`
+      const file = await open(fresh, 'wx')
+      try {
+        await file.writeFile(body)
+        await file.sync()
+        await rename(fresh, target)
+      } catch (error) {
+        await rm(fresh, { force: true })
+        throw diskError(error)
+      } finally {
+        await file.close()
+      }
+    },
+
+    async remove(key) {
+      const target = await locate(key).catch((error: unknown) => {
+        if (error instanceof SluiceError && error.code === 'OBJECT_MISSING') return undefined
+        throw error
+      })
+      if (target !== undefined) await rm(target, { force: true }).catch((error) => Promise.reject(diskError(error)))
+    },
+
+    close() {},
+  }
+}
+
+function inside(path: string, folder: string): boolean {
+  return path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
+}
+
+async function resolvePath(path: string, missing: 'OBJECT_MISSING' | 'LOCAL_PATH_MISSING'): Promise<string> {
+  try {
+    return await realpath(path)
+  } catch (error) {
+    throw diskError(error, missing)
+  }
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    // The path is already real: a link put there since then is refused. A pipe without a writer must not block.
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    throw diskError(error)
+  }
+}
+
+function diskError(error: unknown, missing: 'OBJECT_MISSING' | 'LOCAL_PATH_MISSING' = 'OBJECT_MISSING'): SluiceError {
+  const code = (error as NodeJS.ErrnoException).code
+  const options = { cause: error }
+  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'ENAMETOOLONG') {
+    return new SluiceError(missing, undefined, options)
+  }
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return new SluiceError('DENIED', undefined, options)
+  return new SluiceError('UNREACHABLE', 'The disk reports an error.', options)
+}
+
+function identity(stats: Stats): { etag: string; lastModified: Date } {
+  const version = `${stats.ino.toString(16)}-${stats.size.toString(16)}-${Math.trunc(stats.mtimeMs * 1000).toString(16)}`
+  return { etag: `"${version}"`, lastModified: stats.mtime }
+}
+
+/** Both ends inside the object (RFC 9110 §14.1.2). */
+function absoluteRange(range: ByteRange, size: number): { start: number; end: number } {
+  const start = 'suffix' in range ? Math.max(0, size - range.suffix) : range.start
+  const end = 'suffix' in range ? size - 1 : Math.min(range.end ?? size - 1, size - 1)
+  if (start > end || ('suffix' in range && range.suffix === 0)) throw new SluiceError('RANGE_UNSATISFIABLE')
+  return { start, end }
+}

@@ -1,0 +1,27 @@
+import { type ErrorCode, SluiceError } from '../errors.ts'
+
+const codes: Record<string, ErrorCode> = {
+  ENOTFOUND: 'UNRESOLVABLE_HOST',
+  EAI_AGAIN: 'UNRESOLVABLE_HOST',
+  ECONNREFUSED: 'CONNECTION_REFUSED',
+  ETIMEDOUT: 'TIMEOUT',
+  ESOCKETTIMEDOUT: 'TIMEOUT',
+  TimeoutError: 'TIMEOUT',
+  ECONNRESET: 'UNREACHABLE',
+  EPIPE: 'UNREACHABLE',
+  EHOSTUNREACH: 'UNREACHABLE',
+  ENETUNREACH: 'UNREACHABLE',
+  EPROTO: 'TLS_FAILED',
+}
+
+/** The SluiceError for a fault of the network, whichever SDK reports it; undefined when it is not one. */
+export function networkError(error: unknown): SluiceError | undefined {
+  for (const at of [error, (error as Error | undefined)?.cause]) {
+    const { code, name } = (at ?? {}) as { code?: string; name?: string }
+    const text = String(code ?? '')
+    if (/CERT|_TLS_|^ERR_SSL|SELF_SIGNED/.test(text)) return new SluiceError('TLS_FAILED', undefined, { cause: error })
+    const known = codes[text] ?? codes[name ?? '']
+    if (known) return new SluiceError(known, undefined, { cause: error })
+  }
+  return undefined
+}

@@ -1,0 +1,116 @@
+import type { Readable } from 'node:stream'
+import type { z } from 'zod'
+import type { FieldError } from '../errors.ts'
+
+/** What a listing tells about one object. */
+export interface ObjectInfo {
+  /** The full name inside the bucket: opaque, exactly as stored. */
+  key: string
+  /** Bytes. */
+  size: number
+  /** Opaque version mark, as the provider gives it; null when there is none. */
+  etag: string | null
+  lastModified: Date | null
+}
+
+/** One page of a listing. */
+export interface ListPage {
+  /** In the provider's own order; folder markers included. */
+  objects: ObjectInfo[]
+  /** Continues after this page: safe to store, valid in another process and after a crash. Null after the last page. */
+  cursor: string | null
+}
+
+/** A range of bytes as in RFC 9110 §14.1.2: both ends inclusive, or open-ended, or the last `suffix` bytes. */
+export type ByteRange = { start: number; end?: number } | { suffix: number }
+
+/** The answer to a read. The caller owns `body`: it must be consumed or destroyed. */
+export interface ObjectBody {
+  body: Readable
+  /** Bytes in `body`. */
+  length: number
+  /** Bytes of the whole object. */
+  size: number
+  /** What part of the object `body` is; absent for all of it. */
+  range?: { start: number; end: number }
+  etag: string | null
+  lastModified: Date | null
+  contentType: string | null
+}
+
+/**
+ * An open place in one kind of storage. Every method rejects with a SluiceError whose code tells missing (OBJECT_MISSING),
+ * denied (DENIED, BAD_CREDENTIALS), unreachable (UNREACHABLE and the like) and throttled (THROTTLED) apart; the SDK's own
+ * error is its cause. Throttling and 5xx answers have been retried with jittered backoff before that. When `signal`
+ * aborts, the method rejects with the signal's reason and the socket is freed.
+ */
+export interface Provider {
+  /** Resolves if the place can be reached, the credentials are accepted and the bucket may be listed. */
+  check(signal?: AbortSignal): Promise<void>
+  /** At most `limit` (≤ 1,000) objects under the location's prefix, all levels or (`recursive: false`) one level under it. */
+  list(options: {
+    cursor: string | null
+    limit: number
+    recursive: boolean
+    signal?: AbortSignal | undefined
+  }): Promise<ListPage>
+  /**
+   * Opens an object, or a range of it, for reading; never buffers it whole. With `ifMatch` a changed object rejects with
+   * PRECONDITION_FAILED; a range past the end rejects with RANGE_UNSATISFIABLE.
+   */
+  read(
+    key: string,
+    options?: { range?: ByteRange | undefined; ifMatch?: string | undefined; signal?: AbortSignal | undefined },
+  ): Promise<ObjectBody>
+  /** Creates or replaces an object; resolves when the provider has acknowledged it. */
+  write(key: string, body: Buffer, options?: { contentType?: string; signal?: AbortSignal | undefined }): Promise<void>
+  /** Removes an object; one that is already gone is no fault. */
+  remove(key: string, signal?: AbortSignal): Promise<void>
+  /** A URL that reads the object without credentials for `ttlSeconds`. Absent where the provider cannot sign. */
+  presign?(key: string, options: { ttlSeconds: number }): Promise<URL>
+  /** Frees sockets. Nothing may be called afterwards. */
+  close(): void
+}
+
+/** What providers may know of the machine they run on. */
+export interface ProviderEnvironment {
+  /** The folder below which local storages may lie; undefined = none may. */
+  localFilesRoot?: string | undefined
+}
+
+/** How a form shows a field; kept in the zod schema's metadata. */
+export interface FieldMeta {
+  title: string
+  description: string
+  placeholder?: string
+}
+
+/**
+ * A kind of storage: its form, its checks and how to open it. The field schemas are the single source of the GraphQL inputs
+ * and objects, the input checks and the forms of clients, so every field carries a `FieldMeta`.
+ */
+export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secrets extends z.ZodObject = z.ZodObject> {
+  title: string
+  /** GraphQL name of its location type, such as `S3Location`, and of its input field, such as `s3`. */
+  typeName: string
+  inputName: string
+  uriScheme: string
+  canPresign: boolean
+  location: Location
+  secrets: Secrets
+  /** Faults that concern several fields at once; paths are field names. */
+  crossCheck?(location: z.infer<Location>, secrets: z.infer<Secrets>): FieldError[]
+  /** The address of the place without its prefix, and the prefix: what tells whether two storages are the same or overlap. */
+  place(location: z.infer<Location>): { endpoint: string; bucket: string; prefix: string }
+  /** Opens the place. Loads the SDK at the first call. Does not reach out: faults of the network show in the first method. */
+  open(
+    location: z.infer<Location>,
+    secrets: z.infer<Secrets>,
+    environment: ProviderEnvironment,
+  ): Promise<Provider>
+}
+
+/** Gives a kind its full types while it is written, and the general ones to the registry. */
+export function defineProvider<L extends z.ZodObject, S extends z.ZodObject>(kind: ProviderKind<L, S>): ProviderKind {
+  return kind as unknown as ProviderKind
+}

@@ -1,0 +1,12 @@
+import { localFiles } from './local-files.ts'
+import type { ProviderKind } from './provider.ts'
+import { s3 } from './s3.ts'
+
+/** Every kind of storage. The GraphQL enum, the location union, the inputs and the forms follow from this table. */
+export const providers = { S3: s3, LOCAL_FILES: localFiles } as const satisfies Record<string, ProviderKind>
+
+/** Name of a kind of storage. */
+export type ProviderName = keyof typeof providers
+
+/** The names, in the order in which forms offer them. */
+export const providerNames = Object.keys(providers) as ProviderName[]

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { defineProvider } from './provider.ts'
+
+const location = z.strictObject({
+  bucket: z
+    .string()
+    .min(3, 'a bucket name has at least 3 characters')
+    .max(255)
+    .regex(/^[^/\s]+$/, 'a bucket name holds no slash and no space; put the folder into prefix')
+    .meta({ title: 'Bucket', description: 'Name of the bucket, without a path.', placeholder: 'my-images' }),
+  prefix: z.string().max(1024).default('').meta({
+    title: 'Prefix',
+    description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
+    placeholder: 'photos/2026/',
+  }),
+  region: z.string().min(1).default('AUTO').meta({
+    title: 'Region',
+    description: 'Region of the bucket. AUTO finds it out on AWS and means us-east-1 elsewhere.',
+    placeholder: 'AUTO',
+  }),
+  endpoint: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).optional().meta({
+    title: 'Endpoint',
+    description: 'URL of the S3 API of a compatible service; empty for AWS.',
+    placeholder: 'https://s3.example.com',
+  }),
+  publicEndpoint: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).optional().meta({
+    title: 'Public endpoint',
+    description: 'URL under which browsers reach the same API; presigned links point there. Empty: the endpoint.',
+  }),
+  addressing: z.enum(['AUTO', 'PATH', 'VHOST']).default('AUTO').meta({
+    title: 'Addressing',
+    description: 'Where the bucket stands in URLs: PATH or VHOST. AUTO is VHOST on AWS and PATH elsewhere.',
+  }),
+  anonymous: z.boolean().default(false).meta({
+    title: 'Anonymous',
+    description: 'Send no credentials; for public buckets.',
+  }),
+})
+
+const secrets = z.strictObject({
+  accessKeyId: z.string().min(1).optional().meta({
+    title: 'Access key ID',
+    description: "Empty: the server's own credentials (environment, profile, instance role).",
+  }),
+  secretAccessKey: z.string().min(1).optional().meta({
+    title: 'Secret access key',
+    description: 'Belongs to the access key ID.',
+  }),
+  sessionToken: z.string().min(1).optional().meta({
+    title: 'Session token',
+    description: 'Only with temporary credentials.',
+  }),
+})
+
+export type S3Location = z.infer<typeof location>
+export type S3Secrets = z.infer<typeof secrets>
+
+/** Amazon S3 and services that speak its API. */
+export const s3 = defineProvider({
+  title: 'Amazon S3 and compatible',
+  typeName: 'S3Location',
+  inputName: 's3',
+  uriScheme: 's3',
+  canPresign: true,
+  location,
+  secrets,
+  crossCheck(place, { accessKeyId, secretAccessKey, sessionToken }) {
+    const faults = []
+    if (accessKeyId && !secretAccessKey) {
+      faults.push({ path: 'secretAccessKey', message: 'is missing: a key pair needs both halves' })
+    }
+    if (secretAccessKey && !accessKeyId) {
+      faults.push({ path: 'accessKeyId', message: 'is missing: a key pair needs both halves' })
+    }
+    if (sessionToken && !accessKeyId && !secretAccessKey) {
+      faults.push({ path: 'sessionToken', message: 'needs the key pair it belongs to' })
+    }
+    if (place.anonymous && (accessKeyId || secretAccessKey)) {
+      faults.push({ path: 'anonymous', message: 'cannot be combined with a key pair' })
+    }
+    return faults
+  },
+  place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
+  open: async (place, keys) => (await import('./s3-client.ts')).openS3(place, keys),
+})
