@@ -44,7 +44,11 @@ export const errorTable = {
     words: 'Local storages are disabled. Set LOCAL_FILES_ROOT on the server.',
   },
   LOCAL_PATH_OUTSIDE_ROOT: { status: 422, retryable: false, words: 'The path leaves LOCAL_FILES_ROOT.' },
-  LOCAL_PATH_IS_ROOT: { status: 422, retryable: false, words: 'Choose a folder inside LOCAL_FILES_ROOT, not the root.' },
+  LOCAL_PATH_IS_ROOT: {
+    status: 422,
+    retryable: false,
+    words: 'Choose a folder inside LOCAL_FILES_ROOT, not the root.',
+  },
   LOCAL_PATH_MISSING: { status: 422, retryable: false, words: 'There is no such folder.' },
 
   NOT_JSON: { status: 422, retryable: false, words: 'The object is not valid JSON.' },

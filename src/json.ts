@@ -5,7 +5,9 @@ export type Json = null | boolean | number | string | RawNumber | Json[] | { [ke
 export type JsonObject = { [key: string]: Json }
 
 /** A number kept as its digits; `JSON.stringify` writes them back unchanged. */
-export type RawNumber = { readonly rawJSON: string }
+export interface RawNumber {
+  readonly rawJSON: string
+}
 
 const mayLoseDigits = /\d[\d.]{15}/
 
@@ -14,7 +16,9 @@ const raw = (JSON as unknown as { rawJSON(text: string): RawNumber }).rawJSON
 
 const keepDigits: SourceReviver = (_key, value, { source }) => {
   if (typeof value !== 'number' || source === undefined || source.length < 16) return value
-  return JSON.stringify(value) === source || !/^-?\d+$/.test(source) || Number.isSafeInteger(value) ? value : raw(source)
+  return JSON.stringify(value) === source || !/^-?\d+$/.test(source) || Number.isSafeInteger(value)
+    ? value
+    : raw(source)
 }
 
 /**

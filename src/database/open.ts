@@ -3,7 +3,7 @@ import { MikroORM, type Options } from '@mikro-orm/postgresql'
 import pg from 'pg'
 import { entities } from '../entities/index.ts'
 import { parseJson } from '../json.ts'
-import { type Logger } from '../logger.ts'
+import type { Logger } from '../logger.ts'
 import { migrations } from './migrations/index.ts'
 
 // Task data keeps its digits on the way out of the database, too.

@@ -3,6 +3,7 @@ import { ApiTokenEntity } from './api-token.ts'
 import { EventEntity } from './event.ts'
 import { ExportLinkEntity } from './export-link.ts'
 import { ImportLinkEntity } from './import-link.ts'
+import { ImportedObjectEntity } from './imported-object.ts'
 import { PredictionEntity } from './prediction.ts'
 import { ProjectEntity } from './project.ts'
 import { StorageEntity } from './storage.ts'
@@ -18,6 +19,7 @@ export const entities = [
   PredictionEntity,
   StorageEntity,
   ImportLinkEntity,
+  ImportedObjectEntity,
   ExportLinkEntity,
   SyncRunEntity,
   SyncIssueEntity,

@@ -16,7 +16,10 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
 
   /** The folder's real path. Looked up at every use, since links can change. */
   const folder = async (): Promise<string> => {
-    const [realRoot, real] = await Promise.all([resolvePath(root, 'LOCAL_PATH_MISSING'), resolvePath(wanted, 'LOCAL_PATH_MISSING')])
+    const [realRoot, real] = await Promise.all([
+      resolvePath(root, 'LOCAL_PATH_MISSING'),
+      resolvePath(wanted, 'LOCAL_PATH_MISSING'),
+    ])
     if (real === realRoot) throw new SluiceError('LOCAL_PATH_IS_ROOT')
     if (!inside(real, realRoot)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
     return real

@@ -54,7 +54,10 @@ async function entriesOf(dir: string, prefix: string) {
   const entries = await Promise.all(
     found.map(async (entry) => {
       const isFolder = entry.isSymbolicLink()
-        ? await stat(join(dir, entry.name)).then((s) => s.isDirectory(), () => false)
+        ? await stat(join(dir, entry.name)).then(
+            (s) => s.isDirectory(),
+            () => false,
+          )
         : entry.isDirectory()
       const key = prefix + entry.name + (isFolder ? '/' : '')
       return { name: entry.name, key, isFolder, isLink: entry.isSymbolicLink() }

@@ -103,11 +103,7 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   /** The address of the place without its prefix, and the prefix: what tells whether two storages are the same or overlap. */
   place(location: z.infer<Location>): { endpoint: string; bucket: string; prefix: string }
   /** Opens the place. Loads the SDK at the first call. Does not reach out: faults of the network show in the first method. */
-  open(
-    location: z.infer<Location>,
-    secrets: z.infer<Secrets>,
-    environment: ProviderEnvironment,
-  ): Promise<Provider>
+  open(location: z.infer<Location>, secrets: z.infer<Secrets>, environment: ProviderEnvironment): Promise<Provider>
 }
 
 /** Gives a kind its full types while it is written, and the general ones to the registry. */

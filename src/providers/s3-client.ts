@@ -102,7 +102,10 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
 
     async write(key, body, { contentType, signal } = {}) {
       await call(key, signal, () =>
-        client.send(new PutObjectCommand({ Bucket, Key: key, Body: body, ContentType: contentType }), abortable(signal)),
+        client.send(
+          new PutObjectCommand({ Bucket, Key: key, Body: body, ContentType: contentType }),
+          abortable(signal),
+        ),
       )
     },
 
@@ -112,7 +115,11 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
 
     async presign(key, { ttlSeconds }) {
       const command = new GetObjectCommand({ Bucket, Key: key, ResponseContentType: contentTypeOf(key) })
-      return call(key, undefined, async () => new URL(await getSignedUrl(publicClient, command, { expiresIn: ttlSeconds })))
+      return call(
+        key,
+        undefined,
+        async () => new URL(await getSignedUrl(publicClient, command, { expiresIn: ttlSeconds })),
+      )
     },
 
     close() {

@@ -62,12 +62,15 @@ export function s3Error(error: unknown, asked: { place: S3Location; key: string 
   if (code) return new SluiceError(code, words(code, asked.place), options)
   const network = networkError(error)
   if (network) return network
-  if (status !== undefined && status >= 500) return new SluiceError('UNREACHABLE', `The storage answered with status ${status}.`, options)
+  if (status !== undefined && status >= 500)
+    return new SluiceError('UNREACHABLE', `The storage answered with status ${status}.`, options)
   return new SluiceError('UNEXPECTED_ANSWER', undefined, options)
 }
 
 function words(code: ErrorCode, place: S3Location): string | undefined {
-  if (code === 'NO_SUCH_BUCKET') return `There is no bucket "${place.bucket}"${place.endpoint ? ` at ${place.endpoint}` : ''}.`
-  if (code === 'WRONG_REGION') return `The bucket "${place.bucket}" is not in region ${place.region}. Set its region, or AUTO.`
+  if (code === 'NO_SUCH_BUCKET')
+    return `There is no bucket "${place.bucket}"${place.endpoint ? ` at ${place.endpoint}` : ''}.`
+  if (code === 'WRONG_REGION')
+    return `The bucket "${place.bucket}" is not in region ${place.region}. Set its region, or AUTO.`
   return undefined
 }

@@ -18,15 +18,21 @@ const location = z.strictObject({
     description: 'Region of the bucket. AUTO finds it out on AWS and means us-east-1 elsewhere.',
     placeholder: 'AUTO',
   }),
-  endpoint: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).optional().meta({
-    title: 'Endpoint',
-    description: 'URL of the S3 API of a compatible service; empty for AWS.',
-    placeholder: 'https://s3.example.com',
-  }),
-  publicEndpoint: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' }).optional().meta({
-    title: 'Public endpoint',
-    description: 'URL under which browsers reach the same API; presigned links point there. Empty: the endpoint.',
-  }),
+  endpoint: z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+    .optional()
+    .meta({
+      title: 'Endpoint',
+      description: 'URL of the S3 API of a compatible service; empty for AWS.',
+      placeholder: 'https://s3.example.com',
+    }),
+  publicEndpoint: z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+    .optional()
+    .meta({
+      title: 'Public endpoint',
+      description: 'URL under which browsers reach the same API; presigned links point there. Empty: the endpoint.',
+    }),
   addressing: z.enum(['AUTO', 'PATH', 'VHOST']).default('AUTO').meta({
     title: 'Addressing',
     description: 'Where the bucket stands in URLs: PATH or VHOST. AUTO is VHOST on AWS and PATH elsewhere.',

@@ -1,0 +1,106 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import pg from 'pg'
+import type { Logger } from '../logger.ts'
+import { Feed } from './feed.ts'
+import { type EventFilter, eventChannel, lastEventId, readEvents } from './log.ts'
+
+const pageSize = 1_000
+
+/** Hands the events of the log to this process's readers as they are committed, whichever process wrote them. */
+export interface EventHub {
+  /** Connects; resolves when no later event can be missed. */
+  start(): Promise<void>
+  /** Opens a feed of events committed from now on. The reader closes it. */
+  open(filter: EventFilter): Feed
+  /** Number of open feeds. */
+  readonly size: number
+  /** Closes all feeds and the connection. */
+  stop(): Promise<void>
+}
+
+/**
+ * One LISTEN connection per process. A notification only says that the log has grown; the events come from the table, so a
+ * lost connection loses nothing: after reconnecting the hub reads on where it was.
+ */
+export function createEventHub(connection: pg.ClientConfig, em: () => EntityManager, logger: Logger): EventHub {
+  const feeds = new Set<Feed>()
+  let client: pg.Client | undefined
+  let lastSeen = 0
+  let stopped = false
+  let reading: Promise<void> | undefined
+  let again = false
+
+  async function readOn(): Promise<void> {
+    while (again && !stopped) {
+      again = false
+      const events = await readEvents(em(), lastSeen, {}, pageSize)
+      again ||= events.length === pageSize
+      for (const event of events) {
+        lastSeen = event.id
+        for (const feed of feeds) feed.offer(event)
+      }
+    }
+  }
+
+  function wake(): void {
+    again = true
+    reading ??= readOn()
+      .catch(async (error) => {
+        logger.warn({ err: error }, 'the event log cannot be read yet')
+        again = true
+        await sleep(500, undefined, { ref: false })
+      })
+      .finally(() => {
+        reading = undefined
+        if (again && !stopped) wake()
+      })
+  }
+
+  async function listen(): Promise<void> {
+    const fresh = new pg.Client({ ...connection, keepAlive: true })
+    fresh.on('notification', wake)
+    fresh.on('error', () => {})
+    fresh.on('end', () => {
+      if (client !== fresh || stopped) return
+      client = undefined
+      reconnect()
+    })
+    await fresh.connect()
+    await fresh.query(`listen ${eventChannel}`)
+    client = fresh
+  }
+
+  async function reconnect(): Promise<void> {
+    for (let delayMs = 100; !stopped && !client; delayMs = Math.min(delayMs * 2, 5_000)) {
+      try {
+        await listen()
+        wake()
+      } catch (error) {
+        logger.warn({ err: error }, 'the event hub cannot connect yet')
+        await sleep(delayMs, undefined, { ref: false })
+      }
+    }
+  }
+
+  return {
+    async start() {
+      await listen()
+      lastSeen = await lastEventId(em())
+    },
+    open(filter) {
+      const feed = new Feed(filter, (closed) => feeds.delete(closed))
+      feeds.add(feed)
+      return feed
+    },
+    get size() {
+      return feeds.size
+    },
+    async stop() {
+      stopped = true
+      for (const feed of feeds) feed.close()
+      await reading
+      await client?.end()
+    },
+  }
+}

@@ -1,0 +1,88 @@
+import { PostgresBackend } from '@agendajs/postgres-backend'
+import { Agenda, type Job } from 'agenda'
+import pg from 'pg'
+import type { Logger } from '../logger.ts'
+import type { JobKind } from './jobs.ts'
+
+/** The queue of background jobs. A job may run more than once: handlers must guard themselves by the state of their row. */
+export interface Queue {
+  /** Puts a job into the queue and returns its id. Call it after the commit of what the job reads. */
+  enqueue<P>(kind: JobKind<P>, payload: P): Promise<string>
+  /** Repeats a job every `seconds`, in one process at a time. */
+  every<P>(seconds: number, kind: JobKind<P>, payload: P): Promise<void>
+  /** Sets what a job does. `signal` aborts when the queue stops. Call before `start`. */
+  handle<P>(kind: JobKind<P>, handler: (payload: P, signal: AbortSignal) => Promise<void>, concurrency?: number): void
+  /** True while the job waits or runs. */
+  has(jobId: string): Promise<boolean>
+  /** Takes a job out of the queue; one that runs is not stopped. */
+  remove(jobId: string): Promise<void>
+  start(): Promise<void>
+  /** Rejects when the queue's database does not answer. */
+  ping(): Promise<void>
+  /** Takes no more jobs, aborts the running ones, waits for their handlers and closes the connections. */
+  stop(): Promise<void>
+}
+
+const lockMs = 30_000
+
+/** A queue in the tables of PostgreSQL (made by our migrations); LISTEN/NOTIFY starts a job within milliseconds. */
+export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue {
+  // Without listeners, a restart of the database would end the process.
+  const pool = new pg.Pool({ ...connection, max: 5 })
+  pool.on('connect', (client) => client.on('error', () => {}))
+  pool.on('error', (error) => logger.warn({ err: error }, 'the queue lost a connection'))
+  const backend = new PostgresBackend({ pool, ensureSchema: false })
+  backend.notificationChannel?.on('error', (error) => logger.warn({ err: error }, 'the queue lost its notifications'))
+  const agenda = new Agenda({
+    backend,
+    name: `sluice-${process.pid}-${Math.random().toString(36).slice(2)}`,
+    processEvery: 1_000,
+    defaultLockLifetime: lockMs,
+    removeOnComplete: true,
+  })
+  agenda.on('error', (error) => logger.error({ err: error }, 'job queue'))
+  const stopping = new AbortController()
+
+  return {
+    async enqueue(kind, payload) {
+      const job = await agenda.now(kind.name, kind.payload.parse(payload))
+      return String(job.attrs._id)
+    },
+    async every(seconds, kind, payload) {
+      await agenda.every(seconds * 1_000, kind.name, kind.payload.parse(payload))
+    },
+    handle(kind, handler, concurrency = 1) {
+      const process = async (job: Job) => {
+        // The lock must outlive a handler of any length; a job that was removed from the queue meanwhile cannot be touched.
+        const beat = setInterval(() => job.touch().catch(() => {}), lockMs / 3)
+        try {
+          await handler(kind.payload.parse(job.attrs.data ?? {}), stopping.signal)
+        } catch (error) {
+          logger.error({ err: error, job: kind.name }, 'a job failed')
+          throw error
+        } finally {
+          clearInterval(beat)
+        }
+      }
+      agenda.define(kind.name, process, { concurrency, lockLimit: concurrency })
+    },
+    async has(jobId) {
+      return (await backend.repository.getJobById(jobId)) !== null
+    },
+    async remove(jobId) {
+      await agenda.cancel({ id: jobId })
+    },
+    async start() {
+      await agenda.start()
+    },
+    async ping() {
+      await pool.query('select 1')
+    },
+    async stop() {
+      stopping.abort(new Error('The server is stopping.'))
+      await agenda.drain({ timeout: 20_000 })
+      await backend.disconnect()
+      await pool.end()
+    },
+  }
+}

@@ -1,0 +1,20 @@
+import { z } from 'zod'
+
+/** A kind of background job: its name in the queue and what it is told. Payloads hold ids only; the job reads the rest itself. */
+export interface JobKind<Payload> {
+  name: string
+  payload: z.ZodType<Payload>
+}
+
+/** Every kind of job. */
+export const jobs = {
+  /** Runs one import; does nothing unless the run still waits for exactly this attempt. */
+  importStorage: {
+    name: 'import-storage',
+    payload: z.object({ runId: z.number().int(), attempt: z.number().int() }),
+  },
+  /** Finds runs whose worker or job has vanished, and continues or fails them. */
+  sweepRuns: { name: 'sweep-runs', payload: z.object({}) },
+  /** Shortens the event log to what is kept. */
+  pruneEvents: { name: 'prune-events', payload: z.object({}) },
+} satisfies Record<string, JobKind<never> | JobKind<object>>

@@ -1,0 +1,149 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
+import { recordEvent } from '../events/log.ts'
+import { sql } from '../sql.ts'
+
+/** How many workers may try a run before it counts as failed. */
+export const maxAttempts = 3
+
+/** Says which worker holds a run: writes of an older attempt are refused. */
+export interface RunHold {
+  id: number
+  attempt: number
+}
+
+/** True once a run can change no more. */
+export function isFinal(status: SyncStatus): boolean {
+  return status !== 'QUEUED' && status !== 'IN_PROGRESS'
+}
+
+/** A row of `sync_run`, as SQL or the event log gives it, as a run. */
+export function toRun(em: EntityManager, row: Record<string, unknown>): SyncRun {
+  return em.fork().map(SyncRunEntity, row) as SyncRun
+}
+
+/**
+ * Queues a run for the storage, or finds the one that is already queued or in progress: whatever the number of processes
+ * that ask at once, all get the same run. `isNew` tells the one that must put the job into the queue.
+ */
+export async function queueRun(em: EntityManager, storageId: number): Promise<{ run: SyncRun; isNew: boolean }> {
+  for (;;) {
+    const queued = await em.fork().transactional(async (tx) => {
+      const [row] = await sql(
+        tx,
+        `with fresh as (
+           insert into sync_run (storage_id) values ($1)
+           on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') do nothing
+           returning *),
+         marked as (
+           update storage set last_run = fresh.id, last_sync_count = null from fresh where storage.id = $1)
+         select * from fresh`,
+        [storageId],
+      )
+      if (row) await recordEvent(tx, 'STATUS', Number(row.id))
+      return row
+    })
+    if (queued) return { run: toRun(em, queued), isNew: true }
+    const [active] = await sql(
+      em,
+      `select * from sync_run where storage_id = $1 and status in ('QUEUED', 'IN_PROGRESS')`,
+      [storageId],
+    )
+    if (active) return { run: toRun(em, active), isNew: false }
+  }
+}
+
+/** Notes which job will do the run; a run that went on meanwhile is left alone. */
+export async function setJob(em: EntityManager, { id, attempt }: RunHold, jobId: string): Promise<void> {
+  await sql(em, 'update sync_run set job_id = $3 where id = $1 and attempt = $2', [id, attempt, jobId])
+}
+
+/** QUEUED → IN_PROGRESS for exactly this attempt; undefined when the run does not wait for it (any more). */
+export async function beginRun(em: EntityManager, hold: RunHold): Promise<SyncRun | undefined> {
+  const row = await transition(em, {
+    set: `status = 'IN_PROGRESS', started_at = coalesce(started_at, now()), heartbeat_at = now()`,
+    where: `id = $1 and attempt = $2 and status = 'QUEUED'`,
+    params: [hold.id, hold.attempt],
+  })
+  return row && toRun(em, row)
+}
+
+/** Tells that the run's worker lives. False when the run is no longer held: the worker must stop writing. */
+export async function beat(em: EntityManager, { id, attempt }: RunHold): Promise<boolean> {
+  const rows = await sql(
+    em,
+    `update sync_run set heartbeat_at = now() where id = $1 and attempt = $2 and status = 'IN_PROGRESS' returning id`,
+    [id, attempt],
+  )
+  return rows.length > 0
+}
+
+/** IN_PROGRESS → a final state, and the storage's last sync with it. False when the run was no longer held. */
+export async function finishRun(
+  em: EntityManager,
+  { id, attempt }: RunHold,
+  status: 'COMPLETED' | 'FAILED' | 'CANCELED',
+  failure: string | null = null,
+): Promise<boolean> {
+  const row = await transition(em, {
+    set: `status = case when $3 = 'COMPLETED' and failed > 0 then 'COMPLETED_WITH_ERRORS' else $3 end,
+          failure = $4, finished_at = now(), heartbeat_at = now()`,
+    where: `id = $1 and attempt = $2 and status = 'IN_PROGRESS'`,
+    params: [id, attempt, status, failure],
+  })
+  return row !== undefined
+}
+
+/** IN_PROGRESS → QUEUED, one attempt higher, for a worker that must stop or is gone; continues at the last checkpoint. */
+export async function handBack(em: EntityManager, { id, attempt }: RunHold): Promise<RunHold | undefined> {
+  const row = await transition(em, {
+    set: `status = 'QUEUED', attempt = attempt + 1, job_id = null, heartbeat_at = now()`,
+    where: `id = $1 and attempt = $2 and status in ('IN_PROGRESS', 'QUEUED')`,
+    params: [id, attempt],
+  })
+  return row && { id, attempt: attempt + 1 }
+}
+
+/** Any active state → FAILED, for a run that nobody holds any more. */
+export async function failRun(em: EntityManager, { id, attempt }: RunHold, failure: string): Promise<void> {
+  await transition(em, {
+    set: `status = 'FAILED', failure = $3, finished_at = now()`,
+    where: `id = $1 and attempt = $2 and status in ('QUEUED', 'IN_PROGRESS')`,
+    params: [id, attempt, failure],
+  })
+}
+
+/**
+ * Cancels a run: one that waits is CANCELED at once, one in progress is told to stop and will be within a moment.
+ * Undefined when the run has ended already.
+ */
+export async function cancelRun(em: EntityManager, id: number): Promise<SyncRun | undefined> {
+  const row = await transition(em, {
+    set: `cancel_requested = true,
+          status = case status when 'QUEUED' then 'CANCELED' else status end,
+          finished_at = case status when 'QUEUED' then now() end`,
+    where: `id = $1 and status in ('QUEUED', 'IN_PROGRESS')`,
+    params: [id],
+  })
+  return row && toRun(em, row)
+}
+
+/** One guarded UPDATE with its event; the row after it, or undefined when the guard did not hold. */
+async function transition(
+  em: EntityManager,
+  { set, where, params }: { set: string; where: string; params: unknown[] },
+): Promise<Record<string, unknown> | undefined> {
+  return em.fork().transactional(async (tx) => {
+    const [row] = await sql(tx, `update sync_run set ${set} where ${where} returning *`, params)
+    if (!row) return undefined
+    if (row.finished_at !== null && row.started_at !== null) {
+      await sql(tx, 'update storage set last_sync_at = $2, last_sync_count = $3 where id = $1', [
+        row.storage_id,
+        row.finished_at,
+        row.created,
+      ])
+    }
+    await recordEvent(tx, 'STATUS', Number(row.id))
+    return row
+  })
+}

@@ -1,0 +1,79 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Connect } from '../connect.ts'
+import { StorageEntity } from '../entities/storage.ts'
+import { describeError } from '../errors.ts'
+import type { EventHub } from '../events/hub.ts'
+import type { Logger } from '../logger.ts'
+import { importStorage } from './import.ts'
+import { beat, beginRun, finishRun, handBack, type RunHold } from './run.ts'
+import { RunLost } from './write-page.ts'
+
+/** What a worker needs to do runs. */
+export interface WorkerParts {
+  em: EntityManager
+  events: EventHub
+  connect: Connect
+  logger: Logger
+  readConcurrency: number
+  /** Time between two signs of life of a run. */
+  heartbeatSeconds: number
+}
+
+class Canceled extends Error {}
+
+/**
+ * Does a run from its checkpoint to a final state, unless it does not wait for this attempt (a job may come twice). When
+ * `stopping` aborts, the run goes back to the queue and continues at its last page elsewhere. Rejects only when the
+ * database fails, which leaves the run to the sweeper.
+ */
+export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: AbortSignal): Promise<void> {
+  const { em, logger } = parts
+  const run = await beginRun(em, hold)
+  if (!run) return
+  const lost = new AbortController()
+  const signal = AbortSignal.any([lost.signal, stopping])
+  const unwatch = watch(parts, hold, lost)
+  try {
+    const storage = await em.fork().findOneOrFail(StorageEntity, run.storage)
+    const provider = await parts.connect(storage)
+    try {
+      await importStorage({ em, run, provider, readConcurrency: parts.readConcurrency, signal })
+    } finally {
+      provider.close()
+    }
+    await finishRun(em, hold, 'COMPLETED')
+  } catch (error) {
+    if (error instanceof RunLost) return
+    if (error instanceof Canceled) await finishRun(em, hold, 'CANCELED')
+    else if (stopping.aborted) await handBack(em, hold)
+    else {
+      logger.warn({ err: error, run: run.id }, 'a sync failed')
+      await finishRun(em, hold, 'FAILED', describeError(error))
+    }
+  } finally {
+    unwatch()
+  }
+}
+
+/** Beats on a timer of its own, and aborts when the run is lost or to be canceled. Returns what ends it. */
+function watch({ em, events, heartbeatSeconds, logger }: WorkerParts, hold: RunHold, lost: AbortController): () => void {
+  const feed = events.open({ run: hold.id })
+  const timer = setInterval(() => {
+    beat(em, hold).then(
+      (held) => held || lost.abort(new RunLost()),
+      (error) => logger.warn({ err: error, run: hold.id }, 'a heartbeat failed'),
+    )
+  }, heartbeatSeconds * 1_000)
+  const listen = async () => {
+    for (;;) {
+      const event = await feed.next()
+      if (event === undefined) return
+      if (typeof event === 'object' && event.payload.cancel_requested) lost.abort(new Canceled())
+    }
+  }
+  listen()
+  return () => {
+    clearInterval(timer)
+    feed.close()
+  }
+}
