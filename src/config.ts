@@ -54,9 +54,6 @@ export const settings = z.object({
     .max(3600)
     .default(5)
     .describe('Seconds between two heartbeats of a running sync; after five without one the sync counts as lost.'),
-  RESOLVER_PROXY_BUFFER_SIZE: whole(1024, 16 * 2 ** 20)
-    .default(65536)
-    .describe('Bytes that one proxied stream may hold in memory.'),
   RESOLVER_PROXY_TIMEOUT: z.coerce
     .number()
     .min(0)

@@ -1,4 +1,4 @@
-import { type Storage } from './entities/storage.ts'
+import type { Storage } from './entities/storage.ts'
 import { SluiceError } from './errors.ts'
 import type { Provider, ProviderEnvironment } from './providers/provider.ts'
 import { type ProviderName, providers } from './providers/registry.ts'

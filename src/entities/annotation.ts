@@ -14,7 +14,7 @@ export const AnnotationEntity = defineEntity({
     wasCancelled: p.boolean().default(false),
     /** Who made it, as the source names them; null when unknown. */
     completedBy: p.text().nullable(),
-    leadTimeSeconds: p.double().nullable(),
+    leadTimeSeconds: p.double().$type<number>().nullable(),
     /** The `id` that the annotation had in the file it was imported from. */
     importId: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),

@@ -26,6 +26,7 @@ export const ImportLinkEntity = defineEntity({
       .defaultRaw('now()')
       .onUpdate(() => new Date()),
   },
+  indexes: [{ properties: ['storage', 'id'] }],
   uniques: [{ properties: ['storage', 'key', 'rowGroup', 'rowIndex'] }],
 })
 

@@ -10,7 +10,7 @@ export const PredictionEntity = defineEntity({
     id: p.bigint('number').primary(),
     task: () => p.manyToOne(TaskEntity).mapToPk().deleteRule('cascade').index(),
     result: p.json<Json>().columnType('json'),
-    score: p.double().nullable(),
+    score: p.double().$type<number>().nullable(),
     modelVersion: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
   },

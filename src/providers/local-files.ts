@@ -1,3 +1,4 @@
+import { posix } from 'node:path'
 import { z } from 'zod'
 import { defineProvider } from './provider.ts'
 
@@ -7,7 +8,8 @@ const location = z.strictObject({
     .min(1, 'name a folder inside LOCAL_FILES_ROOT')
     .max(2048)
     .refine((path) => !path.includes('\0'), 'must not hold a NUL character')
-    .transform((path) => path.replace(/^\/+|\/+$/g, ''))
+    // In one spelling, since keys begin with it and storages are compared by it. A `..` that leads out stays and is refused.
+    .transform((path) => posix.normalize(path).replace(/^\/+|\/+$/g, ''))
     .meta({
       title: 'Path',
       description: 'Folder below LOCAL_FILES_ROOT of the server, relative to it.',

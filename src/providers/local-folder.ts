@@ -1,11 +1,12 @@
 import { constants, type Stats } from 'node:fs'
-import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
-import { dirname, join, resolve, sep } from 'node:path'
+import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join, normalize, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
 import { SluiceError } from '../errors.ts'
 import { contentTypeOf } from './content-type.ts'
+import { endOnAbort } from './end-on-abort.ts'
 import type { LocalFilesLocation } from './local-files.ts'
-import { type FoundFile, walk } from './local-walk.ts'
+import { type FoundFile, unfinishedName, walk } from './local-walk.ts'
 import type { ByteRange, ObjectInfo, Provider } from './provider.ts'
 
 /** Opens a folder below `root`. No path and no symbolic link leads out of the folder: what a path really is decides. */
@@ -28,7 +29,10 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
   /** The real path of the object `key`, which must lie inside the folder. */
   const locate = async (key: string): Promise<string> => {
     const real = await folder()
-    if (key.includes('\0') || !inside(resolve(root, key), wanted)) throw new SluiceError('OBJECT_MISSING')
+    // Another spelling of a path, such as `a/../b` or `a//b`, is another key, which no file has.
+    if (key.includes('\0') || normalize(key) !== key || !inside(resolve(root, key), wanted)) {
+      throw new SluiceError('OBJECT_MISSING')
+    }
     const target = await resolvePath(join(root, key), 'OBJECT_MISSING')
     if (!inside(target, real)) throw new SluiceError('OBJECT_MISSING')
     return target
@@ -38,7 +42,8 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
   let paused: { cursor: string; recursive: boolean; files: AsyncGenerator<FoundFile> } | undefined
 
   return {
-    async check() {
+    async check(signal) {
+      signal?.throwIfAborted()
       const real = await folder()
       if (!(await stat(real)).isDirectory()) throw new SluiceError('LOCAL_PATH_MISSING', 'The path is not a folder.')
     },
@@ -78,41 +83,51 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
           await file.close()
           return { body: Readable.from([]), length: 0, ...about }
         }
-        const body = file.createReadStream({ start, end, ...(signal && { signal }) })
-        return { body, length: end - start + 1, ...(part && { range: part }), ...about }
+        const body = file.createReadStream({ start, end })
+        return { body: endOnAbort(body, signal), length: end - start + 1, ...(part && { range: part }), ...about }
       } catch (error) {
         await file.close()
         throw error
       }
     },
 
-    async write(key, body) {
+    async write(key, body, { signal } = {}) {
+      signal?.throwIfAborted()
       const real = await folder()
       const target = resolve(root, key)
       if (!inside(target, wanted)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
-      await mkdir(dirname(target), { recursive: true })
-      if (!inside(join(await realpath(dirname(target)), 'x'), real)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
-      // Renamed into place, so that no reader ever sees half an object.
-      const fresh = `${target}.${process.pid}-${Math.random().toString(36).slice(2)}.part`
-      const file = await open(fresh, 'wx')
       try {
-        await file.writeFile(body)
-        await file.sync()
-        await rename(fresh, target)
+        const dir = await makeFolder(dirname(target), real)
+        // Renamed into place, so that no reader ever sees half an object.
+        const fresh = join(dir, unfinishedName())
+        const file = await open(fresh, 'wx')
+        try {
+          await file.writeFile(body)
+          await file.sync()
+          await rename(fresh, join(dir, basename(target)))
+        } catch (error) {
+          await rm(fresh, { force: true })
+          throw error
+        } finally {
+          await file.close()
+        }
       } catch (error) {
-        await rm(fresh, { force: true })
-        throw diskError(error)
-      } finally {
-        await file.close()
+        throw writeError(error)
       }
     },
 
-    async remove(key) {
-      const target = await locate(key).catch((error: unknown) => {
-        if (error instanceof SluiceError && error.code === 'OBJECT_MISSING') return undefined
-        throw error
-      })
-      if (target !== undefined) await rm(target, { force: true }).catch((error) => Promise.reject(diskError(error)))
+    async remove(key, signal) {
+      signal?.throwIfAborted()
+      try {
+        await locate(key)
+        // A link goes itself, not the file it leads to.
+        const dir = await realpath(dirname(join(root, key)))
+        const path = join(dir, basename(key))
+        if (inside(path, await folder()) && !(await lstat(path)).isDirectory()) await rm(path, { force: true })
+      } catch (error) {
+        const fault = error instanceof SluiceError ? error : diskError(error)
+        if (fault.code !== 'OBJECT_MISSING') throw fault
+      }
     },
 
     close() {},
@@ -131,6 +146,17 @@ async function resolvePath(path: string, missing: 'OBJECT_MISSING' | 'LOCAL_PATH
   }
 }
 
+/** Creates the folder `dir` and returns its real path. Nothing is created where a link on the way leaves `folder`. */
+async function makeFolder(dir: string, folder: string): Promise<string> {
+  let existing: string | undefined
+  for (let at = dir; existing === undefined; at = dirname(at)) existing = await realpath(at).catch(() => undefined)
+  if (existing !== folder && !inside(existing, folder)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
+  await mkdir(dir, { recursive: true })
+  const real = await realpath(dir)
+  if (real !== folder && !inside(real, folder)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
+  return real
+}
+
 async function openFile(path: string): Promise<FileHandle> {
   try {
     // The path is already real: a link put there since then is refused. A pipe without a writer must not block.
@@ -143,11 +169,23 @@ async function openFile(path: string): Promise<FileHandle> {
 function diskError(error: unknown, missing: 'OBJECT_MISSING' | 'LOCAL_PATH_MISSING' = 'OBJECT_MISSING'): SluiceError {
   const code = (error as NodeJS.ErrnoException).code
   const options = { cause: error }
-  if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP' || code === 'ENAMETOOLONG') {
+  // ENXIO: a socket.
+  if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO'].includes(code ?? '')) {
     return new SluiceError(missing, undefined, options)
   }
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return new SluiceError('DENIED', undefined, options)
   return new SluiceError('UNREACHABLE', 'The disk reports an error.', options)
+}
+
+function writeError(error: unknown): SluiceError {
+  if (error instanceof SluiceError) return error
+  const code = (error as NodeJS.ErrnoException).code
+  const options = { cause: error }
+  if (code === 'ENAMETOOLONG') return new SluiceError('KEY_TOO_LONG', 'The name is too long for the disk.', options)
+  if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'EISDIR') {
+    return new SluiceError('DENIED', 'Another file or folder is in the way.', options)
+  }
+  return diskError(error)
 }
 
 function identity(stats: Stats): { etag: string; lastModified: Date } {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Dirent, Stats } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
@@ -8,6 +9,11 @@ export interface FoundFile {
   key: string
   stats: Stats
 }
+
+const unfinished = /^\.sluice-[0-9a-f-]{36}\.part$/
+
+/** A name for a file that is being written, which `walk` passes over. */
+export const unfinishedName = () => `.sluice-${randomUUID()}.part`
 
 /**
  * Every regular file below `folder`, a real path, in the byte order of full keys; a key is `prefix` and the path inside the
@@ -27,6 +33,7 @@ export async function* walk(options: {
     for (const { name, key, isFolder, isLink } of await entriesOf(dir, prefixOfDir)) {
       const path = join(dir, name)
       if (!isFolder) {
+        if (unfinished.test(name)) continue
         if (after !== null && compareKeys(key, after) <= 0) continue
         if (isLink && !(await target(path))) continue
         const stats = await stat(path).catch(() => undefined)

@@ -98,6 +98,8 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   canPresign: boolean
   location: Location
   secrets: Secrets
+  /** A new value of such a secret clears those that belonged to the old one, unless they are given anew with it. */
+  supersedes?: Record<string, string[]>
   /** Faults that concern several fields at once; paths are field names. */
   crossCheck?(location: z.infer<Location>, secrets: z.infer<Secrets>): FieldError[]
   /** The address of the place without its prefix, and the prefix: what tells whether two storages are the same or overlap. */

@@ -13,6 +13,7 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import { SluiceError } from '../errors.ts'
 import { contentTypeOf } from './content-type.ts'
+import { endOnAbort } from './end-on-abort.ts'
 import { compareKeys } from './key-order.ts'
 import type { ByteRange, ObjectBody, Provider } from './provider.ts'
 import type { S3Location, S3Secrets } from './s3.ts'
@@ -40,8 +41,8 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
   }
 
   const page = (cursor: string | null, limit: number, recursive: boolean, signal?: AbortSignal) =>
-    call(undefined, signal, () =>
-      client.send(
+    call(undefined, signal, async () => {
+      const answer = await client.send(
         new ListObjectsV2Command({
           Bucket,
           Prefix: recursive ? place.prefix : folderOf(place.prefix),
@@ -51,8 +52,11 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
           ...(!recursive && { Delimiter: '/' }),
         }),
         abortable(signal),
-      ),
-    )
+      )
+      // A website may well answer 200 with a page that parses as XML.
+      if (answer.Name === undefined && answer.IsTruncated === undefined) throw new SluiceError('CONSOLE_URL')
+      return answer
+    })
 
   return {
     async check(signal) {
@@ -61,17 +65,20 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
 
     async list({ cursor, limit, recursive, signal }) {
       const answer = await page(cursor, limit, recursive, signal)
+      const decode = answer.EncodingType === 'url' ? decodeKey : (key: string) => key
       const objects = (answer.Contents ?? []).map((object) => ({
-        key: decodeKey(object.Key!),
+        key: decode(object.Key!),
         size: object.Size ?? 0,
         etag: object.ETag ?? null,
         lastModified: object.LastModified ?? null,
       }))
       if (!answer.IsTruncated) return { objects, cursor: null }
       const lastKey = objects.at(-1)?.key ?? ''
-      const lastFolder = decodeKey(answer.CommonPrefixes?.at(-1)?.Prefix ?? '')
+      const lastFolder = decode(answer.CommonPrefixes?.at(-1)?.Prefix ?? '')
       const last = compareKeys(lastFolder, lastKey) > 0 ? lastFolder + behindFolder : lastKey
-      if (!last) throw new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but holds no key.')
+      if (!last || last === cursor) {
+        throw new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
+      }
       return { objects, cursor: last }
     },
 
@@ -90,7 +97,7 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
       const length = answer.ContentLength ?? 0
       const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '')
       return {
-        body: answer.Body as Readable,
+        body: endOnAbort(answer.Body as Readable, signal),
         length,
         size: part ? Number(part[3]) : length,
         ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
@@ -159,7 +166,10 @@ function clientConfig(place: S3Location, secrets: S3Secrets, endpoint: string | 
   }
 }
 
-/** Keys come percent-encoded with `+` for a space (EncodingType=url of ListObjectsV2), so that XML can carry any of them. */
+/**
+ * Keys come percent-encoded with `+` for a space (EncodingType=url of ListObjectsV2), so that XML can carry any of them.
+ * A server that does not know this leaves EncodingType out of its answer.
+ */
 const decodeKey = (key: string) => decodeURIComponent(key.replaceAll('+', ' '))
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)

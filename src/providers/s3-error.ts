@@ -43,18 +43,25 @@ const statuses: Record<number, ErrorCode> = {
 interface SdkError extends Error {
   Code?: string
   $metadata?: { httpStatusCode?: number }
-  $response?: { headers?: Record<string, string> }
+  $response?: { statusCode?: number; headers?: Record<string, string> }
 }
 
 /** Wraps a fault of the SDK once, at the provider's edge. `key` is the object that was asked for, if any. */
 export function s3Error(error: unknown, asked: { place: S3Location; key: string | undefined }): SluiceError {
   if (error instanceof SluiceError) return error
   const sdk = error as SdkError
-  const status = sdk.$metadata?.httpStatusCode
+  const status = sdk.$metadata?.httpStatusCode ?? sdk.$response?.statusCode
   const html = sdk.$response?.headers?.['content-type']?.includes('html')
-  const known = codes[sdk.name] ?? codes[sdk.Code ?? '']
+  // A name that no answer gave was made up from the status, which a website's answer has too.
+  const known = sdk.Code || !html ? (codes[sdk.name] ?? codes[sdk.Code ?? '']) : undefined
   const options = { cause: error }
-  if (!known && (html || /Deserialization|is not expected|Unexpected token|Unclosed tag/i.test(sdk.message ?? ''))) {
+  // An overloaded proxy before the storage speaks HTML too.
+  const passing = status !== undefined && (status === 429 || status >= 500)
+  if (
+    !known &&
+    !passing &&
+    (html || /Deserialization|is not expected|Unexpected token|Unclosed tag/i.test(sdk.message ?? ''))
+  ) {
     return new SluiceError('CONSOLE_URL', undefined, options)
   }
   const code = known ?? (status === undefined ? undefined : statuses[status])

@@ -70,6 +70,7 @@ export const s3 = defineProvider({
   canPresign: true,
   location,
   secrets,
+  supersedes: { accessKeyId: ['sessionToken'], secretAccessKey: ['sessionToken'] },
   crossCheck(place, { accessKeyId, secretAccessKey, sessionToken }) {
     const faults = []
     if (accessKeyId && !secretAccessKey) {

@@ -47,7 +47,12 @@ export class Batch {
   }
 
   /** Parts are written one after the other, in the order in which they were filled. */
-  #flush(page: { listed?: number; skipped?: number; existed?: number; cursor: string | null | undefined }): Promise<void> {
+  #flush(page: {
+    listed?: number
+    skipped?: number
+    existed?: number
+    cursor: string | null | undefined
+  }): Promise<void> {
     const { listed = 0, skipped = 0, existed = 0, cursor } = page
     const part: PageWrite = {
       tasks: this.#tasks,

@@ -15,7 +15,9 @@ export function createKeyFilter(regexFilter: string | null | undefined): KeyFilt
   try {
     pattern = RE2JS.compile(regexFilter)
   } catch (cause) {
-    throw new SluiceError('VALIDATION', `not a valid regular expression (RE2 syntax): ${(cause as Error).message}`, { cause })
+    throw new SluiceError('VALIDATION', `not a valid regular expression (RE2 syntax): ${(cause as Error).message}`, {
+      cause,
+    })
   }
   return (key) => !key.endsWith('/') && pattern.matcher(key).lookingAt()
 }

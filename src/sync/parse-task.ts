@@ -34,10 +34,12 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
  */
 export function parseTask(bytes: Buffer): ParsedTask {
   const value = parse(bytes)
-  if (!isJsonObject(value)) throw new SluiceError('NOT_A_TASK', `A task must be a JSON object, but this is ${nameOf(value)}.`)
+  if (!isJsonObject(value))
+    throw new SluiceError('NOT_A_TASK', `A task must be a JSON object, but this is ${nameOf(value)}.`)
   const hasLabels = 'predictions' in value || 'annotations' in value
   if (!isJsonObject(value.data)) {
-    if (!hasLabels) return { data: JSON.stringify(value), meta: null, allowSkip: true, predictions: [], annotations: [] }
+    if (!hasLabels)
+      return { data: JSON.stringify(value), meta: null, allowSkip: true, predictions: [], annotations: [] }
     throw new SluiceError('data' in value ? 'BAD_ENVELOPE' : 'ENVELOPE_WITHOUT_DATA')
   }
   const { data, meta, predictions, annotations } = value

@@ -11,7 +11,12 @@ const maxTaskBytes = 64 * 2 ** 20
  * Reads one task file into the batch: every row becomes a task or an issue, and a fault of the file itself an issue of the
  * whole object. Rejects only when the run cannot go on: `signal` aborted, or the batch could not be written.
  */
-export async function readTasks(provider: Provider, object: ObjectInfo, batch: Batch, signal: AbortSignal): Promise<void> {
+export async function readTasks(
+  provider: Provider,
+  object: ObjectInfo,
+  batch: Batch,
+  signal: AbortSignal,
+): Promise<void> {
   const { key } = object
   let rows = 0
   let faulty = false

@@ -87,7 +87,9 @@ export async function* splitJson(source: AsyncIterable<Buffer>, maxBytes: number
 const isBlank = (bytes: Buffer) => bytes.every(isSpace)
 
 function notJson(start: Buffer): SluiceError {
-  const looksBinary = start.subarray(0, 512).some((byte) => byte < 9 || (byte > 13 && byte < 32 && byte !== 27) || byte >= 0xf5)
+  const looksBinary = start
+    .subarray(0, 512)
+    .some((byte) => byte < 9 || (byte > 13 && byte < 32 && byte !== 27) || byte >= 0xf5)
   if (looksBinary) return new SluiceError('BINARY_IN_TASKS')
   return new SluiceError('NOT_JSON', 'A task file must hold a JSON object or an array of objects.')
 }

@@ -15,7 +15,8 @@ export async function startSync(
   { em, queue }: { em: EntityManager; queue: Queue },
   storageId: Storage['id'],
 ): Promise<SyncRun> {
-  if ((await em.fork().count(StorageEntity, { id: storageId })) === 0) throw new NotFoundError('There is no such storage.')
+  if ((await em.fork().count(StorageEntity, { id: storageId })) === 0)
+    throw new NotFoundError('There is no such storage.')
   const { run, isNew } = await queueRun(em, storageId)
   if (isNew) await enqueueRun({ em, queue }, run)
   return run

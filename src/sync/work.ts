@@ -56,7 +56,11 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
 }
 
 /** Beats on a timer of its own, and aborts when the run is lost or to be canceled. Returns what ends it. */
-function watch({ em, events, heartbeatSeconds, logger }: WorkerParts, hold: RunHold, lost: AbortController): () => void {
+function watch(
+  { em, events, heartbeatSeconds, logger }: WorkerParts,
+  hold: RunHold,
+  lost: AbortController,
+): () => void {
   const feed = events.open({ run: hold.id })
   const timer = setInterval(() => {
     beat(em, hold).then(

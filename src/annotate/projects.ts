@@ -1,0 +1,65 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { type Project, ProjectEntity } from '../entities/project.ts'
+import { ConflictError, type FieldError, NotFoundError, ValidationError } from '../errors.ts'
+import { sql } from '../sql.ts'
+
+/** The settings of a project; an absent one keeps its value or default. */
+export interface ProjectInput {
+  title?: string | null | undefined
+  description?: string | null | undefined
+  dataKey?: string | null | undefined
+  annotationsPerTask?: number | null | undefined
+}
+
+/** @throws ValidationError */
+export async function createProject(em: EntityManager, input: ProjectInput): Promise<Project> {
+  validate({ title: '', ...input })
+  const fork = em.fork()
+  const project = fork.create(ProjectEntity, withoutAbsent(input) as Project)
+  await fork.persist(project).flush()
+  return project
+}
+
+/** @throws NotFoundError, ValidationError */
+export async function updateProject(em: EntityManager, id: number, input: ProjectInput): Promise<Project> {
+  validate(input)
+  const fork = em.fork()
+  const project = await fork.findOne(ProjectEntity, id)
+  if (!project) throw new NotFoundError('There is no such project.')
+  fork.assign(project, withoutAbsent(input))
+  await fork.flush()
+  return project
+}
+
+/** Deletes a project with all it owns. @throws NotFoundError; ConflictError while a sync of it is under way. */
+export async function deleteProject(em: EntityManager, id: number): Promise<void> {
+  const fork = em.fork()
+  const project = await fork.findOne(ProjectEntity, id)
+  if (!project) throw new NotFoundError('There is no such project.')
+  const active = await sql(
+    fork,
+    `select 1 from sync_run r join storage s on s.id = r.storage_id
+     where s.project_id = $1 and r.status in ('QUEUED', 'IN_PROGRESS') limit 1`,
+    [id],
+  )
+  if (active.length > 0) throw new ConflictError('A sync of this project is under way. Cancel it first.')
+  await fork.remove(project).flush()
+}
+
+function validate({ title, dataKey, annotationsPerTask }: ProjectInput): void {
+  const faults: FieldError[] = []
+  if (title !== undefined && !title?.trim()) faults.push({ path: 'input.title', message: 'must not be empty' })
+  if (title && title.length > 500) faults.push({ path: 'input.title', message: 'has more than 500 characters' })
+  if (dataKey === '') faults.push({ path: 'input.dataKey', message: 'must not be empty' })
+  if (typeof annotationsPerTask === 'number' && annotationsPerTask < 1) {
+    faults.push({ path: 'input.annotationsPerTask', message: 'must be at least 1' })
+  }
+  if (faults.length > 0) throw new ValidationError(faults)
+}
+
+/** Null clears the description; elsewhere it means the same as absent. */
+function withoutAbsent(input: ProjectInput): Partial<Project> {
+  return Object.fromEntries(
+    Object.entries(input).filter(([name, value]) => value !== undefined && (value !== null || name === 'description')),
+  )
+}

@@ -1,0 +1,118 @@
+import type { AddressInfo } from 'node:net'
+import type { MikroORM } from '@mikro-orm/postgresql'
+import { authenticate, createFirstToken } from './auth/tokens.ts'
+import type { Config } from './config.ts'
+import { createConnect } from './connect.ts'
+import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
+import { connectionOf, openDatabase } from './database/open.ts'
+import { createEventHub, type EventHub } from './events/hub.ts'
+import { createContext } from './graphql/context.ts'
+import { createGraphql } from './http/graphql.ts'
+import { createHttpServer } from './http/server.ts'
+import { attachWebSocket } from './http/websocket.ts'
+import { handleJobs, scheduleJobs } from './jobs/index.ts'
+import { createLogger } from './logger.ts'
+import { createQueue, type Queue } from './queue/agenda.ts'
+import { createSealer } from './security/seal.ts'
+import { loadSecretKey } from './security/secret-key.ts'
+import { createKeyFilter } from './sync/key-filter.ts'
+
+/** A running Sluice. */
+export interface App {
+  /** Where clients reach it, as told by PUBLIC_URL or from the port. */
+  url: string
+  port: number
+  /** The admin token, on the first start of a database only. */
+  firstToken: string | undefined
+  databaseUrl: string
+  /** Folder of the embedded PostgreSQL's cluster; undefined with DATABASE_URL. */
+  clusterFolder: string | undefined
+  orm: MikroORM
+  events: EventHub
+  queue: Queue
+  /** Ends requests, hands running syncs back, closes all connections and stops the embedded PostgreSQL. */
+  stop(): Promise<void>
+}
+
+/**
+ * Makes every part once, in order, and starts it: database, queue, events, doors. What was started is stopped again when a
+ * later part fails.
+ */
+export async function startApp(config: Config, options: { throwAway?: boolean } = {}): Promise<App> {
+  const logger = createLogger(config.LOG_LEVEL)
+  const stops: (() => Promise<unknown>)[] = []
+  const stop = async () => {
+    for (const end of stops.splice(0).reverse()) await end().catch((err) => logger.error({ err }, 'while stopping'))
+  }
+  try {
+    let embedded: EmbeddedPostgres | undefined
+    if (!config.DATABASE_URL) {
+      embedded = await startEmbedded({ dataDir: config.DATA_DIR, throwAway: options.throwAway ?? false })
+      stops.push(embedded.stop)
+    }
+    const databaseUrl = config.DATABASE_URL ?? embedded!.url
+    const orm = await openDatabase(databaseUrl, logger)
+    stops.push(() => orm.close(true))
+    const em = orm.em.fork()
+    const firstToken = await createFirstToken(em, config.ADMIN_TOKEN)
+
+    const connection = connectionOf(databaseUrl)
+    const events = createEventHub(connection, () => orm.em.fork(), logger)
+    await events.start()
+    stops.push(events.stop)
+
+    const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
+    const connect = createConnect(sealer, { localFilesRoot: config.LOCAL_FILES_ROOT })
+    const queue = createQueue(connection, logger)
+    const heartbeatSeconds = config.STORAGE_IN_PROGRESS_TIMER
+    handleJobs(
+      queue,
+      { em, events, connect, logger, readConcurrency: config.READ_CONCURRENCY, heartbeatSeconds },
+      config.WORKER_CONCURRENCY,
+    )
+    await queue.start()
+    stops.push(queue.stop)
+    await scheduleJobs(queue, heartbeatSeconds)
+
+    let url = config.PUBLIC_URL ?? ''
+    const enter = async (authorization: string | null) => {
+      const viewer = await authenticate(em, config.ADMIN_TOKEN, authorization)
+      const storages = { em, sealer, connect, keyFilter: createKeyFilter }
+      return createContext({ em, queue, events, connect, storages, publicUrl: url }, viewer)
+    }
+    const yoga = createGraphql({ enter, graphiql: config.GRAPHIQL, introspection: config.INTROSPECTION, logger })
+    const server = createHttpServer({
+      yoga,
+      resolve: {
+        em,
+        connect,
+        authenticate: (authorization) => authenticate(em, config.ADMIN_TOKEN, authorization),
+        maxRangeBytes: config.RESOLVER_PROXY_MAX_RANGE_SIZE,
+        timeoutSeconds: config.RESOLVER_PROXY_TIMEOUT,
+        cacheSeconds: config.RESOLVER_PROXY_CACHE_TIMEOUT,
+        logger,
+      },
+      ready: async () => {
+        await em.getConnection().execute('select 1')
+        await queue.ping()
+      },
+    })
+    const closeSockets = attachWebSocket(server, yoga, enter)
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(config.PORT, config.HOST, resolve)
+    })
+    const { port } = server.address() as AddressInfo
+    url ||= `http://localhost:${port}`
+    stops.push(async () => {
+      const closed = new Promise((resolve) => server.close(resolve))
+      await closeSockets()
+      server.closeAllConnections()
+      await closed
+      await yoga.dispose()
+    })
+    return { url, port, firstToken, databaseUrl, clusterFolder: embedded?.folder, orm, events, queue, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}

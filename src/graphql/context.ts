@@ -1,0 +1,37 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Viewer } from '../auth/tokens.ts'
+import type { Connect } from '../connect.ts'
+import type { EventHub } from '../events/hub.ts'
+import type { Queue } from '../queue/agenda.ts'
+import type { StorageParts } from '../storages/save.ts'
+import { createLoaders, type Loaders } from './loaders.ts'
+
+/** The parts of the application that resolvers call. */
+export interface GraphqlParts {
+  em: EntityManager
+  queue: Queue
+  events: EventHub
+  connect: Connect
+  storages: StorageParts
+  /** Where clients reach this server; without a slash at its end. */
+  publicUrl: string
+}
+
+/** What one operation works with; made alike for HTTP, SSE and WebSocket. */
+export interface Context extends GraphqlParts {
+  viewer: Viewer
+  /** Reads of this operation, or of the present event of a subscription. */
+  loaders: Loaders
+}
+
+/** A context with reads of its own. */
+export function createContext(parts: GraphqlParts, viewer: Viewer): Context {
+  const em = parts.em.fork()
+  return { ...parts, em, viewer, loaders: createLoaders(em) }
+}
+
+/** Forgets what was read: every event of a subscription sees the present state. */
+export function renewReads(context: Context): void {
+  context.em = context.em.fork()
+  context.loaders = createLoaders(context.em)
+}

@@ -1,0 +1,126 @@
+import { z } from 'zod'
+import { SluiceError } from '../errors.ts'
+import { type ProviderName, providerNames, providers } from '../providers/registry.ts'
+import type { LocationInput } from '../storages/save.ts'
+import { builder } from './builder.ts'
+
+/** GraphQL's enum of the kinds of storage. */
+export const StorageProviderRef = builder.enumType('StorageProvider', {
+  description: 'A kind of storage.',
+  values: Object.fromEntries(providerNames.map((name) => [name, { description: providers[name].title }])) as Record<
+    ProviderName,
+    { description: string }
+  >,
+})
+
+/** A field of a provider's form, as its schema describes it. */
+export interface FormField {
+  name: string
+  title: string
+  description: string
+  placeholder: string | null
+  type: 'string' | 'boolean' | 'integer'
+  options: string[] | null
+  required: boolean
+  secret: boolean
+  defaultValue: string | null
+}
+
+/** The fields of a provider's form: where it is, then the secrets. */
+export function formFields(name: ProviderName): FormField[] {
+  const { location, secrets } = providers[name]
+  return [...fieldsOf(location, false), ...fieldsOf(secrets, true)]
+}
+
+function fieldsOf(schema: z.ZodObject, secret: boolean): FormField[] {
+  const json = z.toJSONSchema(schema, { io: 'input' })
+  return Object.entries(json.properties ?? {}).map(([name, property]) => {
+    const field = property as z.core.JSONSchema.JSONSchema & { placeholder?: string }
+    return {
+      name,
+      title: field.title ?? name,
+      description: field.description ?? '',
+      placeholder: field.placeholder ?? null,
+      type: (field.type ?? 'string') as FormField['type'],
+      options: (field.enum as string[] | undefined) ?? null,
+      required: json.required?.includes(name) ?? false,
+      secret,
+      defaultValue: field.default === undefined ? null : String(field.default),
+    }
+  })
+}
+
+const scalars = { string: 'String', boolean: 'Boolean', integer: 'Int' } as const
+
+/** The location types and inputs of all providers, made from their forms. */
+const made = providerNames.map((name) => {
+  const kind = providers[name]
+  const fields = formFields(name).map((field) => ({ ...field, graphqlType: typeOf(kind.typeName, field) }))
+  const object = builder.objectRef<Record<string, unknown>>(kind.typeName).implement({
+    description: `${kind.title}: where the objects are. Holds no secret.`,
+    fields: (t) =>
+      Object.fromEntries(
+        fields
+          .filter((field) => !field.secret)
+          .map((field) => [
+            field.name,
+            t.field({
+              type: field.graphqlType as 'String',
+              nullable: !field.required && field.defaultValue === null,
+              description: field.description,
+              resolve: (location) => location[field.name] as string,
+            }),
+          ]),
+      ),
+  })
+  const input = builder.inputType(`${kind.typeName}Input`, {
+    description: `${kind.title}: where the objects are, and the secrets to reach them. On update an absent secret stays, null clears it.`,
+    fields: (t) =>
+      Object.fromEntries(
+        fields.map((field) => [
+          field.name,
+          t.field({
+            type: field.graphqlType as 'String',
+            required: field.required,
+            description: field.description + (field.defaultValue ? ` Default: ${field.defaultValue}.` : ''),
+          }),
+        ]),
+      ),
+  })
+  return { name, kind, object, input }
+})
+
+function typeOf(typeName: string, { name, type, options }: FormField) {
+  if (!options) return scalars[type]
+  const enumName = typeName.replace(/Location$/, '') + name[0]!.toUpperCase() + name.slice(1)
+  return builder.enumType(enumName, { description: `Choices for ${name}.`, values: options })
+}
+
+/** Where a storage's objects are; one type for each provider. */
+export const StorageLocationRef = builder.unionType('StorageLocation', {
+  description: 'Where the objects of a storage are; one type for each provider, none with a secret in it.',
+  types: made.map(({ object }) => object),
+  resolveType: (location) => (location as { __typename: string }).__typename,
+})
+
+/** A stored location as the union wants it. */
+export function locationObject(provider: string, location: Record<string, unknown>) {
+  return { ...location, __typename: providers[provider as ProviderName].typeName }
+}
+
+/** The input for a location: exactly one provider's. */
+export const StorageLocationInputRef = builder.inputType('StorageLocationInput', {
+  description: 'Where the objects are: exactly one provider.',
+  isOneOf: true,
+  fields: (t) =>
+    Object.fromEntries(
+      made.map(({ kind, input }) => [kind.inputName, t.field({ type: input, description: kind.title })]),
+    ),
+})
+
+/** The one provider that was given, with its fields. */
+export function locationInput(input: Record<string, unknown>): LocationInput {
+  const found = made.find(({ kind }) => input[kind.inputName])
+  if (!found) throw new SluiceError('VALIDATION', 'Name exactly one provider.')
+  return { provider: found.name, fields: { ...(input[found.kind.inputName] as object) } }
+}

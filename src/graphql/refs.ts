@@ -1,0 +1,20 @@
+import type { Annotation } from '../entities/annotation.ts'
+import type { ImportLink } from '../entities/import-link.ts'
+import type { Prediction } from '../entities/prediction.ts'
+import type { Project } from '../entities/project.ts'
+import type { Storage } from '../entities/storage.ts'
+import type { SyncIssue } from '../entities/sync-issue.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
+import type { Task } from '../entities/task.ts'
+import { builder } from './builder.ts'
+
+// The types that refer to each other; each is filled in by the file of its subject.
+export const ProjectRef = builder.objectRef<Project>('Project')
+export const TaskRef = builder.objectRef<Task>('Task')
+export const AnnotationRef = builder.objectRef<Annotation>('Annotation')
+export const PredictionRef = builder.objectRef<Prediction>('Prediction')
+export const StorageRef = builder.interfaceRef<Storage>('Storage')
+export const ImportStorageRef = builder.objectRef<Storage>('ImportStorage')
+export const ImportLinkRef = builder.objectRef<ImportLink>('ImportLink')
+export const SyncRunRef = builder.objectRef<SyncRun>('SyncRun')
+export const SyncIssueRef = builder.objectRef<SyncIssue>('SyncIssue')

@@ -1,0 +1,158 @@
+import { NotFoundError, ValidationError } from '../errors.ts'
+import { ConnectionCheckError } from '../storages/check.ts'
+import { checkImportStorage, DuplicateStorageError, deleteStorage, saveImportStorage } from '../storages/save.ts'
+import { builder } from './builder.ts'
+import { CheckStepRef } from './check-step.ts'
+import { idOf } from './ids.ts'
+import { locationInput, StorageLocationInputRef } from './location.ts'
+import { ImportStorageRef } from './refs.ts'
+import { ImportMethodRef } from './storage.ts'
+
+interface SettingsInput {
+  location?: Record<string, unknown> | null | undefined
+  [setting: string]: unknown
+}
+
+/** The settings without what is not one; null means absent where it cannot be a value. */
+function settingsOf({ location, ...rest }: SettingsInput) {
+  return { ...rest, ...(location && { location: locationInput(location) }) }
+}
+
+const fieldsOfSettings = {
+  title: 'Name for people.',
+  description: 'Notes for people.',
+  regexFilter: 'Only keys that match from their start (RE2 syntax) are imported. Default: every key.',
+  importMethod: 'What an object is. Default: FILES.',
+  recursive: 'Whether folders below the prefix are imported, too. Default: true.',
+  presign: 'Whether links redirect to signed URLs of the storage. Default: true.',
+  presignTtlMinutes: 'Minutes that a signed URL is valid, from 1 to 10080. Default: 15.',
+  skipCheck: 'Save without trying the connection.',
+  allowDuplicate: 'Save even if the project has the same place connected already.',
+}
+
+const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
+  description: 'A new import storage.',
+  fields: (t) => ({
+    projectId: t.id({ required: true, description: 'Global id of the project.' }),
+    location: t.field({ type: StorageLocationInputRef, required: true, description: 'Where the objects are.' }),
+    title: t.string({ description: fieldsOfSettings.title }),
+    description: t.string({ description: fieldsOfSettings.description }),
+    importMethod: t.field({ type: ImportMethodRef, description: fieldsOfSettings.importMethod }),
+    regexFilter: t.string({ description: fieldsOfSettings.regexFilter }),
+    recursive: t.boolean({ description: fieldsOfSettings.recursive }),
+    presign: t.boolean({ description: fieldsOfSettings.presign }),
+    presignTtlMinutes: t.int({ description: fieldsOfSettings.presignTtlMinutes }),
+    skipCheck: t.boolean({ description: fieldsOfSettings.skipCheck }),
+    allowDuplicate: t.boolean({ description: fieldsOfSettings.allowDuplicate }),
+  }),
+})
+
+const UpdateImportStorageInput = builder.inputType('UpdateImportStorageInput', {
+  description: 'Changes to an import storage; what is absent stays.',
+  fields: (t) => ({
+    id: t.id({ required: true, description: 'Global id of the storage.' }),
+    location: t.field({
+      type: StorageLocationInputRef,
+      description: 'Where the objects are: replaces the old place; secrets that are absent stay.',
+    }),
+    title: t.string({ description: fieldsOfSettings.title }),
+    description: t.string({ description: fieldsOfSettings.description }),
+    importMethod: t.field({ type: ImportMethodRef, description: 'What an object is.' }),
+    regexFilter: t.string({ description: 'Only keys that match from their start (RE2 syntax); null: every key.' }),
+    recursive: t.boolean({ description: 'Whether folders below the prefix are imported, too.' }),
+    presign: t.boolean({ description: 'Whether links redirect to signed URLs of the storage.' }),
+    presignTtlMinutes: t.int({ description: 'Minutes that a signed URL is valid, from 1 to 10080.' }),
+    skipCheck: t.boolean({ description: fieldsOfSettings.skipCheck }),
+    allowDuplicate: t.boolean({ description: fieldsOfSettings.allowDuplicate }),
+  }),
+})
+
+const CheckStorageInput = builder.inputType('CheckStorageInput', {
+  description: 'A stored storage (id), one with changes (id and settings), or a candidate (projectId and settings).',
+  fields: (t) => ({
+    id: t.id({ description: 'Global id of a stored storage.' }),
+    projectId: t.id({ description: 'Global id of the project that a candidate is meant for.' }),
+    location: t.field({ type: StorageLocationInputRef, description: 'Where the objects are.' }),
+    importMethod: t.field({ type: ImportMethodRef, description: 'What an object is.' }),
+    regexFilter: t.string({ description: 'Only keys that match from their start (RE2 syntax).' }),
+    recursive: t.boolean({ description: 'Whether folders below the prefix count, too.' }),
+    presign: t.boolean({ description: 'Whether a signed URL is tried.' }),
+  }),
+})
+
+const StorageCheckRef = builder
+  .objectRef<{ steps: Awaited<ReturnType<typeof checkImportStorage>> }>('StorageCheck')
+  .implement({
+    description: 'The outcome of a connection check.',
+    fields: (t) => ({
+      ok: t.boolean({
+        description: 'Whether every step that was needed worked.',
+        resolve: ({ steps }) => steps.every((step) => step.status !== 'FAILED'),
+      }),
+      steps: t.expose('steps', { type: [CheckStepRef], description: 'All steps, in order.' }),
+    }),
+  })
+
+const saveErrors = { types: [ValidationError, NotFoundError, DuplicateStorageError, ConnectionCheckError] }
+
+builder.mutationFields((t) => ({
+  createImportStorage: t.field({
+    type: ImportStorageRef,
+    description: 'Connects a place that tasks come from, after checking that it works.',
+    errors: saveErrors,
+    args: { input: t.arg({ type: CreateImportStorageInput, required: true, description: 'The storage.' }) },
+    resolve: (_root, { input: { projectId, skipCheck, allowDuplicate, ...settings } }, { storages }) =>
+      saveImportStorage(storages, { project: idOf('Project', projectId) }, settingsOf(settings), {
+        skipCheck: skipCheck ?? false,
+        allowDuplicate: allowDuplicate ?? false,
+      }),
+  }),
+  updateImportStorage: t.field({
+    type: ImportStorageRef,
+    description: 'Changes an import storage, after checking that it still works.',
+    errors: saveErrors,
+    args: { input: t.arg({ type: UpdateImportStorageInput, required: true, description: 'The changes.' }) },
+    resolve: (_root, { input: { id, skipCheck, allowDuplicate, ...settings } }, { storages }) =>
+      saveImportStorage(storages, { id: idOf('ImportStorage', id) }, settingsOf(settings), {
+        skipCheck: skipCheck ?? false,
+        allowDuplicate: allowDuplicate ?? false,
+      }),
+  }),
+  checkStorage: t.field({
+    type: StorageCheckRef,
+    description:
+      'Tries a connection step by step. Stores nothing. A connection that does not work is a result, not an error.',
+    errors: { types: [ValidationError, NotFoundError] },
+    args: { input: t.arg({ type: CheckStorageInput, required: true, description: 'What to try.' }) },
+    resolve: async (_root, { input: { id, projectId, ...settings } }, { storages }) => {
+      if (!id === !projectId) {
+        throw new ValidationError([{ path: 'input', message: 'name either id or projectId' }])
+      }
+      const target = id ? { id: idOf('ImportStorage', id) } : { project: idOf('Project', projectId!) }
+      return { steps: await checkImportStorage(storages, target, settingsOf(settings)) }
+    },
+  }),
+  deleteStorage: t.field({
+    type: builder.objectRef<{ affectedTasks: number; dryRun: boolean }>('DeletedStorage').implement({
+      description: 'What deleting a storage did, or would do.',
+      fields: (f) => ({
+        affectedTasks: f.expose('affectedTasks', {
+          type: 'SafeInt',
+          description:
+            'Tasks that lose their link; they stay, but their URIs resolve only if another storage serves them.',
+        }),
+        dryRun: f.exposeBoolean('dryRun', { description: 'Whether it was only a question.' }),
+      }),
+    }),
+    description: 'Disconnects a storage. Its tasks stay, and nothing in the bucket is touched.',
+    errors: { types: [NotFoundError] },
+    args: {
+      id: t.arg.id({ required: true, description: 'Global id of the storage.' }),
+      dryRun: t.arg.boolean({ description: 'Only say what would happen.' }),
+    },
+    resolve: async (_root, { id, dryRun }, { em }) => ({
+      ...(await deleteStorage(em, idOf('ImportStorage', id), dryRun ?? false)),
+      dryRun: dryRun ?? false,
+    }),
+  }),
+}))

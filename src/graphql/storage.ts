@@ -1,0 +1,175 @@
+import { ImportLinkEntity } from '../entities/import-link.ts'
+import { type importMethods, StorageEntity, type storageDirections } from '../entities/storage.ts'
+import { SyncRunEntity, type syncStatuses } from '../entities/sync-run.ts'
+import { sql } from '../sql.ts'
+import { builder } from './builder.ts'
+import { idOf } from './ids.ts'
+import { locationObject, StorageLocationRef, StorageProviderRef } from './location.ts'
+import { orNull } from './or-null.ts'
+import { pageById } from './page.ts'
+import { ImportLinkRef, ImportStorageRef, ProjectRef, StorageRef, SyncRunRef } from './refs.ts'
+
+const statusWords = {
+  INITIALIZED: 'Never synced.',
+  QUEUED: 'A sync waits for a worker.',
+  IN_PROGRESS: 'A sync is running.',
+  COMPLETED: 'The last sync took everything.',
+  COMPLETED_WITH_ERRORS: 'The last sync finished, but some objects failed; each has an issue.',
+  FAILED: 'The last sync could not finish.',
+  CANCELED: 'The last sync was canceled.',
+} satisfies Record<'INITIALIZED' | (typeof syncStatuses)[number], string>
+
+export const StorageStatusRef = builder.enumType('StorageStatus', {
+  description: 'State of a storage: that of its last sync.',
+  values: Object.fromEntries(
+    Object.entries(statusWords).map(([name, description]) => [name, { description }]),
+  ) as Record<keyof typeof statusWords, { description: string }>,
+})
+
+const StorageDirectionRef = builder.enumType('StorageDirection', {
+  description: 'Which way data goes.',
+  values: {
+    IMPORT: { description: 'Tasks come from it.' },
+    EXPORT: { description: 'Annotations go to it.' },
+  } satisfies Record<(typeof storageDirections)[number], { description: string }>,
+})
+
+export const ImportMethodRef = builder.enumType('ImportMethod', {
+  description: 'What an object of an import storage is.',
+  values: {
+    TASKS: { description: 'A JSON file with one task or an array of tasks.' },
+    FILES: { description: 'One task, whose data is the URI of the object.' },
+  } satisfies Record<(typeof importMethods)[number], { description: string }>,
+})
+
+StorageRef.implement({
+  description: 'A connected place that data is moved from or to.',
+  resolveType: () => 'ImportStorage',
+  fields: (t) => ({
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'The number in URLs.' }),
+    project: t.field({
+      type: ProjectRef,
+      description: 'The project it is connected to.',
+      resolve: async (storage, _args, { loaders }) => (await loaders.project.load(storage.project))!,
+    }),
+    title: t.exposeString('title', { nullable: true, description: 'Name for people; null = none.' }),
+    description: t.exposeString('description', { nullable: true, description: 'Notes for people; null = none.' }),
+    provider: t.field({
+      type: StorageProviderRef,
+      description: 'The kind of storage.',
+      resolve: (storage) => storage.provider as 'S3',
+    }),
+    location: t.field({
+      type: StorageLocationRef,
+      description: 'Where the objects are.',
+      resolve: (storage) => locationObject(storage.provider, storage.location),
+    }),
+    status: t.field({
+      type: StorageStatusRef,
+      description: 'State of the last sync.',
+      resolve: async (storage, _args, { loaders }) =>
+        storage.lastRun ? ((await loaders.run.load(storage.lastRun))?.status ?? 'INITIALIZED') : 'INITIALIZED',
+    }),
+    failure: t.string({
+      nullable: true,
+      description: 'Why the last sync failed, in words; null unless it did.',
+      resolve: async (storage, _args, { loaders }) =>
+        storage.lastRun ? ((await loaders.run.load(storage.lastRun))?.failure ?? null) : null,
+    }),
+    synchronizable: t.boolean({ description: 'Whether it can be synced.', resolve: () => true }),
+    lastSyncAt: t.expose('lastSyncAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the last sync that ran came to its end; null = never.',
+    }),
+    lastSyncCount: t.expose('lastSyncCount', {
+      type: 'SafeInt',
+      nullable: true,
+      description: 'How many tasks the last sync created; null = never synced, or a sync is under way.',
+    }),
+    lastRun: t.field({
+      type: SyncRunRef,
+      nullable: true,
+      description: 'The last sync; null = never synced.',
+      resolve: (storage, _args, { loaders }) => (storage.lastRun ? loaders.run.load(storage.lastRun) : null),
+    }),
+    runs: t.connection({
+      type: SyncRunRef,
+      description: 'Its syncs, newest first.',
+      resolve: (storage, args, { em }) => pageById(em, SyncRunEntity, { storage: storage.id }, args),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was connected.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When its settings were last changed.' }),
+  }),
+})
+
+builder.node(ImportStorageRef, {
+  description: 'A storage that tasks come from.',
+  interfaces: [StorageRef],
+  id: { resolve: (storage) => storage.id },
+  loadWithoutCache: (id, { loaders }) => loaders.storage.load(Number(id)),
+  fields: (t) => ({
+    importMethod: t.expose('importMethod', { type: ImportMethodRef, description: 'What an object is.' }),
+    regexFilter: t.exposeString('regexFilter', {
+      nullable: true,
+      description: 'Only keys that match from their start (RE2 syntax) are imported; null = every key.',
+    }),
+    recursive: t.exposeBoolean('recursive', { description: 'Whether folders below the prefix are imported, too.' }),
+    presign: t.exposeBoolean('presign', {
+      description: 'Whether links redirect to signed URLs of the storage; otherwise the bytes go through this server.',
+    }),
+    presignTtlMinutes: t.exposeInt('presignTtlMinutes', { description: 'Minutes that a signed URL is valid.' }),
+    links: t.connection({
+      type: ImportLinkRef,
+      description: 'Which object became which task, newest first.',
+      resolve: (storage, args, { em }) => pageById(em, ImportLinkEntity, { storage: storage.id }, args),
+    }),
+    tasksLinked: t.field({
+      type: 'SafeInt',
+      description: 'How many tasks came from one object.',
+      args: { key: t.arg.string({ required: true, description: 'Key of the object.' }) },
+      resolve: (storage, { key }, { em }) => em.fork().count(ImportLinkEntity, { storage: storage.id, key }),
+    }),
+  }),
+})
+
+builder.queryFields((t) => ({
+  storage: t.field({
+    type: StorageRef,
+    nullable: true,
+    description: 'A storage; null when there is none with this id.',
+    args: { id: t.arg.id({ required: true, description: 'Global id of the storage.' }) },
+    resolve: (_root, { id }, { loaders }) => orNull(() => loaders.storage.load(idOf('ImportStorage', id))),
+  }),
+  storages: t.connection({
+    type: StorageRef,
+    description: 'The storages of a project, newest first.',
+    args: {
+      projectId: t.arg.id({ required: true, description: 'Global id of the project.' }),
+      direction: t.arg({ type: StorageDirectionRef, description: 'Only storages of this direction.' }),
+      provider: t.arg({ type: StorageProviderRef, description: 'Only storages of this kind.' }),
+      status: t.arg({ type: [StorageStatusRef], description: 'Only storages in one of these states.' }),
+    },
+    resolve: async (_root, { projectId, direction, provider, status, ...args }, { em }) => {
+      const project = idOf('Project', projectId)
+      const inState = status && (await storagesInState(project, status))
+      const where = {
+        project,
+        ...(direction && { direction }),
+        ...(provider && { provider }),
+        ...(inState && { id: inState }),
+      }
+      return pageById(em, StorageEntity, where, args)
+
+      async function storagesInState(of: number, states: string[]): Promise<number[]> {
+        const rows = await sql<{ id: string }>(
+          em,
+          `select s.id from storage s left join sync_run r on r.id = s.last_run
+           where s.project_id = $1 and coalesce(r.status, 'INITIALIZED') = any($2)`,
+          [of, states],
+        )
+        return rows.map((row) => Number(row.id))
+      }
+    },
+  }),
+}))

@@ -1,0 +1,99 @@
+import { ValidationError } from '../errors.ts'
+import { builder } from './builder.ts'
+import { type Change, watchRun, watchStorages } from './changes.ts'
+import { renewReads } from './context.ts'
+import { idOf } from './ids.ts'
+import { StorageRef, SyncRunRef } from './refs.ts'
+
+type StateChange = Extract<Change, { storage: number }>
+
+const StorageEventRef = builder.interfaceRef<Change>('StorageEvent').implement({
+  description: 'One message of storageChanged.',
+  resolveType: ({ kind }) => (kind === 'LAGGED' ? 'Lagged' : kind === 'HEARTBEAT' ? 'Heartbeat' : 'StorageState'),
+  fields: (t) => ({
+    cursor: t.string({
+      description: 'Where this message stands in the log; give it as `after` to continue behind it.',
+      resolve: ({ cursor }) => String(cursor),
+    }),
+    at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
+  }),
+})
+
+const ChangeKindRef = builder.enumType('StorageStateKind', {
+  description: 'Why a state is told.',
+  values: {
+    SNAPSHOT: { description: 'It is the state at the start of the subscription.' },
+    STATUS: { description: 'The status of the run has changed. Never left out.' },
+    PROGRESS: { description: 'The counters have grown; at most 4 times a second for a run, newer replaces older.' },
+  } satisfies Record<StateChange['kind'], { description: string }>,
+})
+
+builder.objectType(builder.objectRef<StateChange>('StorageState'), {
+  description: 'The state of a storage and its run at one moment.',
+  interfaces: [StorageEventRef],
+  fields: (t) => ({
+    kind: t.expose('kind', { type: ChangeKindRef, description: 'Why it is told.' }),
+    storage: t.field({
+      type: StorageRef,
+      nullable: true,
+      description: 'The storage, as it is now; null when it was deleted meanwhile.',
+      resolve: ({ storage }, _args, { loaders }) => loaders.storage.load(storage),
+    }),
+    run: t.expose('run', {
+      type: SyncRunRef,
+      nullable: true,
+      description: 'The run, as it was at that moment; null = the storage was never synced.',
+    }),
+  }),
+})
+
+builder.objectType(builder.objectRef<Change>('Heartbeat'), {
+  description: 'Nothing has happened for a while; the stream is alive.',
+  interfaces: [StorageEventRef],
+})
+
+builder.objectType(builder.objectRef<Change>('Lagged'), {
+  description:
+    'Messages were left out, because the subscriber was too slow or away too long. Read the present state anew.',
+  interfaces: [StorageEventRef],
+})
+
+builder.subscriptionFields((t) => ({
+  storageChanged: t.field({
+    type: StorageEventRef,
+    description:
+      'Status and progress of one storage, or of all storages of a project: first the present state, then changes.',
+    args: {
+      storageId: t.arg.id({ description: 'Global id of a storage.' }),
+      projectId: t.arg.id({ description: 'Global id of a project.' }),
+      after: t.arg.string({ description: 'Cursor of the last message that was seen; the log is kept for 24 hours.' }),
+    },
+    subscribe: (_root, { storageId, projectId, after }, context) => {
+      if (!storageId === !projectId) {
+        throw new ValidationError([{ path: 'storageId', message: 'name either storageId or projectId' }])
+      }
+      if (after && !/^\d{1,15}$/.test(after)) {
+        throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
+      }
+      const filter = storageId
+        ? { storage: idOf('ImportStorage', storageId) }
+        : { project: idOf('Project', projectId!) }
+      return watchStorages(context, filter, after ? Number(after) : undefined)
+    },
+    resolve: (change, _args, context) => {
+      renewReads(context)
+      if ('run' in change && change.run) context.loaders.run.prime(change.run.id, change.run)
+      return change
+    },
+  }),
+  syncRunChanged: t.field({
+    type: SyncRunRef,
+    description: 'The states of one run, from the present one to its last; ends after that.',
+    args: { runId: t.arg.id({ required: true, description: 'Global id of the run.' }) },
+    subscribe: (_root, { runId }, context) => watchRun(context, idOf('SyncRun', runId)),
+    resolve: (run, _args, context) => {
+      renewReads(context)
+      return run
+    },
+  }),
+}))

@@ -1,0 +1,116 @@
+import { deleteTasks } from '../annotate/tasks.ts'
+import { NotFoundError } from '../errors.ts'
+import { resolveUrl, rewriteUris } from '../resolve/rewrite.ts'
+import { builder } from './builder.ts'
+import { idOf } from './ids.ts'
+import { orNull } from './or-null.ts'
+import { AnnotationRef, ImportLinkRef, PredictionRef, ProjectRef, TaskRef } from './refs.ts'
+
+builder.node(TaskRef, {
+  description: 'One item to annotate.',
+  id: { resolve: (task) => task.id },
+  loadWithoutCache: (id, { loaders }) => loaders.task.load(Number(id)),
+  fields: (t) => ({
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'The number in URLs.' }),
+    innerId: t.expose('innerId', { type: 'SafeInt', description: 'Running number inside the project, from 1.' }),
+    project: t.field({
+      type: ProjectRef,
+      description: 'The project it belongs to.',
+      resolve: async (task, _args, { loaders }) => (await loaders.project.load(task.project))!,
+    }),
+    data: t.expose('data', {
+      type: 'JSON',
+      description: 'What is to be annotated, as stored: with storage URIs such as s3://…',
+    }),
+    resolvedData: t.field({
+      type: 'JSON',
+      description: 'The data with every URI that a connected storage serves turned into a link to its bytes.',
+      resolve: async (task, _args, { loaders, publicUrl }) => {
+        const storages = await loaders.importStoragesOfProject.load(task.project)
+        return rewriteUris(task.data, storages, (uri) => resolveUrl(publicUrl, task.id, uri))
+      },
+    }),
+    meta: t.expose('meta', {
+      type: 'JSON',
+      nullable: true,
+      description: 'What its file said besides the data; null = nothing.',
+    }),
+    allowSkip: t.exposeBoolean('allowSkip', { description: 'Whether people may skip it.' }),
+    link: t.field({
+      type: ImportLinkRef,
+      nullable: true,
+      description: 'The object it was made from; null when it did not come from a storage, or that was deleted.',
+      resolve: (task, _args, { loaders }) => loaders.linkOfTask.load(task.id),
+    }),
+    predictions: t.field({
+      type: [PredictionRef],
+      description: 'Labels made by models, oldest first.',
+      resolve: (task, _args, { loaders }) => loaders.predictionsOfTask.load(task.id),
+    }),
+    annotations: t.field({
+      type: [AnnotationRef],
+      description: 'Labels made by people, oldest first.',
+      resolve: (task, _args, { loaders }) => loaders.annotationsOfTask.load(task.id),
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
+  }),
+})
+
+AnnotationRef.implement({
+  description: "A person's labels for a task.",
+  fields: (t) => ({
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'Its number.' }),
+    result: t.expose('result', { type: 'JSON', description: 'The labels.' }),
+    wasCancelled: t.exposeBoolean('wasCancelled', { description: 'Whether the person skipped the task.' }),
+    completedBy: t.exposeString('completedBy', { nullable: true, description: 'Who made it; null = unknown.' }),
+    leadTimeSeconds: t.exposeFloat('leadTimeSeconds', {
+      nullable: true,
+      description: 'Seconds the person worked on it; null = unknown.',
+    }),
+    importId: t.exposeString('importId', {
+      nullable: true,
+      description: 'Its id in the file it came from; null = none.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created here.' }),
+  }),
+})
+
+PredictionRef.implement({
+  description: "A model's labels for a task.",
+  fields: (t) => ({
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'Its number.' }),
+    result: t.expose('result', { type: 'JSON', description: 'The labels.' }),
+    score: t.exposeFloat('score', { nullable: true, description: 'How sure the model is; null = it does not say.' }),
+    modelVersion: t.exposeString('modelVersion', {
+      nullable: true,
+      description: 'Which model made it; null = unknown.',
+    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created here.' }),
+  }),
+})
+
+builder.queryFields((t) => ({
+  task: t.field({
+    type: TaskRef,
+    nullable: true,
+    description: 'A task; null when there is none with this id.',
+    args: { id: t.arg.id({ required: true, description: 'Global id of the task.' }) },
+    resolve: (_root, { id }, { loaders }) => orNull(() => loaders.task.load(idOf('Task', id))),
+  }),
+}))
+
+builder.mutationFields((t) => ({
+  deleteTasks: t.field({
+    type: 'Int',
+    description:
+      'Deletes tasks with their annotations and links; the next sync brings back what is still in the storage. Answers with how many there were.',
+    errors: { types: [NotFoundError], dataField: { name: 'deletedCount' } },
+    args: { ids: t.arg.idList({ required: true, description: 'Global ids of the tasks, at most 10,000.' }) },
+    resolve: (_root, { ids }, { em }) =>
+      deleteTasks(
+        em,
+        ids.map((id) => idOf('Task', id)),
+      ),
+  }),
+}))

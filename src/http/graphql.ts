@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto'
+import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor'
+import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
+import { GraphQLError, NoSchemaIntrospectionCustomRule } from 'graphql'
+import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga'
+import { SluiceError } from '../errors.ts'
+import type { Context } from '../graphql/context.ts'
+import { schema } from '../graphql/schema.ts'
+import type { Logger } from '../logger.ts'
+
+/** What the GraphQL door needs to know. */
+export interface GraphqlDoor {
+  /** Makes the context of an operation from the value of its Authorization header; throws UNAUTHENTICATED. */
+  enter: (authorization: string | null) => Promise<Context>
+  graphiql: boolean
+  introspection: boolean
+  logger: Logger
+}
+
+const startQuery = `# Every operation needs an API token: put it into the headers below.
+{
+  viewer { name }
+  projects { nodes: edges { node { id title } } }
+}
+`
+
+/** GraphQL over HTTP and SSE; its parse, validate and execute serve the WebSocket door, too. */
+export function createGraphql({ enter, graphiql, introspection, logger }: GraphqlDoor) {
+  const withoutIntrospection: Plugin = {
+    onValidate: ({ addValidationRule }) => {
+      if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule)
+    },
+  }
+  return createYoga<object, Context>({
+    schema,
+    logging: false,
+    landingPage: false,
+    healthCheckEndpoint: '/health',
+    cors: false,
+    renderGraphiQL,
+    graphiql: graphiql && {
+      title: 'Sluice',
+      defaultQuery: startQuery,
+      headers: '{ "Authorization": "Bearer <token>" }',
+      subscriptionsProtocol: 'GRAPHQL_SSE',
+    },
+    context: async (initial) => {
+      // The WebSocket door brings a context that it made when the socket was opened.
+      if ('viewer' in initial) return initial as unknown as Context
+      return enter((initial as YogaInitialContext).request.headers.get('authorization'))
+    },
+    maskedErrors: { maskError: (error) => maskError(error, logger) },
+    plugins: [
+      // A request with one of these headers cannot come from a foreign page without a preflight.
+      useCSRFPrevention({ requestHeaders: ['authorization', 'x-graphql-yoga-csrf'] }),
+      EnvelopArmorPlugin({
+        maxDepth: { n: 12 },
+        maxAliases: { n: 30 },
+        maxDirectives: { n: 50 },
+        maxTokens: { n: 2_000 },
+        costLimit: { maxCost: 20_000 },
+        blockFieldSuggestion: { enabled: false },
+      }),
+      withoutIntrospection,
+    ],
+  })
+}
+
+/** Expected faults keep their words and get their code; all others are logged under an id, and only the id is shown. */
+export function maskError(error: unknown, logger: Logger): GraphQLError {
+  const original = error instanceof GraphQLError ? error.originalError : error
+  const { nodes, path } = (error instanceof GraphQLError ? error : {}) as Partial<GraphQLError>
+  if (original instanceof SluiceError) {
+    const fieldErrors = 'fieldErrors' in original ? { fieldErrors: original.fieldErrors } : {}
+    const http = original.code === 'UNAUTHENTICATED' ? { http: { status: 401 } } : {}
+    return new GraphQLError(original.message, {
+      nodes,
+      path,
+      extensions: { code: original.code, ...fieldErrors, ...http },
+    })
+  }
+  if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) return error
+  const id = randomUUID()
+  logger.error({ err: original, faultId: id, path }, 'unexpected fault in GraphQL')
+  return new GraphQLError('Something went wrong on our side.', {
+    nodes,
+    path,
+    extensions: { code: 'INTERNAL', faultId: id },
+  })
+}

@@ -1,0 +1,33 @@
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { createGraphql } from './graphql.ts'
+import { handleResolve, isResolvePath, type ResolveDoor } from './resolve.ts'
+
+/** What the HTTP server leads to. */
+export interface HttpDoors {
+  yoga: ReturnType<typeof createGraphql>
+  resolve: ResolveDoor
+  /** Rejects, saying what is missing, unless requests can be served. */
+  ready: () => Promise<void>
+}
+
+/** All routes: /graphql, the resolve links, /health (the process is alive) and /ready (database and queue answer). */
+export function createHttpServer({ yoga, resolve, ready }: HttpDoors): Server {
+  return createServer(async (req, res) => {
+    const path = (req.url ?? '/').split('?', 1)[0]!
+    if (path === '/graphql') return yoga(req, res)
+    if (isResolvePath(path)) return handleResolve(resolve, req, res)
+    if (path === '/health') return json(res, 200, { status: 'alive' })
+    if (path === '/ready') {
+      return ready().then(
+        () => json(res, 200, { status: 'ready' }),
+        (error: Error) => json(res, 503, { status: 'not ready', message: error.message }),
+      )
+    }
+    if (path === '/') return void res.writeHead(302, { Location: '/graphql' }).end()
+    return json(res, 404, { code: 'NOT_FOUND', message: 'There is no such page.' })
+  })
+}
+
+function json(res: ServerResponse, status: number, body: object): void {
+  res.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }).end(JSON.stringify(body))
+}

@@ -1,0 +1,165 @@
+import { describeError, type ErrorCode, errorTable, SluiceError } from '../errors.ts'
+import type { ObjectInfo, Provider } from '../providers/provider.ts'
+import { hintFor } from './hints.ts'
+
+/** The steps of a check, in their order. */
+export const checkSteps = [
+  'CONFIGURATION',
+  'REACH',
+  'AUTHENTICATE',
+  'OPEN',
+  'FIND_OBJECT',
+  'READ_OBJECT',
+  'PRESIGN',
+] as const
+export type CheckStepName = (typeof checkSteps)[number]
+
+/** What one step found. */
+export interface CheckStep {
+  name: CheckStepName
+  status: 'OK' | 'FAILED' | 'SKIPPED'
+  code: ErrorCode | null
+  message: string
+  /** What to do about it. */
+  hint: string | null
+  milliseconds: number
+}
+
+/** A check that failed, with all its steps. */
+export class ConnectionCheckError extends SluiceError {
+  readonly steps: CheckStep[]
+  constructor(steps: CheckStep[]) {
+    const failed = steps.find((step) => step.status === 'FAILED')
+    super('CHECK_FAILED', `The connection does not work: ${failed?.message ?? 'unknown fault'}`)
+    this.name = 'ConnectionCheckError'
+    this.steps = steps
+  }
+}
+
+/** What the check wants to know of a storage besides its place. */
+export interface CheckSubject {
+  /** Opens the place; faults of the configuration are thrown here. */
+  open: () => Promise<Provider>
+  takes: (key: string) => boolean
+  readsTasks: boolean
+  recursive: boolean
+  presigns: boolean
+  /** Browsers fetch signed URLs from another address than ours; then we cannot try one. */
+  publicEndpoint: boolean
+}
+
+const stepTimeoutMs = 15_000
+
+/** The step at which a fault of the first contact shows. */
+const stepOf: Partial<Record<ErrorCode, CheckStepName>> = {
+  UNRESOLVABLE_HOST: 'REACH',
+  CONNECTION_REFUSED: 'REACH',
+  TLS_FAILED: 'REACH',
+  TIMEOUT: 'REACH',
+  UNREACHABLE: 'REACH',
+  THROTTLED: 'REACH',
+  CONSOLE_URL: 'REACH',
+  UNEXPECTED_ANSWER: 'REACH',
+  BAD_CREDENTIALS: 'AUTHENTICATE',
+}
+
+/** Tries a connection step by step, up to the first fault; what comes behind it is SKIPPED. Stores nothing, looks at one page at most. */
+export async function checkConnection(subject: CheckSubject): Promise<CheckStep[]> {
+  const steps: CheckStep[] = []
+  const note = (name: CheckStepName, status: CheckStep['status'], message: string, since: number, code?: ErrorCode) => {
+    const milliseconds = Math.round(performance.now() - since)
+    steps.push({ name, status, code: code ?? null, message, hint: code ? hintFor(code) : null, milliseconds })
+  }
+  const attempt = async <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => {
+    const since = performance.now()
+    const signal = AbortSignal.timeout(stepTimeoutMs)
+    try {
+      const value = await work(signal)
+      note(name, 'OK', done, since)
+      return value
+    } catch (error) {
+      const known = error instanceof SluiceError ? error : undefined
+      const code = known?.code ?? (signal.aborted ? 'TIMEOUT' : 'INTERNAL')
+      note(name, 'FAILED', known?.message ?? errorTable[code].words, since, code)
+      throw new Failed(describeError(error))
+    }
+  }
+
+  let provider: Provider | undefined
+  try {
+    const opened = await attempt('CONFIGURATION', 'The settings are complete.', subject.open)
+    provider = opened
+    await firstContact(opened, note)
+    const object = await attempt('FIND_OBJECT', 'There are objects to import.', (signal) =>
+      find(opened, subject, signal),
+    )
+    if (subject.readsTasks)
+      await attempt('READ_OBJECT', 'An object can be read.', (signal) => readOne(opened, object, signal))
+    const { presign } = opened
+    if (subject.presigns && presign && !subject.publicEndpoint) {
+      await attempt('PRESIGN', 'A signed URL can be fetched.', async (signal) =>
+        fetchSigned(await presign(object.key, { ttlSeconds: 60 }), signal),
+      )
+    }
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error
+  } finally {
+    provider?.close()
+  }
+  const done = new Set(steps.map((step) => step.name))
+  for (const name of checkSteps.filter((step) => !done.has(step))) {
+    note(name, 'SKIPPED', 'Not needed, or not reached.', performance.now())
+  }
+  return steps.sort((a, b) => checkSteps.indexOf(a.name) - checkSteps.indexOf(b.name))
+}
+
+class Failed extends Error {}
+
+type Note = (name: CheckStepName, status: CheckStep['status'], message: string, since: number, code?: ErrorCode) => void
+
+/** One call tells three things: the place answers, the credentials are known, the bucket may be listed. */
+async function firstContact(provider: Provider, note: Note): Promise<void> {
+  const since = performance.now()
+  const done: [CheckStepName, string][] = [
+    ['REACH', 'The storage answers.'],
+    ['AUTHENTICATE', 'The credentials are accepted.'],
+    ['OPEN', 'The bucket or folder can be listed.'],
+  ]
+  try {
+    await provider.check(AbortSignal.timeout(stepTimeoutMs))
+    for (const [name, words] of done) note(name, 'OK', words, since)
+  } catch (error) {
+    const timedOut = (error as Error).name === 'TimeoutError'
+    const fault = error instanceof SluiceError ? error : new SluiceError(timedOut ? 'TIMEOUT' : 'INTERNAL')
+    const failed = stepOf[fault.code] ?? 'OPEN'
+    for (const [name, words] of done) {
+      if (name === failed) break
+      note(name, 'OK', words, since)
+    }
+    note(failed, 'FAILED', fault.message, since, fault.code)
+    throw new Failed(describeError(error))
+  }
+}
+
+async function find(provider: Provider, subject: CheckSubject, signal: AbortSignal): Promise<ObjectInfo> {
+  const { objects } = await provider.list({ cursor: null, limit: 1_000, recursive: subject.recursive, signal })
+  const files = objects.filter(({ key }) => !key.endsWith('/'))
+  const first = files.find(({ key }) => subject.takes(key)) ?? files[0]
+  if (!first) throw new SluiceError('EMPTY_PREFIX')
+  return first
+}
+
+async function readOne(provider: Provider, { key }: ObjectInfo, signal: AbortSignal): Promise<void> {
+  const { body } = await provider.read(key, { signal })
+  for await (const _chunk of body) break
+  body.destroy()
+}
+
+async function fetchSigned(url: URL, signal: AbortSignal): Promise<void> {
+  const answer = await fetch(url, { headers: { range: 'bytes=0-0' }, signal })
+  await answer.body?.cancel()
+  // 416: the object is empty, and the signature was accepted.
+  if (!answer.ok && answer.status !== 416) {
+    throw new SluiceError('DENIED', `A signed URL was answered with status ${answer.status}.`)
+  }
+}

@@ -1,0 +1,268 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { expect, onTestFinished, test } from 'vitest'
+import { localFiles } from '../../src/providers/local-files.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+import { describeProvider } from './conformance.ts'
+
+/** A root with `files` in it (a path ending in `/` is a folder), removed after the test. */
+async function newRoot(files: Record<string, string> = {}): Promise<string> {
+  const root = await mkdtemp(join(tmpdir(), 'sluice-local-'))
+  onTestFinished(() => rm(root, { recursive: true }))
+  for (const [path, body] of Object.entries(files)) await put(root, path, body)
+  return root
+}
+
+async function put(root: string, path: string, body: string | Buffer) {
+  await mkdir(dirname(join(root, path, path.endsWith('/') ? 'x' : '')), { recursive: true })
+  if (!path.endsWith('/')) await writeFile(join(root, path), body)
+}
+
+const open = async (root: string | undefined, path: string): Promise<Provider> =>
+  localFiles.open(localFiles.location.parse({ path }), {}, { localFilesRoot: root })
+
+const listed = async (provider: Provider) =>
+  (await provider.list({ cursor: null, limit: 1000, recursive: true })).objects.map((object) => object.key)
+
+const sameFile = 'a path with an empty or dot segment is another spelling of one without'
+
+describeProvider(
+  'local files',
+  {
+    presign: false,
+    keyOrder: 'bytes',
+    prefix: 'folder',
+    folderMarkers: false,
+    contentType: 'from the name',
+    cannotHold: {
+      'a doubled slash': sameFile,
+      'a leading slash': sameFile,
+      'two leading slashes': sameFile,
+      'only a slash': sameFile,
+      'a dot segment': sameFile,
+      'a double dot segment': sameFile,
+      'only dots': sameFile,
+      'a URL': sameFile,
+    },
+    cannotPresign: {},
+  },
+  async () => {
+    const root = await newRoot({ 'data/': '' })
+    return {
+      base: 'data/',
+      open: (prefix = '') => open(root, `data/${prefix}`),
+      put: (key, body) => put(root, key, body),
+    }
+  },
+)
+
+test.for(['../elsewhere', 'data/../../elsewhere', '..', '../', 'data/../..'])(
+  'the path "%s" is LOCAL_PATH_OUTSIDE_ROOT',
+  async (path) => {
+    const root = await newRoot({ 'data/a': '' })
+    await expect(open(root, path)).rejects.toMatchObject({ code: 'LOCAL_PATH_OUTSIDE_ROOT' })
+  },
+)
+
+test.for(['/', '.', './', '//', 'data/..'])('the path "%s" is LOCAL_PATH_IS_ROOT', async (path) => {
+  const root = await newRoot({ 'data/a': 'secret' })
+  const provider = await open(root, path)
+  const fault = { code: 'LOCAL_PATH_IS_ROOT' }
+  await expect(provider.check()).rejects.toMatchObject(fault)
+  await expect(provider.list({ cursor: null, limit: 1, recursive: true })).rejects.toMatchObject(fault)
+  await expect(provider.read('data/a')).rejects.toMatchObject(fault)
+  await expect(provider.write('data/b', Buffer.from(''))).rejects.toMatchObject(fault)
+})
+
+test('a link to the root is LOCAL_PATH_IS_ROOT', async () => {
+  const root = await newRoot({ 'data/a': '' })
+  await symlink('.', join(root, 'self'))
+  await expect((await open(root, 'self')).check()).rejects.toMatchObject({ code: 'LOCAL_PATH_IS_ROOT' })
+})
+
+test.for(['data', 'data/', '/data', './data', 'data/.', 'x/../data', '/data//'])(
+  'the path "%s" is the folder data, its keys spelled alike',
+  async (path) => {
+    const root = await newRoot({ 'data/a': 'hello' })
+    const provider = await open(root, path)
+    expect(await listed(provider)).toEqual(['data/a'])
+    expect(await text((await provider.read('data/a')).body)).toBe('hello')
+    expect(localFiles.place(localFiles.location.parse({ path })).prefix).toBe('data/')
+  },
+)
+
+test('without a root local files are LOCAL_FILES_DISABLED', async () => {
+  await expect(open(undefined, 'data')).rejects.toMatchObject({ code: 'LOCAL_FILES_DISABLED' })
+})
+
+test('a folder that is not there is LOCAL_PATH_MISSING, and so is a file', async () => {
+  const root = await newRoot({ file: '' })
+  for (const path of ['data', 'file', 'file/data']) {
+    await expect((await open(root, path)).check()).rejects.toMatchObject({ code: 'LOCAL_PATH_MISSING' })
+  }
+  const list = (await open(root, 'data')).list({ cursor: null, limit: 1, recursive: true })
+  await expect(list).rejects.toMatchObject({ code: 'LOCAL_PATH_MISSING' })
+})
+
+test('a folder that is a link out of the root is LOCAL_PATH_OUTSIDE_ROOT', async () => {
+  const [root, elsewhere] = [await newRoot(), await newRoot({ a: 'secret' })]
+  await symlink(elsewhere, join(root, 'data'))
+  const provider = await open(root, 'data')
+  const fault = { code: 'LOCAL_PATH_OUTSIDE_ROOT' }
+  await expect(provider.check()).rejects.toMatchObject(fault)
+  await expect(provider.list({ cursor: null, limit: 1, recursive: true })).rejects.toMatchObject(fault)
+  await expect(provider.read('data/a')).rejects.toMatchObject(fault)
+  await expect(provider.write('data/b', Buffer.from(''))).rejects.toMatchObject(fault)
+  await expect(provider.remove('data/a')).rejects.toMatchObject(fault)
+  expect(await readdir(elsewhere)).toEqual(['a'])
+})
+
+test('a root that is itself a link works', async () => {
+  const real = await newRoot({ 'data/a': 'hello' })
+  const root = join(await newRoot(), 'root')
+  await symlink(real, root)
+  const provider = await open(root, 'data')
+  expect(await listed(provider)).toEqual(['data/a'])
+  expect(await text((await provider.read('data/a')).body)).toBe('hello')
+})
+
+test('a link that leaves the folder is neither listed nor read nor written through', async () => {
+  const root = await newRoot({ 'data/a': '', 'data2/secret': 'secret', secret: 'secret' })
+  const elsewhere = await newRoot({ secret: 'secret' })
+  await symlink(join(elsewhere, 'secret'), join(root, 'data/file'))
+  await symlink(elsewhere, join(root, 'data/folder'))
+  await symlink('../secret', join(root, 'data/sibling'))
+  await symlink('../data2', join(root, 'data/near'))
+  await symlink('nowhere', join(root, 'data/broken'))
+  const provider = await open(root, 'data')
+  expect(await listed(provider)).toEqual(['data/a'])
+  for (const key of ['data/file', 'data/folder/secret', 'data/sibling', 'data/near/secret', 'data/broken']) {
+    await expect(provider.read(key), key).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+    await provider.remove(key)
+  }
+  for (const key of ['data/folder/new', 'data/folder/new/folder/x', 'data/near/x']) {
+    const write = provider.write(key, Buffer.from('x'))
+    await expect(write, key).rejects.toMatchObject({ code: 'LOCAL_PATH_OUTSIDE_ROOT' })
+  }
+  expect(await readdir(elsewhere)).toEqual(['secret'])
+  expect(await readdir(join(root, 'data2'))).toEqual(['secret'])
+})
+
+test.for([
+  'secret',
+  'data/../secret',
+  'data2/secret',
+  '/etc/hostname',
+  'data/../../x',
+  'data/\0',
+  '',
+  'data',
+  '.',
+  'data/..',
+])('the key "%s" names nothing outside of the folder', async (key) => {
+  const root = await newRoot({ 'data/a': '', secret: 'secret', 'data2/secret': 'secret' })
+  const provider = await open(root, 'data')
+  await expect(provider.read(key)).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+  await provider.remove(key)
+  await expect(provider.write(key, Buffer.from('x'))).rejects.toMatchObject({ name: 'SluiceError' })
+  expect(await readFile(join(root, 'secret'), 'utf8')).toBe('secret')
+  expect((await readdir(root)).sort()).toEqual(['data', 'data2', 'secret'])
+  expect(await readdir(join(root, 'data'))).toEqual(['a'])
+})
+
+test.for(['data/./a', 'data//a', 'data/b/../a', 'data/a/', './data/a'])(
+  'a file has one key: "%s" is none',
+  async (key) => {
+    const provider = await open(await newRoot({ 'data/a': 'hello', 'data/b/c': '' }), 'data')
+    await expect(provider.read(key)).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+    await provider.remove(key)
+    expect(await listed(provider)).toEqual(['data/a', 'data/b/c'])
+  },
+)
+
+test('links that stay inside the folder are followed, and only the link is removed', async () => {
+  const root = await newRoot({ 'data/real/a': 'hello', 'data/b': 'there' })
+  await symlink('real', join(root, 'data/alias'))
+  await symlink('real/a', join(root, 'data/c'))
+  const provider = await open(root, 'data')
+  expect(await listed(provider)).toEqual(['data/alias/a', 'data/b', 'data/c', 'data/real/a'])
+  expect(await text((await provider.read('data/alias/a')).body)).toBe('hello')
+  await provider.remove('data/c')
+  expect(await listed(provider)).toEqual(['data/alias/a', 'data/b', 'data/real/a'])
+})
+
+test('links in a circle end', async () => {
+  const root = await newRoot({ 'data/a': '', 'data/deep/b': '' })
+  await symlink('.', join(root, 'data/self'))
+  await symlink('..', join(root, 'data/deep/up'))
+  await symlink('loop', join(root, 'data/loop'))
+  const provider = await open(root, 'data')
+  expect(await listed(provider)).toEqual(['data/a', 'data/deep/b'])
+  await expect(provider.read('data/loop')).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+})
+
+test.skipIf(process.platform === 'win32')('a pipe is neither listed nor waited for', async () => {
+  const root = await newRoot({ 'data/a': '' })
+  execFileSync('mkfifo', [join(root, 'data/pipe')])
+  const provider = await open(root, 'data')
+  expect(await listed(provider)).toEqual(['data/a'])
+  await expect(provider.read('data/pipe')).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+})
+
+test('a file that changes in place, even to the same size, has another etag', async () => {
+  const root = await newRoot({ 'data/a': 'one' })
+  const provider = await open(root, 'data')
+  const etag = async () => (await provider.list({ cursor: null, limit: 1, recursive: true })).objects[0]!.etag
+  const first = await etag()
+  await utimes(join(root, 'data/a'), new Date(), new Date(Date.now() + 1000))
+  const second = await etag()
+  await truncate(join(root, 'data/a'), 1)
+  expect(new Set([first, second, await etag()]).size).toBe(3)
+})
+
+test('a file that is being written is not listed', async () => {
+  const root = await newRoot({ 'data/other': '' })
+  const provider = await open(root, 'data')
+  const body = Buffer.alloc(40_000_000)
+  let isDone = false
+  const writing = provider.write('data/a', body).then(() => {
+    isDone = true
+  })
+  while (!isDone) {
+    const { objects } = await provider.list({ cursor: null, limit: 10, recursive: true })
+    const file = objects.find((object) => object.key !== 'data/other')
+    if (file) expect(file).toMatchObject({ key: 'data/a', size: body.length })
+  }
+  await writing
+  expect((await stat(join(root, 'data/a'))).size).toBe(body.length)
+  expect((await readdir(join(root, 'data'))).sort()).toEqual(['a', 'other'])
+})
+
+test('a write that cannot be done leaves nothing behind', async () => {
+  const root = await newRoot({ 'data/folder/a': '', 'data/file': '' })
+  const provider = await open(root, 'data')
+  const faults = [
+    { key: 'data/folder', code: 'DENIED' },
+    { key: 'data/file/below', code: 'DENIED' },
+    { key: `data/${'x'.repeat(256)}`, code: 'KEY_TOO_LONG' },
+  ]
+  for (const { key, code } of faults) {
+    await expect(provider.write(key, Buffer.from('x')), key).rejects.toMatchObject({ code })
+  }
+  expect((await readdir(root, { recursive: true })).sort()).toEqual([
+    'data',
+    'data/file',
+    'data/folder',
+    'data/folder/a',
+  ])
+})
+
+test('a name of 255 bytes, the longest a disk takes, is written', async () => {
+  const provider = await open(await newRoot({ 'data/': '' }), 'data')
+  const key = `data/${'x'.repeat(255)}`
+  await provider.write(key, Buffer.from('hello'))
+  expect(await text((await provider.read(key)).body)).toBe('hello')
+})

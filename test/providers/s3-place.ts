@@ -1,0 +1,38 @@
+import { onTestFinished } from 'vitest'
+import type { Provider } from '../../src/providers/provider.ts'
+import { s3 } from '../../src/providers/s3.ts'
+import type { S3Server } from '../support/s3.ts'
+import { startFront } from '../support/s3-front.ts'
+
+/** The credentials that fronts accept. */
+export const keyPair = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' }
+
+/** Opens a place as a storage does, its location and secrets checked by the schemas; closed after the test. */
+export async function open(
+  location: Record<string, unknown>,
+  secrets: Record<string, unknown> = keyPair,
+): Promise<Provider> {
+  const provider = await s3.open(s3.location.parse(location), s3.secrets.parse(secrets), {})
+  onTestFinished(() => provider.close())
+  return provider
+}
+
+let buckets = 0
+
+/** A new bucket with `objects` behind a front that checks signatures, by `clock`; the front is stopped after the test. */
+export async function fronted(
+  server: S3Server,
+  options: { objects?: Record<string, string>; clock?: () => number } = {},
+) {
+  const { objects = {}, clock } = options
+  const bucket = `bucket-${++buckets}`
+  await server.createBucket(bucket)
+  await server.putMany(
+    bucket,
+    Object.entries(objects).map(([key, body]) => ({ key, body })),
+  )
+  const front = await startFront({ target: server.endpoint, credentials: keyPair, ...(clock && { clock }) })
+  onTestFinished(() => front.stop())
+  const provider = await open({ bucket, endpoint: front.endpoint })
+  return { bucket, front, provider, endpoint: front.endpoint }
+}

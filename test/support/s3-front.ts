@@ -1,0 +1,245 @@
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { once } from 'node:events'
+import { Agent, createServer, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+/** A request on its way through the front, before it is forwarded. */
+export interface S3Request {
+  /** Its name in the S3 API, such as `ListObjectsV2` or `GetObject`. */
+  operation: string
+  method: string
+  /** As sent, byte for byte. */
+  url: string
+  bucket: string
+  key: string
+  headers: IncomingMessage['headers']
+}
+
+/** What is done to requests that `match`, for the first `times` of them (default 1). */
+export type Fault = { match?: (request: S3Request) => boolean; times?: number } & (
+  | { status: number; code: string }
+  | { answer: { status: number; headers?: Record<string, string>; body: string } }
+  | { reset: true }
+  | { cutAfterBytes: number }
+  | { hold: true }
+)
+
+/** A fault that was set. */
+export interface SetFault {
+  /** How many requests it has met. */
+  readonly hits: number
+  /** Resolves when the first request has met it. */
+  readonly met: Promise<S3Request>
+  /** Resolves when the client has closed the connection of a request that met it. */
+  readonly closed: Promise<void>
+  /** Ends the fault; held requests go on. */
+  release(): void
+}
+
+export interface Front {
+  endpoint: string
+  port: number
+  /** Requests seen, refused ones included, by operation. */
+  counts: Record<string, number>
+  fail(fault: Fault): SetFault
+  stop(): Promise<void>
+}
+
+/**
+ * Starts an HTTP proxy before the S3 API at `target`. With `credentials` it checks every signature as S3 does, by `clock`
+ * (milliseconds since 1970); the hash of a body is taken as the client signed it.
+ */
+export async function startFront(options: {
+  target: string
+  credentials?: { accessKeyId: string; secretAccessKey: string }
+  clock?: () => number
+}): Promise<Front> {
+  const { target, credentials, clock = Date.now } = options
+  const agent = new Agent({ keepAlive: true })
+  const faults: ReturnType<typeof arm>[] = []
+  const counts: Record<string, number> = {}
+
+  const server = createServer(async (incoming, response) => {
+    const request = describe(incoming)
+    counts[request.operation] = (counts[request.operation] ?? 0) + 1
+    const refusal = credentials && refusalOf(request, { ...credentials, now: clock() })
+    if (refusal) return sendError(response, 403, ...refusal)
+    const met = faults.find(({ fault, state }) => state.left > 0 && (fault.match?.(request) ?? true))
+    if (!met) return forward({ incoming, response, target, agent })
+    met.meet(request, response)
+    const { fault } = met
+    if ('status' in fault) sendError(response, fault.status, fault.code, 'injected')
+    else if ('answer' in fault) response.writeHead(fault.answer.status, fault.answer.headers).end(fault.answer.body)
+    else if ('reset' in fault) incoming.socket.resetAndDestroy()
+    else if ('cutAfterBytes' in fault) {
+      forward({ incoming, response, target, agent, cutAfterBytes: fault.cutAfterBytes })
+    } else {
+      await met.released
+      forward({ incoming, response, target, agent })
+    }
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    port,
+    counts,
+    fail(fault) {
+      const armed = arm(fault)
+      faults.push(armed)
+      return armed.handle
+    },
+    async stop() {
+      agent.destroy()
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}
+
+function arm(fault: Fault) {
+  const state = { left: fault.times ?? 1, hits: 0 }
+  const met = Promise.withResolvers<S3Request>()
+  const closed = Promise.withResolvers<void>()
+  const released = Promise.withResolvers<void>()
+  return {
+    fault,
+    state,
+    released: released.promise,
+    meet(request: S3Request, response: ServerResponse) {
+      state.left--
+      state.hits++
+      response.once('close', () => closed.resolve())
+      met.resolve(request)
+    },
+    handle: {
+      get hits() {
+        return state.hits
+      },
+      met: met.promise,
+      closed: closed.promise,
+      release() {
+        state.left = 0
+        released.resolve()
+      },
+    } satisfies SetFault,
+  }
+}
+
+function describe({ method = 'GET', url = '/', headers }: IncomingMessage): S3Request {
+  const [path = '', query = ''] = url.split('?', 2)
+  const [, bucket = '', key = ''] = /^\/([^/]*)\/?([\s\S]*)$/.exec(path) ?? []
+  const thing = key !== '' ? 'Object' : bucket !== '' ? 'Bucket' : 'Buckets'
+  const isList = method === 'GET' && thing === 'Bucket'
+  const verb =
+    { GET: 'Get', PUT: thing === 'Bucket' ? 'Create' : 'Put', DELETE: 'Delete', HEAD: 'Head' }[method] ?? method
+  const operation = isList ? (/(^|&)list-type=2(&|$)/.test(query) ? 'ListObjectsV2' : 'ListObjects') : verb + thing
+  return { operation, method, url, bucket, key: decodeURIComponent(key), headers }
+}
+
+function forward(options: {
+  incoming: IncomingMessage
+  response: ServerResponse
+  target: string
+  agent: Agent
+  cutAfterBytes?: number
+}): void {
+  const { incoming, response, target, agent, cutAfterBytes } = options
+  const { hostname, port } = new URL(target)
+  // `path` is what the client sent: a parsed URL would drop `.` and `..` segments and doubled slashes.
+  const { method, url: path, headers } = incoming
+  const upstream = sendRequest({ hostname, port, method, path, headers, agent }, (answer) => {
+    response.writeHead(answer.statusCode!, answer.rawHeaders)
+    answer.on('error', () => response.destroy())
+    if (cutAfterBytes === undefined) return answer.pipe(response)
+    let left = cutAfterBytes
+    answer.on('data', (chunk: Buffer) => {
+      if (left > 0) response.write(chunk.subarray(0, left))
+      left -= chunk.length
+      // Closed in order, since a reset would overtake the bytes before the cut.
+      if (left <= 0) incoming.socket.destroySoon()
+    })
+  })
+  upstream.on('error', () => response.destroy())
+  response.on('close', () => upstream.destroy())
+  incoming.pipe(upstream)
+}
+
+function sendError(response: ServerResponse, status: number, code: string, message: string): void {
+  const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`
+  response.writeHead(status, { 'content-type': 'application/xml', 'content-length': body.length }).end(body)
+}
+
+interface Judge {
+  accessKeyId: string
+  secretAccessKey: string
+  now: number
+}
+
+/**
+ * Why S3 would refuse the request, as code and message; undefined if it would not (AWS General Reference, "Signature
+ * Version 4 signing process", and Amazon S3, "Authenticating Requests": header and query form).
+ */
+function refusalOf(request: S3Request, { accessKeyId, secretAccessKey, now }: Judge): [string, string] | undefined {
+  const [path = '', rawQuery = ''] = request.url.split('?', 2)
+  const query = rawQuery.split('&').filter(Boolean).map(splitPair)
+  const asked = (name: string) => decodeURIComponent(query.find(([key]) => key === name)?.[1] ?? '')
+  const inQuery = asked('X-Amz-Signature') !== ''
+  const header = String(request.headers.authorization ?? '')
+  const part = (name: string) =>
+    inQuery ? asked(`X-Amz-${name}`) : (new RegExp(`${name}=([^, ]+)`).exec(header)?.[1] ?? '')
+  const [keyId, day = '', region = '', service = ''] = part('Credential').split('/')
+  const signedHeaders = part('SignedHeaders').split(';')
+  const date = inQuery ? asked('X-Amz-Date') : String(request.headers['x-amz-date'] ?? '')
+  const age = now - Date.parse(date.replace(/^(....)(..)(..T..)(..)/, '$1-$2-$3:$4:'))
+
+  if (!keyId || !date) return ['AccessDenied', 'Access Denied']
+  if (keyId !== accessKeyId) return ['InvalidAccessKeyId', 'The access key id does not exist.']
+  if (inQuery && age > Number(asked('X-Amz-Expires')) * 1000) return ['AccessDenied', 'Request has expired']
+  if (!inQuery && Math.abs(age) > 15 * 60_000) return ['RequestTimeTooSkewed', 'The difference is too large.']
+  if (!signedHeaders.includes('host')) return ['AccessDenied', 'The host must be signed.']
+
+  const canonical = [
+    request.method,
+    path.split('/').map(recode).join('/'),
+    query
+      .filter(([name]) => name !== 'X-Amz-Signature')
+      .map(([name, value]) => `${recode(name)}=${recode(value)}`)
+      .sort()
+      .join('&'),
+    ...signedHeaders.map(
+      (name) =>
+        `${name}:${String(request.headers[name] ?? '')
+          .trim()
+          .replace(/ +/g, ' ')}`,
+    ),
+    '',
+    signedHeaders.join(';'),
+    inQuery ? 'UNSIGNED-PAYLOAD' : request.headers['x-amz-content-sha256'],
+  ].join('\n')
+  const scope = [day, region, service, 'aws4_request']
+  const toSign = ['AWS4-HMAC-SHA256', date, scope.join('/'), createHash('sha256').update(canonical).digest('hex')].join(
+    '\n',
+  )
+  const key = scope.reduce<string | Buffer>((secret, text) => hmac(secret, text), `AWS4${secretAccessKey}`)
+  const [expected, given] = [hmac(key, toSign), Buffer.from(part('Signature'), 'hex')]
+  if (given.length === expected.length && timingSafeEqual(given, expected)) return undefined
+  return ['SignatureDoesNotMatch', 'The signature does not match the one that was calculated.']
+}
+
+const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest()
+
+function splitPair(pair: string): [string, string] {
+  const at = pair.indexOf('=')
+  return at < 0 ? [pair, ''] : [pair.slice(0, at), pair.slice(at + 1)]
+}
+
+/** In the one spelling that signatures count: everything but unreserved characters percent-encoded. */
+const recode = (text: string) =>
+  encodeURIComponent(decodeURIComponent(text)).replace(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
