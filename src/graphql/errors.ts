@@ -57,7 +57,7 @@ builder.objectType(DuplicateStorageError, {
   description: 'The same place is connected to the project already; nothing was saved.',
   interfaces: [ErrorRef],
   fields: (t) => ({
-    storage: t.field({
+    existing: t.field({
       type: ImportStorageRef,
       nullable: true,
       description: 'The storage that is there.',

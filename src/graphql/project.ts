@@ -77,14 +77,14 @@ builder.mutationFields((t) => ({
   createProject: t.field({
     type: ProjectRef,
     description: 'Creates a project.',
-    errors: { types: [ValidationError] },
+    errors: { types: [ValidationError], dataField: { name: 'project' } },
     args: { input: t.arg({ type: CreateProjectInput, required: true, description: 'The project.' }) },
     resolve: (_root, { input }, { em }) => createProject(em, input),
   }),
   updateProject: t.field({
     type: ProjectRef,
     description: 'Changes the settings of a project.',
-    errors: { types: [ValidationError, NotFoundError] },
+    errors: { types: [ValidationError, NotFoundError], dataField: { name: 'project' } },
     args: { input: t.arg({ type: UpdateProjectInput, required: true, description: 'The changes.' }) },
     resolve: (_root, { input: { id, ...changes } }, { em }) => updateProject(em, idOf('Project', id), changes),
   }),

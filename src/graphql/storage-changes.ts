@@ -93,7 +93,10 @@ const StorageCheckRef = builder
     }),
   })
 
-const saveErrors = { types: [ValidationError, NotFoundError, DuplicateStorageError, ConnectionCheckError] }
+const saveErrors = {
+  types: [ValidationError, NotFoundError, DuplicateStorageError, ConnectionCheckError],
+  dataField: { name: 'storage' },
+}
 
 builder.mutationFields((t) => ({
   createImportStorage: t.field({
@@ -122,7 +125,7 @@ builder.mutationFields((t) => ({
     type: StorageCheckRef,
     description:
       'Tries a connection step by step. Stores nothing. A connection that does not work is a result, not an error.',
-    errors: { types: [ValidationError, NotFoundError] },
+    errors: { types: [ValidationError, NotFoundError], dataField: { name: 'check' } },
     args: { input: t.arg({ type: CheckStorageInput, required: true, description: 'What to try.' }) },
     resolve: async (_root, { input: { id, projectId, ...settings } }, { storages }) => {
       if (!id === !projectId) {
@@ -145,7 +148,7 @@ builder.mutationFields((t) => ({
       }),
     }),
     description: 'Disconnects a storage. Its tasks stay, and nothing in the bucket is touched.',
-    errors: { types: [NotFoundError] },
+    errors: { types: [NotFoundError], dataField: { name: 'deletion' } },
     args: {
       id: t.arg.id({ required: true, description: 'Global id of the storage.' }),
       dryRun: t.arg.boolean({ description: 'Only say what would happen.' }),

@@ -41,7 +41,7 @@ export async function deliver(
   const { storage, key } = found
   const provider = await connect(storage)
   try {
-    if (storage.presign && provider.presign) {
+    if (storage.presign && provider.presign && !hasDotSegment(key)) {
       const url = await provider.presign(key, { ttlSeconds: storage.presignTtlMinutes * 60 })
       return { mode: 'REDIRECT', url, close: () => provider.close() }
     }
@@ -53,3 +53,6 @@ export async function deliver(
     throw new SluiceError('UNREACHABLE', undefined, { cause: error })
   }
 }
+
+/** Browsers take `.` and `..` out of a URL's path (WHATWG URL standard), which breaks its signature: such a key is streamed. */
+const hasDotSegment = (key: string) => key.split('/').some((part) => part === '.' || part === '..')

@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import type { TestProject } from 'vitest/node'
+import { startEmbedded } from '../../src/database/embedded.ts'
+import { connectionOf, openDatabase } from '../../src/database/open.ts'
+import { createLogger } from '../../src/logger.ts'
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** URL of the test server's maintenance database. */
+    postgres: string
+  }
+}
+
+/** One PostgreSQL for the whole run, with a migrated template that every test's database is cloned from (some 25 ms each). */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'sluice-test-'))
+  const server = await startEmbedded({ dataDir, throwAway: true })
+  const orm = await openDatabase(server.url, createLogger('warn'))
+  await orm.close(true)
+  await admin(server.url, 'alter database sluice rename to template_sluice')
+  project.provide('postgres', server.url)
+  return async () => {
+    await server.stop()
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+}
+
+/** The same server, another database. */
+export function databaseUrl(server: string, database: string): string {
+  return server.replace('/sluice?', `/${database}?`)
+}
+
+/** Runs a statement in the maintenance database. */
+export async function admin(server: string, statement: string): Promise<void> {
+  const client = new pg.Client(connectionOf(databaseUrl(server, 'postgres')))
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,60 @@
+import type { GraphqlClient } from './client.ts'
+
+const errorFields = '... on Error { code message } ... on ValidationError { fieldErrors { path message } }'
+
+/** Creates a project and returns its global id. */
+export async function createProject(client: GraphqlClient, title = 'Test'): Promise<string> {
+  const { createProject: made } = await client.request(
+    `mutation ($input: CreateProjectInput!) { createProject(input: $input) {
+      ... on CreateProjectSuccess { project { id } } ${errorFields} } }`,
+    { input: { title } },
+  )
+  return made.project.id
+}
+
+/** Connects an import storage and returns the answer: `{ storage: { id } }` or an error as data. */
+export async function createStorage(client: GraphqlClient, input: Record<string, unknown>) {
+  const { createImportStorage: made } = await client.request(
+    `mutation ($input: CreateImportStorageInput!) { createImportStorage(input: $input) { __typename
+      ... on CreateImportStorageSuccess { storage { id databaseId } } ${errorFields}
+      ... on ConnectionCheckError { steps { name status code message hint } }
+      ... on DuplicateStorageError { existing { id } } } }`,
+    { input },
+  )
+  return made
+}
+
+/** Asks for a sync and returns the run's global id. */
+export async function startSync(client: GraphqlClient, storageId: string): Promise<string> {
+  const { syncStorage } = await client.request(
+    `mutation ($id: ID!) { syncStorage(input: { storageId: $id }) {
+      ... on SyncStorageSuccess { run { id } } ... on Error { code message } } }`,
+    { id: storageId },
+  )
+  return syncStorage.run.id
+}
+
+const runFields = `id status attempt failure cancelRequested
+  counters { listed skipped matched existed created failed bytesRead }`
+
+/** Waits for the run's last state and returns it with its issues. */
+export async function finished(client: GraphqlClient, runId: string) {
+  let last: { status: string } | undefined
+  const states = client.subscribe(`subscription ($id: ID!) { syncRunChanged(runId: $id) { ${runFields} } }`, {
+    id: runId,
+  })
+  for await (const { syncRunChanged } of states) last = syncRunChanged
+  const { node } = await client.request(
+    `query ($id: ID!) { node(id: $id) { ... on SyncRun { ${runFields}
+      issues { totalCount edges { node { key rowIndex code message retryable } } } } } }`,
+    { id: runId },
+  )
+  const { issues, ...run } = node
+  if (run.status !== last?.status) throw new Error(`The stream ended with ${last?.status}, the run with ${run.status}.`)
+  return { ...run, issues: issues.edges.map((edge: { node: object }) => edge.node) }
+}
+
+/** Syncs a storage to its end. */
+export async function sync(client: GraphqlClient, storageId: string) {
+  return finished(client, await startSync(client, storageId))
+}
