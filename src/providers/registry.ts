@@ -1,6 +1,6 @@
-import { localFiles } from './local-files.ts'
+import { localFiles } from './local-files/kind.ts'
 import type { ProviderKind } from './provider.ts'
-import { s3 } from './s3.ts'
+import { s3 } from './s3/kind.ts'
 
 /** Every kind of storage. The GraphQL enum, the location union, the inputs and the forms follow from this table. */
 export const providers = { S3: s3, LOCAL_FILES: localFiles } as const satisfies Record<string, ProviderKind>

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
-import { localFiles } from '../../src/providers/local-files.ts'
+import { localFiles } from '../../src/providers/local-files/kind.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { describeProvider } from './conformance.ts'
 

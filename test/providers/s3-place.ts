@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
-import { s3 } from '../../src/providers/s3.ts'
+import { s3 } from '../../src/providers/s3/kind.ts'
 import type { S3Server } from '../support/s3.ts'
 import { startFront } from '../support/s3-front.ts'
 

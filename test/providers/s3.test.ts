@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { s3 } from '../../src/providers/s3.ts'
+import { s3 } from '../../src/providers/s3/kind.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
 import { startFront } from '../support/s3-front.ts'
 import { describeProvider } from './conformance.ts'

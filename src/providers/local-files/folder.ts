@@ -2,12 +2,12 @@ import { constants, type Stats } from 'node:fs'
 import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, normalize, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
-import { SluiceError } from '../errors.ts'
-import { contentTypeOf } from './content-type.ts'
-import { endOnAbort } from './end-on-abort.ts'
-import type { LocalFilesLocation } from './local-files.ts'
-import { type FoundFile, unfinishedName, walk } from './local-walk.ts'
-import type { ByteRange, ObjectInfo, Provider } from './provider.ts'
+import { SluiceError } from '../../errors.ts'
+import { contentTypeOf } from '../content-type.ts'
+import { endOnAbort } from '../end-on-abort.ts'
+import type { ByteRange, ObjectInfo, Provider } from '../provider.ts'
+import type { LocalFilesLocation } from './location.ts'
+import { type FoundFile, unfinishedName, walk } from './walk.ts'
 
 /** Opens a folder below `root`. No path and no symbolic link leads out of the folder: what a path really is decides. */
 export async function openLocalFolder({ path }: LocalFilesLocation, root: string | undefined): Promise<Provider> {

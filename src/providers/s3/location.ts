@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { defineProvider } from './provider.ts'
 
-const location = z.strictObject({
+/** Where an S3 storage is. */
+export const location = z.strictObject({
   bucket: z
     .string()
     .min(3, 'a bucket name has at least 3 characters')
@@ -43,7 +43,8 @@ const location = z.strictObject({
   }),
 })
 
-const secrets = z.strictObject({
+/** What it takes to reach it. */
+export const secrets = z.strictObject({
   accessKeyId: z.string().min(1).optional().meta({
     title: 'Access key ID',
     description: "Empty: the server's own credentials (environment, profile, instance role).",
@@ -60,33 +61,3 @@ const secrets = z.strictObject({
 
 export type S3Location = z.infer<typeof location>
 export type S3Secrets = z.infer<typeof secrets>
-
-/** Amazon S3 and services that speak its API. */
-export const s3 = defineProvider({
-  title: 'Amazon S3 and compatible',
-  typeName: 'S3Location',
-  inputName: 's3',
-  uriScheme: 's3',
-  canPresign: true,
-  location,
-  secrets,
-  supersedes: { accessKeyId: ['sessionToken'], secretAccessKey: ['sessionToken'] },
-  crossCheck(place, { accessKeyId, secretAccessKey, sessionToken }) {
-    const faults = []
-    if (accessKeyId && !secretAccessKey) {
-      faults.push({ path: 'secretAccessKey', message: 'is missing: a key pair needs both halves' })
-    }
-    if (secretAccessKey && !accessKeyId) {
-      faults.push({ path: 'accessKeyId', message: 'is missing: a key pair needs both halves' })
-    }
-    if (sessionToken && !accessKeyId && !secretAccessKey) {
-      faults.push({ path: 'sessionToken', message: 'needs the key pair it belongs to' })
-    }
-    if (place.anonymous && (accessKeyId || secretAccessKey)) {
-      faults.push({ path: 'anonymous', message: 'cannot be combined with a key pair' })
-    }
-    return faults
-  },
-  place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
-  open: async (place, keys) => (await import('./s3-client.ts')).openS3(place, keys),
-})

@@ -1,8 +1,8 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { defineProvider } from './provider.ts'
 
-const location = z.strictObject({
+/** Where a local storage is. */
+export const location = z.strictObject({
   path: z
     .string()
     .min(1, 'name a folder inside LOCAL_FILES_ROOT')
@@ -17,20 +17,7 @@ const location = z.strictObject({
     }),
 })
 
-const secrets = z.strictObject({})
+/** A folder needs no secret. */
+export const secrets = z.strictObject({})
 
 export type LocalFilesLocation = z.infer<typeof location>
-
-/** Folders of the machine that Sluice runs on. Keys are paths relative to LOCAL_FILES_ROOT. */
-export const localFiles = defineProvider({
-  title: 'Local files',
-  typeName: 'LocalFilesLocation',
-  inputName: 'localFiles',
-  uriScheme: 'local-files',
-  canPresign: false,
-  location,
-  secrets,
-  place: ({ path }) => ({ endpoint: '', bucket: '', prefix: path === '' ? '' : `${path}/` }),
-  open: async (place, _secrets, { localFilesRoot }) =>
-    (await import('./local-folder.ts')).openLocalFolder(place, localFilesRoot),
-})

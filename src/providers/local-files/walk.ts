@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Dirent, Stats } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import { compareKeys } from './key-order.ts'
+import { compareKeys } from '../key-order.ts'
 
 /** A file found by `walk`. */
 export interface FoundFile {

@@ -1,6 +1,6 @@
-import { type ErrorCode, SluiceError } from '../errors.ts'
-import { networkError } from './network-error.ts'
-import type { S3Location } from './s3.ts'
+import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { networkError } from '../network-error.ts'
+import type { S3Location } from './location.ts'
 
 /** S3's error codes (Amazon S3 API reference, "Error responses"), and those of the SDK before a request leaves. */
 const codes: Record<string, ErrorCode> = {

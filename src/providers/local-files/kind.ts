@@ -1,0 +1,16 @@
+import { defineProvider } from '../provider.ts'
+import { location, secrets } from './location.ts'
+
+/** Folders of the machine that Sluice runs on. Keys are paths relative to LOCAL_FILES_ROOT. */
+export const localFiles = defineProvider({
+  title: 'Local files',
+  typeName: 'LocalFilesLocation',
+  inputName: 'localFiles',
+  uriScheme: 'local-files',
+  canPresign: false,
+  location,
+  secrets,
+  place: ({ path }) => ({ endpoint: '', bucket: '', prefix: path === '' ? '' : `${path}/` }),
+  open: async (place, _secrets, { localFilesRoot }) =>
+    (await import('./folder.ts')).openLocalFolder(place, localFilesRoot),
+})

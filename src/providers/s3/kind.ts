@@ -1,0 +1,32 @@
+import { defineProvider } from '../provider.ts'
+import { location, secrets } from './location.ts'
+
+/** Amazon S3 and services that speak its API. */
+export const s3 = defineProvider({
+  title: 'Amazon S3 and compatible',
+  typeName: 'S3Location',
+  inputName: 's3',
+  uriScheme: 's3',
+  canPresign: true,
+  location,
+  secrets,
+  supersedes: { accessKeyId: ['sessionToken'], secretAccessKey: ['sessionToken'] },
+  crossCheck(place, { accessKeyId, secretAccessKey, sessionToken }) {
+    const faults = []
+    if (accessKeyId && !secretAccessKey) {
+      faults.push({ path: 'secretAccessKey', message: 'is missing: a key pair needs both halves' })
+    }
+    if (secretAccessKey && !accessKeyId) {
+      faults.push({ path: 'accessKeyId', message: 'is missing: a key pair needs both halves' })
+    }
+    if (sessionToken && !accessKeyId && !secretAccessKey) {
+      faults.push({ path: 'sessionToken', message: 'needs the key pair it belongs to' })
+    }
+    if (place.anonymous && (accessKeyId || secretAccessKey)) {
+      faults.push({ path: 'anonymous', message: 'cannot be combined with a key pair' })
+    }
+    return faults
+  },
+  place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
+  open: async (place, keys) => (await import('./client.ts')).openS3(place, keys),
+})
