@@ -6,7 +6,7 @@ import { handleResolve, isResolvePath, type ResolveDoor } from './resolve.ts'
 export interface HttpDoors {
   yoga: ReturnType<typeof createGraphql>
   resolve: ResolveDoor
-  /** Rejects, saying what is missing, unless requests can be served. */
+  /** Rejects unless requests can be served. */
   ready: () => Promise<void>
 }
 
@@ -20,7 +20,7 @@ export function createHttpServer({ yoga, resolve, ready }: HttpDoors): Server {
     if (path === '/ready') {
       return ready().then(
         () => json(res, 200, { status: 'ready' }),
-        (error: Error) => json(res, 503, { status: 'not ready', message: error.message }),
+        () => json(res, 503, { status: 'not ready', message: 'The database or the job queue does not answer.' }),
       )
     }
     if (path === '/') return void res.writeHead(302, { Location: '/graphql' }).end()

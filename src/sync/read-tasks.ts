@@ -26,16 +26,20 @@ export async function readTasks(
     return batch.addIssue({ key, row, code, message, retryable })
   }
   const elements = splitJson(bytesOf(provider, key, batch, signal), maxTaskBytes)
-  for (;;) {
-    const next = await elements.next().catch((error: unknown) => ({ error }))
-    signal.throwIfAborted()
-    if ('error' in next) return issue(next.error, -1)
-    if (next.done) break
-    const { row, bytes } = next.value
-    if (row >= 0) rows++
-    const parsed = attempt(() => parseTask(bytes))
-    await ('error' in parsed ? issue(parsed.error, row) : batch.add(object, row, parsed.value))
-    if (row === -1) rows = -1
+  try {
+    for (;;) {
+      const next = await elements.next().catch((error: unknown) => ({ error }))
+      signal.throwIfAborted()
+      if ('error' in next) return await issue(next.error, -1)
+      if (next.done) break
+      const { row, bytes } = next.value
+      rows = row === -1 ? -1 : rows + 1
+      const parsed = attempt(() => parseTask(bytes))
+      await ('error' in parsed ? issue(parsed.error, row) : batch.add(object, row, parsed.value))
+    }
+  } finally {
+    // Leaving early must free the socket.
+    await elements.return(undefined)
   }
   if (rows >= 0 && !faulty) batch.finish(key, rows)
 }

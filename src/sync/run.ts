@@ -68,14 +68,16 @@ export async function beginRun(em: EntityManager, hold: RunHold): Promise<SyncRu
   return row && toRun(em, row)
 }
 
-/** Tells that the run's worker lives. False when the run is no longer held: the worker must stop writing. */
-export async function beat(em: EntityManager, { id, attempt }: RunHold): Promise<boolean> {
-  const rows = await sql(
+/** Tells that the run's worker lives, and how it stands: a worker whose run is LOST must stop writing. */
+export async function beat(em: EntityManager, { id, attempt }: RunHold): Promise<'HELD' | 'CANCELED' | 'LOST'> {
+  const [row] = await sql<{ cancel_requested: boolean }>(
     em,
-    `update sync_run set heartbeat_at = now() where id = $1 and attempt = $2 and status = 'IN_PROGRESS' returning id`,
+    `update sync_run set heartbeat_at = now() where id = $1 and attempt = $2 and status = 'IN_PROGRESS'
+     returning cancel_requested`,
     [id, attempt],
   )
-  return rows.length > 0
+  if (!row) return 'LOST'
+  return row.cancel_requested ? 'CANCELED' : 'HELD'
 }
 
 /** IN_PROGRESS → a final state, and the storage's last sync with it. False when the run was no longer held. */

@@ -64,7 +64,10 @@ function watch(
   const feed = events.open({ run: hold.id })
   const timer = setInterval(() => {
     beat(em, hold).then(
-      (held) => held || lost.abort(new RunLost()),
+      (state) => {
+        if (state === 'LOST') lost.abort(new RunLost())
+        if (state === 'CANCELED') lost.abort(new Canceled())
+      },
       (error) => logger.warn({ err: error, run: hold.id }, 'a heartbeat failed'),
     )
   }, heartbeatSeconds * 1_000)
