@@ -1,4 +1,4 @@
-/** Any JSON value. A number that JavaScript cannot hold exactly is a `RawNumber`. */
+/** Any JSON value. An integer that JavaScript cannot hold exactly, or a number too large for it, is a `RawNumber`. */
 export type Json = null | boolean | number | string | RawNumber | Json[] | { [key: string]: Json }
 
 /** A JSON object. */
@@ -9,20 +9,23 @@ export interface RawNumber {
   readonly rawJSON: string
 }
 
-const mayLoseDigits = /\d[\d.]{15}/
+const mayLoseDigits = /\d[\d.]{15}|\d[eE]\+?\d{3}/
 
 type SourceReviver = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown
 const raw = (JSON as unknown as { rawJSON(text: string): RawNumber }).rawJSON
 
 const keepDigits: SourceReviver = (_key, value, { source }) => {
-  if (typeof value !== 'number' || source === undefined || source.length < 16) return value
+  if (typeof value !== 'number' || source === undefined) return value
+  // `JSON.stringify` would make null of it.
+  if (!Number.isFinite(value)) return raw(source)
+  if (source.length < 16) return value
   return JSON.stringify(value) === source || !/^-?\d+$/.test(source) || Number.isSafeInteger(value)
     ? value
     : raw(source)
 }
 
 /**
- * `JSON.parse` that keeps the digits of integers beyond 2^53 (they become `RawNumber`s).
+ * `JSON.parse` that keeps the digits of integers beyond 2^53 and of numbers beyond 1.8e308 (they become `RawNumber`s).
  * @throws SyntaxError when the text is not JSON.
  */
 export function parseJson(text: string): Json {

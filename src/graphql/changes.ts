@@ -95,6 +95,8 @@ async function snapshot(context: Context, filter: EventFilter): Promise<Change[]
       const ids = storages.flatMap((storage) => storage.lastRun ?? [])
       const runs = new Map((await tx.find(SyncRunEntity, { id: ids })).map((run) => [run.id, run]))
       const at = new Date()
+      // Without a storage there is no state to show, but the subscriber still learns that it is connected, and a cursor.
+      if (storages.length === 0) return [{ kind: 'HEARTBEAT' as const, cursor, at }]
       return storages.map((storage) => ({
         kind: 'SNAPSHOT' as const,
         cursor,

@@ -19,17 +19,17 @@ export class Batch {
     this.#write = write
   }
 
-  /** Takes a task; resolves when there is room for more. */
+  /** Takes a task, once there is room for it. A page of single tasks is never full, so that its cursor goes with them. */
   async add(object: ObjectInfo, row: number, task: ParsedTask): Promise<void> {
+    if (this.#tasks.length >= maxTasks || this.#bytes >= maxBytes) await this.#flush({ cursor: undefined })
     this.#tasks.push({ ...task, object, row })
     this.#bytes += task.data.length
-    if (this.#tasks.length >= maxTasks || this.#bytes >= maxBytes) await this.#flush({ cursor: undefined })
   }
 
-  /** Takes an issue; resolves when there is room for more. */
+  /** Takes an issue, once there is room for it. */
   async addIssue(issue: NewIssue): Promise<void> {
-    this.#issues.push(issue)
     if (this.#issues.length >= maxTasks) await this.#flush({ cursor: undefined })
+    this.#issues.push(issue)
   }
 
   /** Notes that all `rows` rows of an object were added. */

@@ -6,6 +6,8 @@ import { parseTask } from './parse-task.ts'
 import { splitJson } from './split-json.ts'
 
 const maxTaskBytes = 64 * 2 ** 20
+// Far below where the stacks of JavaScript and PostgreSQL end.
+const maxDepth = 1_000
 
 /**
  * Reads one task file into the batch: every row becomes a task or an issue, and a fault of the file itself an issue of the
@@ -32,9 +34,12 @@ export async function readTasks(
       signal.throwIfAborted()
       if ('error' in next) return await issue(next.error, -1)
       if (next.done) break
-      const { row, bytes } = next.value
+      const { row, bytes, depth } = next.value
       rows = row === -1 ? -1 : rows + 1
-      const parsed = attempt(() => parseTask(bytes))
+      const parsed = attempt(() => {
+      if (depth > maxDepth) throw new SluiceError('NOT_A_TASK', `A task may be nested ${maxDepth} levels deep at most.`)
+      return parseTask(bytes)
+    })
       await ('error' in parsed ? issue(parsed.error, row) : batch.add(object, row, parsed.value))
     }
   } finally {

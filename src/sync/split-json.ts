@@ -5,6 +5,8 @@ export interface JsonElement {
   row: number
   /** UTF-8 bytes of the value, unparsed: it may turn out not to be JSON. */
   bytes: Buffer
+  /** How many brackets are open at its deepest place. */
+  depth: number
 }
 
 const [quote, backslash, comma, open, close, openBrace, closeBrace] = [0x22, 0x5c, 0x2c, 0x5b, 0x5d, 0x7b, 0x7d]
@@ -23,6 +25,8 @@ export async function* splitJson(source: AsyncIterable<Buffer>, maxBytes: number
   let ended = false
   let row = 0
   let depth = 0
+  let deepest = 0
+  let alone: JsonElement | undefined
   let inString = false
   let escaped = false
   let parts: Buffer[] = []
@@ -34,11 +38,12 @@ export async function* splitJson(source: AsyncIterable<Buffer>, maxBytes: number
     if (held > maxBytes) throw new SluiceError('TASK_TOO_LARGE', `One task is larger than ${maxBytes >> 20} MiB.`)
     if (bytes.length > 0) parts.push(bytes)
   }
-  const take = () => {
-    const bytes = Buffer.concat(parts)
+  const take = (as: number): JsonElement => {
+    const element = { row: as, bytes: Buffer.concat(parts), depth: deepest }
     parts = []
     held = 0
-    return bytes
+    deepest = 0
+    return element
   }
 
   for await (const chunk of source) {
@@ -61,20 +66,22 @@ export async function* splitJson(source: AsyncIterable<Buffer>, maxBytes: number
       } else if (byte === quote) {
         inString = true
       } else if (byte === openBrace || byte === open) {
-        depth++
+        deepest = Math.max(deepest, ++depth)
       } else if (depth > 0 && (byte === closeBrace || byte === close)) {
         depth--
         if (!inArray && depth === 0) {
           keep(chunk.subarray(from, at + 1))
-          yield { row: -1, bytes: take() }
+          alone = take(-1)
           ended = true
         }
       } else if (inArray && depth === 0 && (byte === comma || byte === close)) {
         keep(chunk.subarray(from, at))
-        const element = take()
+        const element = take(row)
         ended = byte === close
         from = at + 1
-        if (!(ended && row === 0 && isBlank(element))) yield { row: row++, bytes: element }
+        if (ended && row === 0 && isBlank(element.bytes)) continue
+        row++
+        yield element
       }
     }
     if (inArray !== undefined && !ended) keep(chunk.subarray(from))
@@ -82,6 +89,8 @@ export async function* splitJson(source: AsyncIterable<Buffer>, maxBytes: number
   }
   if (inArray === undefined) throw new SluiceError('NOT_JSON', 'The object is empty.')
   if (!ended) throw new SluiceError('NOT_JSON', 'The JSON ends in the middle of a value.')
+  // Not before the end was seen: half of a file that is no JSON must not be taken for the whole.
+  if (alone) yield alone
 }
 
 const isBlank = (bytes: Buffer) => bytes.every(isSpace)

@@ -68,7 +68,7 @@ export async function writePage(
     predictions.map((p) => p.at),
     predictions.map((p) => p.result),
     predictions.map((p) => p.score),
-    predictions.map((p) => p.modelVersion),
+    predictions.map((p) => p.modelVersion && storable(p.modelVersion)),
     annotations.map((a) => a.at),
     annotations.map((a) => a.result),
     annotations.map((a) => a.wasCancelled),
@@ -77,7 +77,7 @@ export async function writePage(
     issues.map((i) => i.key),
     issues.map((i) => i.row),
     issues.map((i) => i.code),
-    issues.map((i) => i.message),
+    issues.map((i) => storable(i.message)),
     issues.map((i) => i.retryable),
     finished.map((f) => f.key),
     finished.map((f) => f.rows),
@@ -91,6 +91,9 @@ export async function writePage(
   if (!written) throw new RunLost()
   return Number(written.created)
 }
+
+/** PostgreSQL's `text` holds no NUL; `json` holds its escape. */
+const storable = (text: string) => text.replaceAll('\0', '\ufffd')
 
 const statement = `
 with held as materialized (
