@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { MikroORM } from '@mikro-orm/postgresql'
 import { authenticate, createFirstToken } from './auth/tokens.ts'
 import type { Config } from './config.ts'
-import { createConnect } from './connect.ts'
+import { createConnections } from './connect.ts'
 import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
 import { connectionOf, openDatabase } from './database/open.ts'
 import { createEventHub, type EventHub } from './events/hub.ts'
@@ -62,7 +62,9 @@ export async function startApp(config: Config, options: { throwAway?: boolean } 
     stops.push(events.stop)
 
     const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
-    const connect = createConnect(sealer, { localFilesRoot: config.LOCAL_FILES_ROOT })
+    const connections = createConnections(sealer, { localFilesRoot: config.LOCAL_FILES_ROOT })
+    stops.push(async () => connections.stop())
+    const { connect } = connections
     const queue = createQueue(connection, logger)
     const heartbeatSeconds = config.STORAGE_IN_PROGRESS_TIMER
     handleJobs(

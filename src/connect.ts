@@ -4,18 +4,82 @@ import type { Provider, ProviderEnvironment } from './providers/provider.ts'
 import { type ProviderName, providers } from './providers/registry.ts'
 import type { Sealer } from './security/seal.ts'
 
-/** What of a storage's row is needed to reach its place. */
-export type Connectable = Pick<Storage, 'provider' | 'location' | 'secrets' | 'project'>
+/** What of a storage's row is needed to reach its place. A candidate that is not stored yet has no id. */
+export type Connectable = Pick<Storage, 'provider' | 'location' | 'secrets' | 'project'> &
+  Partial<Pick<Storage, 'id' | 'updatedAt'>>
 
-/** Opens the place behind a storage row: secrets unsealed, location read, provider opened. The caller closes it. */
-export type Connect = (storage: Connectable) => Promise<Provider>
+/** The one way from a row to an open provider. */
+export interface Connections {
+  /**
+   * Opens the place behind a storage row: secrets unsealed, location read. A stored storage's client, with its sockets and
+   * cached credentials, is shared by all who use it at the same time or soon after, for as long as its settings do not
+   * change. `close` gives it back and must be called once.
+   */
+  connect(storage: Connectable): Promise<Provider>
+  /** Closes the clients that nobody uses; the others close when they are given back. */
+  stop(): void
+}
 
-/** The one way from a row to a provider; sync, resolve and storages share it. */
-export function createConnect(sealer: Sealer, environment: ProviderEnvironment): Connect {
-  return async (storage) => {
+export type Connect = Connections['connect']
+
+interface Shared {
+  provider: Promise<Provider>
+  users: number
+  idle: NodeJS.Timeout | undefined
+}
+
+/** Sync, resolve and storages share one of these. A client that was not used for `idleMs` is closed. */
+export function createConnections(
+  sealer: Sealer,
+  environment: ProviderEnvironment,
+  { idleMs = 60_000 }: { idleMs?: number } = {},
+): Connections {
+  const open = async (storage: Connectable): Promise<Provider> => {
     const kind = providers[storage.provider as ProviderName]
     const secrets = unsealSecrets(sealer, storage)
     return kind.open(kind.location.parse(storage.location), kind.secrets.parse(secrets), environment)
+  }
+  const shared = new Map<string, Shared>()
+  let stopped = false
+
+  const end = (version: string, client: Shared) => {
+    clearTimeout(client.idle)
+    if (shared.get(version) === client) shared.delete(version)
+    client.provider.then(
+      (provider) => provider.close(),
+      () => {},
+    )
+  }
+
+  return {
+    async connect(storage) {
+      if (storage.id === undefined || !storage.updatedAt) return open(storage)
+      const version = `${storage.id}@${storage.updatedAt.getTime()}`
+      const client = shared.get(version) ?? { provider: open(storage), users: 0, idle: undefined }
+      shared.set(version, client)
+      client.users++
+      clearTimeout(client.idle)
+      let given = true
+      const close = () => {
+        if (!given) return
+        given = false
+        if (--client.users > 0) return
+        if (stopped) end(version, client)
+        else client.idle = setTimeout(() => end(version, client), idleMs).unref()
+      }
+      try {
+        return { ...(await client.provider), close }
+      } catch (error) {
+        given = false
+        client.users--
+        end(version, client)
+        throw error
+      }
+    },
+    stop() {
+      stopped = true
+      for (const [version, client] of shared) if (client.users === 0) end(version, client)
+    },
   }
 }
 

@@ -37,9 +37,10 @@ export async function readTasks(
       const { row, bytes, depth } = next.value
       rows = row === -1 ? -1 : rows + 1
       const parsed = attempt(() => {
-      if (depth > maxDepth) throw new SluiceError('NOT_A_TASK', `A task may be nested ${maxDepth} levels deep at most.`)
-      return parseTask(bytes)
-    })
+        if (depth > maxDepth)
+          throw new SluiceError('NOT_A_TASK', `A task may be nested ${maxDepth} levels deep at most.`)
+        return parseTask(bytes)
+      })
       await ('error' in parsed ? issue(parsed.error, row) : batch.add(object, row, parsed.value))
     }
   } finally {

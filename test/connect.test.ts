@@ -1,0 +1,85 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { createConnections, sealSecrets } from '../src/connect.ts'
+import type { Provider } from '../src/providers/provider.ts'
+import { providers } from '../src/providers/registry.ts'
+import { createSealer } from '../src/security/seal.ts'
+
+describe('connections to storages', () => {
+  const sealer = createSealer('a key of at least thirty-two characters')
+  const closed: Provider[] = []
+  const opened = vi.spyOn(providers.LOCAL_FILES, 'open')
+  const row = {
+    id: 1,
+    project: 1,
+    provider: 'LOCAL_FILES',
+    location: { path: 'a' },
+    secrets: null,
+    updatedAt: new Date(1),
+  }
+
+  beforeEach(() => {
+    closed.length = 0
+    opened.mockClear()
+  })
+  opened.mockImplementation(async () => {
+    const provider = { close: () => void closed.push(provider) } as unknown as Provider
+    return provider
+  })
+  const create = (idleMs: number) => createConnections(sealer, {}, { idleMs })
+
+  it('share one client of a storage, however many use it at once or one after the other', async () => {
+    const { connect, stop } = create(60_000)
+    const [one, two] = await Promise.all([connect(row), connect(row)])
+    one.close()
+    two.close()
+    two.close()
+    const three = await connect(row)
+    expect(opened).toHaveBeenCalledTimes(1)
+    expect(closed).toEqual([])
+    stop()
+    expect(closed).toEqual([])
+    three.close()
+    await vi.waitFor(() => expect(closed).toHaveLength(1))
+  })
+
+  it('make a new client once the settings have changed', async () => {
+    const { connect, stop } = create(60_000)
+    const before = await connect(row)
+    const after = await connect({ ...row, updatedAt: new Date(2) })
+    expect(opened).toHaveBeenCalledTimes(2)
+    before.close()
+    after.close()
+    stop()
+    await vi.waitFor(() => expect(closed).toHaveLength(2))
+  })
+
+  it('close a client that is idle', async () => {
+    const { connect } = create(1)
+    const provider = await connect(row)
+    provider.close()
+    await vi.waitFor(() => expect(closed).toHaveLength(1))
+  })
+
+  it('keep no client that could not be opened, and share none of a candidate', async () => {
+    const { connect } = create(60_000)
+    opened.mockRejectedValueOnce(new Error('no'))
+    await expect(connect(row)).rejects.toThrow('no')
+    const provider = await connect(row)
+    provider.close()
+    const { id: _id, ...candidate } = row
+    const first = await connect(candidate)
+    const second = await connect(candidate)
+    first.close()
+    second.close()
+    expect(closed).toHaveLength(2)
+    expect(opened).toHaveBeenCalledTimes(4)
+  })
+
+  it('say what to do when the secret key has changed', async () => {
+    const secrets = sealSecrets(createSealer('another key of at least thirty-two characters'), { password: 'x' }, 1)
+    await expect(create(1).connect({ ...row, secrets })).rejects.toMatchObject({
+      code: 'BAD_CREDENTIALS',
+      message: expect.stringContaining('Enter them again'),
+    })
+  })
+})
