@@ -38,6 +38,22 @@ export const errorTable = {
     words: 'This is the address of a website or console, not of the storage API.',
   },
   UNEXPECTED_ANSWER: { status: 502, retryable: true, words: 'The storage answered in a way that is not understood.' },
+  WRONG_TYPE: {
+    status: 422,
+    retryable: false,
+    words: 'The key holds a list, hash or another structure, not a string.',
+  },
+  KEY_NOT_TEXT: { status: 422, retryable: false, words: 'The key is not text (UTF-8), so it cannot be used.' },
+  REDIS_CLUSTER: {
+    status: 422,
+    retryable: false,
+    words: 'This is a node of a Redis Cluster or a Sentinel. Only standalone servers are supported.',
+  },
+  REDIS_DATABASE_ZERO: {
+    status: 422,
+    retryable: false,
+    words: 'Exports cannot go to database 0, which everything uses by default. Choose another database.',
+  },
   LOCAL_FILES_DISABLED: {
     status: 422,
     retryable: false,

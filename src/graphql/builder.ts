@@ -9,6 +9,9 @@ import type { Context } from './context.ts'
 export const builder = new SchemaBuilder<{
   Context: Context
   Connection: { countAll?: () => Promise<number> }
+  DefaultFieldNullability: false
+  DefaultEdgesNullability: false
+  DefaultNodeNullability: false
   Scalars: {
     ID: { Input: string; Output: string | number }
     DateTime: { Input: Date; Output: Date }
@@ -17,18 +20,46 @@ export const builder = new SchemaBuilder<{
   }
 }>({
   plugins: [ErrorsPlugin, RelayPlugin],
+  defaultFieldNullability: false,
   relay: {
     cursorType: 'String',
-    nodeQueryOptions: { description: 'Any object by its global id; null when there is none.' },
+    edgesFieldOptions: { nullable: false, description: 'The objects of this page, each with its cursor.' },
+    nodeFieldOptions: { nullable: false, description: 'The object.' },
+    cursorFieldOptions: { description: 'Where it stands in the list.' },
+    pageInfoFieldOptions: { description: 'Where this page stands in the list.' },
+    hasNextPageFieldOptions: { description: 'Whether more follows behind `endCursor`.' },
+    hasPreviousPageFieldOptions: { description: 'Whether there is more before `startCursor`.' },
+    startCursorFieldOptions: { nullable: true, description: 'Cursor of the first object; null = the page is empty.' },
+    endCursorFieldOptions: { nullable: true, description: 'Cursor of the last object; null = the page is empty.' },
+    firstArgOptions: { description: 'How many from the start, at most 200. Default: 50.' },
+    afterArgOptions: { description: 'Only what stands behind this cursor.' },
+    lastArgOptions: { description: 'How many from the end, at most 200; not together with `first`.' },
+    beforeArgOptions: { description: 'Only what stands before this cursor.' },
+    idFieldOptions: { description: 'Global id: opaque, and unique in the whole API.' },
+    defaultConnectionTypeOptions: { description: 'A page of a list.' },
+    defaultEdgeTypeOptions: { description: 'An object of a page.' },
+    nodeQueryOptions: {
+      nullable: true,
+      description: 'Any object by its global id; null when there is none.',
+      args: { id: { description: 'Global id of the object.' } },
+    },
     nodesQueryOptions: {
+      nullable: { list: false, items: true },
       description: 'Objects by their global ids, in the order asked for; null where there is none.',
+      args: { ids: { description: 'Global ids of the objects.' } },
     },
     nodeTypeOptions: { description: 'An object with a global id.' },
     pageInfoTypeOptions: { description: 'Where a page of a list stands.' },
   },
   errors: {
-    defaultResultOptions: { name: ({ fieldName }) => `${pascal(fieldName)}Success` },
-    defaultUnionOptions: { name: ({ fieldName }) => `${pascal(fieldName)}Result` },
+    defaultResultOptions: {
+      name: ({ fieldName }) => `${pascal(fieldName)}Success`,
+      description: 'It worked.',
+    },
+    defaultUnionOptions: {
+      name: ({ fieldName }) => `${pascal(fieldName)}Result`,
+      description: 'The success, or one of the errors to expect.',
+    },
   },
 })
 

@@ -21,6 +21,8 @@ export interface FormField {
   placeholder: string | null
   type: 'string' | 'boolean' | 'integer'
   options: string[] | null
+  /** What each option means. */
+  choices: Record<string, string>
   required: boolean
   secret: boolean
   defaultValue: string | null
@@ -35,7 +37,7 @@ export function formFields(name: ProviderName): FormField[] {
 function fieldsOf(schema: z.ZodObject, secret: boolean): FormField[] {
   const json = z.toJSONSchema(schema, { io: 'input' })
   return Object.entries(json.properties ?? {}).map(([name, property]) => {
-    const field = property as z.core.JSONSchema.JSONSchema & { placeholder?: string }
+    const field = property as z.core.JSONSchema.JSONSchema & { placeholder?: string; choices?: Record<string, string> }
     return {
       name,
       title: field.title ?? name,
@@ -43,6 +45,7 @@ function fieldsOf(schema: z.ZodObject, secret: boolean): FormField[] {
       placeholder: field.placeholder ?? null,
       type: (field.type ?? 'string') as FormField['type'],
       options: (field.enum as string[] | undefined) ?? null,
+      choices: field.choices ?? {},
       required: json.required?.includes(name) ?? false,
       secret,
       defaultValue: field.default === undefined ? null : String(field.default),
@@ -90,10 +93,11 @@ const made = providerNames.map((name) => {
   return { name, kind, object, input }
 })
 
-function typeOf(typeName: string, { name, type, options }: FormField) {
+function typeOf(typeName: string, { name, type, options, choices }: FormField) {
   if (!options) return scalars[type]
   const enumName = typeName.replace(/Location$/, '') + name[0]!.toUpperCase() + name.slice(1)
-  return builder.enumType(enumName, { description: `Choices for ${name}.`, values: options })
+  const values = Object.fromEntries(options.map((option) => [option, { description: choices[option] }]))
+  return builder.enumType(enumName, { description: `Choices for ${name}.`, values })
 }
 
 /** Where a storage's objects are; one type for each provider. */

@@ -77,21 +77,27 @@ builder.mutationFields((t) => ({
   createProject: t.field({
     type: ProjectRef,
     description: 'Creates a project.',
-    errors: { types: [ValidationError], dataField: { name: 'project' } },
+    errors: { types: [ValidationError], dataField: { name: 'project', description: 'The project as it is now.' } },
     args: { input: t.arg({ type: CreateProjectInput, required: true, description: 'The project.' }) },
     resolve: (_root, { input }, { em }) => createProject(em, input),
   }),
   updateProject: t.field({
     type: ProjectRef,
     description: 'Changes the settings of a project.',
-    errors: { types: [ValidationError, NotFoundError], dataField: { name: 'project' } },
+    errors: {
+      types: [ValidationError, NotFoundError],
+      dataField: { name: 'project', description: 'The project as it is now.' },
+    },
     args: { input: t.arg({ type: UpdateProjectInput, required: true, description: 'The changes.' }) },
     resolve: (_root, { input: { id, ...changes } }, { em }) => updateProject(em, idOf('Project', id), changes),
   }),
   deleteProject: t.field({
     type: 'ID',
     description: 'Deletes a project with its tasks, annotations and storages. Nothing in a bucket is touched.',
-    errors: { types: [NotFoundError, ConflictError], dataField: { name: 'deletedId' } },
+    errors: {
+      types: [NotFoundError, ConflictError],
+      dataField: { name: 'deletedId', description: 'Global id of what was deleted.' },
+    },
     args: { id: t.arg.id({ required: true, description: 'Global id of the project.' }) },
     resolve: async (_root, { id }, { em }) => {
       await deleteProject(em, idOf('Project', id))

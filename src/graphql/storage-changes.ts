@@ -95,7 +95,7 @@ const StorageCheckRef = builder
 
 const saveErrors = {
   types: [ValidationError, NotFoundError, DuplicateStorageError, ConnectionCheckError],
-  dataField: { name: 'storage' },
+  dataField: { name: 'storage', description: 'The storage as it is now.' },
 }
 
 builder.mutationFields((t) => ({
@@ -125,7 +125,10 @@ builder.mutationFields((t) => ({
     type: StorageCheckRef,
     description:
       'Tries a connection step by step. Stores nothing. A connection that does not work is a result, not an error.',
-    errors: { types: [ValidationError, NotFoundError], dataField: { name: 'check' } },
+    errors: {
+      types: [ValidationError, NotFoundError],
+      dataField: { name: 'check', description: 'What the check found.' },
+    },
     args: { input: t.arg({ type: CheckStorageInput, required: true, description: 'What to try.' }) },
     resolve: async (_root, { input: { id, projectId, ...settings } }, { storages }) => {
       if (!id === !projectId) {
@@ -148,7 +151,7 @@ builder.mutationFields((t) => ({
       }),
     }),
     description: 'Disconnects a storage. Its tasks stay, and nothing in the bucket is touched.',
-    errors: { types: [NotFoundError], dataField: { name: 'deletion' } },
+    errors: { types: [NotFoundError], dataField: { name: 'deletion', description: 'What was done, or would be.' } },
     args: {
       id: t.arg.id({ required: true, description: 'Global id of the storage.' }),
       dryRun: t.arg.boolean({ description: 'Only say what would happen.' }),

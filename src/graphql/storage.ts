@@ -44,6 +44,7 @@ export const ImportMethodRef = builder.enumType('ImportMethod', {
 
 StorageRef.implement({
   description: 'A connected place that data is moved from or to.',
+  interfaces: [builder.nodeInterfaceRef()],
   resolveType: () => 'ImportStorage',
   fields: (t) => ({
     databaseId: t.expose('id', { type: 'SafeInt', description: 'The number in URLs.' }),

@@ -14,14 +14,14 @@ builder.mutationFields((t) => ({
     type: SyncRunRef,
     description:
       'Queues a sync and answers at once with its run, or with the one that is under way. Watch it with storageChanged.',
-    errors: { types: [NotFoundError], dataField: { name: 'run' } },
+    errors: { types: [NotFoundError], dataField: { name: 'run', description: 'The run as it is now.' } },
     args: { input: t.arg({ type: SyncStorageInput, required: true, description: 'The storage.' }) },
     resolve: (_root, { input }, parts) => startSync(parts, idOf('ImportStorage', input.storageId)),
   }),
   cancelSync: t.field({
     type: SyncRunRef,
     description: 'Stops a run. What it has imported stays; a new sync goes on with the rest.',
-    errors: { types: [NotFoundError, ConflictError], dataField: { name: 'run' } },
+    errors: { types: [NotFoundError, ConflictError], dataField: { name: 'run', description: 'The run as it is now.' } },
     args: { runId: t.arg.id({ required: true, description: 'Global id of the run.' }) },
     resolve: async (_root, { runId }, { em, queue, loaders }) => {
       const id = idOf('SyncRun', runId)

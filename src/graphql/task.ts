@@ -105,7 +105,10 @@ builder.mutationFields((t) => ({
     type: 'Int',
     description:
       'Deletes tasks with their annotations and links; the next sync brings back what is still in the storage. Answers with how many there were.',
-    errors: { types: [NotFoundError], dataField: { name: 'deletedCount' } },
+    errors: {
+      types: [NotFoundError],
+      dataField: { name: 'deletedCount', description: 'How many of them there were.' },
+    },
     args: { ids: t.arg.idList({ required: true, description: 'Global ids of the tasks, at most 10,000.' }) },
     resolve: (_root, { ids }, { em }) =>
       deleteTasks(

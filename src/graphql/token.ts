@@ -43,7 +43,7 @@ builder.mutationFields((t) => ({
   createApiToken: t.field({
     type: NewTokenRef,
     description: 'Makes a token for a script or a frontend.',
-    errors: { types: [ValidationError], dataField: { name: 'newToken' } },
+    errors: { types: [ValidationError], dataField: { name: 'newToken', description: 'The token with its text.' } },
     args: { name: t.arg.string({ required: true, description: 'What it is for; not empty.' }) },
     resolve: (_root, { name }, { em }) => {
       if (!name.trim()) throw new ValidationError([{ path: 'name', message: 'must not be empty' }])
@@ -53,7 +53,7 @@ builder.mutationFields((t) => ({
   revokeApiToken: t.field({
     type: ApiTokenRef,
     description: 'Ends the life of a token at once.',
-    errors: { types: [NotFoundError], dataField: { name: 'apiToken' } },
+    errors: { types: [NotFoundError], dataField: { name: 'apiToken', description: 'The token as it is now.' } },
     args: { id: t.arg.id({ required: true, description: 'Global id of the token.' }) },
     resolve: (_root, { id }, { em }) => revokeApiToken(em, idOf('ApiToken', id)),
   }),

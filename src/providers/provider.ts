@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
-import type { FieldError } from '../errors.ts'
+import type { FieldError, SluiceError } from '../errors.ts'
 
 /** What a listing tells about one object. */
 export interface ObjectInfo {
@@ -83,6 +83,8 @@ export interface FieldMeta {
   title: string
   description: string
   placeholder?: string
+  /** What each value of an enum means; needed with one. */
+  choices?: Record<string, string>
 }
 
 /**
@@ -102,6 +104,8 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   supersedes?: Record<string, string[]>
   /** Faults that concern several fields at once; paths are field names. */
   crossCheck?(location: z.infer<Location>, secrets: z.infer<Secrets>): FieldError[]
+  /** Why nothing may be exported to this place; undefined when it may. Absent where every place may be a target. */
+  refuseTarget?(location: z.infer<Location>): SluiceError | undefined
   /** The address of the place without its prefix, and the prefix: what tells whether two storages are the same or overlap. */
   place(location: z.infer<Location>): { endpoint: string; bucket: string; prefix: string }
   /** Opens the place. Loads the SDK at the first call. Does not reach out: faults of the network show in the first method. */

@@ -3,9 +3,10 @@ import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, stat } from 
 import { basename, dirname, join, normalize, resolve, sep } from 'node:path'
 import { Readable } from 'node:stream'
 import { SluiceError } from '../../errors.ts'
+import { absoluteRange } from '../absolute-range.ts'
 import { contentTypeOf } from '../content-type.ts'
 import { endOnAbort } from '../end-on-abort.ts'
-import type { ByteRange, ObjectInfo, Provider } from '../provider.ts'
+import type { ObjectInfo, Provider } from '../provider.ts'
 import type { LocalFilesLocation } from './location.ts'
 import { type FoundFile, unfinishedName, walk } from './walk.ts'
 
@@ -191,12 +192,4 @@ function writeError(error: unknown): SluiceError {
 function identity(stats: Stats): { etag: string; lastModified: Date } {
   const version = `${stats.ino.toString(16)}-${stats.size.toString(16)}-${Math.trunc(stats.mtimeMs * 1000).toString(16)}`
   return { etag: `"${version}"`, lastModified: stats.mtime }
-}
-
-/** Both ends inside the object (RFC 9110 §14.1.2). */
-function absoluteRange(range: ByteRange, size: number): { start: number; end: number } {
-  const start = 'suffix' in range ? Math.max(0, size - range.suffix) : range.start
-  const end = 'suffix' in range ? size - 1 : Math.min(range.end ?? size - 1, size - 1)
-  if (start > end || ('suffix' in range && range.suffix === 0)) throw new SluiceError('RANGE_UNSATISFIABLE')
-  return { start, end }
 }

@@ -33,10 +33,18 @@ export const location = z.strictObject({
       title: 'Public endpoint',
       description: 'URL under which browsers reach the same API; presigned links point there. Empty: the endpoint.',
     }),
-  addressing: z.enum(['AUTO', 'PATH', 'VHOST']).default('AUTO').meta({
-    title: 'Addressing',
-    description: 'Where the bucket stands in URLs: PATH or VHOST. AUTO is VHOST on AWS and PATH elsewhere.',
-  }),
+  addressing: z
+    .enum(['AUTO', 'PATH', 'VHOST'])
+    .default('AUTO')
+    .meta({
+      title: 'Addressing',
+      description: 'Where the bucket stands in URLs: PATH or VHOST. AUTO is VHOST on AWS and PATH elsewhere.',
+      choices: {
+        AUTO: 'VHOST on AWS, PATH with an endpoint of its own.',
+        PATH: 'https://endpoint/bucket/key',
+        VHOST: 'https://bucket.endpoint/key',
+      },
+    }),
   anonymous: z.boolean().default(false).meta({
     title: 'Anonymous',
     description: 'Send no credentials; for public buckets.',
