@@ -69,6 +69,17 @@ export const errorTable = {
 
   NOT_JSON: { status: 422, retryable: false, words: 'The object is not valid JSON.' },
   NOT_A_TASK: { status: 422, retryable: false, words: 'A task must be a JSON object.' },
+  LOOKS_LIKE_CSV: {
+    status: 422,
+    retryable: false,
+    words: 'The object looks like CSV, which is not imported. Convert it to JSON Lines or Parquet.',
+  },
+  BROKEN_GZIP: { status: 422, retryable: false, words: 'The gzip data is damaged or cut off.' },
+  BROKEN_PARQUET: {
+    status: 422,
+    retryable: false,
+    words: 'The Parquet file is damaged, or uses what is not supported.',
+  },
   BINARY_IN_TASKS: {
     status: 422,
     retryable: false,

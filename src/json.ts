@@ -12,16 +12,22 @@ export interface RawNumber {
 const mayLoseDigits = /\d[\d.]{15}|\d[eE]\+?\d{3}/
 
 type SourceReviver = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown
-const raw = (JSON as unknown as { rawJSON(text: string): RawNumber }).rawJSON
+
+declare global {
+  interface JSON {
+    /** ECMAScript proposal "JSON.parse source text access"; Node has it since 21. */
+    rawJSON(text: string): RawNumber
+  }
+}
 
 const keepDigits: SourceReviver = (_key, value, { source }) => {
   if (typeof value !== 'number' || source === undefined) return value
   // `JSON.stringify` would make null of it.
-  if (!Number.isFinite(value)) return raw(source)
+  if (!Number.isFinite(value)) return JSON.rawJSON(source)
   if (source.length < 16) return value
   return JSON.stringify(value) === source || !/^-?\d+$/.test(source) || Number.isSafeInteger(value)
     ? value
-    : raw(source)
+    : JSON.rawJSON(source)
 }
 
 /**

@@ -22,9 +22,14 @@ builder.node(ImportLinkRef, {
         return formatUri({ scheme: kind.uriScheme, bucket: kind.place(storage.location).bucket, key: link.key })
       },
     }),
+    rowGroup: t.int({
+      nullable: true,
+      description: 'Row group inside a Parquet object, from 0; null = it is none.',
+      resolve: (link) => (link.rowGroup < 0 ? null : link.rowGroup),
+    }),
     rowIndex: t.int({
       nullable: true,
-      description: 'Row inside the object, from 0; null = the object is one task.',
+      description: 'Row inside the object, or inside its row group, from 0; null = the object is one task.',
       resolve: (link) => (link.rowIndex < 0 ? null : link.rowIndex),
     }),
     size: t.expose('size', {

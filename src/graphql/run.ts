@@ -108,9 +108,14 @@ SyncIssueRef.implement({
       nullable: true,
       description: 'Key of the object; null when the issue concerns none.',
     }),
+    rowGroup: t.int({
+      nullable: true,
+      description: 'Row group inside a Parquet object, from 0; null = it is none.',
+      resolve: (issue) => (issue.rowGroup < 0 ? null : issue.rowGroup),
+    }),
     rowIndex: t.int({
       nullable: true,
-      description: 'Row inside the object, from 0; null = the whole object.',
+      description: 'Row inside the object, or inside its row group, from 0; null = the whole object.',
       resolve: (issue) => (issue.rowIndex < 0 ? null : issue.rowIndex),
     }),
     code: t.expose('code', { type: ErrorCodeRef, description: 'What happened, for a program.' }),

@@ -37,7 +37,9 @@ const StorageDirectionRef = builder.enumType('StorageDirection', {
 export const ImportMethodRef = builder.enumType('ImportMethod', {
   description: 'What an object of an import storage is.',
   values: {
-    TASKS: { description: 'A JSON file with one task or an array of tasks.' },
+    TASKS: {
+      description: 'A file of tasks: a JSON object, an array of them, JSON Lines, either also gzipped, or Parquet.',
+    },
     FILES: { description: 'One task, whose data is the URI of the object.' },
   } satisfies Record<(typeof importMethods)[number], { description: string }>,
 })

@@ -20,9 +20,9 @@ export class Batch {
   }
 
   /** Takes a task, once there is room for it. A page of single tasks is never full, so that its cursor goes with them. */
-  async add(object: ObjectInfo, row: number, task: ParsedTask): Promise<void> {
+  async add(object: ObjectInfo, at: { rowGroup: number; row: number }, task: ParsedTask): Promise<void> {
     if (this.#tasks.length >= maxTasks || this.#bytes >= maxBytes) await this.#flush({ cursor: undefined })
-    this.#tasks.push({ ...task, object, row })
+    this.#tasks.push({ ...task, object, ...at })
     this.#bytes += task.data.length
   }
 

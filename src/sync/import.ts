@@ -18,6 +18,8 @@ const pageSize = 1_000
 // A B-tree entry of PostgreSQL has at most 2,704 bytes, and the link's index holds more than the key.
 const maxKeyBytes = 2_600
 
+const wholeObject = { rowGroup: -1, row: -1 }
+
 interface Import {
   em: EntityManager
   run: SyncRun
@@ -38,7 +40,7 @@ export async function importStorage({ em, run, provider, readConcurrency, signal
   const write = createProgress(em, { ...run, storage: storage.id, project: project.id })
   const readInto =
     storage.importMethod === 'FILES'
-      ? (object: ObjectInfo, batch: Batch) => batch.add(object, -1, fileTask(storage, project, object.key))
+      ? (object: ObjectInfo, batch: Batch) => batch.add(object, wholeObject, fileTask(storage, project, object.key))
       : (object: ObjectInfo, batch: Batch) => readTasks(provider, object, batch, signal)
 
   let cursor = run.cursor ?? null
@@ -59,7 +61,7 @@ async function sift(em: EntityManager, storage: Storage, page: ListPage, filter:
   const linkable: ObjectInfo[] = []
   for (const object of matched) {
     if (Buffer.byteLength(object.key) <= maxKeyBytes && !object.key.includes('\0')) linkable.push(object)
-    else await batch.addIssue({ key: object.key.replaceAll('\0', '\ufffd'), row: -1, ...unlinkable })
+    else await batch.addIssue({ key: object.key.replaceAll('\0', '\ufffd'), ...wholeObject, ...unlinkable })
   }
   const keys = linkable.map(({ key }) => key)
   const known = keys.length === 0 ? new Set<string>() : await importedKeys(em, storage.id, keys)

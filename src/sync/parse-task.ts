@@ -27,13 +27,17 @@ export interface ParsedTask {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
+/** Reads the text of one element of a task file. @throws SluiceError NOT_JSON, BINARY_IN_TASKS, and as `taskOf`. */
+export function parseTask(bytes: Buffer): ParsedTask {
+  return taskOf(parse(bytes))
+}
+
 /**
  * Reads one element of a task file: a bare task (the object is the data), or an envelope
  * `{ data, predictions?, annotations?, allowSkip? | allow_skip?, meta? }`.
- * @throws SluiceError NOT_JSON, NOT_A_TASK, BINARY_IN_TASKS, ENVELOPE_WITHOUT_DATA or BAD_ENVELOPE.
+ * @throws SluiceError NOT_A_TASK, ENVELOPE_WITHOUT_DATA or BAD_ENVELOPE.
  */
-export function parseTask(bytes: Buffer): ParsedTask {
-  const value = parse(bytes)
+export function taskOf(value: Json): ParsedTask {
   if (!isJsonObject(value))
     throw new SluiceError('NOT_A_TASK', `A task must be a JSON object, but this is ${nameOf(value)}.`)
   const hasLabels = 'predictions' in value || 'annotations' in value

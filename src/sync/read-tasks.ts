@@ -1,13 +1,7 @@
 import { SluiceError } from '../errors.ts'
-import { networkError } from '../providers/network-error.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import type { Batch } from './batch.ts'
-import { parseTask } from './parse-task.ts'
-import { splitJson } from './split-json.ts'
-
-const maxTaskBytes = 64 * 2 ** 20
-// Far below where the stacks of JavaScript and PostgreSQL end.
-const maxDepth = 1_000
+import { elementsOf } from './elements.ts'
 
 /**
  * Reads one task file into the batch: every row becomes a task or an issue, and a fault of the file itself an issue of the
@@ -22,26 +16,25 @@ export async function readTasks(
   const { key } = object
   let rows = 0
   let faulty = false
-  const issue = (error: unknown, row: number) => {
+  const issue = (error: unknown, rowGroup: number, row: number) => {
+    if (!(error instanceof SluiceError)) throw error
     faulty = true
-    const { code, message, retryable } = asIssue(error)
-    return batch.addIssue({ key, row, code, message, retryable })
+    const { code, message, retryable } = error
+    return batch.addIssue({ key, rowGroup, row, code, message, retryable })
   }
-  const elements = splitJson(bytesOf(provider, key, batch, signal), maxTaskBytes)
+  const elements = elementsOf(provider, key, { signal, countRead: (bytes) => batch.countRead(bytes) })
   try {
     for (;;) {
       const next = await elements.next().catch((error: unknown) => ({ error }))
       signal.throwIfAborted()
-      if ('error' in next) return await issue(next.error, -1)
+      if ('error' in next) return await issue(next.error, -1, -1)
       if (next.done) break
-      const { row, bytes, depth } = next.value
+      const { rowGroup, row, parse } = next.value
       rows = row === -1 ? -1 : rows + 1
-      const parsed = attempt(() => {
-        if (depth > maxDepth)
-          throw new SluiceError('NOT_A_TASK', `A task may be nested ${maxDepth} levels deep at most.`)
-        return parseTask(bytes)
-      })
-      await ('error' in parsed ? issue(parsed.error, row) : batch.add(object, row, parsed.value))
+      const parsed = attempt(parse)
+      await ('error' in parsed
+        ? issue(parsed.error, rowGroup, row)
+        : batch.add(object, { rowGroup, row }, parsed.value))
     }
   } finally {
     // Leaving early must free the socket.
@@ -50,34 +43,10 @@ export async function readTasks(
   if (rows >= 0 && !faulty) batch.finish(key, rows)
 }
 
-async function* bytesOf(provider: Provider, key: string, batch: Batch, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const { body, length } = await provider.read(key, { signal })
-  let seen = 0
-  try {
-    for await (const chunk of body) {
-      seen += chunk.length
-      yield chunk
-    }
-    if (seen < length) throw new SluiceError('BODY_CUT')
-  } finally {
-    body.destroy()
-    batch.countRead(seen)
-  }
-}
-
 function attempt<T>(work: () => T): { value: T } | { error: unknown } {
   try {
     return { value: work() }
   } catch (error) {
     return { error }
   }
-}
-
-/** A stream's own faults reach us unwrapped: the body was cut off. Anything else unknown is a fault of ours, and says so. */
-function asIssue(error: unknown): SluiceError {
-  if (error instanceof SluiceError) return error
-  if (networkError(error) || (error as { code?: string }).code !== undefined) {
-    return new SluiceError('BODY_CUT', undefined, { cause: error })
-  }
-  throw error
 }

@@ -5,15 +5,17 @@ import { sql } from '../sql.ts'
 import type { ParsedTask } from './parse-task.ts'
 import type { RunHold } from './run.ts'
 
-/** A task and where it came from. `row` is -1 when the object is one task. */
+/** A task and where it came from: `row` of `rowGroup` (-1 outside of Parquet), or -1 when the object is one task. */
 export interface NewTask extends ParsedTask {
   object: ObjectInfo
+  rowGroup: number
   row: number
 }
 
 /** Why an object, or one of its rows, was not imported. */
 export interface NewIssue {
   key: string
+  rowGroup: number
   row: number
   code: ErrorCode
   message: string
@@ -58,6 +60,7 @@ export async function writePage(
     run.storage,
     run.project,
     tasks.map((t) => t.object.key),
+    tasks.map((t) => t.rowGroup),
     tasks.map((t) => t.row),
     tasks.map((t) => t.data),
     tasks.map((t) => t.meta),
@@ -75,6 +78,7 @@ export async function writePage(
     annotations.map((a) => a.leadTimeSeconds),
     annotations.map((a) => a.importId),
     issues.map((i) => i.key),
+    issues.map((i) => i.rowGroup),
     issues.map((i) => i.row),
     issues.map((i) => i.code),
     issues.map((i) => storable(i.message)),
@@ -101,11 +105,11 @@ with held as materialized (
 fresh as materialized (
   select i.*, nextval('task_id_seq') as task_id, row_number() over (order by i.at) as n
   from held,
-    unnest($5::text[], $6::int[], $7::text[], $8::text[], $9::bool[], $10::bigint[], $11::text[], $12::timestamptz[])
-    with ordinality as i (key, row_index, data, meta, allow_skip, size, etag, last_modified, at)
+    unnest($5::text[], $6::int[], $7::int[], $8::text[], $9::text[], $10::bool[], $11::bigint[], $12::text[], $13::timestamptz[])
+    with ordinality as i (key, row_group, row_index, data, meta, allow_skip, size, etag, last_modified, at)
   where not exists (
     select 1 from import_link l
-    where l.storage_id = $3 and l.key = i.key and l.row_group = -1 and l.row_index = i.row_index)),
+    where l.storage_id = $3 and l.key = i.key and l.row_group = i.row_group and l.row_index = i.row_index)),
 amount as materialized (select count(*) as fresh from fresh),
 numbered as (
   update project set last_inner_id = last_inner_id + amount.fresh from amount
@@ -115,33 +119,33 @@ tasks as (
   insert into task (id, project_id, inner_id, data, meta, allow_skip)
   select f.task_id, $4, numbered.base + f.n, f.data::json, f.meta::json, f.allow_skip from fresh f, numbered order by f.n),
 links as (
-  insert into import_link (storage_id, task_id, key, row_index, size, etag, last_modified)
-  select $3, f.task_id, f.key, f.row_index, f.size, f.etag, f.last_modified from fresh f order by f.n),
+  insert into import_link (storage_id, task_id, key, row_group, row_index, size, etag, last_modified)
+  select $3, f.task_id, f.key, f.row_group, f.row_index, f.size, f.etag, f.last_modified from fresh f order by f.n),
 predictions as (
   insert into prediction (task_id, result, score, model_version)
   select f.task_id, p.result::json, p.score, p.model_version
-  from unnest($13::bigint[], $14::text[], $15::float8[], $16::text[]) as p (at, result, score, model_version)
+  from unnest($14::bigint[], $15::text[], $16::float8[], $17::text[]) as p (at, result, score, model_version)
   join fresh f on f.at = p.at),
 annotations as (
   insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id)
   select f.task_id, a.result::json, a.was_cancelled, a.lead_time, a.import_id
-  from unnest($17::bigint[], $18::text[], $19::bool[], $20::float8[], $21::text[])
+  from unnest($18::bigint[], $19::text[], $20::bool[], $21::float8[], $22::text[])
     as a (at, result, was_cancelled, lead_time, import_id)
   join fresh f on f.at = a.at),
 issues as (
-  insert into sync_issue (run_id, key, row_index, code, message, retryable)
-  select held.id, i.key, i.row_index, i.code, i.message, i.retryable
-  from held, unnest($22::text[], $23::int[], $24::text[], $25::text[], $26::bool[])
-    as i (key, row_index, code, message, retryable)),
+  insert into sync_issue (run_id, key, row_group, row_index, code, message, retryable)
+  select held.id, i.key, i.row_group, i.row_index, i.code, i.message, i.retryable
+  from held, unnest($23::text[], $24::int[], $25::int[], $26::text[], $27::text[], $28::bool[])
+    as i (key, row_group, row_index, code, message, retryable)),
 finished as (
   insert into imported_object (storage_id, key, rows)
-  select $3, o.key, o.rows from held, unnest($27::text[], $28::bigint[]) as o (key, rows)
+  select $3, o.key, o.rows from held, unnest($29::text[], $30::bigint[]) as o (key, rows)
   on conflict (storage_id, key) do update set rows = excluded.rows)
 update sync_run set
-  listed = listed + $29, skipped = skipped + $30, matched = matched + ($29 - $30),
-  existed = existed + $31 + (cardinality($5::text[]) - amount.fresh),
-  created = created + amount.fresh, failed = failed + cardinality($22::text[]), bytes_read = bytes_read + $32,
-  cursor = case when $33 then $34 else cursor end, heartbeat_at = now()
+  listed = listed + $31, skipped = skipped + $32, matched = matched + ($31 - $32),
+  existed = existed + $33 + (cardinality($5::text[]) - amount.fresh),
+  created = created + amount.fresh, failed = failed + cardinality($23::text[]), bytes_read = bytes_read + $34,
+  cursor = case when $35 then $36 else cursor end, heartbeat_at = now()
 from held, amount where sync_run.id = held.id
 returning amount.fresh as created`
 
