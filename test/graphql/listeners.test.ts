@@ -1,0 +1,90 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import WebSocket from 'ws'
+import { startSync } from '../support/scenario.ts'
+import { until } from '../support/sql.ts'
+import { statusesOf, storageEvents, subscribe, transports, untilEnded } from '../support/subscribe.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world?.stop())
+
+const gone = () => until(() => world.app.events.size === 0)
+const query = 'subscription ($id: ID!) { storageChanged(storageId: $id) { cursor } }'
+
+describe('a subscription that was opened and closed', () => {
+  it.each(transports)('over %s leaves no listener', async (transport) => {
+    const storage = await world.storage({ objects: {} })
+    const streams = Array.from({ length: 5 }, () => storageEvents(world.app, transport, { storageId: storage.id }))
+    for (const stream of streams) await stream.next()
+    expect(world.app.events.size).toBe(5)
+    for (const stream of streams) await stream.return(undefined)
+    await gone()
+  })
+
+  it.each(transports)('over %s before its first message leaves no listener', async (transport) => {
+    const storage = await world.storage({ objects: {} })
+    for (let n = 0; n < 5; n++) {
+      const stream = subscribe(world.app, transport, query, { id: storage.id })
+      const first = stream.next()
+      await stream.return(undefined)
+      await first
+    }
+    await gone()
+  })
+
+  it('leaves no listener when its socket is cut', async () => {
+    const storage = await world.storage({ objects: {} })
+    const socket = new WebSocket(`${world.app.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+    const answers: { type: string }[] = []
+    socket.on('message', (data) => answers.push(JSON.parse(String(data))))
+    await new Promise((resolve) => socket.once('open', resolve))
+    const send = (message: object) => socket.send(JSON.stringify(message))
+    send({ type: 'connection_init', payload: { authorization: `Bearer ${world.app.token}` } })
+    await until(() => answers.some(({ type }) => type === 'connection_ack'))
+    send({ id: '1', type: 'subscribe', payload: { query, variables: { id: storage.id } } })
+    await until(() => answers.some(({ type }) => type === 'next'))
+    expect(world.app.events.size).toBe(1)
+    socket.terminate()
+    await gone()
+  })
+
+  it('leaves no listener when its SSE request is aborted', async () => {
+    const storage = await world.storage({ objects: {} })
+    const leaving = new AbortController()
+    const answer = await fetch(`${world.app.url}/graphql`, {
+      method: 'POST',
+      headers: {
+        accept: 'text/event-stream',
+        'content-type': 'application/json',
+        authorization: `Bearer ${world.app.token}`,
+      },
+      body: JSON.stringify({ query, variables: { id: storage.id } }),
+      signal: leaving.signal,
+    })
+    const reader = answer.body!.getReader()
+    for (let text = ''; !text.includes('storageChanged'); ) {
+      text += Buffer.from((await reader.read()).value ?? []).toString()
+    }
+    expect(world.app.events.size).toBe(1)
+    leaving.abort()
+    await gone()
+  })
+
+  it('leaves no listener when it is closed in the middle of a sync, which goes on', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
+    const closing = storageEvents(world.app, 'WebSocket', { storageId: storage.id })
+    await closing.next()
+    const staying = storageEvents(world.app, 'SSE', { storageId: storage.id })
+    await staying.next()
+    await startSync(world.app, storage.id)
+    await held.met
+    await closing.return(undefined)
+    held.release()
+    expect(statusesOf(await untilEnded(staying))).toEqual(['QUEUED', 'IN_PROGRESS', 'COMPLETED'])
+    await gone()
+  })
+})

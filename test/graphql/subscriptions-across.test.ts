@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { startSync, sync } from '../support/scenario.ts'
+import { query } from '../support/sql.ts'
+import { type SeenEvent, statusesOf, storageEvents, transports, untilEnded } from '../support/subscribe.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+describe('a subscription on one of two servers', () => {
+  let world: World
+  let other: TestApp
+  beforeAll(async () => {
+    world = await startWorld()
+    other = await startTestApp({}, { url: world.app.databaseUrl })
+  })
+  afterAll(async () => {
+    await other?.stop()
+    await world?.stop()
+  })
+  const sql = (text: string, params: unknown[] = []) => query(world.app.databaseUrl, text, params)
+  const nextOf = async (stream: AsyncGenerator<SeenEvent>) => (await stream.next()).value as SeenEvent
+
+  it.each(transports)('sees all over %s, whichever server does the work', async (transport) => {
+    const storage = await world.storage({ objects: { a: '', b: '' } })
+    const streams = [world.app, other].map((app) => storageEvents(app, transport, { storageId: storage.id }))
+    for (const stream of streams) expect(await nextOf(stream)).toMatchObject({ kind: 'SNAPSHOT' })
+    await startSync(other, storage.id)
+    const [here, there] = await Promise.all(streams.map(untilEnded))
+    expect(statusesOf(here!)).toEqual(['QUEUED', 'IN_PROGRESS', 'COMPLETED'])
+    expect(statusesOf(there!)).toEqual(['QUEUED', 'IN_PROGRESS', 'COMPLETED'])
+    expect(here!.at(-1)).toEqual(there!.at(-1))
+  })
+
+  it.each(transports)(
+    'continues behind a cursor of the other server over %s without loss or repeat',
+    async (transport) => {
+      const storage = await world.storage({ objects: { a: '', b: '' } })
+      const first = storageEvents(world.app, transport, { storageId: storage.id })
+      const present = await nextOf(first)
+      await startSync(world.app, storage.id)
+      const before = [await nextOf(first)]
+      await first.return(undefined)
+
+      const after = before.at(-1)!.cursor
+      const behind = await untilEnded(storageEvents(other, transport, { storageId: storage.id, after }))
+      const log = await sql('select id::text from event where storage = $1 and id > $2 order by event.id', [
+        storage.databaseId,
+        present.cursor,
+      ])
+      expect([...before, ...behind].map(({ cursor }) => cursor)).toEqual(log.map(({ id }) => id))
+      expect(statusesOf([...before, ...behind])).toEqual(['QUEUED', 'IN_PROGRESS', 'COMPLETED'])
+
+      // And from the old log straight on to what happens now.
+      const live = storageEvents(other, transport, { storageId: storage.id, after: behind.at(-1)!.cursor })
+      const going = untilEnded(live)
+      await startSync(world.app, storage.id)
+      expect(statusesOf(await going)).toEqual(['QUEUED', 'IN_PROGRESS', 'COMPLETED'])
+    },
+  )
+
+  it('is told that it lagged when the log no longer reaches back to its cursor', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    await sync(world.app, storage.id)
+    await sync(world.app, storage.id)
+    await sql('delete from event where id < (select max(id) from event)')
+    const stream = storageEvents(other, 'WebSocket', { storageId: storage.id, after: '1' })
+    expect(await nextOf(stream)).toMatchObject({ type: 'Lagged', cursor: '1' })
+    expect(await nextOf(stream)).toMatchObject({ kind: 'SNAPSHOT', run: { status: 'COMPLETED' } })
+    await stream.return(undefined)
+  })
+
+  it('loses nothing when its server loses the connection to the database', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const stream = storageEvents(world.app, 'WebSocket', { storageId: storage.id })
+    await stream.next()
+    const cut = await sql(
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid() and query ilike 'listen sluice_events%'`,
+    )
+    expect(cut).toHaveLength(2)
+    await startSync(world.app, storage.id)
+    expect(statusesOf(await untilEnded(stream))).toEqual(['QUEUED', 'IN_PROGRESS', 'COMPLETED'])
+  })
+})

@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { RunLost, writePage } from '../../src/sync/write-page.ts'
+import { finished, startSync } from '../support/scenario.ts'
+import { query, until } from '../support/sql.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+describe('a run that nobody works on', () => {
+  let world: World
+  beforeAll(async () => {
+    world = await startWorld()
+  })
+  afterAll(() => world?.stop())
+
+  const sql = (text: string, params: unknown[] = []) => query(world.app.databaseUrl, text, params)
+
+  /** A run in a state that only a fault leads to; its columns as SQL. */
+  async function strayRun(storageId: number, columns: Record<string, string>): Promise<{ id: string; run: number }> {
+    const all = { storage_id: '$1', queued_at: `now() - interval '1 hour'`, ...columns }
+    const [row] = await sql(
+      `with stray as (insert into sync_run (${Object.keys(all)}) values (${Object.values(all)}) returning id)
+       update storage set last_run = stray.id from stray where storage.id = $1 returning stray.id::int as id`,
+      [storageId],
+    )
+    return { id: Buffer.from(`SyncRun:${row.id}`).toString('base64'), run: row.id }
+  }
+
+  const lost = {
+    status: `'IN_PROGRESS'`,
+    started_at: `now() - interval '1 hour'`,
+    heartbeat_at: `now() - interval '1 hour'`,
+  }
+
+  it('is continued at its last page: earlier pages are not listed again', async () => {
+    const bucket = await world.bucket()
+    await world.s3.seed(bucket, { count: 2_500 })
+    const storage = await world.storage({ bucket })
+    const before = world.front.counts.ListObjectsV2 ?? 0
+    const { id } = await strayRun(storage.databaseId, {
+      ...lost,
+      cursor: `'00000999.bin'`,
+      listed: '1000',
+      matched: '1000',
+      created: '1000',
+    })
+    expect(await finished(world.app, id)).toMatchObject({
+      status: 'COMPLETED',
+      attempt: 2,
+      counters: { listed: 2_500, matched: 2_500, created: 2_500 },
+    })
+    expect(world.front.counts.ListObjectsV2! - before).toBe(2)
+    const [tasks] = await sql('select count(*)::int as n, min(key) as first from import_link where storage_id = $1', [
+      storage.databaseId,
+    ])
+    expect(tasks).toEqual({ n: 1_500, first: '00001000.bin' })
+  })
+
+  it('fails with words when its attempts are used up', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const { id } = await strayRun(storage.databaseId, { ...lost, attempt: '3' })
+    const run = await finished(world.app, id)
+    expect(run).toMatchObject({ status: 'FAILED', attempt: 3 })
+    expect(run.failure).toMatch(/^The worker has given no sign of life for 1 s \(attempt 3 of 3\)\./)
+  })
+
+  it('is put into the queue when its process died before it could do that', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const { id } = await strayRun(storage.databaseId, {})
+    expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 1, counters: { created: 1 } })
+  })
+
+  it('is put into the queue again when its job has vanished, and fails when that goes on', async () => {
+    const [first, second] = await Promise.all([
+      world.storage({ objects: { a: '' } }),
+      world.storage({ objects: { a: '' } }),
+    ])
+    const again = await strayRun(first.databaseId, { job_id: `gen_random_uuid()` })
+    const last = await strayRun(second.databaseId, { job_id: `gen_random_uuid()`, attempt: '3' })
+    expect(await finished(world.app, again.id)).toMatchObject({ status: 'COMPLETED', attempt: 2 })
+    expect(await finished(world.app, last.id)).toMatchObject({
+      status: 'FAILED',
+      failure: expect.stringMatching(/^The job is gone from the queue/),
+    })
+  })
+
+  it('is CANCELED by whoever finds it when it was to be canceled', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const { id } = await strayRun(storage.databaseId, { ...lost, cancel_requested: 'true' })
+    expect(await finished(world.app, id)).toMatchObject({ status: 'CANCELED', counters: { created: 0 } })
+  })
+
+  it('is left alone while its worker beats, however slow its storage is', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
+    const id = await startSync(world.app, storage.id)
+    await held.met
+    // Older than the sweeper's limit, seen from the beats: several sweeps have passed it by.
+    const [{ started_at: started }] = await sql('select started_at from sync_run where storage_id = $1', [
+      storage.databaseId,
+    ])
+    await until(async () => {
+      const [row] = await sql('select heartbeat_at from sync_run where storage_id = $1', [storage.databaseId])
+      return Date.parse(row.heartbeat_at) - Date.parse(started) > 2_000
+    })
+    held.release()
+    expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 1 })
+  })
+
+  it('cannot be written by the worker that lost it', async () => {
+    const storage = await world.storage({ objects: {}, importMethod: 'TASKS' })
+    const { run } = await strayRun(storage.databaseId, {
+      ...lost,
+      heartbeat_at: `now() + interval '1 hour'`,
+      attempt: '2',
+    })
+    const [row] = await sql('select project_id::int as project from storage where id = $1', [storage.databaseId])
+    const object = { key: 'a', size: 1, etag: null, lastModified: null }
+    const page = {
+      tasks: [{ object, rowGroup: -1, row: -1, data: '{}', meta: null, allowSkip: true, predictions: [], annotations: [] }],
+      issues: [{ key: 'b', rowGroup: -1, row: -1, code: 'NOT_JSON' as const, message: 'no', retryable: false }],
+      finished: [{ key: 'c', rows: 0 }],
+      counts: { listed: 2, skipped: 0, existed: 0, bytesRead: 0 },
+      cursor: null,
+    }
+    const write = (attempt: number) =>
+      writePage(world.app.orm.em.fork(), { id: run, attempt, storage: storage.databaseId, project: row.project }, page)
+    const traces = async () =>
+      sql(
+        `select (select count(*)::int from task where project_id = $2) as tasks,
+           (select count(*)::int from import_link where storage_id = $1) as links,
+           (select count(*)::int from imported_object where storage_id = $1) as objects,
+           (select count(*)::int from sync_issue where run_id = $3) as issues,
+           (select last_inner_id::int from project where id = $2) as numbers,
+           (select listed::int from sync_run where id = $3) as listed`,
+        [storage.databaseId, row.project, run],
+      )
+    await expect(write(1)).rejects.toThrow(RunLost)
+    expect(await traces()).toEqual([{ tasks: 0, links: 0, objects: 0, issues: 0, numbers: 0, listed: 0 }])
+    expect(await write(2)).toBe(1)
+    // The same page once more, as after a crash between write and answer, makes no second task.
+    expect(await write(2)).toBe(0)
+    expect(await traces()).toEqual([{ tasks: 1, links: 1, objects: 1, issues: 2, numbers: 1, listed: 4 }])
+    await sql(`update sync_run set status = 'CANCELED', finished_at = now() where id = $1`, [run])
+  })
+
+  it('makes its late worker stop, and is finished by another with every task once', async () => {
+    const storage = await world.storage({ objects: { 'a.json': '{}', 'b.json': '{}' }, importMethod: 'TASKS' })
+    const held = world.front.fail({
+      hold: true,
+      match: ({ key, bucket }) => bucket === storage.bucket && key === 'a.json',
+    })
+    const id = await startSync(world.app, storage.id)
+    await held.met
+    await sql(`update sync_run set attempt = 2, heartbeat_at = now() - interval '1 hour' where storage_id = $1`, [
+      storage.databaseId,
+    ])
+    // The late worker's read is given up: it does not wait for the answer.
+    await held.closed
+    held.release()
+    expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 3, counters: { created: 2 } })
+  })
+})

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sync } from '../support/scenario.ts'
+import { query, statementsOf } from '../support/sql.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+describe('an import of many files', () => {
+  let world: World
+  beforeAll(async () => {
+    // No heartbeat and no sweep, which go by the clock, while statements are counted.
+    world = await startWorld({ STORAGE_IN_PROGRESS_TIMER: '3600' })
+  })
+  afterAll(() => world?.stop())
+
+  /** Syncs; what it took. Statements about events go by the clock (4 a second at most) and are counted apart. */
+  async function cost(storageId: string) {
+    const listsBefore = world.front.counts.ListObjectsV2 ?? 0
+    let run: Awaited<ReturnType<typeof sync>>
+    const statements = await statementsOf(async () => {
+      run = await sync(world.app, storageId)
+    })
+    return {
+      run: run!,
+      lists: (world.front.counts.ListObjectsV2 ?? 0) - listsBefore,
+      writes: statements.filter((text) => text.includes('insert into import_link')).length,
+      lookups: statements.filter((text) => text.includes('from imported_object')).length,
+      all: statements.length,
+    }
+  }
+
+  async function storageOf(count: number) {
+    const bucket = await world.bucket()
+    await world.s3.seed(bucket, { count, prefix: 'img/', suffix: '.jpg' })
+    return world.storage({ bucket })
+  }
+
+  it('lists once per 1,000 keys, and its SQL statements grow with pages, not with objects', async () => {
+    const small = await storageOf(1_000)
+    const large = await storageOf(10_000)
+    const one = await cost(small.id)
+    const ten = await cost(large.id)
+    expect(one).toMatchObject({ run: { status: 'COMPLETED', counters: { created: 1_000 } }, lists: 1, writes: 1 })
+    expect(ten).toMatchObject({ run: { status: 'COMPLETED', counters: { created: 10_000 } }, lists: 10 })
+    // One statement finds what is known, one writes the page.
+    expect(ten).toMatchObject({ writes: 10, lookups: 10 })
+    expect(one.all).toBeLessThan(60)
+    expect(ten.all - one.all).toBeLessThan(9 * 8)
+  })
+
+  it('costs the same in lists, and writes nothing, the second time', async () => {
+    const storage = await storageOf(3_000)
+    await cost(storage.id)
+    const again = await cost(storage.id)
+    expect(again).toMatchObject({ run: { counters: { listed: 3_000, existed: 3_000, created: 0 } }, lists: 3 })
+    const [rows] = await query(
+      world.app.databaseUrl,
+      `select count(*)::int as tasks, count(distinct inner_id)::int as numbers, max(inner_id)::int as last
+       from task t join import_link l on l.task_id = t.id where l.storage_id = $1`,
+      [storage.databaseId],
+    )
+    expect(rows).toEqual({ tasks: 3_000, numbers: 3_000, last: 3_000 })
+  })
+})
