@@ -43,16 +43,36 @@ export async function importStorage({ em, run, provider, readConcurrency, signal
       ? (object: ObjectInfo, batch: Batch) => batch.add(object, wholeObject, fileTask(storage, project, object.key))
       : (object: ObjectInfo, batch: Batch) => readTasks(provider, object, batch, signal)
 
-  let cursor = run.cursor ?? null
-  do {
-    const page = await provider.list({ cursor, limit: pageSize, recursive: storage.recursive, signal })
+  for await (const page of pagesOf(provider, { cursor: run.cursor ?? null, recursive: storage.recursive, signal })) {
     const batch = new Batch(write)
     const { fresh, ...counts } = await sift(em, storage, page, filter, batch)
     await forEachBounded(fresh, readConcurrency, (object) => readInto(object, batch))
     signal.throwIfAborted()
     await batch.end({ listed: page.objects.length, ...counts, cursor: page.cursor })
-    cursor = page.cursor
-  } while (cursor !== null)
+  }
+}
+
+/** The listing from `cursor` on. While a page is at work the next one is on its way, whose fault shows when it is its turn. */
+async function* pagesOf(
+  provider: Provider,
+  { cursor, recursive, signal }: { cursor: string | null; recursive: boolean; signal: AbortSignal },
+): AsyncGenerator<ListPage> {
+  const left = new AbortController()
+  const either = AbortSignal.any([signal, left.signal])
+  const ask = (from: string | null) => {
+    const page = provider.list({ cursor: from, limit: pageSize, recursive, signal: either })
+    page.catch(() => {})
+    return page
+  }
+  try {
+    for (let next: Promise<ListPage> | undefined = ask(cursor); next; ) {
+      const page: ListPage = await next
+      next = page.cursor === null ? undefined : ask(page.cursor)
+      yield page
+    }
+  } finally {
+    left.abort()
+  }
 }
 
 /** Leaves out what the filter does not take, what is linked already, and keys that no link can hold. */

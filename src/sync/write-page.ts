@@ -99,6 +99,8 @@ export async function writePage(
 /** PostgreSQL's `text` holds no NUL; `json` holds its escape. */
 const storable = (text: string) => text.replaceAll('\0', '\ufffd')
 
+// `offset 0` keeps the look for known links a look for each row in their unique index: by the statistics of a table that has
+// just begun to grow, the planner would rather read all links of the storage for every page.
 const statement = `
 with held as materialized (
   select id from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update),
@@ -109,7 +111,7 @@ fresh as materialized (
     with ordinality as i (key, row_group, row_index, data, meta, allow_skip, size, etag, last_modified, at)
   where not exists (
     select 1 from import_link l
-    where l.storage_id = $3 and l.key = i.key and l.row_group = i.row_group and l.row_index = i.row_index)),
+    where l.storage_id = $3 and l.key = i.key and l.row_group = i.row_group and l.row_index = i.row_index offset 0)),
 amount as materialized (select count(*) as fresh from fresh),
 numbered as (
   update project set last_inner_id = last_inner_id + amount.fresh from amount
