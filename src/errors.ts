@@ -22,6 +22,11 @@ export const errorTable = {
   DENIED: { status: 502, retryable: false, words: 'The credentials are valid, but may not do this.' },
   NO_SUCH_BUCKET: { status: 502, retryable: false, words: 'There is no bucket or container of this name.' },
   WRONG_REGION: { status: 502, retryable: false, words: 'The bucket is in another region.' },
+  CLOCK_SKEW: {
+    status: 502,
+    retryable: false,
+    words: 'The clocks of this server and of the storage differ by more than the storage accepts.',
+  },
   EMPTY_PREFIX: { status: 422, retryable: false, words: 'No object was found under this prefix.' },
   UNRESOLVABLE_HOST: { status: 504, retryable: true, words: 'The host name of the endpoint cannot be resolved.' },
   CONNECTION_REFUSED: { status: 504, retryable: true, words: 'The endpoint refuses connections.' },

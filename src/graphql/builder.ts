@@ -1,9 +1,10 @@
 import SchemaBuilder from '@pothos/core'
 import ErrorsPlugin from '@pothos/plugin-errors'
-import RelayPlugin from '@pothos/plugin-relay'
+import RelayPlugin, { resolveNodes } from '@pothos/plugin-relay'
 import { DateTimeResolver, JSONResolver, SafeIntResolver } from 'graphql-scalars'
 import type { Json } from '../json.ts'
 import type { Context } from './context.ts'
+import { decodeId, isNodeId } from './ids.ts'
 
 /** The schema is built with this; every file of the room adds its subject. */
 export const builder = new SchemaBuilder<{
@@ -23,6 +24,8 @@ export const builder = new SchemaBuilder<{
   defaultFieldNullability: false,
   relay: {
     cursorType: 'String',
+    // A malformed id is the id of no object.
+    decodeGlobalID: decodeId,
     edgesFieldOptions: { nullable: false, description: 'The objects of this page, each with its cursor.' },
     nodeFieldOptions: { nullable: false, description: 'The object.' },
     cursorFieldOptions: { description: 'Where it stands in the list.' },
@@ -42,11 +45,17 @@ export const builder = new SchemaBuilder<{
       nullable: true,
       description: 'Any object by its global id; null when there is none.',
       args: { id: { description: 'Global id of the object.' } },
+      resolve: (_root, { id }, _context, { schema }, resolveNode) => (isNodeId(schema, id) ? resolveNode(id) : null),
     },
     nodesQueryOptions: {
       nullable: { list: false, items: true },
       description: 'Objects by their global ids, in the order asked for; null where there is none.',
       args: { ids: { description: 'Global ids of the objects.' } },
+      // Not by the given function, which takes no other ids than the argument's.
+      resolve: (_root, { ids }, context, info) => {
+        const known = ids.map((id) => (isNodeId(info.schema, id) ? id : null))
+        return resolveNodes(itself(), context, info, known)
+      },
     },
     nodeTypeOptions: { description: 'An object with a global id.' },
     pageInfoTypeOptions: { description: 'Where a page of a list stands.' },
@@ -62,6 +71,11 @@ export const builder = new SchemaBuilder<{
     },
   },
 })
+
+/** The builder, for use in its own options. */
+function itself(): PothosSchemaTypes.SchemaBuilder<never> {
+  return builder as never
+}
 
 const pascal = (name: string) => name[0]!.toUpperCase() + name.slice(1)
 

@@ -1,5 +1,6 @@
 import { IsolationLevel } from '@mikro-orm/postgresql'
 import { Repeater } from 'graphql-yoga'
+import { ProjectEntity } from '../entities/project.ts'
 import { StorageEntity } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { SyncRunEntity } from '../entities/sync-run.ts'
@@ -21,8 +22,17 @@ const heartbeatMs = 15_000
  * What happens to the storages of the filter: first their present state (or, with `after`, the log behind that cursor),
  * then every change as it is committed. The feed is opened before the state is read, and both meet at the log's last id of
  * the same database snapshot, so that there is neither gap nor repeat at the seam. Closing frees the feed at once.
+ * @throws NotFoundError, ValidationError: before the stream begins, since a fault inside it would end a WebSocket.
  */
-export function watchStorages(context: Context, filter: EventFilter, after: number | undefined): Repeater<Change> {
+export async function watchStorages(
+  context: Context,
+  filter: EventFilter,
+  after: number | undefined,
+): Promise<Repeater<Change>> {
+  await mustExist(context, filter)
+  if (after !== undefined && after > (await lastEventId(context.em))) {
+    throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
+  }
   return new Repeater(async (push, stop) => {
     const feed = context.events.open(filter)
     let cursor = after ?? 0
@@ -53,8 +63,9 @@ export function watchStorages(context: Context, filter: EventFilter, after: numb
   })
 }
 
-/** The states of one run, from the present one to its last; ends after that. */
-export function watchRun(context: Context, run: number): Repeater<SyncRun> {
+/** The states of one run, from the present one to its last; ends after that. @throws NotFoundError */
+export async function watchRun(context: Context, run: number): Promise<Repeater<SyncRun>> {
+  await mustExist(context, { run })
   return new Repeater(async (push, stop) => {
     const feed = context.events.open({ run })
     stop.then(() => feed.close())
@@ -82,6 +93,17 @@ export function watchRun(context: Context, run: number): Repeater<SyncRun> {
   })
 }
 
+async function mustExist({ em }: Context, { project, storage, run }: EventFilter): Promise<void> {
+  const fork = em.fork()
+  if (project && (await fork.count(ProjectEntity, { id: project })) === 0) {
+    throw new NotFoundError('There is no such project.')
+  }
+  if (storage && (await fork.count(StorageEntity, { id: storage })) === 0) {
+    throw new NotFoundError('There is no such storage.')
+  }
+  if (run && (await fork.count(SyncRunEntity, { id: run })) === 0) throw new NotFoundError('There is no such run.')
+}
+
 async function snapshot(context: Context, filter: EventFilter): Promise<Change[]> {
   return context.em.fork().transactional(
     async (tx) => {
@@ -91,7 +113,6 @@ async function snapshot(context: Context, filter: EventFilter): Promise<Change[]
         { ...(filter.project && { project: filter.project }), ...(filter.storage && { id: filter.storage }) },
         { orderBy: { id: 'asc' } },
       )
-      if (filter.storage && storages.length === 0) throw new NotFoundError('There is no such storage.')
       const ids = storages.flatMap((storage) => storage.lastRun ?? [])
       const runs = new Map((await tx.find(SyncRunEntity, { id: ids })).map((run) => [run.id, run]))
       const at = new Date()
@@ -110,12 +131,7 @@ async function snapshot(context: Context, filter: EventFilter): Promise<Change[]
 }
 
 async function replay(context: Context, filter: EventFilter, after: number): Promise<Change[]> {
-  const [kept] = await sql<{ first: string | null; last: string | null }>(
-    context.em,
-    'select min(id) as first, max(id) as last from event',
-  )
-  if (after > Number(kept?.last ?? 0))
-    throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
+  const [kept] = await sql<{ first: string | null }>(context.em, 'select min(id) as first from event')
   const changes: Change[] = []
   // The log no longer reaches back that far: say so, and show the present state instead.
   if (after > 0 && after < Number(kept?.first ?? 0) - 1) {

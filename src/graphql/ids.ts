@@ -1,4 +1,5 @@
 import { decodeGlobalID } from '@pothos/plugin-relay'
+import { type GraphQLSchema, isObjectType } from 'graphql'
 import { NotFoundError } from '../errors.ts'
 
 /**
@@ -7,17 +8,26 @@ import { NotFoundError } from '../errors.ts'
  */
 export function idOf(typename: string | readonly string[], globalId: string | number): number {
   const wanted = typeof typename === 'string' ? [typename] : typename
-  const id = tryDecode(String(globalId))
-  if (!id || !wanted.includes(id.typename) || !/^[1-9]\d{0,15}$/.test(id.id)) {
+  const id = decodeId(String(globalId))
+  if (!wanted.includes(id.typename) || !isDatabaseId(id.id)) {
     throw new NotFoundError(`There is no ${wanted[0]} with the id ${JSON.stringify(String(globalId).slice(0, 80))}.`)
   }
   return Number(id.id)
 }
 
-function tryDecode(globalId: string): { typename: string; id: string } | undefined {
+/** The parts of a global id; both empty when it is malformed. */
+export function decodeId(globalId: string): { typename: string; id: string } {
   try {
     return decodeGlobalID(globalId)
   } catch {
-    return undefined
+    return { typename: '', id: '' }
   }
 }
+
+/** Whether the parts of a global id can be those of an object of the schema. */
+export function isNodeId(schema: GraphQLSchema, { typename, id }: { typename: string; id: string }): boolean {
+  const type = schema.getType(typename)
+  return isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node') && isDatabaseId(id)
+}
+
+const isDatabaseId = (id: string) => /^[1-9]\d{0,15}$/.test(id)

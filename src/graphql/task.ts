@@ -1,5 +1,5 @@
 import { deleteTasks } from '../annotate/tasks.ts'
-import { NotFoundError } from '../errors.ts'
+import { NotFoundError, ValidationError } from '../errors.ts'
 import { resolveUrl, rewriteUris } from '../resolve/rewrite.ts'
 import { builder } from './builder.ts'
 import { idOf } from './ids.ts'
@@ -106,14 +106,16 @@ builder.mutationFields((t) => ({
     description:
       'Deletes tasks with their annotations and links; the next sync brings back what is still in the storage. Answers with how many there were.',
     errors: {
-      types: [NotFoundError],
+      types: [NotFoundError, ValidationError],
       dataField: { name: 'deletedCount', description: 'How many of them there were.' },
     },
     args: { ids: t.arg.idList({ required: true, description: 'Global ids of the tasks, at most 10,000.' }) },
-    resolve: (_root, { ids }, { em }) =>
-      deleteTasks(
+    resolve: (_root, { ids }, { em }) => {
+      if (ids.length > 10_000) throw new ValidationError([{ path: 'ids', message: 'must be at most 10,000' }])
+      return deleteTasks(
         em,
         ids.map((id) => idOf('Task', id)),
-      ),
+      )
+    },
   }),
 }))

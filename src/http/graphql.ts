@@ -2,20 +2,25 @@ import { randomUUID } from 'node:crypto'
 import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor'
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
-import { GraphQLError, NoSchemaIntrospectionCustomRule } from 'graphql'
+import { GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule } from 'graphql'
 import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga'
 import { SluiceError } from '../errors.ts'
-import type { Context } from '../graphql/context.ts'
-import { schema } from '../graphql/schema.ts'
 import type { Logger } from '../logger.ts'
+import { refuseNul } from './nul.ts'
 
 /** What the GraphQL door needs to know. */
 export interface GraphqlDoor {
+  schema: GraphQLSchema
   /** Makes the context of an operation from the value of its Authorization header; throws UNAUTHENTICATED. */
-  enter: (authorization: string | null) => Promise<Context>
+  enter: (authorization: string | null) => Promise<object>
   graphiql: boolean
   introspection: boolean
   logger: Logger
+}
+
+/** The WebSocket door, which has no request, brings the context of an operation. */
+export interface Entered {
+  entered: object
 }
 
 const startQuery = `# Every operation needs an API token: put it into the headers below.
@@ -26,13 +31,13 @@ const startQuery = `# Every operation needs an API token: put it into the header
 `
 
 /** GraphQL over HTTP and SSE; its parse, validate and execute serve the WebSocket door, too. */
-export function createGraphql({ enter, graphiql, introspection, logger }: GraphqlDoor) {
+export function createGraphql({ schema, enter, graphiql, introspection, logger }: GraphqlDoor) {
   const withoutIntrospection: Plugin = {
     onValidate: ({ addValidationRule }) => {
       if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule)
     },
   }
-  return createYoga<object, Context>({
+  return createYoga<Partial<Entered>, object>({
     schema,
     logging: false,
     landingPage: false,
@@ -46,9 +51,8 @@ export function createGraphql({ enter, graphiql, introspection, logger }: Graphq
       subscriptionsProtocol: 'GRAPHQL_SSE',
     },
     context: async (initial) => {
-      // The WebSocket door brings a context that it made when the socket was opened.
-      if ('viewer' in initial) return initial as unknown as Context
-      return enter((initial as YogaInitialContext).request.headers.get('authorization'))
+      const { entered, request } = initial as Entered & YogaInitialContext
+      return entered ?? enter(request.headers.get('authorization'))
     },
     maskedErrors: { maskError: (error) => maskError(error, logger) },
     plugins: [
@@ -64,6 +68,7 @@ export function createGraphql({ enter, graphiql, introspection, logger }: Graphq
         blockFieldSuggestion: { enabled: false },
       }),
       withoutIntrospection,
+      refuseNul,
     ],
   })
 }

@@ -1,8 +1,7 @@
 import type { Server } from 'node:http'
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
-import type { Context } from '../graphql/context.ts'
-import type { createGraphql, GraphqlDoor } from './graphql.ts'
+import { type createGraphql, type Entered, type GraphqlDoor, maskError } from './graphql.ts'
 
 /**
  * GraphQL over WebSocket (graphql-transport-ws). The token comes in the payload of ConnectionInit:
@@ -10,8 +9,7 @@ import type { createGraphql, GraphqlDoor } from './graphql.ts'
  */
 export function attachWebSocket(
   server: Server,
-  yoga: ReturnType<typeof createGraphql>,
-  enter: GraphqlDoor['enter'],
+  { yoga, enter, logger }: { yoga: ReturnType<typeof createGraphql> } & Pick<GraphqlDoor, 'enter' | 'logger'>,
 ): () => Promise<void> {
   const sockets = new WebSocketServer({ server, path: '/graphql', maxPayload: 1_000_000 })
   const authorizationOf = (params: unknown) => {
@@ -33,22 +31,27 @@ export function attachWebSocket(
       execute: (args) => (args.rootValue as Enveloped).execute(args),
       subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
       onSubscribe: async ({ connectionParams }, _id, params) => {
-        // A fresh context for every operation: a revoked token opens nothing more on an old socket.
-        const context: Context = await enter(authorizationOf(connectionParams))
-        const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
-          ...context,
-          params,
-        })
-        const args = {
-          schema,
-          operationName: params.operationName,
-          document: parse(params.query),
-          variableValues: params.variables,
-          contextValue: await contextFactory(),
-          rootValue: { execute, subscribe },
+        try {
+          // A fresh context for every operation: a revoked token opens nothing more on an old socket.
+          const entered = await enter(authorizationOf(connectionParams))
+          const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
+            entered,
+            params,
+          } satisfies Entered & { params: unknown })
+          const args = {
+            schema,
+            operationName: params.operationName,
+            document: parse(params.query),
+            variableValues: params.variables,
+            contextValue: await contextFactory(),
+            rootValue: { execute, subscribe },
+          }
+          const errors = validate(args.schema, args.document)
+          return errors.length > 0 ? errors : args
+        } catch (error) {
+          // Thrown further, a fault of one operation would close the socket under all others.
+          return [maskError(error, logger)]
         }
-        const errors = validate(args.schema, args.document)
-        return errors.length > 0 ? errors : args
       },
     },
     sockets,

@@ -50,7 +50,8 @@ export class DuplicateStorageError extends SluiceError {
   }
 }
 
-type Draft = Omit<Storage, 'id' | 'createdAt' | 'updatedAt'>
+/** What saving sets; what syncs write meanwhile is left alone. */
+type Draft = Omit<Storage, 'id' | 'createdAt' | 'updatedAt' | 'lastRun' | 'lastSyncAt' | 'lastSyncCount'>
 
 /**
  * Creates an import storage, or changes one (`id`), after checking the input, that the place is not connected twice and,
@@ -147,9 +148,6 @@ async function draftStorage(
     recursive: input.recursive ?? stored?.recursive ?? true,
     presign: input.presign ?? stored?.presign ?? true,
     presignTtlMinutes: ttl,
-    lastRun: stored?.lastRun,
-    lastSyncAt: stored?.lastSyncAt,
-    lastSyncCount: stored?.lastSyncCount,
   }
 }
 

@@ -115,7 +115,18 @@ describe('a run that nobody works on', () => {
     const [row] = await sql('select project_id::int as project from storage where id = $1', [storage.databaseId])
     const object = { key: 'a', size: 1, etag: null, lastModified: null }
     const page = {
-      tasks: [{ object, rowGroup: -1, row: -1, data: '{}', meta: null, allowSkip: true, predictions: [], annotations: [] }],
+      tasks: [
+        {
+          object,
+          rowGroup: -1,
+          row: -1,
+          data: '{}',
+          meta: null,
+          allowSkip: true,
+          predictions: [],
+          annotations: [],
+        },
+      ],
       issues: [{ key: 'b', rowGroup: -1, row: -1, code: 'NOT_JSON' as const, message: 'no', retryable: false }],
       finished: [{ key: 'c', rows: 0 }],
       counts: { listed: 2, skipped: 0, existed: 0, bytesRead: 0 },
