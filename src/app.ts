@@ -5,8 +5,10 @@ import type { Config } from './config.ts'
 import { createConnections } from './connect.ts'
 import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
 import { connectionOf, openDatabase } from './database/open.ts'
+import { reachDatabase } from './database/reach.ts'
 import { createEventHub, type EventHub } from './events/hub.ts'
 import { createContext } from './graphql/context.ts'
+import { schema } from './graphql/schema.ts'
 import { createGraphql } from './http/graphql.ts'
 import { createHttpServer } from './http/server.ts'
 import { attachWebSocket } from './http/websocket.ts'
@@ -36,9 +38,12 @@ export interface App {
 
 /**
  * Makes every part once, in order, and starts it: database, queue, events, doors. What was started is stopped again when a
- * later part fails.
+ * later part fails, or `signal` aborts meanwhile.
  */
-export async function startApp(config: Config, options: { throwAway?: boolean } = {}): Promise<App> {
+export async function startApp(
+  config: Config,
+  { throwAway = false, signal }: { throwAway?: boolean; signal?: AbortSignal } = {},
+): Promise<App> {
   const logger = createLogger(config.LOG_LEVEL)
   const stops: (() => Promise<unknown>)[] = []
   const stop = async () => {
@@ -47,14 +52,14 @@ export async function startApp(config: Config, options: { throwAway?: boolean } 
   try {
     let embedded: EmbeddedPostgres | undefined
     if (!config.DATABASE_URL) {
-      embedded = await startEmbedded({ dataDir: config.DATA_DIR, throwAway: options.throwAway ?? false })
+      embedded = await startEmbedded({ dataDir: config.DATA_DIR, throwAway, signal })
       stops.push(embedded.stop)
     }
     const databaseUrl = config.DATABASE_URL ?? embedded!.url
-    const orm = await openDatabase(databaseUrl, logger)
+    if (!embedded) await orAbort(reachDatabase(databaseUrl), signal)
+    const orm = await orAbort(openDatabase(databaseUrl, logger), signal)
     stops.push(() => orm.close(true))
     const em = orm.em.fork()
-    const firstToken = await createFirstToken(em, config.ADMIN_TOKEN)
 
     const connection = connectionOf(databaseUrl)
     const events = createEventHub(connection, () => orm.em.fork(), logger)
@@ -82,7 +87,13 @@ export async function startApp(config: Config, options: { throwAway?: boolean } 
       const storages = { em, sealer, connect, keyFilter: createKeyFilter }
       return createContext({ em, queue, events, connect, storages, publicUrl: url }, viewer)
     }
-    const yoga = createGraphql({ enter, graphiql: config.GRAPHIQL, introspection: config.INTROSPECTION, logger })
+    const yoga = createGraphql({
+      schema,
+      enter,
+      graphiql: config.GRAPHIQL,
+      introspection: config.INTROSPECTION,
+      logger,
+    })
     const server = createHttpServer({
       yoga,
       resolve: {
@@ -99,10 +110,11 @@ export async function startApp(config: Config, options: { throwAway?: boolean } 
         await queue.ping()
       },
     })
-    const closeSockets = attachWebSocket(server, yoga, enter)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject).listen(config.PORT, config.HOST, resolve)
     })
+    // Not before: the socket server would tell a port that is taken in words of its own.
+    const closeSockets = attachWebSocket(server, { yoga, enter, logger })
     const { port } = server.address() as AddressInfo
     url ||= `http://localhost:${port}`
     stops.push(async () => {
@@ -112,9 +124,25 @@ export async function startApp(config: Config, options: { throwAway?: boolean } 
       await closed
       await yoga.dispose()
     })
+    // Last: a start that fails must not use up the token that nobody has seen yet.
+    const firstToken = await createFirstToken(em, config.ADMIN_TOKEN)
     return { url, port, firstToken, databaseUrl, clusterFolder: embedded?.folder, orm, events, queue, stop }
   } catch (error) {
     await stop()
     throw error
+  }
+}
+
+/** The outcome of `work`, unless `signal` aborts first: then its reason, and `work` is left to itself. */
+async function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work
+  signal.throwIfAborted()
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }

@@ -1,9 +1,18 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 
-const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
-const flag = z.stringbool()
+const whole = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`
+  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error })
+}
+const seconds = (max: number) => {
+  const error = `must be a number of seconds from 0 to ${max}`
+  return z.coerce.number({ error }).min(0, { error }).max(max, { error })
+}
+const atLeast = (length: number) => z.string().min(length, { error: `must have at least ${length} characters` })
+const flag = z.stringbool({ error: 'must be true or false' })
 
+const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
 
 /** Every setting Sluice reads from the environment: its check, its default and what it means. README and .env.example are made from it. */
@@ -24,14 +33,11 @@ export const settings = z.object({
     .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
     .optional()
     .describe('PostgreSQL 15 or newer to use instead of the embedded one.'),
-  SECRET_KEY: z
-    .string()
-    .min(32)
+  SECRET_KEY: atLeast(32)
     .optional()
     .describe('Seals the credentials of storages in the database. Default: made once and kept in DATA_DIR/secret.key.'),
-  ADMIN_TOKEN: z
-    .string()
-    .min(24)
+  ADMIN_TOKEN: atLeast(24)
+    .regex(/^[\x21-\x7e]*$/, { error: 'must be ASCII without spaces' })
     .optional()
     .describe('An API token that is always valid. Default: one is made and printed at the first start.'),
   LOCAL_FILES_ROOT: z
@@ -41,23 +47,18 @@ export const settings = z.object({
     .optional()
     .describe('Folder whose subfolders may be connected as local storages. Unset: local storages are disabled.'),
   LOG_LEVEL: z
-    .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+    .enum(levels, { error: `must be one of ${levels.join(', ')}` })
     .default('warn')
     .describe('Least important level that is logged, as JSON lines on standard error.'),
   GRAPHIQL: flag.default(true).describe('Serve the GraphiQL page at /graphql.'),
   INTROSPECTION: flag.default(true).describe('Answer introspection queries.'),
   WORKER_CONCURRENCY: whole(1, 64).default(4).describe('Syncs that one process runs at the same time.'),
   READ_CONCURRENCY: whole(1, 512).default(32).describe('Objects that one sync reads at the same time.'),
-  STORAGE_IN_PROGRESS_TIMER: z.coerce
-    .number()
-    .positive()
-    .max(3600)
+  STORAGE_IN_PROGRESS_TIMER: seconds(3600)
+    .positive({ error: 'must be more than 0' })
     .default(5)
     .describe('Seconds between two heartbeats of a running sync; after five without one the sync counts as lost.'),
-  RESOLVER_PROXY_TIMEOUT: z.coerce
-    .number()
-    .min(0)
-    .max(86400)
+  RESOLVER_PROXY_TIMEOUT: seconds(86400)
     .default(10)
     .describe('Seconds that one proxied stream may stay open; 0 = no bound.'),
   RESOLVER_PROXY_MAX_RANGE_SIZE: whole(1024, 2 ** 40)

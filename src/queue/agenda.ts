@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { PostgresBackend } from '@agendajs/postgres-backend'
 import { Agenda, type Job } from 'agenda'
 import pg from 'pg'
@@ -42,6 +43,12 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
   })
   agenda.on('error', (error) => logger.error({ err: error }, 'job queue'))
   const stopping = new AbortController()
+  /** Jobs of this process that run, or are still being written down as done; 0 when the database cannot be asked. */
+  const runningJobs = () =>
+    agenda.getRunningStats().then(
+      (stats) => Number(stats.runningJobs),
+      () => 0,
+    )
 
   return {
     async enqueue(kind, payload) {
@@ -80,7 +87,12 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
     },
     async stop() {
       stopping.abort(new Error('The server is stopping.'))
-      await agenda.drain({ timeout: 20_000 })
+      // Agenda looks at its list at a job's "complete", a moment before the job is off it, and would wait for the timeout.
+      const idle = new AbortController()
+      const drained = agenda.drain({ timeout: 20_000, signal: idle.signal }).finally(() => idle.abort())
+      while (!idle.signal.aborted && (await runningJobs()) > 0) await sleep(10)
+      idle.abort()
+      await drained
       await backend.disconnect()
       await pool.end()
     },

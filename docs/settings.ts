@@ -1,0 +1,58 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import type { z } from 'zod'
+import { settings } from '../src/config.ts'
+
+interface Setting {
+  name: string
+  /** As one would write it into the environment; undefined = unset. */
+  defaultValue: string | undefined
+  meaning: string
+}
+
+const file = (name: string) => new URL(`../${name}`, import.meta.url)
+const [begin, end] = ['<!-- settings: written by "npm run docs" -->', '<!-- /settings -->']
+
+/** The settings as src/config.ts has them, in its order. */
+export function listSettings(): Setting[] {
+  return Object.entries(settings.shape).map(([name, schema]) => {
+    const value = defaultOf(schema)
+    return { name, defaultValue: value === undefined ? undefined : String(value), meaning: schema.description ?? '' }
+  })
+}
+
+/** The default as it is written, not as it is after its transformation: `data`, not the path that it stands for. */
+function defaultOf(schema: z.core.$ZodType): unknown {
+  const { def } = schema._zod as z.core.$ZodTypes['_zod']
+  if (def.type === 'default') return def.defaultValue
+  return def.type === 'pipe' ? defaultOf(def.in) : undefined
+}
+
+/** README.md with its table, and .env.example, as they should be. */
+export function makeDocs(): Record<'README.md' | '.env.example', string> {
+  const list = listSettings()
+  const rows = list.map(
+    ({ name, defaultValue, meaning }) => `| \`${name}\` | ${defaultValue ? `\`${defaultValue}\`` : '–'} | ${meaning} |`,
+  )
+  const table = ['| setting | default | meaning |', '| --- | --- | --- |', ...rows].join('\n')
+  const readme = readFileSync(file('README.md'), 'utf8')
+  const [before, rest] = readme.split(begin)
+  const after = rest?.split(end)[1]
+  if (after === undefined) throw new Error(`README.md has no ${begin} … ${end}`)
+  const lines = list.map(({ name, defaultValue = '', meaning }) => `# ${meaning}\n#${name}=${defaultValue}\n`)
+  return {
+    'README.md': `${before}${begin}\n${table}\n${end}${after}`,
+    '.env.example': `# Copy to .env, and take the # away from what you set. "npm start" reads it; the environment goes first.\n\n${lines.join('\n')}`,
+  }
+}
+
+if (import.meta.main) {
+  const check = process.argv.includes('--check')
+  for (const [name, text] of Object.entries(makeDocs())) {
+    if (!check) {
+      writeFileSync(file(name), text)
+    } else if (readFileSync(file(name), 'utf8') !== text) {
+      console.error(`${name} does not say what src/config.ts says. Run "npm run docs".`)
+      process.exitCode = 1
+    }
+  }
+}

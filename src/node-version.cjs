@@ -1,0 +1,7 @@
+// Plain JavaScript, so that a Node which cannot read TypeScript reads at least this. Run before main.ts, and by it.
+if (Number(process.versions.node.split('.')[0]) < 24) {
+  console.error(`Sluice needs Node 24 or newer, and this is ${process.version}.
+"npm ci" installs one for the npm scripts, unless install scripts are switched off (--ignore-scripts).
+Run "npm ci" with install scripts, then "npm start".`)
+  process.exit(78)
+}

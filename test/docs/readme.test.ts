@@ -1,0 +1,130 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { type S3Server, startS3 } from '../support/s3.ts'
+import { type Sample, samplesOf } from './samples.ts'
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+const samples = samplesOf(readme)
+
+describe('the samples of README.md, in their order,', () => {
+  let app: TestApp
+  let s3: S3Server
+  let cwd: string
+  let watched: AsyncGenerator | undefined
+  const answers: string[] = []
+
+  beforeAll(async () => {
+    cwd = mkdtempSync(join(tmpdir(), 'sluice-readme-'))
+    ;[app, s3] = await Promise.all([startTestApp({ LOCAL_FILES_ROOT: join(cwd, 'data/files') }), startS3()])
+  })
+  afterAll(async () => {
+    await watched?.return(undefined)
+    await Promise.all([app?.stop(), s3?.stop()])
+    rmSync(cwd, { recursive: true, force: true })
+  })
+
+  /** The sample with this run's addresses and token for those of the README. */
+  const here = (code: string) =>
+    code
+      .replaceAll('http://localhost:4000', app.url)
+      .replaceAll('http://localhost:4566', s3.endpoint)
+      .replaceAll('slc_…', app.token)
+
+  async function runShell(code: string): Promise<string> {
+    const env = { ...process.env, PATH: `${process.env.PATH}:${standInForCurl(cwd)}` }
+    const child = spawn('sh', ['-euc', here(code)], { cwd, env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const output = await text(child.stdout)
+    expect(child.exitCode ?? 0).toBe(0)
+    return output
+  }
+
+  async function runGraphql(code: string): Promise<string> {
+    if (code.startsWith('subscription')) {
+      watched = app.subscribe(here(code))
+      return JSON.stringify((await watched.next()).value)
+    }
+    return JSON.stringify(await app.request(here(code)))
+  }
+
+  const is =
+    (...known: string[]) =>
+    (code: string) => {
+      expect(known).toContain(code)
+      return ''
+    }
+  const runs: Record<string, (code: string) => Promise<string> | string> = {
+    graphql: runGraphql,
+    'sh run': runShell,
+    // Both run for all samples together, in the form that tests have of them.
+    'sh server': is('LOCAL_FILES_ROOT=data/files npm start'),
+    'sh s3': is('npx fauxqs'),
+    // The continuous integration and test/main run these.
+    'sh commands': is('npm ci && npm start', 'npm ci && npm test', 'npm run demo'),
+  }
+
+  const shown = samples.filter(({ info }) => info !== '')
+  it.each(shown.map((sample, at) => ({ ...sample, name: `${at + 1}: ${sample.code.split('\n')[0]}` })))(
+    'work: $name',
+    async ({ info, code }: Sample) => {
+      expect(Object.keys(runs)).toContain(info)
+      const answer = await runs[info]!(code)
+      expect(answer).not.toMatch(/"errors"|"code":|<Error>/)
+      answers.push(answer)
+    },
+  )
+
+  it('say what they promise', async () => {
+    const states = []
+    for (const storages = new Set(); storages.size < 2; ) {
+      const { value } = await watched!.next()
+      const { storage, run } = value.storageChanged
+      states.push(value.storageChanged)
+      if (storage?.status === 'COMPLETED' && run) storages.add(storage.title)
+    }
+    expect(states.map(({ run }) => run?.counters.created ?? 0)).toContain(3)
+    const tasks = await app.request(
+      shown.findLast(({ info, code }) => info === 'graphql' && code.startsWith('{'))!.code,
+    )
+    const { totalCount, edges } = tasks.project.tasks
+    expect(totalCount).toBe(6)
+    const photo = edges.find(({ node }: { node: { link: { key: string } } }) => node.link.key === 'photos/1.jpg').node
+    const bytes = await fetch(photo.resolvedData.file, { headers: { authorization: `Bearer ${app.token}` } })
+    expect(await bytes.text()).toBe('photo 1\n')
+
+    const events = answers.at(-1)!
+    expect(events).toContain('"viewer":{"name":"admin"}')
+    expect(events).toContain('"status":"COMPLETED","counters":{"listed":3,"created":3}')
+    expect(events).toContain('event: complete')
+  })
+})
+
+/** The files that the README and the table of rooms name are there. */
+describe('README.md', () => {
+  it('names only files and scripts that there are', () => {
+    const root = fileURLToPath(new URL('../..', import.meta.url))
+    const links = [...readme.matchAll(/\]\((?!http)([^)]+)\)/g)].map(([, path]) => path!)
+    const rooms = [...readme.matchAll(/^\| \d \| ([^|]+) \|/gm)].flatMap(([, names]) =>
+      [...names!.matchAll(/`([^`]+)`/g)].map(([, name]) => `src/${name}`),
+    )
+    expect(rooms.length).toBeGreaterThan(15)
+    for (const path of [...links, ...rooms]) expect(() => readFileSync(join(root, path)), path).not.toThrow(/ENOENT/)
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    for (const [, name] of readme.matchAll(/npm run (\w+)/g)) expect(Object.keys(scripts)).toContain(name)
+  })
+})
+
+/** A folder with a `curl` for machines that have none. */
+function standInForCurl(cwd: string): string {
+  const bin = join(cwd, 'bin')
+  if (spawnSync('curl', ['--version']).status === 0) return bin
+  mkdirSync(bin, { recursive: true })
+  const script = fileURLToPath(new URL('./curl.ts', import.meta.url))
+  writeFileSync(join(bin, 'curl'), `#!/bin/sh\nexec '${process.execPath}' '${script}' "$@"\n`, { mode: 0o755 })
+  return bin
+}

@@ -1,0 +1,17 @@
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import { listSettings, makeDocs } from '../../docs/settings.ts'
+import { readConfig } from '../../src/config.ts'
+
+const read = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8')
+
+it.each(['README.md', '.env.example'] as const)('%s tells the settings as the code has them', (name) => {
+  expect(makeDocs()[name]).toBe(read(name))
+})
+
+it('every setting has a meaning, and what is written as its default is what an unset one becomes', () => {
+  const written = listSettings().flatMap(({ name, defaultValue }) => (defaultValue ? [[name, defaultValue]] : []))
+  expect(written.length).toBeGreaterThan(5)
+  expect(listSettings().filter(({ meaning }) => !meaning)).toEqual([])
+  expect(readConfig(Object.fromEntries(written))).toEqual(readConfig({}))
+})

@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import { readdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { describe, expect, inject, it, onTestFinished, vi } from 'vitest'
+import { createDatabase } from '../support/app.ts'
+import { launch, postgresRuns, temporaryFolder } from './launch.ts'
+
+// Whole processes: on a busy machine a start takes its time.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
+
+function dataFolder(): string {
+  const folder = temporaryFolder()
+  onTestFinished(folder.remove)
+  return folder.path
+}
+
+describe('a start that cannot be', () => {
+  it('says in one line that the port is taken, leaves no PostgreSQL behind, and keeps the admin token for later', async () => {
+    const other = createServer().listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    const { port } = other.address() as AddressInfo
+    const env = { DATA_DIR: dataFolder() }
+    const { code, output } = await launch({ ...env, PORT: String(port) }).ended
+    other.close()
+    expect(output).toBe(`Port ${port} on 127.0.0.1 is taken. Set PORT to another one.\n`)
+    expect(code).toBe(75)
+    expect(postgresRuns(env.DATA_DIR)).toBe(false)
+
+    const server = launch(env)
+    expect((await server.ready()).token).toMatch(/^slc_/)
+    await server.end()
+  })
+
+  it('names all faulty settings at once, in words, and repeats no value', async () => {
+    const dataDir = dataFolder()
+    const { code, output } = await launch({
+      DATA_DIR: dataDir,
+      PORT: 'http',
+      GRAPHIQL: 'perhaps',
+      LOG_LEVEL: 'loud',
+      SECRET_KEY: 'hunter2',
+      ADMIN_TOKEN: 'öffne mir bitte die Tür, Freund',
+      DATABASE_URL: 'mysql://someone:hunter2@localhost/sluice',
+    }).ended
+    expect(code).toBe(78)
+    expect(output.split('\n')).toEqual([
+      'The settings cannot be used:',
+      '  - PORT: must be a whole number from 0 to 65535',
+      '  - DATABASE_URL: must be a postgres:// or postgresql:// URL',
+      '  - SECRET_KEY: must have at least 32 characters',
+      '  - ADMIN_TOKEN: must be ASCII without spaces',
+      '  - LOG_LEVEL: must be one of fatal, error, warn, info, debug, trace, silent',
+      '  - GRAPHIQL: must be true or false',
+      '',
+    ])
+    expect(readdirSync(dataDir)).toEqual([])
+  })
+
+  it.each([
+    [
+      'nothing listens',
+      'postgres://me:hunter2@127.0.0.1:1/sluice',
+      '127.0.0.1:1/sluice) cannot be used: nothing listens',
+    ],
+    [
+      'the host is unknown',
+      'postgres://me:hunter2@db.invalid/sluice',
+      'db.invalid:5432/sluice) cannot be used: its host',
+    ],
+  ])('says in one line, without the password, that at DATABASE_URL %s', async (_what, url, words) => {
+    const { code, output } = await launch({ DATA_DIR: dataFolder(), DATABASE_URL: url }).ended
+    expect(output).toContain(words)
+    expect(output).not.toContain('hunter2')
+    expect(output.trimEnd().split('\n')).toHaveLength(1)
+    expect(code).toBe(69)
+  })
+
+  it('says in one line that there is no database of this name', async () => {
+    const url = inject('postgres').replace('/sluice?', '/nowhere?')
+    const { code, output } = await launch({ DATA_DIR: dataFolder(), DATABASE_URL: url }).ended
+    expect(output).toMatch(/^The database of DATABASE_URL .* cannot be used: database "nowhere" does not exist\.\n$/)
+    expect(code).toBe(69)
+  })
+
+  it('says in one line that the data folder is not a folder', async () => {
+    const file = join(dataFolder(), 'file')
+    writeFileSync(file, '')
+    const { code, output } = await launch({ DATA_DIR: file }).ended
+    expect(output).toBe(`The data folder ${file} cannot be used: it is not a folder. Set DATA_DIR to another one.\n`)
+    expect(code).toBe(73)
+  })
+})
+
+describe('DATABASE_URL', () => {
+  it('takes the place of the embedded PostgreSQL', async () => {
+    const database = await createDatabase()
+    onTestFinished(database.drop)
+    const dataDir = dataFolder()
+    const server = launch({ DATA_DIR: dataDir, DATABASE_URL: database.url })
+    await server.ready()
+    expect(await server.prints('Admin token')).toContain('Database    the one of DATABASE_URL')
+    expect((await server.end()).code).toBe(0)
+    expect(readdirSync(dataDir)).toEqual(['secret.key'])
+  })
+})
