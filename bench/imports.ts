@@ -1,0 +1,83 @@
+import { type BareInsert, bareClient, bareGet, bareList } from './bare.ts'
+import { type Cost, measure, quantile } from './measure.ts'
+import type { Stage } from './stage.ts'
+import { connectBucket, expectCounters, syncToEnd } from './sync.ts'
+
+/** The same objects, `count` of them, by us and by a bare loop: objects per second in each round, and what one round of ours took. */
+export interface Comparison {
+  count: number
+  ours: number[]
+  bare: Record<string, number[]>
+  cost: Cost
+}
+
+/**
+ * Import of `count` files that are all new, and a second sync of the same files, each beside the bare operations it is
+ * made of. The rounds alternate, so that a slow moment of the machine meets all alike.
+ */
+export async function measureFiles(
+  stage: Stage,
+  insert: BareInsert,
+  { count, rounds }: { count: number; rounds: number },
+): Promise<{ first: Comparison; again: Comparison }> {
+  const bucket = 'bench-files'
+  await stage.s3.createBucket(bucket)
+  await stage.s3.seed(bucket, { count, prefix: 'photos/2026/', suffix: '.jpg', size: 16 })
+  const client = bareClient(stage.s3.endpoint)
+  const rates = { list: [] as number[], insert: [] as number[], first: [] as number[], again: [] as number[] }
+  let costs: { first: Cost; again: Cost } | undefined
+  for (let round = 0; round < rounds; round++) {
+    const list = await measure(() => bareList(client, bucket))
+    const inserted = await measure(() => insert.insert(bucket, list.value))
+    const storage = await connectBucket(stage, bucket, 'FILES')
+    const first = await measure(() => syncToEnd(stage.client, storage))
+    expectCounters(first.value, { listed: count, created: count, failed: 0 })
+    const again = await measure(() => syncToEnd(stage.client, storage))
+    expectCounters(again.value, { listed: count, created: 0, existed: count })
+    rates.list.push(count / list.seconds)
+    rates.insert.push(count / inserted.seconds)
+    rates.first.push(count / first.seconds)
+    rates.again.push(count / again.seconds)
+    costs = { first, again }
+  }
+  client.destroy()
+  const { list, insert: inserts } = rates
+  return {
+    first: { count, ours: rates.first, bare: { list, insert: inserts }, cost: costs!.first },
+    again: { count, ours: rates.again, bare: { list }, cost: costs!.again },
+  }
+}
+
+/** Import of `count` task files beside a loop that only reads them, with as many reads at a time. */
+export async function measureTasks(
+  stage: Stage,
+  { count, rounds }: { count: number; rounds: number },
+): Promise<Comparison> {
+  const bucket = 'bench-tasks'
+  await stage.s3.createBucket(bucket)
+  const body = JSON.stringify({
+    data: { image: 's3://bench-files/photos/2026/{n}.jpg', text: 'What is to be seen here?', number: '{n}' },
+    predictions: [{ model_version: 'bench', score: 0.5, result: [{ type: 'choices', value: { choices: ['cat'] } }] }],
+  })
+  await stage.s3.seed(bucket, { count, prefix: 'tasks/', suffix: '.json', body })
+  const client = bareClient(stage.s3.endpoint)
+  const keys = (await bareList(client, bucket)).map(({ key }) => key)
+  const [get, ours]: [number[], number[]] = [[], []]
+  let cost: Cost | undefined
+  for (let round = 0; round < rounds; round++) {
+    const bare = await measure(() => bareGet(client, bucket, { keys, concurrency: stage.readConcurrency }))
+    const storage = await connectBucket(stage, bucket, 'TASKS')
+    const sync = await measure(() => syncToEnd(stage.client, storage))
+    expectCounters(sync.value, { listed: count, created: count, failed: 0 })
+    get.push(count / bare.seconds)
+    ours.push(count / sync.seconds)
+    cost = sync
+  }
+  client.destroy()
+  return { count, ours, bare: { get }, cost: cost! }
+}
+
+/** Ours over the slowest of the bare operations, by their medians. */
+export function ratio({ ours, bare }: Comparison): number {
+  return quantile(ours) / Math.min(...Object.values(bare).map((rates) => quantile(rates)))
+}

@@ -1,0 +1,109 @@
+import { cpus, totalmem } from 'node:os'
+import { type Comparison, ratio } from './imports.ts'
+import type { Latencies } from './latency.ts'
+import { quantile } from './measure.ts'
+import type { Starts } from './startup.ts'
+
+/** What a whole run of the benchmark found. */
+export interface Findings {
+  postgresVersion: string
+  rounds: number
+  files: { first: Comparison; again: Comparison }
+  tasks: Comparison
+  latencies: Latencies
+  ready: Starts
+  postgres: Starts
+}
+
+/** The report, as Markdown. */
+export function report({ postgresVersion, rounds, files, tasks, latencies, ready, postgres }: Findings): string {
+  const { first, again } = files
+  return `# Benchmark
+
+Made by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: ${machine()}, Node ${process.versions.node}, PostgreSQL
+${postgresVersion} with its default durability. Sluice, PostgreSQL and the S3 emulator share the machine. Rates are medians of ${rounds} rounds that
+alternate with the bare operations, with the lowest and highest round in brackets; absolute figures depend on the
+machine, ratios hardly do.
+
+## Imports
+
+${table(
+  ['', 'Objects', 'Sluice, objects/s', 'Bare, objects/s', 'Ratio', 'Target'],
+  [
+    imported('FILES, all new', first, 0.6),
+    imported('FILES, all known', again, 0.9),
+    imported('TASKS, all new', tasks, 0.8),
+  ],
+)}
+
+The ratio is that to the slowest bare operation. *list* lists the bucket with the same client, one page after the other.
+*insert* adds the same tasks and links in pages of 1,000 to tables with the same indexes, in another database of the same
+server. *get* reads the same objects to their ends, as many at a time.
+
+${table(
+  ['', 'SQL statements', 'per 1,000 objects', 'List calls', 'Get calls', 'Memory before → peak, MiB'],
+  [costs('FILES, all new', first), costs('FILES, all known', again), costs('TASKS, all new', tasks)],
+)}
+
+Statements are all that the process sent meanwhile, \`begin\`, \`commit\` and the polling of the queue included. Memory is the
+resident set of the one process that is server, worker and benchmark, sampled every 20 ms.
+
+## Beginnings
+
+${table(
+  ['Milliseconds', 'median', '95 %', 'most', 'Target'],
+  [
+    ['`syncStorage` answers', ...spread(latencies.answer), ''],
+    ['from being queued to being started', ...spread(latencies.start), '100'],
+  ],
+)}
+
+${table(
+  ['Milliseconds to ready', 'Sluice', 'PostgreSQL alone', 'Difference', 'Target'],
+  [begun('first start, empty folder', ready.first, postgres.first), begun('later start', ready.later, postgres.later)],
+)}
+`
+}
+
+function machine(): string {
+  const [cpu] = cpus()
+  return `${cpu?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`
+}
+
+function imported(name: string, comparison: Comparison, target: number): string[] {
+  const { count, ours, bare } = comparison
+  const others = Object.entries(bare).map(([operation, rates]) => `${operation} ${range(rates)}`)
+  return [name, whole(count), range(ours), others.join(', '), percent(ratio(comparison)), `≥ ${percent(target)}`]
+}
+
+function costs(name: string, { count, cost }: Comparison): string[] {
+  const { statements, listCalls, getCalls, rss } = cost
+  const perThousand = ((statements / count) * 1_000).toFixed(1)
+  return [
+    name,
+    ...[statements, perThousand, listCalls, getCalls].map(String),
+    `${mebi(rss.before)} → ${mebi(rss.peak)}`,
+  ]
+}
+
+const spread = (values: number[]) =>
+  [quantile(values), quantile(values, 0.95), Math.max(...values)].map((ms) => ms.toFixed(1))
+
+function begun(name: string, ours: number[], postgres: number[]): string[] {
+  const [mine, alone] = [quantile(ours), quantile(postgres)]
+  return [name, whole(mine), whole(alone), whole(mine - alone), '≤ 1,500']
+}
+
+const range = (values: number[]) =>
+  `${whole(quantile(values))} (${whole(Math.min(...values))}–${whole(Math.max(...values))})`
+
+const whole = (value: number) => Math.round(value).toLocaleString('en')
+
+const percent = (share: number) => `${Math.round(share * 100)} %`
+
+const mebi = (bytes: number) => Math.round(bytes / 2 ** 20)
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`
+  return [head, head.map((_, at) => (at === 0 ? '---' : '--:')), ...rows].map(line).join('\n')
+}

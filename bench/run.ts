@@ -1,0 +1,68 @@
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { sql } from '../src/sql.ts'
+import { openBareInsert } from './bare.ts'
+import { measureFiles, measureTasks } from './imports.ts'
+import { measureLatency } from './latency.ts'
+import { countCalls } from './measure.ts'
+import { report } from './report.ts'
+import { setStage, withDataFolder } from './stage.ts'
+import { measurePostgres, measureReady } from './startup.ts'
+
+const defaults = { files: '100000', tasks: '5000', syncs: '50', rounds: '3' }
+
+const usage = `npm run bench -- [options]
+  --files N    objects of the FILES import (default ${defaults.files})
+  --tasks N    objects of the TASKS import (default ${defaults.tasks})
+  --syncs N    syncs of a storage with one object, to see how fast they start (default ${defaults.syncs})
+  --rounds N   rounds of each import and start, of which the median counts (default ${defaults.rounds})
+The report is printed; with the default sizes it is written to bench/RESULTS.md, too.`
+
+const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
+const { values } = parseArgs({
+  options: {
+    files: option(defaults.files),
+    tasks: option(defaults.tasks),
+    syncs: option(defaults.syncs),
+    rounds: option(defaults.rounds),
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) {
+  console.log(usage)
+  process.exit()
+}
+const [files, tasks, syncs, rounds] = [values.files, values.tasks, values.syncs, values.rounds].map(Number) as [
+  number,
+  number,
+  number,
+  number,
+]
+
+countCalls()
+const say = (words: string) => console.error(`… ${words}`)
+say('starts')
+const ready = await measureReady(rounds)
+const postgres = await measurePostgres(rounds)
+const findings = await withDataFolder(async (dataDir) => {
+  const stage = await setStage(dataDir)
+  try {
+    const insert = await openBareInsert(stage.app.databaseUrl)
+    const [version] = await sql<{ server_version: string }>(stage.app.orm.em, 'show server_version')
+    say('latency')
+    const latencies = await measureLatency(stage, syncs)
+    say(`${files} files`)
+    const filesFound = await measureFiles(stage, insert, { count: files, rounds })
+    say(`${tasks} task files`)
+    const tasksFound = await measureTasks(stage, { count: tasks, rounds })
+    await insert.close()
+    return { latencies, files: filesFound, tasks: tasksFound, postgresVersion: version!.server_version }
+  } finally {
+    await stage.stop()
+  }
+})
+const text = report({ ...findings, rounds, ready, postgres })
+console.log(text)
+const isWhole = Object.entries(defaults).every(([name, size]) => values[name as keyof typeof defaults] === size)
+if (isWhole) writeFileSync(new URL('./RESULTS.md', import.meta.url), text)
+process.exit()
