@@ -1,14 +1,22 @@
-import { describeAborts } from './conformance/aborts.ts'
-import { describeKeys } from './conformance/keys.ts'
-import { describeListing } from './conformance/listing.ts'
-import { describeObjects } from './conformance/objects.ts'
+import { describe, test } from 'vitest'
+import { groups } from './conformance/groups.ts'
 import { type Abilities, createWorld, type Place } from './conformance/world.ts'
 
-/** The contract of `Provider`, as tests that every kind of storage passes. `setup` is called once per test. */
+/** The contract of `Provider`, as tests that every kind of storage passes. `setup` is called for each place a test needs. */
 export function describeProvider(name: string, abilities: Abilities, setup: () => Promise<Place>): void {
-  const world = createWorld(abilities, setup)
-  describeListing(name, abilities, world)
-  describeObjects(name, abilities, world)
-  describeAborts(name, world)
-  describeKeys(name, abilities, world)
+  for (const { title, checks } of groups) {
+    describe(`${name}: ${title}`, () => {
+      for (const check of checks) {
+        if (check.needs?.(abilities) === false) continue
+        test(check.name, { timeout: check.slow ? 120_000 : 30_000 }, async () => {
+          const world = createWorld(abilities, setup)
+          try {
+            await check.run(world)
+          } finally {
+            world.end()
+          }
+        })
+      }
+    })
+  }
 }

@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
 import { s3 } from '../../src/providers/s3/kind.ts'
 import type { S3Server } from '../support/s3.ts'
-import { startFront } from '../support/s3-front.ts'
+import { type Credentials, type Front, type S3Request, startFront } from '../support/s3-front.ts'
 
 /** The credentials that fronts accept. */
 export const keyPair = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' }
@@ -19,20 +19,34 @@ export async function open(
 
 let buckets = 0
 
-/** A new bucket with `objects` behind a front that checks signatures, by `clock`; the front is stopped after the test. */
-export async function fronted(
-  server: S3Server,
-  options: { objects?: Record<string, string>; clock?: () => number } = {},
-) {
-  const { objects = {}, clock } = options
+interface FrontedOptions {
+  objects?: Record<string, string>
+  credentials?: Credentials | Credentials[]
+  clock?: () => number
+  domain?: string
+}
+
+/**
+ * A new bucket with `objects` behind a front that checks signatures of `credentials`, by `clock`, and serves `domain`; the
+ * front is stopped after the test.
+ */
+export async function fronted(server: S3Server, options: FrontedOptions = {}) {
+  const { objects = {}, ...fronting } = options
   const bucket = `bucket-${++buckets}`
   await server.createBucket(bucket)
   await server.putMany(
     bucket,
     Object.entries(objects).map(([key, body]) => ({ key, body })),
   )
-  const front = await startFront({ target: server.endpoint, credentials: keyPair, ...(clock && { clock }) })
+  const front = await startFront({ target: server.endpoint, credentials: keyPair, ...fronting })
   onTestFinished(() => front.stop())
   const provider = await open({ bucket, endpoint: front.endpoint })
   return { bucket, front, provider, endpoint: front.endpoint }
+}
+
+/** All requests that the front sees from now on. */
+export function watch(front: Front): S3Request[] {
+  const seen: S3Request[] = []
+  front.fail({ times: Infinity, hold: true, match: (request) => seen.push(request) === 0 })
+  return seen
 }

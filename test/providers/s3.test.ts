@@ -99,7 +99,8 @@ describe('S3: signed URLs', () => {
     const { bucket, front } = await fronted(server, { objects: { a: 'a' } })
     const publicFront = await startFront({ target: server.endpoint, credentials: keyPair })
     onTestFinished(() => publicFront.stop())
-    const provider = await open({ bucket, endpoint: front.endpoint, publicEndpoint: publicFront.endpoint })
+    const region = 'us-east-1'
+    const provider = await open({ bucket, region, endpoint: front.endpoint, publicEndpoint: publicFront.endpoint })
     const url = await provider.presign!('a', { ttlSeconds: 60 })
     expect(url.origin).toBe(publicFront.endpoint)
     expect(await (await fetch(url)).text()).toBe('a')
@@ -109,9 +110,18 @@ describe('S3: signed URLs', () => {
   })
 
   test('making one sends no request', async () => {
-    const { front, provider } = await fronted(server)
+    const { front, bucket, endpoint } = await fronted(server)
+    const provider = await open({ bucket, endpoint, region: 'us-east-1' })
     await provider.presign!('not/there', { ttlSeconds: 60 })
     expect(front.counts).toEqual({})
+  })
+
+  test('without credentials one is the plain address', async () => {
+    const { bucket } = await fronted(server, { objects: { 'a b+c.txt': 'a' } })
+    const provider = await open({ bucket, endpoint: server.endpoint, anonymous: true }, {})
+    const url = await provider.presign!('a b+c.txt', { ttlSeconds: 60 })
+    expect(url.href).toBe(`${server.endpoint}/${bucket}/a%20b%2Bc.txt`)
+    expect(await (await fetch(url)).text()).toBe('a')
   })
 })
 

@@ -12,7 +12,17 @@ export interface S3Request {
   url: string
   bucket: string
   key: string
+  /** Whether the bucket stands in the host name, not in the path. */
+  inHost: boolean
   headers: IncomingMessage['headers']
+}
+
+/** Credentials that a front accepts; temporary ones need their token, and until `expiration` only. */
+export interface Credentials {
+  accessKeyId: string
+  secretAccessKey: string
+  sessionToken?: string
+  expiration?: Date
 }
 
 /** What is done to requests that `match`, for the first `times` of them (default 1). */
@@ -46,36 +56,40 @@ export interface Front {
 }
 
 /**
- * Starts an HTTP proxy before the S3 API at `target`. With `credentials` it checks every signature as S3 does, by `clock`
- * (milliseconds since 1970); the hash of a body is taken as the client signed it.
+ * Starts an HTTP proxy before the S3 API at `target`. With `credentials` (a list may grow while it runs) it checks every
+ * signature as S3 does, by `clock` (milliseconds since 1970), which its answers carry too; the hash of a body is taken as
+ * the client signed it. In requests to `<bucket>.<domain>` it takes the bucket from there.
  */
 export async function startFront(options: {
   target: string
-  credentials?: { accessKeyId: string; secretAccessKey: string }
+  credentials?: Credentials | Credentials[]
   clock?: () => number
+  domain?: string
 }): Promise<Front> {
-  const { target, credentials, clock = Date.now } = options
+  const { target, credentials, clock = Date.now, domain } = options
   const agent = new Agent({ keepAlive: true })
   const faults: ReturnType<typeof arm>[] = []
   const counts: Record<string, number> = {}
 
   const server = createServer(async (incoming, response) => {
-    const request = describe(incoming)
+    if (options.clock) answerDate(response, clock)
+    const request = describe(incoming, domain)
     counts[request.operation] = (counts[request.operation] ?? 0) + 1
-    const refusal = credentials && refusalOf(request, { ...credentials, now: clock() })
+    const refusal = credentials && refusalOf(request, { accepted: [credentials].flat(), now: clock() })
     if (refusal) return sendError(response, 403, ...refusal)
     const met = faults.find(({ fault, state }) => state.left > 0 && (fault.match?.(request) ?? true))
-    if (!met) return forward({ incoming, response, target, agent })
+    const path = request.inHost ? `/${request.bucket}${request.url}` : request.url
+    if (!met) return forward({ incoming, response, target, path, agent })
     met.meet(request, response)
     const { fault } = met
     if ('status' in fault) sendError(response, fault.status, fault.code, 'injected')
     else if ('answer' in fault) response.writeHead(fault.answer.status, fault.answer.headers).end(fault.answer.body)
     else if ('reset' in fault) incoming.socket.resetAndDestroy()
     else if ('cutAfterBytes' in fault) {
-      forward({ incoming, response, target, agent, cutAfterBytes: fault.cutAfterBytes })
+      forward({ incoming, response, target, path, agent, cutAfterBytes: fault.cutAfterBytes })
     } else {
       await met.released
-      forward({ incoming, response, target, agent })
+      forward({ incoming, response, target, path, agent })
     }
   })
   server.listen(0, '127.0.0.1')
@@ -129,28 +143,32 @@ function arm(fault: Fault) {
   }
 }
 
-function describe({ method = 'GET', url = '/', headers }: IncomingMessage): S3Request {
+function describe({ method = 'GET', url = '/', headers }: IncomingMessage, domain?: string): S3Request {
   const [path = '', query = ''] = url.split('?', 2)
-  const [, bucket = '', key = ''] = /^\/([^/]*)\/?([\s\S]*)$/.exec(path) ?? []
+  const host = headers.host?.replace(/:\d+$/, '') ?? ''
+  const inHost = domain !== undefined && host.endsWith(`.${domain}`)
+  const fromPath = /^\/([^/]*)\/?([\s\S]*)$/.exec(path) ?? []
+  const [bucket = '', key = ''] = inHost ? [host.slice(0, -domain.length - 1), path.slice(1)] : fromPath.slice(1)
   const thing = key !== '' ? 'Object' : bucket !== '' ? 'Bucket' : 'Buckets'
   const isList = method === 'GET' && thing === 'Bucket'
   const verb =
     { GET: 'Get', PUT: thing === 'Bucket' ? 'Create' : 'Put', DELETE: 'Delete', HEAD: 'Head' }[method] ?? method
   const operation = isList ? (/(^|&)list-type=2(&|$)/.test(query) ? 'ListObjectsV2' : 'ListObjects') : verb + thing
-  return { operation, method, url, bucket, key: decodeURIComponent(key), headers }
+  return { operation, method, url, bucket, key: decodeURIComponent(key), inHost, headers }
 }
 
 function forward(options: {
   incoming: IncomingMessage
   response: ServerResponse
   target: string
+  path: string
   agent: Agent
   cutAfterBytes?: number
 }): void {
-  const { incoming, response, target, agent, cutAfterBytes } = options
+  const { incoming, response, target, path, agent, cutAfterBytes } = options
   const { hostname, port } = new URL(target)
-  // `path` is what the client sent: a parsed URL would drop `.` and `..` segments and doubled slashes.
-  const { method, url: path, headers } = incoming
+  // `path` is not parsed: a URL would drop `.` and `..` segments and doubled slashes.
+  const { method, headers } = incoming
   const upstream = sendRequest({ hostname, port, method, path, headers, agent }, (answer) => {
     response.writeHead(answer.statusCode!, answer.rawHeaders)
     answer.on('error', () => response.destroy())
@@ -173,17 +191,34 @@ function sendError(response: ServerResponse, status: number, code: string, messa
   response.writeHead(status, { 'content-type': 'application/xml', 'content-length': body.length }).end(body)
 }
 
+/** Makes every answer carry the time of `clock`, not that of the server behind. */
+function answerDate(response: ServerResponse, clock: () => number): void {
+  const { writeHead } = response
+  response.sendDate = false
+  response.writeHead = ((status: number, headers: string[] | Record<string, string> = {}) => {
+    const pairs = Array.isArray(headers)
+      ? headers.flatMap((name, n) => (n % 2 === 0 ? [[name, headers[n + 1]!] as const] : []))
+      : Object.entries(headers)
+    const others = pairs.filter(([name]) => name.toLowerCase() !== 'date').flat()
+    return writeHead.call(response, status, [...others, 'Date', new Date(clock()).toUTCString()])
+  }) as ServerResponse['writeHead']
+}
+
 interface Judge {
-  accessKeyId: string
-  secretAccessKey: string
+  accepted: Credentials[]
   now: number
+  /** SHA-256 of the body in hex, for services whose requests do not carry it as S3's do. */
+  bodyHash?: string
 }
 
 /**
  * Why S3 would refuse the request, as code and message; undefined if it would not (AWS General Reference, "Signature
  * Version 4 signing process", and Amazon S3, "Authenticating Requests": header and query form).
  */
-function refusalOf(request: S3Request, { accessKeyId, secretAccessKey, now }: Judge): [string, string] | undefined {
+export function refusalOf(
+  request: Pick<S3Request, 'method' | 'url' | 'headers'>,
+  { accepted, now, bodyHash }: Judge,
+): [string, string] | undefined {
   const [path = '', rawQuery = ''] = request.url.split('?', 2)
   const query = rawQuery.split('&').filter(Boolean).map(splitPair)
   const asked = (name: string) => decodeURIComponent(query.find(([key]) => key === name)?.[1] ?? '')
@@ -197,7 +232,12 @@ function refusalOf(request: S3Request, { accessKeyId, secretAccessKey, now }: Ju
   const age = now - Date.parse(date.replace(/^(....)(..)(..T..)(..)/, '$1-$2-$3:$4:'))
 
   if (!keyId || !date) return ['AccessDenied', 'Access Denied']
-  if (keyId !== accessKeyId) return ['InvalidAccessKeyId', 'The access key id does not exist.']
+  const credentials = accepted.find(({ accessKeyId }) => accessKeyId === keyId)
+  if (!credentials) return ['InvalidAccessKeyId', 'The access key id does not exist.']
+  const { secretAccessKey, sessionToken = '', expiration } = credentials
+  const token = inQuery ? asked('X-Amz-Security-Token') : String(request.headers['x-amz-security-token'] ?? '')
+  if (token !== sessionToken) return ['InvalidToken', 'The token is not the one of these credentials.']
+  if (expiration && now > expiration.getTime()) return ['ExpiredToken', 'The token has expired.']
   if (inQuery && age > Number(asked('X-Amz-Expires')) * 1000) return ['AccessDenied', 'Request has expired']
   if (!inQuery && Math.abs(age) > 15 * 60_000) return ['RequestTimeTooSkewed', 'The difference is too large.']
   if (!signedHeaders.includes('host')) return ['AccessDenied', 'The host must be signed.']
@@ -218,7 +258,7 @@ function refusalOf(request: S3Request, { accessKeyId, secretAccessKey, now }: Ju
     ),
     '',
     signedHeaders.join(';'),
-    inQuery ? 'UNSIGNED-PAYLOAD' : request.headers['x-amz-content-sha256'],
+    inQuery ? 'UNSIGNED-PAYLOAD' : (request.headers['x-amz-content-sha256'] ?? bodyHash),
   ].join('\n')
   const scope = [day, region, service, 'aws4_request']
   const toSign = ['AWS4-HMAC-SHA256', date, scope.join('/'), createHash('sha256').update(canonical).digest('hex')].join(

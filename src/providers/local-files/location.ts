@@ -9,7 +9,7 @@ export const location = z.strictObject({
     .max(2048)
     .refine((path) => !path.includes('\0'), 'must not hold a NUL character')
     // In one spelling, since keys begin with it and storages are compared by it. A `..` that leads out stays and is refused.
-    .transform((path) => posix.normalize(path).replace(/^\/+|\/+$/g, ''))
+    .transform((path) => posix.normalize(path).replace(/^\/+|\/+$/g, '') || '.')
     .meta({
       title: 'Path',
       description: 'Folder below LOCAL_FILES_ROOT of the server, relative to it.',

@@ -1,5 +1,3 @@
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
 import type { Readable } from 'node:stream'
 import {
   DeleteObjectCommand,
@@ -7,33 +5,55 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
-  type S3ClientConfig,
 } from '@aws-sdk/client-s3'
-import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
-import { NodeHttpHandler } from '@smithy/node-http-handler'
-import { SluiceError } from '../../errors.ts'
-import { contentTypeOf } from '../content-type.ts'
+import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
+import { clientConfig } from './client-config.ts'
+import { credentialsConfig } from './credentials.ts'
 import { s3Error } from './error.ts'
 import type { S3Location, S3Secrets } from './location.ts'
+import { orAbort } from './or-abort.ts'
+import { presignGet } from './presign.ts'
+import { createRegion } from './region.ts'
 
 // Sorts behind every key that continues a folder's name, so a listing that starts after it skips the folder.
 const behindFolder = '\u{10ffff}'
 
+const noAnswer = new Set<ErrorCode>([
+  'CONNECTION_REFUSED',
+  'UNRESOLVABLE_HOST',
+  'TLS_FAILED',
+  'TIMEOUT',
+  'UNREACHABLE',
+  'THROTTLED',
+])
+
 /** Opens a bucket. One client, and one pool of sockets, serves all reads. */
 export function openS3(place: S3Location, secrets: S3Secrets): Provider {
-  const client = new S3Client(clientConfig(place, secrets, place.endpoint))
+  const region = createRegion(place)
+  const newClient = (endpoint: string | undefined, credentials: ReturnType<typeof credentialsConfig>) =>
+    new S3Client({ ...clientConfig(place, endpoint), ...credentials, region: async () => region.current })
+  const client = newClient(place.endpoint, credentialsConfig(place, secrets))
   const publicClient =
     place.publicEndpoint && place.publicEndpoint !== place.endpoint
-      ? new S3Client(clientConfig(place, secrets, place.publicEndpoint))
+      ? newClient(place.publicEndpoint, { credentials: client.config.credentials })
       : client
   const Bucket = place.bucket
+  const encryption = encryptionOf(place)
 
+  /** Sends a request made by `send`; once more if the refusal names another region. */
   const call = async <T>(key: string | undefined, signal: AbortSignal | undefined, send: () => Promise<T>) => {
+    const once = () => orAbort(send(), signal)
+    const used = region.current
     try {
-      return await send()
+      const answer = await once().catch((error) => {
+        if (region.learn(error, used)) return once()
+        throw error
+      })
+      region.confirm()
+      return answer
     } catch (error) {
       if (signal?.aborted) throw signal.reason
       throw s3Error(error, { place, key })
@@ -57,6 +77,27 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
       if (answer.Name === undefined && answer.IsTruncated === undefined) throw new SluiceError('CONSOLE_URL')
       return answer
     })
+
+  /** A URL cannot be repeated with another region, so that is asked for first. */
+  const askRegion = async () => {
+    try {
+      // Not HeadBucket, since some servers name the region in the body only.
+      await page(null, 1, true)
+    } catch (error) {
+      // Whoever may read need not be allowed to list, and a refusal that names no other region is one
+      // more reason to stay with this.
+      if (error instanceof SluiceError && noAnswer.has(error.code)) throw error
+      region.confirm()
+    }
+  }
+  let asking: Promise<void> | undefined
+  const settleRegion = async () => {
+    if (region.isKnown) return
+    asking ??= askRegion().finally(() => {
+      asking = undefined
+    })
+    await asking
+  }
 
   return {
     async check(signal) {
@@ -110,7 +151,7 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
     async write(key, body, { contentType, signal } = {}) {
       await call(key, signal, () =>
         client.send(
-          new PutObjectCommand({ Bucket, Key: key, Body: body, ContentType: contentType }),
+          new PutObjectCommand({ Bucket, Key: key, Body: body, ContentType: contentType, ...encryption }),
           abortable(signal),
         ),
       )
@@ -121,12 +162,8 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
     },
 
     async presign(key, { ttlSeconds }) {
-      const command = new GetObjectCommand({ Bucket, Key: key, ResponseContentType: contentTypeOf(key) })
-      return call(
-        key,
-        undefined,
-        async () => new URL(await getSignedUrl(publicClient, command, { expiresIn: ttlSeconds })),
-      )
+      await settleRegion()
+      return call(key, undefined, () => presignGet(publicClient, place, { key, ttlSeconds }))
     },
 
     close() {
@@ -136,34 +173,12 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
   }
 }
 
-function clientConfig(place: S3Location, secrets: S3Secrets, endpoint: string | undefined): S3ClientConfig {
-  const { accessKeyId, secretAccessKey, sessionToken } = secrets
-  const agent = { keepAlive: true, maxSockets: 512 }
-  return {
-    region: place.region === 'AUTO' ? 'us-east-1' : place.region,
-    followRegionRedirects: place.region === 'AUTO' && !endpoint,
-    ...(endpoint && {
-      endpoint,
-      // Compatible services refuse the checksum trailers that AWS wants by default.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-    }),
-    forcePathStyle: place.addressing === 'AUTO' ? Boolean(endpoint) : place.addressing === 'PATH',
-    ...(accessKeyId &&
-      secretAccessKey && { credentials: { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) } }),
-    ...(place.anonymous && {
-      credentials: { accessKeyId: '', secretAccessKey: '' },
-      signer: { sign: async (request) => request },
-    }),
-    maxAttempts: 4,
-    requestHandler: new NodeHttpHandler({
-      httpAgent: new HttpAgent(agent),
-      httpsAgent: new HttpsAgent(agent),
-      connectionTimeout: 5_000,
-      requestTimeout: 60_000,
-      throwOnRequestTimeout: true,
-    }),
+/** How a written object is to be encrypted (Amazon S3 API, PutObject, `x-amz-server-side-encryption`). */
+function encryptionOf({ serverSideEncryption, kmsKeyId }: S3Location) {
+  if (kmsKeyId || serverSideEncryption === 'KMS') {
+    return { ServerSideEncryption: 'aws:kms', ...(kmsKeyId && { SSEKMSKeyId: kmsKeyId }) } as const
   }
+  return serverSideEncryption === 'AES256' ? ({ ServerSideEncryption: 'AES256' } as const) : {}
 }
 
 /**

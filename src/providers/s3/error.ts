@@ -1,8 +1,12 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { networkError } from '../network-error.ts'
 import type { S3Location } from './location.ts'
+import { namedRegion } from './region.ts'
 
-/** S3's error codes (Amazon S3 API reference, "Error responses"), and those of the SDK before a request leaves. */
+/**
+ * S3's error codes (Amazon S3 API reference, "Error responses"), those of STS (AWS STS API reference, "Common errors"), and
+ * those of the SDK before a request leaves.
+ */
 const codes: Record<string, ErrorCode> = {
   NoSuchBucket: 'NO_SUCH_BUCKET',
   NoSuchKey: 'OBJECT_MISSING',
@@ -14,6 +18,17 @@ const codes: Record<string, ErrorCode> = {
   ExpiredToken: 'BAD_CREDENTIALS',
   TokenRefreshRequired: 'BAD_CREDENTIALS',
   CredentialsProviderError: 'BAD_CREDENTIALS',
+  TokenProviderError: 'BAD_CREDENTIALS',
+  InvalidClientTokenId: 'BAD_CREDENTIALS',
+  UnrecognizedClientException: 'BAD_CREDENTIALS',
+  ExpiredTokenException: 'BAD_CREDENTIALS',
+  InvalidIdentityToken: 'BAD_CREDENTIALS',
+  RequestTimeTooSkewed: 'CLOCK_SKEW',
+  RequestExpired: 'CLOCK_SKEW',
+  InvalidObjectState: 'DENIED',
+  RegionDisabledException: 'DENIED',
+  RequestTimeout: 'TIMEOUT',
+  InvalidBucketName: 'NO_SUCH_BUCKET',
   AccessDenied: 'DENIED',
   AllAccessDisabled: 'DENIED',
   AccountProblem: 'DENIED',
@@ -66,7 +81,7 @@ export function s3Error(error: unknown, asked: { place: S3Location; key: string 
   }
   const code = known ?? (status === undefined ? undefined : statuses[status])
   if (code === 'OBJECT_MISSING' && asked.key === undefined) return new SluiceError('NO_SUCH_BUCKET', undefined, options)
-  if (code) return new SluiceError(code, words(code, asked.place), options)
+  if (code) return new SluiceError(code, words(code, asked.place, sdk), options)
   const network = networkError(error)
   if (network) return network
   if (status !== undefined && status >= 500)
@@ -74,10 +89,41 @@ export function s3Error(error: unknown, asked: { place: S3Location; key: string 
   return new SluiceError('UNEXPECTED_ANSWER', undefined, options)
 }
 
-function words(code: ErrorCode, place: S3Location): string | undefined {
+/** Wraps a fault of assuming a role. */
+export function stsError(error: unknown, roleArn: string): SluiceError {
+  if (error instanceof SluiceError) return error
+  const { name } = error as SdkError
+  const options = { cause: error }
+  const code = codes[name]
+  if (code === 'DENIED') {
+    const text = `The role ${roleArn} may not be assumed: its trust policy must allow these credentials and the external ID.`
+    return new SluiceError(code, text, options)
+  }
+  if (code) return new SluiceError(code, words(code, undefined, error), options)
+  const network = networkError(error)
+  if (network) return new SluiceError(network.code, `STS: ${network.message}`, options)
+  const status = (error as SdkError).$metadata?.httpStatusCode ?? 0
+  return new SluiceError(
+    status >= 500 ? 'UNREACHABLE' : 'UNEXPECTED_ANSWER',
+    'STS gave no session for the role.',
+    options,
+  )
+}
+
+function words(code: ErrorCode, place: S3Location | undefined, error: unknown): string | undefined {
+  const { name } = error as SdkError
+  if (name === 'CredentialsProviderError') {
+    return 'No credentials are given, and the server has none of its own (environment, profile, web identity, instance role).'
+  }
+  if (name === 'InvalidObjectState') return 'The object is archived. Restore it before it is read.'
+  if (!place) return undefined
   if (code === 'NO_SUCH_BUCKET')
     return `There is no bucket "${place.bucket}"${place.endpoint ? ` at ${place.endpoint}` : ''}.`
-  if (code === 'WRONG_REGION')
-    return `The bucket "${place.bucket}" is not in region ${place.region}. Set its region, or AUTO.`
+  if (code === 'WRONG_REGION') {
+    const [right, wrong] = [namedRegion(error), place.region]
+    return right && right !== wrong
+      ? `The bucket "${place.bucket}" is in region ${right}, not in ${wrong}. Set its region, or AUTO.`
+      : `The bucket "${place.bucket}" is not in region ${wrong}. Set its region, or AUTO.`
+  }
   return undefined
 }

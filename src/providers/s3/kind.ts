@@ -25,6 +25,15 @@ export const s3 = defineProvider({
     if (place.anonymous && (accessKeyId || secretAccessKey)) {
       faults.push({ path: 'anonymous', message: 'cannot be combined with a key pair' })
     }
+    if (place.anonymous && place.roleArn) {
+      faults.push({ path: 'roleArn', message: 'cannot be assumed without credentials: switch anonymous off' })
+    }
+    for (const path of ['externalId', 'stsEndpoint'] as const) {
+      if (place[path] && !place.roleArn) faults.push({ path, message: 'is only used with roleArn' })
+    }
+    if (place.kmsKeyId && place.serverSideEncryption === 'AES256') {
+      faults.push({ path: 'kmsKeyId', message: 'cannot be combined with AES256' })
+    }
     return faults
   },
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),

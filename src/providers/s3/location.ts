@@ -49,6 +49,46 @@ export const location = z.strictObject({
     title: 'Anonymous',
     description: 'Send no credentials; for public buckets.',
   }),
+  roleArn: z
+    .string()
+    .regex(/^arn:[^:\s]+:iam::[^:\s]*:role\/\S+$/, 'must look like arn:aws:iam::123456789012:role/name')
+    .optional()
+    .meta({
+      title: 'Role',
+      description: "ARN of a role to assume with the key pair, or with the server's own credentials.",
+      placeholder: 'arn:aws:iam::123456789012:role/name',
+    }),
+  externalId: z
+    .string()
+    .regex(/^[\w+=,.@:/-]{2,1224}$/, 'has 2 to 1,224 letters, digits and _+=,.@:/-')
+    .optional()
+    .meta({
+      title: 'External ID',
+      description: "What the role's trust policy asks for as sts:ExternalId.",
+    }),
+  stsEndpoint: z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+    .optional()
+    .meta({
+      title: 'STS endpoint',
+      description: 'URL of the API that hands out credentials of the role; empty for AWS.',
+    }),
+  serverSideEncryption: z
+    .enum(['NONE', 'AES256', 'KMS'])
+    .default('NONE')
+    .meta({
+      title: 'Encryption',
+      description: 'How the storage is asked to encrypt what is written.',
+      choices: {
+        NONE: 'As the bucket is set up.',
+        AES256: 'With keys that the storage manages (SSE-S3).',
+        KMS: 'With a KMS key: the one named, or the default one of the account (SSE-KMS).',
+      },
+    }),
+  kmsKeyId: z.string().min(1).max(2048).optional().meta({
+    title: 'KMS key',
+    description: 'ID, ARN or alias of the KMS key to encrypt with; it implies KMS.',
+  }),
 })
 
 /** What it takes to reach it. */

@@ -1,0 +1,147 @@
+import {
+  AnonymousCredential,
+  BlobServiceClient,
+  type StoragePipelineOptions,
+  StorageSharedKeyCredential,
+} from '@azure/storage-blob'
+import { SluiceError } from '../../errors.ts'
+import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
+import { azureError } from './error.ts'
+import { listPage } from './list.ts'
+import { type AzureLocation, serviceUrl } from './location.ts'
+import { canBeNamed } from './name.ts'
+import { openBody } from './open-body.ts'
+import { withRetries } from './retry.ts'
+import type { SignIn } from './sign-in.ts'
+import { delegationKeys, readSasToken, signRead } from './signed-url.ts'
+import { socketPool } from './sockets.ts'
+
+const answerTimeoutMs = 60_000
+/** The slowest upload that is waited for. */
+const bytesPerMs = 32
+
+/** Opens a container. One client, and one pool of sockets, serves all reads. */
+export function openAzureBlob(place: AzureLocation, by: SignIn): Provider {
+  const agent = socketPool(serviceUrl(place))
+  const service = connect(place, by, agent)
+  const container = service.getContainerClient(place.container)
+  const sas = 'sasToken' in by ? readSasToken(by.sasToken) : undefined
+
+  const call = <T>(
+    {
+      key,
+      signal,
+      timeoutMs = answerTimeoutMs,
+    }: { key?: string; signal?: AbortSignal | undefined; timeoutMs?: number },
+    send: (signal: AbortSignal) => Promise<T>,
+  ) =>
+    withRetries({ signal, timeoutMs, wrap: (error) => azureError(error, { place, key, sasEndsAt: sas?.endsAt }) }, send)
+
+  const absolute = async (key: string, range: ByteRange, signal: AbortSignal | undefined) => {
+    if (!('suffix' in range)) return { ...range, etag: undefined }
+    // Azure has no suffix ranges ("Specifying the range header for Blob Storage operations").
+    const properties = await call({ key, signal }, (abortSignal) =>
+      container.getBlobClient(key).getProperties({ abortSignal }),
+    )
+    const size = properties.contentLength ?? 0
+    if (range.suffix === 0 || size === 0) throw new SluiceError('RANGE_UNSATISFIABLE')
+    return { start: Math.max(0, size - range.suffix), end: size - 1, etag: properties.etag }
+  }
+
+  const provider: Provider = {
+    async check(signal) {
+      await provider.list({ cursor: null, limit: 1, recursive: true, signal })
+    },
+
+    list: ({ signal, ...where }) =>
+      call({ signal }, (abortSignal) => listPage(container, { prefix: place.prefix, ...where, abortSignal })),
+
+    async read(key, { range, ifMatch, signal } = {}): Promise<ObjectBody> {
+      signal?.throwIfAborted()
+      if (!canBeNamed(key)) throw new SluiceError('OBJECT_MISSING')
+      const part = range && (await absolute(key, range, signal))
+      const match = ifMatch ?? part?.etag
+      const count = part?.end === undefined ? undefined : part.end - part.start + 1
+      const answer = await call({ key, signal }, (abortSignal) =>
+        // A body that is cut must fail: whoever reads it decides whether to go on, and with which version.
+        container.getBlobClient(key).download(part?.start ?? 0, count, {
+          abortSignal,
+          maxRetryRequests: 0,
+          ...(match && { conditions: { ifMatch: match } }),
+        }),
+      )
+      const opened = openBody(answer, signal)
+      // The SDK asks for `0-` without a range; and a server may have answered a range behind the end with no bytes.
+      const given = opened.range ?? { start: 0, end: opened.size - 1 }
+      if (!range) return opened
+      if (given.start <= given.end) return { ...opened, range: given }
+      opened.body.destroy()
+      throw new SluiceError('RANGE_UNSATISFIABLE')
+    },
+
+    async write(key, body, { contentType, signal } = {}) {
+      signal?.throwIfAborted()
+      if (!canBeNamed(key)) throw new SluiceError('DENIED', 'Azure can hold no object of this name.')
+      const timeoutMs = answerTimeoutMs + body.length / bytesPerMs
+      await call({ key, signal, timeoutMs }, (abortSignal) =>
+        container.getBlockBlobClient(key).upload(body, body.length, {
+          abortSignal,
+          ...(contentType && { blobHTTPHeaders: { blobContentType: contentType } }),
+        }),
+      )
+    },
+
+    async remove(key, signal) {
+      signal?.throwIfAborted()
+      if (!canBeNamed(key)) return
+      try {
+        // Azure refuses to remove a blob but keep its snapshots.
+        await call({ key, signal }, (abortSignal) =>
+          container.getBlobClient(key).delete({ abortSignal, deleteSnapshots: 'include' }),
+        )
+      } catch (error) {
+        if (!(error instanceof SluiceError) || error.code !== 'OBJECT_MISSING') throw error
+      }
+    },
+
+    close() {
+      agent.destroy()
+    },
+  }
+
+  // A token that may write or delete, or may do nobody knows what, is not handed to browsers: such objects are streamed.
+  if (sas && !sas.onlyReads) return provider
+  const delegationKey = delegationKeys((from, to) =>
+    call({}, (abortSignal) => service.getUserDelegationKey(from, to, { abortSignal })),
+  )
+  return {
+    ...provider,
+    async presign(key, { ttlSeconds }) {
+      if (!canBeNamed(key)) throw new SluiceError('OBJECT_MISSING')
+      // Carries the SAS token, if there is one; its life cannot be shortened.
+      const url = new URL(container.getBlobClient(key).url)
+      if (sas?.endsAt !== undefined && sas.endsAt <= Date.now()) {
+        throw new SluiceError('BAD_CREDENTIALS', `The SAS token expired at ${new Date(sas.endsAt).toISOString()}.`)
+      }
+      if ('accountKey' in by) url.search = signRead(place, key, ttlSeconds, by)
+      if ('principal' in by) {
+        url.search = signRead(place, key, ttlSeconds, { delegationKey: await delegationKey(ttlSeconds) })
+      }
+      return url
+    },
+  }
+}
+
+function connect(place: AzureLocation, by: SignIn, agent: ReturnType<typeof socketPool>): BlobServiceClient {
+  const options: StoragePipelineOptions & { agent: typeof agent; redirectOptions: { maxRetries: number } } = {
+    agent,
+    retryOptions: { maxTries: 1 },
+    // Azure never redirects; a website does, to its login page.
+    redirectOptions: { maxRetries: 0 },
+  }
+  const url = serviceUrl(place)
+  if ('accountKey' in by)
+    return new BlobServiceClient(url, new StorageSharedKeyCredential(place.account, by.accountKey), options)
+  if ('principal' in by) return new BlobServiceClient(url, by.principal, options)
+  return new BlobServiceClient('sasToken' in by ? `${url}?${by.sasToken}` : url, new AnonymousCredential(), options)
+}

@@ -1,0 +1,142 @@
+import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { networkError } from '../network-error.ts'
+import { type AzureLocation, serviceUrl } from './location.ts'
+
+/** Codes of Azure ("Common REST API error codes", "Blob Storage error codes") that a status alone would misname. */
+const codes: Record<string, ErrorCode> = {
+  AuthenticationFailed: 'BAD_CREDENTIALS',
+  InvalidAuthenticationInfo: 'BAD_CREDENTIALS',
+  AccountIsDisabled: 'DENIED',
+  BlobArchived: 'DENIED',
+  BlobBeingRehydrated: 'DENIED',
+  BlobImmutableDueToPolicy: 'DENIED',
+  ContainerDisabled: 'DENIED',
+  KeyBasedAuthenticationNotPermitted: 'DENIED',
+  LeaseIdMissing: 'DENIED',
+  NoAuthenticationInformation: 'DENIED',
+  PublicAccessNotPermitted: 'DENIED',
+  ContainerBeingDeleted: 'NO_SUCH_BUCKET',
+  ContainerNotFound: 'NO_SUCH_BUCKET',
+  BlobNotFound: 'OBJECT_MISSING',
+  ResourceNotFound: 'OBJECT_MISSING',
+  ConditionNotMet: 'PRECONDITION_FAILED',
+  InvalidRange: 'RANGE_UNSATISFIABLE',
+  ServerBusy: 'THROTTLED',
+  TooManyRequests: 'THROTTLED',
+}
+
+const statuses: Record<number, ErrorCode> = {
+  401: 'BAD_CREDENTIALS',
+  403: 'DENIED',
+  404: 'OBJECT_MISSING',
+  412: 'PRECONDITION_FAILED',
+  416: 'RANGE_UNSATISFIABLE',
+  429: 'THROTTLED',
+  503: 'THROTTLED',
+}
+
+/** What Azure's own codes mean, where the words of ours would mislead. */
+const words: Record<string, string> = {
+  AccountIsDisabled: 'The storage account is disabled.',
+  AuthorizationFailure: 'The storage account does not allow this: its firewall, or the permissions given.',
+  AuthorizationSourceIPMismatch: "The SAS token is not valid from the server's IP address.",
+  BlobArchived: 'The object is in the archive tier: rehydrate it first.',
+  BlobBeingRehydrated: 'The object is still being brought back from the archive tier.',
+  BlobImmutableDueToPolicy: 'A policy of the container forbids to change or remove the object.',
+  KeyBasedAuthenticationNotPermitted: 'The storage account does not allow account keys: use a service principal.',
+  LeaseIdMissing: 'The object is locked by a lease.',
+  NoAuthenticationInformation: 'The container is not public.',
+  PublicAccessNotPermitted: 'The storage account allows no public access.',
+}
+
+interface SdkError extends Error {
+  code?: string
+  statusCode?: number
+  details?: { errorCode?: string; HeaderName?: string }
+  response?: { bodyAsText?: string | null; headers?: { get(name: string): string | undefined } }
+}
+
+/** What was asked for when a fault came. */
+export interface Asked {
+  place: AzureLocation
+  /** The object, if one was named. */
+  key: string | undefined
+  /** When the SAS token that was sent ends, in milliseconds since 1970. */
+  sasEndsAt?: number | undefined
+}
+
+/** Wraps a fault of the SDK once, at the provider's edge. */
+export function azureError(error: unknown, asked: Asked): SluiceError {
+  if (error instanceof SluiceError) return error
+  const options = { cause: error }
+  const sdk = error as SdkError
+  const status = sdk.statusCode
+  if (isSignInFault(sdk)) return signInError(sdk, asked.place)
+  // A body names the code, and where there is none, as with HEAD, a header does.
+  const name = sdk.response?.headers?.get('x-ms-error-code') ?? sdk.details?.errorCode ?? sdk.code ?? ''
+  // An overloaded proxy before the storage speaks HTML too.
+  const passing = status !== undefined && (status === 429 || status >= 500)
+  if (!codes[name] && !passing && isPage(sdk)) return new SluiceError('CONSOLE_URL', undefined, options)
+  const code = codeOf(name, sdk, asked)
+  if (code) return new SluiceError(code, wordsFor(code, name, sdk, asked), options)
+  const network = networkError(error)
+  if (network?.code === 'UNRESOLVABLE_HOST' && !asked.place.endpoint) {
+    const { host } = new URL(serviceUrl(asked.place))
+    return new SluiceError('UNRESOLVABLE_HOST', `The host name ${host} of the account cannot be resolved.`, options)
+  }
+  if (network) return network
+  if (status !== undefined && status >= 500)
+    return new SluiceError('UNREACHABLE', `The storage answered with status ${status}.`, options)
+  return new SluiceError('UNEXPECTED_ANSWER', unexpected(sdk, name), options)
+}
+
+function codeOf(name: string, { message, statusCode = 0 }: SdkError, asked: Asked): ErrorCode | undefined {
+  const code = codes[name] ?? statuses[statusCode]
+  const { anonymous } = asked.place
+  // Azurite has this code for what Azure calls AuthenticationFailed.
+  const isUnknown = code === 'BAD_CREDENTIALS' || (code === 'DENIED' && /failed to authenticate/i.test(message))
+  if (isUnknown || (code === 'DENIED' && hasExpired(asked))) return anonymous ? 'DENIED' : 'BAD_CREDENTIALS'
+  // Azure tells strangers that what is not public does not exist.
+  const isContainer = asked.key === undefined || (name === 'ResourceNotFound' && anonymous)
+  return code === 'OBJECT_MISSING' && isContainer ? 'NO_SUCH_BUCKET' : code
+}
+
+function wordsFor(code: ErrorCode, name: string, sdk: SdkError, asked: Asked): string | undefined {
+  const { place, sasEndsAt = 0 } = asked
+  if (code === 'NO_SUCH_BUCKET')
+    return `There is no ${place.anonymous ? 'public ' : ''}container "${place.container}" at ${serviceUrl(place)}.`
+  if (code === 'DENIED') return place.anonymous ? words.NoAuthenticationInformation : words[name]
+  if (code !== 'BAD_CREDENTIALS') return undefined
+  if (hasExpired(asked)) return `The SAS token expired at ${new Date(sasEndsAt).toISOString()}.`
+  if (/date header (is )?too old/i.test(sdk.response?.bodyAsText ?? '')) return 'The clock of the server is wrong.'
+  return 'Azure does not accept the credentials.'
+}
+
+const hasExpired = ({ sasEndsAt = Number.POSITIVE_INFINITY }: Asked) => sasEndsAt < Date.now()
+
+const isPage = ({ response }: SdkError) =>
+  response?.headers?.get('content-type')?.includes('html') || /^\s*<(!doctype )?html/i.test(response?.bodyAsText ?? '')
+
+function unexpected(sdk: SdkError, name: string): string | undefined {
+  if (name === 'InvalidHeaderValue' && /x-ms-version/i.test(sdk.response?.bodyAsText ?? ''))
+    return 'The endpoint is too old for this version of the API. Azurite: start it with --skipApiVersionCheck.'
+  return /^[A-Z][A-Za-z]+$/.test(name) ? `The storage answered with ${name}.` : undefined
+}
+
+/** Names of the errors of @azure/identity. */
+const isSignInFault = ({ name }: Error) =>
+  /^(AuthenticationError|AggregateAuthenticationError|AuthenticationRequiredError|CredentialUnavailableError)$/.test(
+    name,
+  )
+
+function signInError(error: SdkError, place: AzureLocation): SluiceError {
+  const options = { cause: error }
+  const { statusCode = 0, message } = error
+  if (statusCode === 429 || statusCode === 503) return new SluiceError('THROTTLED', undefined, options)
+  if (statusCode >= 500 || /ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|network_error|endpoints_resolution/.test(message))
+    return new SluiceError('UNREACHABLE', 'Microsoft Entra cannot be reached to sign in.', options)
+  const say = place.clientId
+    ? 'Microsoft Entra does not accept the tenant id, client id or client secret.'
+    : 'The server has no Azure credentials of its own. Enter an account key, a SAS token or a service principal.'
+  return new SluiceError('BAD_CREDENTIALS', say, options)
+}

@@ -1,0 +1,54 @@
+import type { FieldError } from '../../errors.ts'
+import { defineProvider } from '../provider.ts'
+import { type AzureLocation, type AzureSecrets, location, secrets, serviceUrl } from './location.ts'
+
+/** Microsoft Azure Blob Storage. */
+export const azureBlob = defineProvider({
+  title: 'Azure Blob Storage',
+  typeName: 'AzureBlobLocation',
+  inputName: 'azureBlob',
+  uriScheme: 'azure-blob',
+  canPresign: true,
+  location,
+  secrets,
+  // A new way to sign in takes the place of the old one.
+  supersedes: {
+    accountKey: ['sasToken', 'clientSecret'],
+    sasToken: ['accountKey', 'clientSecret'],
+    clientSecret: ['accountKey', 'sasToken'],
+  },
+  crossCheck: faultsOf,
+  place: (place) => ({ endpoint: serviceUrl(place), bucket: place.container, prefix: place.prefix }),
+  async open(place, secrets) {
+    const [{ openAzureBlob }, { signIn }] = await Promise.all([import('./client.ts'), import('./sign-in.ts')])
+    return openAzureBlob(place, await signIn(place, secrets))
+  },
+})
+
+function faultsOf(place: AzureLocation, secrets: AzureSecrets): FieldError[] {
+  const given = [
+    ...(['accountKey', 'sasToken', 'clientSecret'] as const).filter((name) => secrets[name]),
+    ...(place.anonymous ? ['anonymous'] : []),
+  ]
+  const faults = given.slice(1).map((path) => ({ path, message: `cannot be combined with ${given[0]}` }))
+  const principal = (['tenantId', 'clientId'] as const).filter((name) => place[name])
+  if (secrets.clientSecret) {
+    for (const path of ['tenantId', 'clientId'] as const) {
+      if (!place[path]) faults.push({ path, message: 'is missing: a client secret belongs to a tenant and a client' })
+    }
+  } else if (given.length > 0) {
+    faults.push(...principal.map((path) => ({ path, message: `cannot be combined with ${given[0]}` })))
+  } else if (principal.length > 0) {
+    faults.push({ path: 'clientSecret', message: 'is missing: a service principal signs in with it' })
+  }
+  const sendsToken = secrets.clientSecret || given.length === 0
+  if (sendsToken && place.endpoint?.startsWith('http:')) {
+    faults.push({ path: 'endpoint', message: 'must be https: only an account key or a SAS may go over plain http' })
+  }
+  const { hostname = '', pathname = '' } = place.endpoint ? new URL(place.endpoint) : {}
+  // No account can be told from such a host, so it must stand in the path, as emulators have it.
+  if (/^(localhost|[\d.]+|\[.*\])$/.test(hostname) && pathname.replace(/\/+$/, '') !== `/${place.account}`) {
+    faults.push({ path: 'endpoint', message: `must end in the account: …/${place.account}` })
+  }
+  return faults
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+
+/** Where an Azure Blob storage is. */
+export const location = z.strictObject({
+  account: z
+    .string()
+    .regex(/^[a-z0-9]{3,24}$/, 'an account name has 3 to 24 lower-case letters and digits')
+    .meta({
+      title: 'Storage account',
+      description: 'Name of the storage account, without its domain.',
+      placeholder: 'mycompany',
+    }),
+  // Azure, "Naming and Referencing Containers, Blobs, and Metadata".
+  container: z
+    .string()
+    .regex(
+      /^(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*$|^\$(?:root|web|logs)$/,
+      'a container name has 3 to 63 lower-case letters, digits and single hyphens; put the folder into prefix',
+    )
+    .meta({ title: 'Container', description: 'Name of the container, without a path.', placeholder: 'my-images' }),
+  prefix: z.string().max(1024).default('').meta({
+    title: 'Prefix',
+    description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
+    placeholder: 'photos/2026/',
+  }),
+  endpoint: z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+    .regex(/^[^?#@]*$/, 'must be the address alone: a SAS token goes into its own field')
+    .optional()
+    .meta({
+      title: 'Endpoint',
+      description:
+        'URL of the blob service; empty for https://<account>.blob.core.windows.net. With an emulator the account is its path.',
+      placeholder: 'http://127.0.0.1:10000/devstoreaccount1',
+    }),
+  tenantId: z
+    .string()
+    .regex(/^[0-9A-Za-z.-]+$/, 'must be the id or the domain of a tenant')
+    .optional()
+    .meta({
+      title: 'Tenant ID',
+      description: 'Directory (tenant) of a service principal.',
+      placeholder: '00000000-0000-0000-0000-000000000000',
+    }),
+  clientId: z.string().min(1).optional().meta({
+    title: 'Client ID',
+    description: 'Application (client) id of a service principal.',
+    placeholder: '00000000-0000-0000-0000-000000000000',
+  }),
+  anonymous: z.boolean().default(false).meta({
+    title: 'Anonymous',
+    description: 'Send no credentials; for containers whose public access level is Container.',
+  }),
+})
+
+/** What it takes to reach it: at most one of them. */
+export const secrets = z.strictObject({
+  accountKey: z
+    .string()
+    .regex(
+      /^(?:[A-Za-z0-9+/]{4})+$|^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)$/,
+      'is not valid base64: copy the whole key, without the connection string around it',
+    )
+    .optional()
+    .meta({
+      title: 'Account key',
+      description:
+        "One of the account's two keys. Without any secret: the server's own credentials (environment, workload or managed identity, Azure CLI).",
+    }),
+  sasToken: z
+    .string()
+    .regex(/^\??(?:[^?#\s]*&)?sig=[^?#\s]+$/, 'must be what stands behind the ? of a SAS URL, with its sig=')
+    .optional()
+    .meta({
+      title: 'SAS token',
+      description: 'A shared access signature for the account or the container, with or without its leading ?.',
+    }),
+  clientSecret: z.string().min(1).optional().meta({
+    title: 'Client secret',
+    description: 'Secret of the service principal with the given tenant and client id.',
+  }),
+})
+
+export type AzureLocation = z.infer<typeof location>
+export type AzureSecrets = z.infer<typeof secrets>
+
+/** URL of the blob service of the account, without a slash at its end. */
+export function serviceUrl({ account, endpoint }: Pick<AzureLocation, 'account' | 'endpoint'>): string {
+  return endpoint?.replace(/\/+$/, '') ?? `https://${account}.blob.core.windows.net`
+}

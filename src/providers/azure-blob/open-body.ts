@@ -1,0 +1,31 @@
+import { PassThrough, type Readable } from 'node:stream'
+import type { BlobDownloadResponseParsed } from '@azure/storage-blob'
+import { SluiceError } from '../../errors.ts'
+import { endOnAbort } from '../end-on-abort.ts'
+import type { ObjectBody } from '../provider.ts'
+
+/** The answer to a download as a provider gives it. A connection that is cut ends the body with BODY_CUT. */
+export function openBody(answer: BlobDownloadResponseParsed, signal: AbortSignal | undefined): ObjectBody {
+  const source = answer.readableStreamBody as Readable
+  const body = new PassThrough()
+  source.on('error', (cause) => body.destroy(new SluiceError('BODY_CUT', undefined, { cause })))
+  body.once('close', () => source.destroy())
+  source.pipe(body)
+  const length = answer.contentLength ?? 0
+  const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.contentRange ?? '')
+  return {
+    body: endOnAbort(body, signal),
+    length,
+    size: part ? Number(part[3]) : length,
+    ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
+    etag: quoted(answer.etag),
+    lastModified: answer.lastModified ?? null,
+    contentType: answer.contentType ?? null,
+  }
+}
+
+/** Listings spell an etag without the quotes that headers have and conditions need. */
+export function quoted(etag: string | undefined): string | null {
+  if (!etag) return null
+  return /^(W\/)?"/.test(etag) ? etag : `"${etag}"`
+}

@@ -1,0 +1,34 @@
+import type { TokenCredential } from '@azure/identity'
+import { type AzureLocation, type AzureSecrets, serviceUrl } from './location.ts'
+
+/** The one way in which a storage signs in. */
+export type SignIn =
+  | { accountKey: string }
+  /** Without the leading `?`. */
+  | { sasToken: string }
+  /** A Microsoft Entra principal. */
+  | { principal: TokenCredential }
+  | { anonymous: true }
+
+/** Chooses the way; without any secret the default chain of credentials. Reaches out to nothing. */
+export async function signIn(place: AzureLocation, secrets: AzureSecrets): Promise<SignIn> {
+  const { accountKey, sasToken, clientSecret } = secrets
+  if (accountKey) return { accountKey }
+  if (sasToken) return { sasToken: sasToken.replace(/^\?/, '') }
+  if (place.anonymous) return { anonymous: true }
+  const { ClientSecretCredential, DefaultAzureCredential } = await import('@azure/identity')
+  const options = authorityOf(serviceUrl(place))
+  const { tenantId, clientId } = place
+  if (!tenantId || !clientId || !clientSecret) return { principal: new DefaultAzureCredential(options) }
+  // Each request that fails is tried again with its sign-in.
+  const once = { ...options, retryOptions: { maxRetries: 0 } }
+  return { principal: new ClientSecretCredential(tenantId, clientId, clientSecret, once) }
+}
+
+/** Sovereign clouds have their own place to sign in; elsewhere the SDK's default holds (AZURE_AUTHORITY_HOST). */
+function authorityOf(url: string): { authorityHost?: string } {
+  const { hostname } = new URL(url)
+  if (hostname.endsWith('.usgovcloudapi.net')) return { authorityHost: 'https://login.microsoftonline.us' }
+  if (hostname.endsWith('.chinacloudapi.cn')) return { authorityHost: 'https://login.chinacloudapi.cn' }
+  return {}
+}

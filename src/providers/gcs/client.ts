@@ -1,0 +1,192 @@
+import { SluiceError } from '../../errors.ts'
+import { endOnAbort } from '../end-on-abort.ts'
+import { compareKeys } from '../key-order.ts'
+import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
+import { openAuth } from './auth.ts'
+import { gcsError, wantsPayer } from './error.ts'
+import { type GcsLocation, type GcsSecrets, isGoogle } from './location.ts'
+import { canBeName, cursorBehind, isTooLong, startOffset } from './object-name.ts'
+import { createSender, type Request } from './send.ts'
+import { readServiceAccount } from './service-account.ts'
+import { createUrlSigner } from './sign-url.ts'
+
+/** An answer of objects.list, as far as it is asked for. */
+interface Listing {
+  items?: { name: string; size: string; updated: string; generation: string }[]
+  prefixes?: string[]
+  nextPageToken?: string
+}
+const listFields = 'items(name,size,updated,generation),prefixes,nextPageToken'
+
+/** Opens a bucket. One pool of sockets and one access token serve all calls. */
+export function openGcs(
+  place: GcsLocation,
+  secrets: GcsSecrets,
+  /** Where the credentials of this machine may be sent; who signs when there is no key at hand. */
+  { trusts = isGoogle, signingEndpoint }: { trusts?: typeof isGoogle; signingEndpoint?: string } = {},
+): Provider {
+  const { bucket, prefix } = place
+  const endpoint = (place.endpoint ?? 'https://storage.googleapis.com').replace(/\/+$/, '')
+  const key = secrets.serviceAccountJson === undefined ? undefined : readServiceAccount(secrets.serviceAccountJson)
+  if (key && 'fault' in key) throw new SluiceError('BAD_CREDENTIALS', `The service account key ${key.fault}.`)
+  if (!key && !place.anonymous && !trusts(endpoint)) {
+    throw new SluiceError('BAD_CREDENTIALS', "The server's own Google credentials go to googleapis.com only.")
+  }
+  const auth = place.anonymous ? undefined : openAuth(key?.account)
+  const { send, close } = createSender(endpoint, auth)
+  const bucketPath = `/storage/v1/b/${encodeURIComponent(bucket)}/o`
+  const pathOf = (name: string) => `${bucketPath}/${encodeURIComponent(name)}`
+  let userProject: string | undefined
+
+  /** Sends a request about an object, or about the bucket. */
+  const call = async (name: string | undefined, request: Request) => {
+    try {
+      return await send({ ...request, query: { ...request.query, userProject } })
+    } catch (error) {
+      if (request.signal?.aborted) throw request.signal.reason
+      if (userProject || !place.projectId || !wantsPayer(error)) throw gcsError(error, { place, key: name })
+    }
+    // Only now, since to name a project takes a permission on it.
+    userProject = place.projectId
+    return call(name, request)
+  }
+
+  const list = async (query: Record<string, string | number | undefined>, signal: AbortSignal | undefined) => {
+    const { text } = await call(undefined, {
+      method: 'GET',
+      path: bucketPath,
+      query: { fields: listFields, ...query },
+      signal,
+    })
+    const answer = parse(text)
+    if (!answer) throw new SluiceError('CONSOLE_URL')
+    return answer
+  }
+
+  const presign =
+    auth && createUrlSigner({ auth, endpoint, bucket, ...(signingEndpoint !== undefined && { signingEndpoint }) })
+
+  return {
+    async check(signal) {
+      await list({ prefix, maxResults: 1 }, signal)
+    },
+
+    async list({ cursor, limit, recursive, signal }) {
+      const from = startOffset(cursor)
+      const query = {
+        maxResults: limit,
+        prefix: (recursive ? prefix : folderOf(prefix)) || undefined,
+        ...(!recursive && { delimiter: '/' }),
+        startOffset: from,
+      }
+      let answer = await list(query, signal)
+      // A page may hold nothing and still have a next one.
+      while (isEmpty(answer) && answer.nextPageToken) {
+        const pageToken = answer.nextPageToken
+        answer = await list({ ...query, pageToken }, signal)
+        if (answer.nextPageToken === pageToken) throw endless()
+      }
+      const objects = (answer.items ?? []).map((item) => ({
+        key: item.name,
+        size: Number(item.size),
+        etag: etagOf(item.generation),
+        lastModified: new Date(item.updated),
+      }))
+      if (!answer.nextPageToken) return { objects, cursor: null }
+      const next = cursorBehind(objects.at(-1)?.key, answer.prefixes?.at(-1))
+      if (from !== undefined && compareKeys(startOffset(next)!, from) <= 0) throw endless()
+      return { objects, cursor: next }
+    },
+
+    async read(name, { range, ifMatch, signal } = {}): Promise<ObjectBody> {
+      signal?.throwIfAborted()
+      if (!canBeName(name)) throw new SluiceError('OBJECT_MISSING')
+      const ifGenerationMatch = ifMatch && /^"([1-9]\d*)"$/.exec(ifMatch)?.[1]
+      // Not one of ours, so that no object has it.
+      if (ifMatch && !ifGenerationMatch) throw new SluiceError('PRECONDITION_FAILED')
+      const { status, headers, body } = await call(name, {
+        method: 'GET',
+        path: pathOf(name),
+        query: { alt: 'media', ifGenerationMatch },
+        headers: {
+          // Else what is stored compressed comes decompressed, whole and without its length ("Transcoding of gzip-compressed files").
+          'accept-encoding': 'gzip',
+          'cache-control': 'no-store',
+          ...(range && { range: rangeHeader(range) }),
+        },
+        streams: true,
+        signal,
+      })
+      const stored = headers.get('x-goog-stored-content-length')
+      const length = Number(headers.get('content-length') ?? stored ?? 0)
+      const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers.get('content-range') ?? '')
+      if (range && status === 200 && (length === 0 || isNothing(range))) {
+        body.destroy()
+        throw new SluiceError('RANGE_UNSATISFIABLE')
+      }
+      const modified = headers.get('last-modified')
+      return {
+        body: endOnAbort(body, signal),
+        length,
+        size: part ? Number(part[3]) : length,
+        ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
+        etag: etagOf(headers.get('x-goog-generation')),
+        lastModified: modified === null ? null : new Date(modified),
+        contentType: headers.get('content-type'),
+      }
+    },
+
+    async write(name, body, { contentType = 'application/octet-stream', signal } = {}) {
+      signal?.throwIfAborted()
+      if (isTooLong(name)) throw new SluiceError('KEY_TOO_LONG')
+      if (!canBeName(name)) throw new SluiceError('DENIED', 'Google Cloud Storage takes no object of this name.')
+      await call(undefined, {
+        method: 'POST',
+        path: `/upload${bucketPath}`,
+        query: { uploadType: 'media', name, fields: 'generation' },
+        headers: { 'content-type': contentType },
+        body,
+        signal,
+      })
+    },
+
+    async remove(name, signal) {
+      signal?.throwIfAborted()
+      if (!canBeName(name)) return
+      await call(name, { method: 'DELETE', path: pathOf(name), signal }).catch((error) => {
+        if (error?.code !== 'OBJECT_MISSING') throw error
+      })
+    },
+
+    ...(presign && {
+      async presign(name: string, { ttlSeconds }: { ttlSeconds: number }) {
+        return presign(name, { ttlSeconds, userProject })
+      },
+    }),
+
+    close,
+  }
+}
+
+function parse(text: string): Listing | undefined {
+  try {
+    const answer = JSON.parse(text)
+    return typeof answer === 'object' && answer !== null && !Array.isArray(answer) ? answer : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const isEmpty = ({ items = [], prefixes = [] }: Listing) => items.length === 0 && prefixes.length === 0
+
+const endless = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
+
+/** The generation as an etag: the one mark of a version that listing, reading and conditions on reading have in common. */
+const etagOf = (generation: string | null | undefined) => (generation ? `"${generation}"` : null)
+
+const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)
+
+const rangeHeader = (range: ByteRange) =>
+  'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end ?? ''}`
+
+const isNothing = (range: ByteRange) => 'suffix' in range && range.suffix === 0

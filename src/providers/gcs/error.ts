@@ -1,0 +1,88 @@
+import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { networkError } from '../network-error.ts'
+import { withoutRequest } from './auth.ts'
+import type { GcsLocation } from './location.ts'
+
+const statuses: Record<number, ErrorCode> = {
+  401: 'BAD_CREDENTIALS',
+  403: 'DENIED',
+  404: 'OBJECT_MISSING',
+  408: 'TIMEOUT',
+  412: 'PRECONDITION_FAILED',
+  416: 'RANGE_UNSATISFIABLE',
+  429: 'THROTTLED',
+  503: 'THROTTLED',
+}
+
+// "HTTP status and error codes for JSON": 403 with one of these is a matter of speed, not of permission.
+const throttling = /^(rateLimitExceeded|userRateLimitExceeded|quotaExceeded)$/
+
+interface TransportError extends Error {
+  code?: string
+  response?: { status: number; data?: unknown }
+}
+
+/** What the API said: JSON, or with alt=media only its message, although as text/html. */
+function read(error: unknown) {
+  const { response, message: words } = error as TransportError
+  // Of an answer that was to be streamed the text is in the message only.
+  const text = response ? String(response.data ?? words) : ''
+  let message = text
+  let reason = ''
+  try {
+    const fault = JSON.parse(text).error
+    message = String(fault?.message ?? '')
+    reason = String(fault?.errors?.[0]?.reason ?? '')
+  } catch {
+    // Plain text.
+  }
+  return { status: response?.status, message, reason, isMarkup: /^\s*</.test(text) }
+}
+
+/** Whether the same request may well succeed in a moment ("Retry strategy" of Cloud Storage). */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof SluiceError) return error.code === 'TIMEOUT'
+  const { status, reason } = read(error)
+  if (status !== undefined) return status === 408 || status === 429 || status >= 500 || throttling.test(reason)
+  const code = networkError(error)?.code
+  return code === 'UNREACHABLE' || code === 'TIMEOUT' || code === 'CONNECTION_REFUSED'
+}
+
+/** Whether a request was refused because nobody pays for it. */
+export function wantsPayer(error: unknown): boolean {
+  const { status, message } = read(error)
+  return status === 400 && /requester pays/i.test(message)
+}
+
+/** Wraps a fault of the transport once, at the provider's edge. `key` is the object that was asked for, if any. */
+export function gcsError(error: unknown, asked: { place: GcsLocation; key: string | undefined }): SluiceError {
+  if (error instanceof SluiceError) return error
+  const { status, message, reason, isMarkup } = read(error)
+  const { place, key } = asked
+  const cause = withoutRequest(error)
+  if (status === undefined) return networkError(cause) ?? new SluiceError('UNEXPECTED_ANSWER', undefined, { cause })
+
+  const fault = (code: ErrorCode, words?: string) => new SluiceError(code, words, { cause })
+  // An overloaded proxy before the storage speaks HTML too.
+  if (isMarkup && status !== 429 && status < 500) return fault('CONSOLE_URL')
+  if (throttling.test(reason)) return fault('THROTTLED')
+  if (wantsPayer(error))
+    return fault('DENIED', 'In this bucket the requester pays: enter the ID of a project that does.')
+  if (status === 401 && place.anonymous) return fault('DENIED', 'The bucket is not public: this needs credentials.')
+  if (status === 403) return fault('DENIED', lacking(message))
+  if (status === 404 && (key === undefined || /^The specified bucket does not exist/i.test(message))) {
+    const at = place.endpoint ? ` at ${place.endpoint}` : ''
+    return fault('NO_SUCH_BUCKET', `There is no bucket "${place.bucket}"${at}.`)
+  }
+  const code = statuses[status]
+  if (code) return fault(code)
+  return status >= 500
+    ? fault('UNREACHABLE', `The storage answered with status ${status}.`)
+    : fault('UNEXPECTED_ANSWER')
+}
+
+/** Google names the permission that is lacking. */
+function lacking(message: string): string | undefined {
+  const [permission] = /\bstorage\.[a-z]+\.[a-z]+\b|\bserviceusage\.services\.use\b/.exec(message) ?? []
+  return permission && `The credentials are valid, but lack the permission ${permission}.`
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod'
+import { readServiceAccount } from './service-account.ts'
+
+/** Where a storage in Google Cloud is. */
+export const location = z.strictObject({
+  bucket: z
+    .string()
+    .min(3, 'a bucket name has at least 3 characters')
+    .max(222)
+    // Cloud Storage documentation, "Bucket name requirements".
+    .regex(
+      /^[a-z0-9][a-z0-9._-]*[a-z0-9]$/,
+      'a bucket name holds lowercase letters, digits, dashes, underscores and dots only; put the folder into prefix',
+    )
+    .meta({ title: 'Bucket', description: 'Name of the bucket, without gs:// and path.', placeholder: 'my-images' }),
+  prefix: z.string().max(1024).default('').meta({
+    title: 'Prefix',
+    description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
+    placeholder: 'photos/2026/',
+  }),
+  projectId: z
+    .string()
+    .regex(/^[a-z0-9.:-]{1,100}$/, 'a project ID holds lowercase letters, digits, dashes, dots and colons only')
+    .optional()
+    .meta({
+      title: 'Project ID',
+      description: 'Google Cloud project that pays, where a bucket wants the requester to pay; not needed otherwise.',
+      placeholder: 'my-project-123',
+    }),
+  endpoint: z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+    .optional()
+    .meta({
+      title: 'Endpoint',
+      description: 'URL of a private endpoint or an emulator; empty for Google. Signed URLs point there too.',
+      placeholder: 'https://storage.googleapis.com',
+    }),
+  anonymous: z.boolean().default(false).meta({
+    title: 'Anonymous',
+    description: 'Send no credentials; for public buckets and emulators.',
+  }),
+})
+
+/** What it takes to reach it. */
+export const secrets = z.strictObject({
+  serviceAccountJson: z
+    .string()
+    .max(20_000)
+    .optional()
+    .superRefine((text, context) => {
+      const read = text === undefined ? undefined : readServiceAccount(text)
+      if (read && 'fault' in read) context.addIssue({ code: 'custom', message: read.fault })
+    })
+    .meta({
+      title: 'Service account key',
+      description:
+        "Content of the service account's JSON key file. Empty: the server's own credentials (Application Default Credentials).",
+    }),
+})
+
+export type GcsLocation = z.infer<typeof location>
+export type GcsSecrets = z.infer<typeof secrets>
+
+/** Google's own API, under its public name or a private one (Private Service Connect, restricted.googleapis.com). */
+export function isGoogle(endpoint: string): boolean {
+  const { protocol, hostname } = new URL(endpoint)
+  return protocol === 'https:' && `.${hostname}`.endsWith('.googleapis.com')
+}

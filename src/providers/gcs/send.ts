@@ -1,0 +1,119 @@
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import type { Readable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
+import { type GoogleAuth, gaxios } from 'google-auth-library'
+import { SluiceError } from '../../errors.ts'
+import { authError } from './auth.ts'
+import { isTransient } from './error.ts'
+
+/** One request of the JSON API. */
+export interface Request {
+  method: 'GET' | 'POST' | 'DELETE'
+  /** Behind the endpoint, percent-encoded. */
+  path: string
+  query?: Record<string, string | number | undefined>
+  headers?: Record<string, string>
+  body?: Buffer
+  /** The answer's data are its bytes as they come, not decompressed; otherwise they are its text. */
+  streams?: boolean
+  signal?: AbortSignal | undefined
+}
+
+/** An answer with a status of success. */
+export interface Answer {
+  status: number
+  headers: Headers
+  text: string
+  body: Readable
+}
+
+const attempts = 4
+const answerTimeoutMs = 60_000
+const slowestBytesPerMs = 100
+
+/**
+ * Makes a function that sends requests, and one that frees the sockets. It is Google's own transport, below the methods of
+ * @google-cloud/storage: those cannot be aborted, know no condition on reading, share retry state and sockets between calls
+ * (one broken body destroys the sockets of all), and replace "{{projectId}}" in names and bodies.
+ * Transient faults are tried again with jittered backoff. Rejects with the transport's error, a SluiceError for faults of
+ * the credentials, or anything once `signal` has aborted.
+ */
+export function createSender(endpoint: string, auth: GoogleAuth | undefined) {
+  const options = { keepAlive: true, maxSockets: 512 }
+  const agent = endpoint.startsWith('https:') ? new HttpsAgent(options) : new HttpAgent(options)
+  const transport = new gaxios.Gaxios({ agent, redirect: 'manual', errorRedactor: false })
+
+  const sendOnce = async (request: Request): Promise<Answer> => {
+    const { method, path, query = {}, headers = {}, body, streams, signal } = request
+    const controller = new AbortController()
+    const giveUp = () => controller.abort()
+    signal?.addEventListener('abort', giveUp, { once: true })
+    const timer = setTimeout(giveUp, answerTimeoutMs + (body?.length ?? 0) / slowestBytesPerMs)
+    try {
+      const url = endpoint + path + queryText(query)
+      const credentials = auth && (await untilAborted(headersOf(auth, url), controller.signal))
+      const answer = await transport.request<Readable | string>({
+        method,
+        url,
+        headers: { ...Object.fromEntries(credentials ?? []), ...headers },
+        ...(body && { data: body }),
+        responseType: streams ? 'stream' : 'text',
+        signal: controller.signal,
+        // Of node-fetch, to which it is handed through.
+        ...(streams && { compress: false }),
+      })
+      const stream = streams ? (answer.data as Readable) : undefined
+      // A body that nobody has begun to read yet must not end the process.
+      stream?.on('error', () => {})
+      return {
+        status: answer.status,
+        headers: answer.headers,
+        text: stream ? '' : String(answer.data),
+        body: stream as Readable,
+      }
+    } catch (error) {
+      if (controller.signal.aborted && !signal?.aborted) throw new SluiceError('TIMEOUT', undefined, { cause: error })
+      throw error
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', giveUp)
+    }
+  }
+
+  return {
+    async send(request: Request): Promise<Answer> {
+      for (let attempt = 1; ; attempt++) {
+        request.signal?.throwIfAborted()
+        try {
+          return await sendOnce(request)
+        } catch (error) {
+          if (request.signal?.aborted || attempt === attempts || !isTransient(error)) throw error
+        }
+        await wait(Math.random() * 250 * 2 ** attempt, undefined, request.signal ? { signal: request.signal } : {})
+      }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+async function headersOf(auth: GoogleAuth, url: string): Promise<Headers> {
+  try {
+    return await auth.getRequestHeaders(url)
+  } catch (error) {
+    throw authError(error)
+  }
+}
+
+/** What `work` comes to, unless the signal aborts first; the work itself, which others may wait for too, goes on. */
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const stop = () => reject(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', stop))
+}
+
+function queryText(query: Record<string, string | number | undefined>): string {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined)
+  return pairs.length === 0 ? '' : `?${pairs.map(([name, value]) => `${name}=${encodeURIComponent(value!)}`).join('&')}`
+}

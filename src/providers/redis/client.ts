@@ -1,0 +1,76 @@
+import type { Redis } from 'ioredis'
+import { SluiceError } from '../../errors.ts'
+import { absoluteRange } from '../absolute-range.ts'
+import { contentTypeOf } from '../content-type.ts'
+import { endOnAbort } from '../end-on-abort.ts'
+import type { Provider } from '../provider.ts'
+import { createConnection } from './connection.ts'
+import { concernsOneKey } from './error.ts'
+import { bytesOfKey, textKey } from './key-bytes.ts'
+import type { RedisLocation, RedisSecrets } from './location.ts'
+import { nextKeys } from './scan.ts'
+import { bodyOf, glance } from './value.ts'
+
+/**
+ * Opens a database of a Redis server. Redis knows neither versions nor times of its strings: etag and lastModified are null,
+ * and so a read with `ifMatch` never matches. Keys of other types are listed too, with size 0; to read one is WRONG_TYPE.
+ */
+export function openRedis(place: RedisLocation, secrets: RedisSecrets): Provider {
+  const connection = createConnection(place, secrets)
+
+  return {
+    async check(signal) {
+      await connection.run(signal, (redis) => redis.scan(0, 'COUNT', 1))
+    },
+
+    async list({ cursor, limit, recursive, signal }) {
+      const prefix = recursive ? place.path : folderOf(place.path)
+      const takes = (key: string) => recursive || !key.includes('/', prefix.length)
+      const page = await nextKeys(connection, { cursor, limit, prefix, takes, signal })
+      const sizes = await connection.run(signal, (redis) => sizesOf(redis, page.keys))
+      const objects = page.keys.map((key, n) => ({ key, size: sizes[n]!, etag: null, lastModified: null }))
+      return { objects, cursor: page.cursor }
+    },
+
+    async read(key, { range, ifMatch, signal } = {}) {
+      const { size, bytes } = await connection.run(signal, (redis) => glance(redis, textKey(key), range))
+      if (ifMatch !== undefined) throw new SluiceError('PRECONDITION_FAILED')
+      const part = range && absoluteRange(range, size)
+      const { start, end } = part ?? { start: 0, end: size - 1 }
+      return {
+        body: endOnAbort(bodyOf(connection, key, { size, first: bytes, start, end }), signal),
+        length: end - start + 1,
+        size,
+        ...(part && { range: part }),
+        etag: null,
+        lastModified: null,
+        contentType: contentTypeOf(key) ?? null,
+      }
+    },
+
+    async write(key, body, { signal } = {}) {
+      await connection.run(signal, (redis) => redis.set(textKey(key), body))
+    },
+
+    async remove(key, signal) {
+      // Not UNLINK: it frees strings no later than DEL does, and old servers do not have it.
+      await connection.run(signal, (redis) => redis.del(textKey(key)))
+    },
+
+    close: () => connection.close(),
+  }
+}
+
+/** Bytes of each key's value, in one round trip; 0 for a key that holds no string or that the user may not read. */
+async function sizesOf(redis: Redis, keys: string[]): Promise<number[]> {
+  if (keys.length === 0) return []
+  const commands = redis.pipeline()
+  for (const key of keys) commands.strlen(key.isWellFormed() ? key : bytesOfKey(key))
+  const answers = (await commands.exec())!
+  return answers.map(([error, size]) => {
+    if (error && !concernsOneKey(error)) throw error
+    return error ? 0 : (size as number)
+  })
+}
+
+const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)

@@ -1,0 +1,121 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { dial, type Session } from './dial.ts'
+import { redisError } from './error.ts'
+import type { RedisLocation, RedisSecrets } from './location.ts'
+
+/** What may pass by itself. */
+const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['THROTTLED', 'UNREACHABLE', 'CONNECTION_REFUSED'])
+const maxTries = 4
+const firstPauseMs = 100
+
+/** The one connection of a provider, which all its calls share. */
+export interface Connection {
+  /**
+   * Runs commands, which must do no harm when they are run again: after a fault that may pass they are, a few times, with
+   * jittered backoff. Connects when there is no connection; all who wait for it share one attempt, and its outcome. When
+   * `signal` aborts, rejects with its reason at once; the connection is closed, unless others are using it: Redis cannot
+   * be told to forget a command, so then its answer is thrown away. Other faults are SluiceErrors.
+   */
+  run<T>(signal: AbortSignal | undefined, work: (redis: Redis, serverRun: string) => Promise<T>): Promise<T>
+  close(): void
+}
+
+/** Makes a connection that is opened by the first `run`, and again after it was lost. */
+export function createConnection(place: RedisLocation, secrets: RedisSecrets): Connection {
+  let line: { session: Promise<Session>; hangUp: () => void } | undefined
+  let users = 0
+  const closing = new AbortController()
+
+  const hangUp = () => {
+    line?.hangUp()
+    line = undefined
+  }
+
+  /** The open session, or the one that is being opened. */
+  const connect = (): Promise<Session> => {
+    closing.signal.throwIfAborted()
+    if (line) return line.session
+    const stop = new AbortController()
+    const session = open(stop.signal)
+    const fresh = { session, hangUp: () => stop.abort(closedError()) }
+    const forget = () => {
+      if (line === fresh) line = undefined
+    }
+    session.then(({ ended }) => ended.then(forget), forget)
+    line = fresh
+    return session
+  }
+
+  const open = async (signal: AbortSignal): Promise<Session> => {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await dial(place, secrets, { signal, isAwaited: () => users > 0 })
+      } catch (error) {
+        await pass(error, tries, signal)
+      }
+    }
+  }
+
+  const runAgain = async <T>(signal: AbortSignal | undefined, work: (session: Session) => Promise<T>): Promise<T> => {
+    for (let tries = 1; ; tries++) {
+      // Not tried again here: that has been done.
+      const session = await connect()
+      try {
+        return await work(session)
+      } catch (error) {
+        await pass(session.explain(error), tries, signal)
+      }
+    }
+  }
+
+  /** Waits until another try makes sense. @throws SluiceError when none does. */
+  const pass = async (error: unknown, tries: number, signal: AbortSignal | undefined): Promise<void> => {
+    const fault = redisError(error, place)
+    if (!passing.has(fault.code) || tries === maxTries) throw fault
+    const either = AbortSignal.any([closing.signal, ...(signal ? [signal] : [])])
+    await sleep(Math.random() * firstPauseMs * 2 ** tries, undefined, { signal: either }).catch(() => {
+      throw either.reason
+    })
+  }
+
+  return {
+    async run(signal, work) {
+      signal?.throwIfAborted()
+      users++
+      try {
+        return await unlessAborted(
+          signal,
+          runAgain(signal, ({ redis, serverRun }) => work(redis, serverRun)),
+        )
+      } catch (error) {
+        if (!signal?.aborted) throw error
+        if (users === 1) hangUp()
+        throw signal.reason
+      } finally {
+        users--
+      }
+    },
+
+    close() {
+      closing.abort(closedError())
+      hangUp()
+    },
+  }
+}
+
+/** Settles as `work` does, or rejects when `signal` aborts first. */
+async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (!signal) return work
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const end = () => reject(signal.reason)
+  signal.addEventListener('abort', end, { once: true })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', end)
+  }
+}
+
+const closedError = () => new SluiceError('UNREACHABLE', 'The connection was closed.')

@@ -1,0 +1,85 @@
+import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { networkError } from '../network-error.ts'
+import type { RedisLocation } from './location.ts'
+
+/** Redis' error replies by how they begin (redis.io, "ACL", "SELECT", "Redis cluster specification"; server.c of Redis 7). */
+const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => string)?][] = [
+  [/^NOAUTH/, 'BAD_CREDENTIALS', () => 'The server asks for a password.'],
+  [/^WRONGPASS|^ERR invalid password/, 'BAD_CREDENTIALS', () => 'The server does not accept the password.'],
+  [
+    /no password is set|without any password configured/,
+    'BAD_CREDENTIALS',
+    () => 'The server has no password. Leave it empty, or set one on the server.',
+  ],
+  [
+    /wrong number of arguments for 'auth'/i,
+    'BAD_CREDENTIALS',
+    () => 'The server knows no user names (Redis before version 6). Leave the user name empty.',
+  ],
+  [/^NOPERM/, 'DENIED', (_place, reply) => denied(reply)],
+  [/^DENIED/, 'DENIED', () => 'The server is in protected mode: it takes no connections from other machines.'],
+  [/^READONLY/, 'DENIED', () => 'The server is a replica, which takes no writes. Give the address of its primary.'],
+  [
+    /DB index is out of range|invalid DB index/i,
+    'NO_SUCH_BUCKET',
+    ({ host, port, db }) =>
+      `There is no database ${db} at ${host}:${port}. Its setting "databases" says how many it has.`,
+  ],
+  [/^WRONGTYPE/, 'WRONG_TYPE'],
+  [/^(MOVED|ASK|CROSSSLOT|TRYAGAIN) |SELECT is not allowed in cluster mode/, 'REDIS_CLUSTER'],
+  [/^LOADING/, 'UNREACHABLE', () => 'The server has just started and still loads its data.'],
+  [/^(CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS)/, 'UNREACHABLE', () => 'The server is not able to serve at present.'],
+  [/^OOM/, 'THROTTLED', () => 'The memory of the server is full.'],
+  [/^BUSY/, 'THROTTLED', () => 'The server is busy with a script.'],
+  [/max number of clients/, 'THROTTLED', () => 'The server has no room for another connection.'],
+]
+
+const lost = /^Connection is closed|^Stream isn't writeable|connection close$/
+
+/** Wraps a fault of the client once, at the provider's edge. */
+export function redisError(error: unknown, place: RedisLocation): SluiceError {
+  if (error instanceof SluiceError) return error
+  // What was refused within a transaction explains why the transaction was.
+  const cause = (error as { previousErrors?: Error[] }).previousErrors?.[0] ?? (error as Error)
+  // The client hangs the command with its arguments, values and passwords among them, on the errors it makes.
+  for (const at of [error, cause]) delete (at as { command?: unknown }).command
+  const { name, message } = cause
+  if (name === 'ReplyError') {
+    const [, code = 'UNEXPECTED_ANSWER', words] = replies.find(([begins]) => begins.test(message)) ?? []
+    return new SluiceError(code, words?.(place, message), { cause })
+  }
+  const foreign = /^Unknown RESP type (\d+)/.exec(message)?.[1]
+  if (foreign) return foreignAnswer(Number(foreign), cause)
+  if (/before secure TLS connection/.test(message)) return new SluiceError('TLS_FAILED', undefined, { cause })
+  if (lost.test(message) || ['ECONNRESET', 'EPIPE'].includes((cause as NodeJS.ErrnoException).code ?? '')) {
+    return new SluiceError('UNREACHABLE', lostWords(place), { cause })
+  }
+  return networkError(cause) ?? new SluiceError('UNEXPECTED_ANSWER', undefined, { cause })
+}
+
+function lostWords({ tls }: RedisLocation): string {
+  const words = 'The connection to the server was lost.'
+  // A port for TLS closes a connection that begins with anything else, without a word.
+  return tls ? words : `${words} If this port speaks TLS, switch TLS on.`
+}
+
+/** `firstByte` is what no answer of Redis begins with. */
+function foreignAnswer(firstByte: number, cause: Error): SluiceError {
+  // A TLS alert (RFC 8446 §5.1).
+  if (firstByte === 21)
+    return new SluiceError('TLS_FAILED', 'The server speaks TLS on this port: switch TLS on.', { cause })
+  if (firstByte === 'H'.charCodeAt(0)) return new SluiceError('CONSOLE_URL', undefined, { cause })
+  return new SluiceError('UNEXPECTED_ANSWER', 'What answers there does not speak the Redis protocol.', { cause })
+}
+
+function denied(reply: string): string {
+  const command = /run the '([\w|-]+)' command/.exec(reply)?.[1]
+  return command
+    ? `The credentials are valid, but may not run the command ${command.toUpperCase()}.`
+    : 'The credentials are valid, but may not use this key.'
+}
+
+/** True for the refusal of one key, which says nothing about others: of another type, or kept from the user. */
+export function concernsOneKey({ message }: Error): boolean {
+  return /^WRONGTYPE/.test(message) || (/^NOPERM/.test(message) && !/run the '/.test(message))
+}

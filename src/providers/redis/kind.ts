@@ -1,0 +1,27 @@
+import { SluiceError } from '../../errors.ts'
+import { defineProvider } from '../provider.ts'
+import { location, type RedisLocation, secrets } from './location.ts'
+
+/** Strings in a database of a standalone Redis server. Keys are the full Redis keys, the path included. */
+export const redis = defineProvider({
+  title: 'Redis',
+  typeName: 'RedisLocation',
+  inputName: 'redis',
+  uriScheme: 'redis',
+  canPresign: false,
+  location,
+  secrets,
+  crossCheck({ username }, { password }) {
+    return username && !password ? [{ path: 'password', message: 'is missing: a user name needs its password' }] : []
+  },
+  refuseTarget: ({ db }) => (db === 0 ? new SluiceError('REDIS_DATABASE_ZERO') : undefined),
+  place: (place) => ({ endpoint: serverOf(place), bucket: `${serverOf(place)}:${place.db}`, prefix: place.path }),
+  open: async (place, keys) => (await import('./client.ts')).openRedis(place, keys),
+})
+
+/**
+ * In URIs the bucket is `<host>:<port>:<db>`, such as `redis://cache.example.com:6379:1/photos/a.jpg`. The usual
+ * `redis://host:port/db` would need a slash, which ends the bucket, and leave the database to be taken for the start of the
+ * key. All three parts are always written, so each database of each server has exactly one name.
+ */
+const serverOf = ({ host, port }: RedisLocation) => `${host.includes(':') ? `[${host}]` : host}:${port}`

@@ -1,0 +1,68 @@
+import { isIPv6 } from 'node:net'
+import { z } from 'zod'
+
+const bare = (host: string) => host.replace(/^\[(.*)\]$/, '$1')
+
+/** Where a Redis storage is. */
+export const location = z.strictObject({
+  host: z
+    .string()
+    .min(1, 'name the server')
+    .max(255)
+    .refine(
+      (host) => isIPv6(bare(host)) || /^[^\s/@:?#[\]\\]+$/.test(host),
+      'only the host name or address: no redis://, no port, no path',
+    )
+    // In one spelling, since URIs carry it and storages are compared by it.
+    .transform((host) => bare(host).toLowerCase())
+    .meta({
+      title: 'Host',
+      description: 'Host name or address of a standalone Redis server; clusters and sentinels are not supported.',
+      placeholder: 'redis.example.com',
+    }),
+  port: z.int().min(1).max(65_535).default(6379).meta({
+    title: 'Port',
+    description: 'TCP port of the server.',
+    placeholder: '6379',
+  }),
+  db: z
+    .int()
+    .min(0)
+    .max(2 ** 31 - 1)
+    .default(0)
+    .meta({
+      title: 'Database',
+      description: 'Number of the database. Exports cannot go to 0, the one that everything uses by default.',
+      placeholder: '1',
+    }),
+  path: z
+    .string()
+    .max(1024)
+    .refine((path) => path.isWellFormed() && !path.includes('\0'), 'must be text without a NUL character')
+    .default('')
+    .meta({
+      title: 'Path',
+      description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
+      placeholder: 'photos/2026/',
+    }),
+  username: z.string().min(1).optional().meta({
+    title: 'User name',
+    description: 'User of the access control list (Redis 6 and later). Empty: the default user.',
+  }),
+  tls: z.boolean().default(false).meta({
+    title: 'TLS',
+    description:
+      'Speak TLS. The certificate must be trusted by the server Sluice runs on (NODE_EXTRA_CA_CERTS adds your own authority).',
+  }),
+})
+
+/** What it takes to reach it. */
+export const secrets = z.strictObject({
+  password: z.string().min(1).optional().meta({
+    title: 'Password',
+    description: 'Password of the user. Empty: the server asks for none.',
+  }),
+})
+
+export type RedisLocation = z.infer<typeof location>
+export type RedisSecrets = z.infer<typeof secrets>

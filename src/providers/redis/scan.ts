@@ -1,0 +1,70 @@
+import type { Connection } from './connection.ts'
+import { textOfKey } from './key-bytes.ts'
+
+const leastCount = 100
+const mostSteps = 100
+
+/** Where a listing stands. */
+interface Position {
+  /** The run of the server that gave `scan`. */
+  serverRun: string
+  /** The cursor of SCAN; null when it has come to its end. */
+  scan: string | null
+  /** Keys that SCAN has given beyond what the page could hold. */
+  kept: string[]
+}
+
+/**
+ * The next page of keys that start with `prefix` and that `takes`, none twice in a page, in no order. A page may hold fewer
+ * than `limit` keys, but none only when no more follow. Promise, as SCAN's (redis.io, "SCAN: scan guarantees"): a key that
+ * is there from the first page to the last is listed; one that comes or goes meanwhile may be; a key may come again on a
+ * later page. Between pages nothing is held on the server, so a cursor can be stored and used elsewhere. It carries the few
+ * keys that SCAN gave too many: asking for them again could give others in their place. It is good for one run of the
+ * server, since a restart orders the keys anew: then the listing starts over, where INFO may be asked.
+ */
+export async function nextKeys(
+  connection: Connection,
+  options: {
+    cursor: string | null
+    limit: number
+    prefix: string
+    takes: (key: string) => boolean
+    signal: AbortSignal | undefined
+  },
+): Promise<{ keys: string[]; cursor: string | null }> {
+  const { cursor, limit, prefix, takes, signal } = options
+  let at = cursor === null ? { serverRun: '', scan: '0', kept: [] } : readCursor(cursor)
+  const found = new Set(at.kept)
+
+  // A page that is half full is sent, since asking for just the rest could mean a round trip for every other key.
+  for (let steps = 0; at.scan !== null && found.size * 2 < limit; steps++) {
+    if (found.size > 0 && steps >= mostSteps) break
+    const count = Math.max(limit - found.size, leastCount)
+    at = await connection.run(signal, async (redis, serverRun) => {
+      const from = at.serverRun === serverRun ? at.scan! : '0'
+      const match = ['MATCH', `${escapeGlob(prefix)}*`]
+      const [next, keys] = (await redis.callBuffer('SCAN', from, ...(prefix === '' ? [] : match), 'COUNT', count)) as [
+        Buffer,
+        Buffer[],
+      ]
+      for (const key of keys.map(textOfKey)) if (takes(key)) found.add(key)
+      return { serverRun, scan: String(next) === '0' ? null : String(next), kept: [] }
+    })
+  }
+
+  const keys = [...found]
+  const kept = keys.splice(limit)
+  const done = at.scan === null && kept.length === 0
+  return { keys, cursor: done ? null : writeCursor({ ...at, kept }) }
+}
+
+// JSON keeps every key in ASCII or well-formed text, lone surrogates and NUL included, so that any database can hold it.
+const writeCursor = ({ serverRun, scan, kept }: Position) => JSON.stringify([serverRun, scan, ...kept])
+
+function readCursor(text: string): Position {
+  const [serverRun, scan, ...kept] = JSON.parse(text) as [string, string | null, ...string[]]
+  return { serverRun, scan, kept }
+}
+
+/** Makes a text stand for itself in MATCH (redis.io, "KEYS: glob-style patterns"). */
+export const escapeGlob = (text: string) => text.replace(/[*?[\]\\]/g, '\\$&')

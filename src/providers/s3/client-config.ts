@@ -1,0 +1,29 @@
+import { Agent as HttpAgent } from 'node:http'
+import { Agent as HttpsAgent } from 'node:https'
+import type { S3ClientConfig } from '@aws-sdk/client-s3'
+import { NodeHttpHandler } from '@smithy/node-http-handler'
+import type { S3Location } from './location.ts'
+
+/** How to speak to `place` at `endpoint` (undefined: AWS): all but the region and the credentials. */
+export function clientConfig(place: S3Location, endpoint: string | undefined): S3ClientConfig {
+  const agent = { keepAlive: true, maxSockets: 512 }
+  return {
+    ...(endpoint && {
+      endpoint,
+      // Compatible services refuse the checksum trailers that AWS wants by default,
+      requestChecksumCalculation: 'WHEN_REQUIRED',
+      responseChecksumValidation: 'WHEN_REQUIRED',
+      // and proxies before them leave `Expect: 100-continue` unanswered, which costs six seconds.
+      expectContinueHeader: false,
+    }),
+    forcePathStyle: place.addressing === 'AUTO' ? Boolean(endpoint) : place.addressing === 'PATH',
+    maxAttempts: 4,
+    requestHandler: new NodeHttpHandler({
+      httpAgent: new HttpAgent(agent),
+      httpsAgent: new HttpsAgent(agent),
+      connectionTimeout: 5_000,
+      requestTimeout: 60_000,
+      throwOnRequestTimeout: true,
+    }),
+  }
+}

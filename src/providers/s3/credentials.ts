@@ -1,0 +1,46 @@
+import type { S3ClientConfig } from '@aws-sdk/client-s3'
+import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers'
+import { stsError } from './error.ts'
+import type { S3Location, S3Secrets } from './location.ts'
+
+/**
+ * Where a client takes its credentials from: nowhere, the key pair, or the SDK's default chain (environment, profile, web
+ * identity, container, instance role); with a role, the session that STS gives for it to one of the last two. Sessions are
+ * renewed by the SDK five minutes before they end.
+ */
+export function credentialsConfig(place: S3Location, secrets: S3Secrets): S3ClientConfig {
+  if (place.anonymous) {
+    return { credentials: { accessKeyId: '', secretAccessKey: '' }, signer: { sign: async (request) => request } }
+  }
+  const { accessKeyId, secretAccessKey, sessionToken } = secrets
+  const keys =
+    accessKeyId && secretAccessKey
+      ? { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
+      : fromNodeProviderChain()
+  return { credentials: place.roleArn ? assumeRole(place, place.roleArn, keys) : keys }
+}
+
+type MasterCredentials = NonNullable<Parameters<typeof fromTemporaryCredentials>[0]['masterCredentials']>
+
+function assumeRole(place: S3Location, RoleArn: string, masterCredentials: MasterCredentials) {
+  const assume = fromTemporaryCredentials({
+    masterCredentials,
+    params: {
+      RoleArn,
+      RoleSessionName: 'sluice',
+      ...(place.externalId && { ExternalId: place.externalId }),
+    },
+    clientConfig: {
+      region: place.region === 'AUTO' ? 'us-east-1' : place.region,
+      maxAttempts: 4,
+      ...(place.stsEndpoint && { endpoint: place.stsEndpoint }),
+    },
+  })
+  return async (caller: Parameters<typeof assume>[0]) => {
+    try {
+      return await assume(caller)
+    } catch (error) {
+      throw stsError(error, RoleArn)
+    }
+  }
+}

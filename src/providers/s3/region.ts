@@ -1,0 +1,56 @@
+import type { S3Location } from './location.ts'
+
+/** What region requests are signed for. */
+export interface Region {
+  readonly current: string
+  /** Whether it need not be asked for any more: it was configured, or an answer has confirmed it. */
+  readonly isKnown: boolean
+  /** An answer came for a request that was signed for `current`. */
+  confirm(): void
+  /** Takes over the region that a refusal of a request signed for `used` names. True if the request is worth repeating. */
+  learn(error: unknown, used: string): boolean
+}
+
+/** The region as configured; AUTO begins with us-east-1 and follows what the answers say. */
+export function createRegion({ region }: Pick<S3Location, 'region'>): Region {
+  const isAuto = region === 'AUTO'
+  let current = isAuto ? 'us-east-1' : region
+  let isKnown = !isAuto
+  return {
+    get current() {
+      return current
+    },
+    get isKnown() {
+      return isKnown
+    },
+    confirm() {
+      isKnown = true
+    },
+    learn(error, used) {
+      const named = isAuto ? namedRegion(error) : undefined
+      if (named === undefined || named === used) return false
+      current = named
+      isKnown = true
+      return true
+    },
+  }
+}
+
+interface Refusal {
+  Region?: unknown
+  Endpoint?: unknown
+  $response?: { statusCode?: number; headers?: Record<string, string> }
+}
+
+/**
+ * The region that a refusal names: in the header `x-amz-bucket-region` (Amazon S3, "HeadBucket"), as `Region` of
+ * AuthorizationHeaderMalformed, or in the `Endpoint` of PermanentRedirect.
+ */
+export function namedRegion(error: unknown): string | undefined {
+  const { Region: region, Endpoint: endpoint, $response } = (error ?? {}) as Refusal
+  const { statusCode = 0, headers } = $response ?? {}
+  if (statusCode < 300 || statusCode > 403) return undefined
+  const named =
+    headers?.['x-amz-bucket-region'] ?? region ?? /\bs3[.-]([a-z0-9-]+)\.amazonaws\./.exec(String(endpoint))?.[1]
+  return typeof named === 'string' && /^[\w-]+$/.test(named) ? named : undefined
+}

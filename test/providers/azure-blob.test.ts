@@ -1,0 +1,227 @@
+import { buffer, text } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { azureBlob } from '../../src/providers/azure-blob/kind.ts'
+import { type AzureServer, startAzure } from '../support/azure.ts'
+import { fronted, placeOf } from './azure-place.ts'
+import { eachOf, pages } from './conformance/world.ts'
+import { describeProvider } from './conformance.ts'
+
+let server: AzureServer
+
+beforeAll(async () => {
+  server = await startAzure()
+})
+afterAll(() => server.stop())
+
+// Azure, "Naming and Referencing Containers, Blobs, and Metadata"; what it says of `\` is in its SDKs' own tests.
+const control = 'control characters are not allowed in names'
+const dot = 'no path segment of a name should end with a dot'
+const dots = 'a URL has no dot segments'
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what names may not have
+const forbidden = /[\x00-\x1f\x7f-\x9f\ufffe\uffff\\]|\.(\/|$)/
+
+describeProvider(
+  'Azure Blob',
+  {
+    presign: true,
+    keyOrder: 'any',
+    prefix: 'literal',
+    folderMarkers: true,
+    contentType: 'as written',
+    cannotHold: {
+      'a backslash': 'Azure stores \\ as /',
+      'a line break': control,
+      'a control character': control,
+      'a dot segment': dots,
+      'a double dot segment': dots,
+      'only dots': dots,
+      'dots in a name': dot,
+    },
+    cannotPresign: {},
+    holds: (key) => !forbidden.test(key),
+  },
+  async () => {
+    const { open, put } = await placeOf(server)
+    return { base: '', open: (prefix = '') => open({ prefix }), put }
+  },
+)
+
+describe('Azure Blob: listing', () => {
+  test('3,500 keys take four requests', async () => {
+    const { provider, front, put } = await fronted(server)
+    await eachOf(
+      Array.from({ length: 3500 }, (_, n) => n),
+      (n) => put(`a/${n}.jpg`, ''),
+    )
+    const found = (await pages(provider)).flatMap(({ objects }) => objects)
+    expect(new Set(found.map(({ key }) => key)).size).toBe(3500)
+    expect(front.requests).toHaveLength(4)
+  })
+
+  test('what Data Lake keeps for a folder is no object, whether empty objects beside it are or not', async () => {
+    const { open, put } = await placeOf(server)
+    await put('dir', '', { hdi_isfolder: 'true' })
+    await put('dir2/', '', { Hdi_isfolder: 'true' })
+    await put('dir/empty', '')
+    await put('full', 'x', { hdi_isfolder: 'true' })
+    await put('tagged', '', { hdi_isfolder: 'false', other: 'true' })
+    const keys = async (recursive: boolean) => {
+      const { objects } = await (await open()).list({ cursor: null, limit: 100, recursive })
+      return objects.map(({ key }) => key).sort()
+    }
+    expect(await keys(true)).toEqual(['dir/empty', 'dir2/', 'full', 'tagged'])
+    expect(await keys(false)).toEqual(['full', 'tagged'])
+  })
+
+  test.for(['a+b/', 'a%20b/', 'a&b=c/', 'é 🙂/', `'"<>/`, '#?/', '/', 'a b'])(
+    'the prefix "%s" is literal',
+    async (prefix) => {
+      const { open } = await placeOf(server, { [`${prefix}x`]: '', 'other/x': '', b: '' })
+      const provider = await open({ prefix })
+      for (const recursive of [true, prefix === 'a b']) {
+        const { objects } = await provider.list({ cursor: null, limit: 9, recursive })
+        expect(objects.map(({ key }) => key)).toEqual([`${prefix}x`])
+      }
+    },
+  )
+
+  test('a page full of characters that XML must escape is read whole', async () => {
+    const { open, put } = await placeOf(server)
+    const names = Array.from({ length: 1000 }, (_, n) => `${`&<>"'`.repeat(40)}${n}`)
+    await eachOf(names, (name) => put(name, ''))
+    const { objects } = await (await open()).list({ cursor: null, limit: 1000, recursive: true })
+    expect(objects.map(({ key }) => key).sort()).toEqual(names.sort())
+  })
+
+  test('a server that repeats its first page for ever is UNEXPECTED_ANSWER, not an endless listing', async () => {
+    const { front, provider } = await fronted(server)
+    const blob = '<Blob><Name>a</Name><Properties><Content-Length>1</Content-Length><Etag>e</Etag></Properties></Blob>'
+    const body = `<EnumerationResults><Blobs>${blob}</Blobs><NextMarker>again</NextMarker></EnumerationResults>`
+    front.fail({ times: Infinity, answer: { status: 200, headers: { 'content-type': 'application/xml' }, body } })
+    const { cursor } = await provider.list({ cursor: null, limit: 1, recursive: true })
+    const next = provider.list({ cursor, limit: 1, recursive: true })
+    await expect(next).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' })
+  })
+})
+
+describe('Azure Blob: reading', () => {
+  test('bytes come as they are stored, compressed ones too', async () => {
+    const { client, open } = await placeOf(server)
+    const bytes = gzipSync('hello '.repeat(1000))
+    const blobHTTPHeaders = { blobContentEncoding: 'gzip', blobContentType: 'text/plain' }
+    await client.getBlockBlobClient('a.gz').upload(bytes, bytes.length, { blobHTTPHeaders })
+    const { body, length } = await (await open()).read('a.gz')
+    expect(length).toBe(bytes.length)
+    expect((await buffer(body)).equals(bytes)).toBe(true)
+  })
+
+  test('the end of an object takes one request more, and is refused when the object changes in between', async () => {
+    const { front, provider, put } = await fronted(server, { a: '0123456789' })
+    expect(await text((await provider.read('a', { range: { suffix: 3 } })).body)).toBe('789')
+    expect(front.requests.map((request) => request.split(' ')[0])).toEqual(['HEAD', 'GET'])
+    const busy = { status: 503, code: 'ServerBusy', headers: { 'retry-after': '1' } }
+    const held = front.fail({ match: ({ method }) => method === 'GET', ...busy })
+    const reading = provider.read('a', { range: { suffix: 3 } })
+    await Promise.all([
+      expect(reading).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' }),
+      held.met.then(() => put('a', 'another text')),
+    ])
+  })
+})
+
+describe('Azure Blob: keys that no URL can name', () => {
+  test.for(['', '.', '..', '../other/secret', 'a/../../other/secret', './a', 'a/./b', 'a\\b', '..\\other'])(
+    '"%s" is nothing, and never another object',
+    async (key) => {
+      const { provider, front } = await fronted(server, { a: 'kept', 'a/b': 'kept' })
+      await expect(provider.read(key)).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+      await expect(provider.write(key, Buffer.from('x'))).rejects.toMatchObject({ code: 'DENIED' })
+      await expect(provider.presign!(key, { ttlSeconds: 60 })).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+      await provider.remove(key)
+      expect(front.requests).toEqual([])
+    },
+  )
+})
+
+describe('Azure Blob: removing', () => {
+  test('an object goes with its snapshots', async () => {
+    const { client, open } = await placeOf(server, { a: 'x' })
+    await client.getBlobClient('a').createSnapshot()
+    const provider = await open()
+    await provider.remove('a')
+    await expect(provider.read('a')).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+  })
+})
+
+describe('Azure Blob: the form', () => {
+  const key = { accountKey: Buffer.from('key').toString('base64') }
+  const sas = { sasToken: '?sv=2020-12-06&sig=abc%3D' }
+  const principal = { tenantId: 'tenant', clientId: 'client' }
+  const secret = { clientSecret: 'secret' }
+  const faults = (place: object, secrets: object) =>
+    azureBlob.crossCheck!(
+      azureBlob.location.parse({ account: 'account', container: 'container', ...place }),
+      azureBlob.secrets.parse(secrets),
+    ).map((fault) => fault.path)
+
+  test.for<[object, object, string[]]>([
+    [{}, {}, []],
+    [{}, key, []],
+    [{}, sas, []],
+    [{ anonymous: true }, {}, []],
+    [principal, secret, []],
+    [{}, { ...key, ...sas }, ['sasToken']],
+    [{ anonymous: true }, key, ['anonymous']],
+    [principal, { ...sas, ...secret }, ['clientSecret']],
+    [principal, {}, ['clientSecret']],
+    [{ clientId: 'client' }, {}, ['clientSecret']],
+    [{ tenantId: 'tenant' }, secret, ['clientId']],
+    [{}, secret, ['tenantId', 'clientId']],
+    [principal, key, ['tenantId', 'clientId']],
+    [{ endpoint: 'http://emulator:10000/account' }, key, []],
+    [{ endpoint: 'http://emulator:10000/account' }, {}, ['endpoint']],
+    [{ ...principal, endpoint: 'http://emulator:10000/account' }, secret, ['endpoint']],
+    [{ endpoint: 'http://127.0.0.1:10000/account/' }, key, []],
+    [{ endpoint: 'http://127.0.0.1:10000' }, key, ['endpoint']],
+    [{ endpoint: 'http://localhost:10000/devstoreaccount1' }, key, ['endpoint']],
+  ])('%o with %o has faults at %o', ([place, secrets, paths]) => {
+    expect(faults(place, secrets)).toEqual(paths)
+  })
+
+  test.for([
+    { accountKey: 'not base64!' },
+    { accountKey: 'abcde' },
+    { accountKey: 'DefaultEndpointsProtocol=https;AccountName=a;AccountKey=abcd' },
+    { sasToken: 'https://account.blob.core.windows.net/?sig=abc' },
+    { sasToken: 'sv=2020-12-06' },
+  ])('the secret %o is refused, without repeating it', (secrets) => {
+    const { error } = azureBlob.secrets.safeParse(secrets)
+    expect(error?.issues.map((issue) => issue.path)).toEqual([Object.keys(secrets)])
+    expect(error!.message).not.toContain(Object.values(secrets)[0])
+  })
+
+  test.for([
+    { account: 'My-Account' },
+    { container: 'Upper' },
+    { container: 'a--b' },
+    { container: 'ab' },
+    { container: 'folder/sub' },
+    { endpoint: 'ftp://example.com' },
+    { endpoint: 'https://account.blob.core.windows.net/?sv=1&sig=abc' },
+    { endpoint: 'https://user:password@example.com' },
+    { tenantId: 'a/b' },
+  ])('the location %o is refused', (wrong) => {
+    const { error } = azureBlob.location.safeParse({ account: 'account', container: 'container', ...wrong })
+    expect(error?.issues.map((issue) => issue.path)).toEqual([Object.keys(wrong)])
+  })
+
+  test('the place tells accounts apart, and spells an endpoint one way', () => {
+    const place = (more: object) =>
+      azureBlob.place(azureBlob.location.parse({ account: 'one', container: 'container', prefix: 'p/', ...more }))
+    const endpoint = 'https://one.blob.core.windows.net'
+    expect(place({})).toEqual({ endpoint, bucket: 'container', prefix: 'p/' })
+    expect(place({ endpoint: `${endpoint}/` })).toEqual(place({}))
+    expect(place({ account: 'two' }).endpoint).not.toBe(endpoint)
+  })
+})

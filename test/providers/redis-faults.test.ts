@@ -1,0 +1,335 @@
+import { createServer } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
+import { buffer, text } from 'node:stream/consumers'
+import { inspect } from 'node:util'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import type { Provider } from '../../src/providers/provider.ts'
+import type { RedisCommand, RedisFault } from '../support/redis-small.ts'
+import { allKeys, open, served } from './redis-place.ts'
+
+const firstPage = { cursor: null, limit: 10, recursive: true }
+const called =
+  (...names: string[]) =>
+  ({ name }: RedisCommand) =>
+    names.includes(name)
+const data = called('scan', 'getrange', 'set', 'del')
+
+// Pauses before another try are a random part of a backoff.
+beforeEach(() => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.01)
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+})
+
+describe('Redis: what a failing connection is called', () => {
+  test('a port where nothing listens is CONNECTION_REFUSED', async () => {
+    const { server, host, port } = await served()
+    const provider = await open({ host, port })
+    await server.stop()
+    await expect(provider.check()).rejects.toMatchObject({ code: 'CONNECTION_REFUSED', retryable: true })
+  })
+
+  test('a host name without an address is UNRESOLVABLE_HOST', async () => {
+    const provider = await open({ host: 'no-such-host.invalid' })
+    await expect(provider.check()).rejects.toMatchObject({ code: 'UNRESOLVABLE_HOST' })
+  })
+
+  test('a website is CONSOLE_URL', async () => {
+    const website = createServer((_request, response) => response.end('<html></html>'))
+    await new Promise<void>((done) => website.listen(0, '127.0.0.1', done))
+    onTestFinished(() => void website.close())
+    const provider = await open({ host: '127.0.0.1', port: (website.address() as AddressInfo).port })
+    await expect(provider.check()).rejects.toMatchObject({ code: 'CONSOLE_URL' })
+  })
+
+  test.for([
+    { what: 'a TLS alert', raw: '\x15\x03\x01\x00\x02\x02\x46', code: 'TLS_FAILED' },
+    { what: 'the banner of another service', raw: '220 mail.example.com ready\r\n', code: 'UNEXPECTED_ANSWER' },
+  ])('$what is $code', async ({ raw, code }) => {
+    const { server, provider } = await served()
+    server.fail({ raw })
+    await expect(provider.check()).rejects.toMatchObject({ code })
+  })
+
+  test('a server that says nothing is TIMEOUT', async () => {
+    const { server, provider } = await served()
+    const { setTimeout } = Socket.prototype
+    vi.spyOn(Socket.prototype, 'setTimeout').mockImplementation(function (this: Socket, ms, act) {
+      return setTimeout.call(this, ms / 1000, act)
+    })
+    const held = server.fail({ match: called('scan'), hold: true })
+    await expect(provider.check()).rejects.toMatchObject({ code: 'TIMEOUT', retryable: true })
+    await held.closed
+  })
+
+  test.for(['cluster', 'sentinel'] as const)('a server in mode %s is REDIS_CLUSTER', async (mode) => {
+    const { provider } = await served({ mode })
+    const fault = { code: 'REDIS_CLUSTER', retryable: false }
+    await expect(provider.check()).rejects.toMatchObject(fault)
+    await expect(provider.list(firstPage)).rejects.toMatchObject(fault)
+  })
+
+  test.for<{ error: string; code: string }>([
+    { error: 'NOPERM No permissions to access a key', code: 'DENIED' },
+    { error: "READONLY You can't write against a read only replica.", code: 'DENIED' },
+    { error: 'MOVED 3999 127.0.0.1:6381', code: 'REDIS_CLUSTER' },
+    { error: "CROSSSLOT Keys in request don't hash to the same slot", code: 'REDIS_CLUSTER' },
+    { error: 'ERR something else', code: 'UNEXPECTED_ANSWER' },
+  ])('the answer "$error" is $code, at once', async ({ error, code }) => {
+    const { server, provider } = await served()
+    const fault = server.fail({ match: data, error, times: Infinity })
+    await expect(provider.check()).rejects.toMatchObject({ code })
+    await expect(provider.read('a')).rejects.toMatchObject({ code })
+    await expect(provider.write('a', Buffer.from('x'))).rejects.toMatchObject({ code })
+    await expect(provider.remove('a')).rejects.toMatchObject({ code })
+    expect(fault.hits).toBe(4)
+  })
+
+  test.for([
+    { error: 'ERR invalid password', says: 'does not accept the password' },
+    { error: "ERR wrong number of arguments for 'auth' command", says: 'knows no user names' },
+    { error: 'ERR Client sent AUTH, but no password is set', says: 'has no password' },
+  ])('"$error" of an older server is BAD_CREDENTIALS and $says', async ({ error, says }) => {
+    const { server, host, port } = await served()
+    server.fail({ match: called('auth'), error })
+    const provider = await open({ host, port, username: 'me' }, { password: 'secret' })
+    const fault = { code: 'BAD_CREDENTIALS', message: expect.stringContaining(says) }
+    await expect(provider.check()).rejects.toMatchObject(fault)
+  })
+})
+
+describe('Redis: secrets', () => {
+  test('neither password nor value stands in an error, however deep one looks', async () => {
+    const { server, host, port, provider } = await served()
+    server.fail({ match: called('auth'), error: "ERR unknown command 'AUTH', with args beginning with: 'hunter2'" })
+    const refused = await open({ host, port }, { password: 'hunter2' })
+    const denial = await refused.check().catch((error: unknown) => error)
+    server.fail({ match: called('set'), error: 'NOPERM No permissions to access a key' })
+    const failure = await provider.write('a', Buffer.from('private words')).catch((error: unknown) => error)
+    const seen = inspect([denial, failure], { depth: Infinity, showHidden: true })
+    expect(seen).toContain('unknown command')
+    expect(seen).toContain('NOPERM')
+    expect(seen).not.toContain('hunter2')
+    expect(seen).not.toContain(inspect(Buffer.from('private words')).slice(8, 40))
+  })
+})
+
+describe('Redis: transient faults', () => {
+  test.for<{ what: string; fault: RedisFault }>([
+    { what: 'LOADING', fault: { error: 'LOADING Redis is loading the dataset in memory' } },
+    { what: 'BUSY', fault: { error: 'BUSY Redis is busy running a script.' } },
+    { what: 'lost connection', fault: { drop: true } },
+  ])('one $what is not seen outside', async ({ fault }) => {
+    const { server, provider } = await served({ objects: { a: 'hello', large: 'x'.repeat(300_000) } })
+    const faults = ['scan', 'strlen', 'getrange', 'set', 'del', 'exists', 'exec'].map((name) =>
+      server.fail({ ...fault, match: called(name) }),
+    )
+    expect(await text((await provider.read('a')).body)).toBe('hello')
+    expect((await buffer((await provider.read('large')).body)).length).toBe(300_000)
+    await provider.write('b', Buffer.from('x'))
+    await provider.remove('b')
+    expect((await provider.list(firstPage)).objects).toHaveLength(2)
+    expect(faults.map(({ hits }) => hits)).toEqual([1, 1, 1, 1, 1, 1, 1])
+  })
+
+  test('one while the connection is opened is not seen outside', async () => {
+    const { server, host, port } = await served()
+    const faults = [server.fail({ match: called('info'), drop: true })]
+    faults.push(server.fail({ match: called('select'), error: 'LOADING Redis is loading the dataset in memory' }))
+    await (await open({ host, port, db: 1 })).check()
+    expect(faults.map(({ hits }) => hits)).toEqual([1, 1])
+  })
+
+  test.for<{ what: string; fault: RedisFault; code: string }>([
+    { what: 'LOADING', fault: { error: 'LOADING Redis is loading' }, code: 'UNREACHABLE' },
+    { what: 'CLUSTERDOWN', fault: { error: 'CLUSTERDOWN The cluster is down' }, code: 'UNREACHABLE' },
+    { what: 'MISCONF', fault: { error: 'MISCONF Errors writing to disk' }, code: 'UNREACHABLE' },
+    { what: 'a lost connection', fault: { drop: true }, code: 'UNREACHABLE' },
+    { what: 'BUSY', fault: { error: 'BUSY Redis is busy' }, code: 'THROTTLED' },
+    { what: 'OOM', fault: { error: 'OOM command not allowed' }, code: 'THROTTLED' },
+    { what: 'no room', fault: { error: 'ERR max number of clients reached' }, code: 'THROTTLED' },
+  ])('$what without end is $code after some tries', async ({ fault, code }) => {
+    const { server, provider } = await served()
+    const endless = server.fail({ ...fault, match: called('set'), times: Infinity })
+    await expect(provider.write('a', Buffer.from('x'))).rejects.toMatchObject({ code, retryable: true })
+    expect(endless.hits).toBe(4)
+  })
+
+  test('a hundred calls to a server that hangs up share a few attempts to connect', async () => {
+    const { server, host, port } = await served()
+    server.fail({ match: called('info'), drop: true, times: Infinity })
+    const provider = await open({ host, port })
+    const calls = Array.from({ length: 100 }, (_, n) => provider.read(`${n}`))
+    for (const { status, reason } of (await Promise.allSettled(calls)) as PromiseRejectedResult[]) {
+      expect([status, reason.code]).toEqual(['rejected', 'UNREACHABLE'])
+    }
+    expect(server.connections).toBe(4)
+  })
+
+  test('a hundred calls at once share one connection, and so do those after it was lost', async () => {
+    const { server, provider } = await served({ objects: { a: 'hello' } })
+    const read = async () => text((await provider.read('a')).body)
+    for (const connections of [1, 2]) {
+      const bodies = await Promise.all(Array.from({ length: 100 }, read))
+      expect(new Set(bodies)).toEqual(new Set(['hello']))
+      expect(server.connections).toBe(connections)
+      server.restart()
+    }
+  })
+
+  test('the database is the right one again after a connection was lost', async () => {
+    const { server, host, port, provider } = await served({ objects: { a: 'in database 0' } })
+    const other = await open({ host, port, db: 3 })
+    await other.write('a', Buffer.from('in database 3'))
+    server.restart()
+    expect(await text((await other.read('a')).body)).toBe('in database 3')
+    expect(await text((await provider.read('a')).body)).toBe('in database 0')
+  })
+})
+
+describe('Redis: SCAN', () => {
+  const many = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`${n}`, '']))
+
+  test('keys that SCAN gives twice are listed once in a page', async () => {
+    const { provider } = await served({ objects: many, doubles: true })
+    const found = new Set<string>()
+    let cursor: string | null = null
+    do {
+      const page = await provider.list({ cursor, limit: 20, recursive: true })
+      const keys = page.objects.map((object) => object.key)
+      expect(new Set(keys).size).toBe(keys.length)
+      for (const key of keys) found.add(key)
+      cursor = page.cursor
+    } while (cursor !== null)
+    expect(found).toEqual(new Set(Object.keys(many)))
+  })
+
+  test('a listing that a restart of the server interrupts starts over, since keys have another order then', async () => {
+    const { server, provider } = await served({ objects: many })
+    const first = await provider.list({ cursor: null, limit: 200, recursive: true })
+    server.restart()
+    const keys = first.objects.map((object) => object.key)
+    for (let { cursor } = first; cursor !== null; ) {
+      const page = await provider.list({ cursor, limit: 200, recursive: true })
+      keys.push(...page.objects.map((object) => object.key))
+      cursor = page.cursor
+    }
+    expect(new Set(keys)).toEqual(new Set(Object.keys(many)))
+    expect(keys.length).toBeGreaterThan(300)
+  })
+
+  test('a page that few keys match is filled by further steps', async () => {
+    const { server, host, port, provider } = await served({ objects: many })
+    await provider.write('rare/1', Buffer.from(''))
+    await provider.write('rare/2', Buffer.from(''))
+    server.counts.scan = 0
+    const rare = await open({ host, port, path: 'rare/' })
+    expect((await allKeys(rare, 10)).sort()).toEqual(['rare/1', 'rare/2'])
+    expect(server.counts.scan).toBe(3)
+  })
+
+  test('a page takes one round trip for the keys and one for their sizes', async () => {
+    const { server, host, port } = await served({ objects: many })
+    const provider = await open({ host, port })
+    await provider.check()
+    const seen: string[] = []
+    server.fail({ match: ({ name }) => seen.push(name) < 0, error: '' })
+    await provider.list({ cursor: null, limit: 1000, recursive: true })
+    expect([seen[0], new Set(seen.slice(1)), seen.length]).toEqual(['scan', new Set(['strlen']), 301])
+  })
+
+  test('a key that the user may not read is listed', async () => {
+    const { server, provider } = await served({ objects: { a: 'x', b: 'x' } })
+    const isA = ({ name, args }: RedisCommand) => name === 'strlen' && String(args[0]) === 'a'
+    server.fail({ match: isA, error: 'NOPERM No permissions to access a key' })
+    const { objects } = await provider.list(firstPage)
+    expect(Object.fromEntries(objects.map(({ key, size }) => [key, size]))).toEqual({ a: 0, b: 1 })
+  })
+})
+
+describe('Redis: giving up while waiting', () => {
+  const calls: { what: string; run: (provider: Provider, signal: AbortSignal) => Promise<unknown> }[] = [
+    { what: 'check', run: (provider, signal) => provider.check(signal) },
+    { what: 'list', run: (provider, signal) => provider.list({ ...firstPage, signal }) },
+    { what: 'read', run: (provider, signal) => provider.read('a', { signal }) },
+    { what: 'write', run: (provider, signal) => provider.write('a', Buffer.from('x'), { signal }) },
+    { what: 'remove', run: (provider, signal) => provider.remove('a', signal) },
+  ]
+
+  test.for([
+    ...calls.map((call) => ({ ...call, held: data, when: 'waits for an answer' })),
+    ...calls.map((call) => ({ ...call, held: called('info'), when: 'waits for the connection' })),
+  ])('an abort while $what $when ends it with the reason and closes the connection', async ({ run, held }) => {
+    const { server, host, port } = await served()
+    const provider = await open({ host, port })
+    const fault = server.fail({ match: held, hold: true })
+    const controller = new AbortController()
+    const reason = new Error('changed my mind')
+    await Promise.all([
+      expect(run(provider, controller.signal)).rejects.toBe(reason),
+      fault.met.then(() => controller.abort(reason)),
+      fault.closed,
+    ])
+    await provider.check()
+  })
+
+  test('an abort does not touch what others wait for on the same connection', async () => {
+    const { server, provider } = await served({ objects: { a: 'first', b: 'second' } })
+    const held = server.fail({ match: called('getrange'), hold: true })
+    const controller = new AbortController()
+    const reason = new Error('changed my mind')
+    const aborted = provider.read('a', { signal: controller.signal })
+    const other = provider.read('b')
+    await held.met
+    controller.abort(reason)
+    await expect(aborted).rejects.toBe(reason)
+    held.release()
+    expect(await text((await other).body)).toBe('second')
+    expect(server.connections).toBe(1)
+  })
+
+  test('an abort between two tries ends the waiting', async () => {
+    vi.mocked(Math.random).mockReturnValue(1e6)
+    const { server, provider } = await served()
+    const fault = server.fail({ match: called('scan'), error: 'LOADING Redis is loading' })
+    const controller = new AbortController()
+    const reason = new Error('changed my mind')
+    const waiting = provider.check(controller.signal)
+    await fault.met
+    controller.abort(reason)
+    await expect(waiting).rejects.toBe(reason)
+  })
+})
+
+describe('Redis: closing', () => {
+  test.for([
+    { when: 'while an answer is awaited', held: called('getrange') },
+    { when: 'while the connection is opened', held: called('info') },
+  ])('$when, ends the call and the socket', async ({ held }) => {
+    const { server, host, port } = await served()
+    const provider = await open({ host, port })
+    const fault = server.fail({ match: held, hold: true })
+    const reading = provider.read('a')
+    await fault.met
+    provider.close()
+    await expect(reading).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    await fault.closed
+    // Only the connection that put the objects there is left.
+    expect([server.connections, server.open]).toEqual([1, 0])
+  })
+
+  test('closes an idle connection, and one that was never opened does no harm', async () => {
+    const { server, provider, host, port } = await served()
+    await provider.check()
+    const fault = server.fail({ match: called('getrange'), hold: true })
+    const reading = provider.read('a').catch(() => 'ended')
+    await fault.met
+    provider.close()
+    expect(await reading).toBe('ended')
+    await fault.closed
+    const unused = await open({ host, port })
+    unused.close()
+    expect(server.connections).toBe(1)
+  })
+})
