@@ -49,10 +49,11 @@ export async function startEmbedded({
   const { folder, socketDir, password } = cluster
   const { lock, child } = await own(cluster, { dataDir, throwAway, signal })
   const pid = child?.pid ?? serverPid(folder)
+  const release = keepLock(cluster, lock)
   const onExit = () => tell(pid, 'SIGINT')
   process.once('exit', onExit)
   const stop = async () => {
-    await lock.end().catch(() => {})
+    await release()
     await stopServer(pid, child)
     process.off('exit', onExit)
     cluster.tidy({ data: throwAway })
@@ -108,6 +109,28 @@ async function takeLock(client: pg.Client): Promise<boolean> {
     return rows[0].mine
   } catch {
     return false
+  }
+}
+
+/** Takes the lock anew when its session ends, as all do when the server recovers from a crash. Returns what lets go of it. */
+function keepLock(cluster: Cluster, first: pg.Client): () => Promise<void> {
+  let lock = first
+  let released = false
+  const onEnd = async () => {
+    while (!released) {
+      const next = await connect(cluster)
+      if (next && (await takeLock(next))) {
+        lock = next.once('end', onEnd)
+        return released ? next.end() : undefined
+      }
+      await next?.end().catch(() => {})
+      await sleep(200, undefined, { ref: false })
+    }
+  }
+  lock.once('end', onEnd)
+  return async () => {
+    released = true
+    await lock.end().catch(() => {})
   }
 }
 

@@ -11,6 +11,7 @@ const StepNameRef = builder.enumType('CheckStepName', {
     OPEN: { description: 'The bucket or folder exists and may be listed.' },
     FIND_OBJECT: { description: 'There is at least one object under the prefix.' },
     READ_OBJECT: { description: 'One object can be read (import method TASKS).' },
+    WRITE_OBJECT: { description: 'A probe can be written and removed (direction EXPORT).' },
     PRESIGN: { description: 'A signed URL can be made and fetched.' },
   } satisfies Record<(typeof checkSteps)[number], { description: string }>,
 })

@@ -1,12 +1,12 @@
 import { NotFoundError, ValidationError } from '../errors.ts'
 import { ConnectionCheckError } from '../storages/check.ts'
-import { checkImportStorage, DuplicateStorageError, deleteStorage, saveImportStorage } from '../storages/save.ts'
+import { checkStorage, DuplicateStorageError, deleteStorage, saveImportStorage } from '../storages/save.ts'
 import { builder } from './builder.ts'
 import { CheckStepRef } from './check-step.ts'
 import { idOf } from './ids.ts'
 import { locationInput, StorageLocationInputRef } from './location.ts'
 import { ImportStorageRef } from './refs.ts'
-import { ImportMethodRef } from './storage.ts'
+import { ImportMethodRef, StorageDirectionRef } from './storage.ts'
 
 interface SettingsInput {
   location?: Record<string, unknown> | null | undefined
@@ -72,6 +72,11 @@ const CheckStorageInput = builder.inputType('CheckStorageInput', {
   fields: (t) => ({
     id: t.id({ description: 'Global id of a stored storage.' }),
     projectId: t.id({ description: 'Global id of the project that a candidate is meant for.' }),
+    direction: t.field({
+      type: StorageDirectionRef,
+      description:
+        'What the place is meant for. IMPORT is read; to EXPORT an object is written and removed. Default: IMPORT.',
+    }),
     location: t.field({ type: StorageLocationInputRef, description: 'Where the objects are.' }),
     importMethod: t.field({ type: ImportMethodRef, description: 'What an object is.' }),
     regexFilter: t.string({ description: 'Only keys that match from their start (RE2 syntax).' }),
@@ -81,7 +86,7 @@ const CheckStorageInput = builder.inputType('CheckStorageInput', {
 })
 
 const StorageCheckRef = builder
-  .objectRef<{ steps: Awaited<ReturnType<typeof checkImportStorage>> }>('StorageCheck')
+  .objectRef<{ steps: Awaited<ReturnType<typeof checkStorage>> }>('StorageCheck')
   .implement({
     description: 'The outcome of a connection check.',
     fields: (t) => ({
@@ -130,12 +135,12 @@ builder.mutationFields((t) => ({
       dataField: { name: 'check', description: 'What the check found.' },
     },
     args: { input: t.arg({ type: CheckStorageInput, required: true, description: 'What to try.' }) },
-    resolve: async (_root, { input: { id, projectId, ...settings } }, { storages }) => {
+    resolve: async (_root, { input: { id, projectId, direction, ...settings } }, { storages }) => {
       if (!id === !projectId) {
         throw new ValidationError([{ path: 'input', message: 'name either id or projectId' }])
       }
       const target = id ? { id: idOf('ImportStorage', id) } : { project: idOf('Project', projectId!) }
-      return { steps: await checkImportStorage(storages, target, settingsOf(settings)) }
+      return { steps: await checkStorage(storages, target, settingsOf(settings), direction ?? 'IMPORT') }
     },
   }),
   deleteStorage: t.field({

@@ -26,7 +26,7 @@ export const StorageStatusRef = builder.enumType('StorageStatus', {
   ) as Record<keyof typeof statusWords, { description: string }>,
 })
 
-const StorageDirectionRef = builder.enumType('StorageDirection', {
+export const StorageDirectionRef = builder.enumType('StorageDirection', {
   description: 'Which way data goes.',
   values: {
     IMPORT: { description: 'Tasks come from it.' },

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
-import type { FieldError, SluiceError } from '../errors.ts'
+import type { ErrorCode, FieldError, SluiceError } from '../errors.ts'
 
 /** What a listing tells about one object. */
 export interface ObjectInfo {
@@ -106,6 +106,8 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   crossCheck?(location: z.infer<Location>, secrets: z.infer<Secrets>): FieldError[]
   /** Why nothing may be exported to this place; undefined when it may. Absent where every place may be a target. */
   refuseTarget?(location: z.infer<Location>): SluiceError | undefined
+  /** What a person can do about a fault, where this kind knows better than the general advice. */
+  hints?: Partial<Record<ErrorCode, string>>
   /** The address of the place without its prefix, and the prefix: what tells whether two storages are the same or overlap. */
   place(location: z.infer<Location>): { endpoint: string; bucket: string; prefix: string }
   /** Opens the place. Loads the SDK at the first call. Does not reach out: faults of the network show in the first method. */

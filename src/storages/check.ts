@@ -1,5 +1,8 @@
+import { randomUUID } from 'node:crypto'
+import type { StorageDirection } from '../entities/storage.ts'
 import { describeError, type ErrorCode, errorTable, SluiceError } from '../errors.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
+import type { ProviderName } from '../providers/registry.ts'
 import { hintFor } from './hints.ts'
 
 /** The steps of a check, in their order. */
@@ -10,6 +13,7 @@ export const checkSteps = [
   'OPEN',
   'FIND_OBJECT',
   'READ_OBJECT',
+  'WRITE_OBJECT',
   'PRESIGN',
 ] as const
 export type CheckStepName = (typeof checkSteps)[number]
@@ -38,6 +42,11 @@ export class ConnectionCheckError extends SluiceError {
 
 /** What the check wants to know of a storage besides its place. */
 export interface CheckSubject {
+  /** A target is written to, not read: it needs no object, and a probe is written and removed. */
+  direction: StorageDirection
+  /** What the keys of a target start with. */
+  prefix: string
+  provider: ProviderName
   /** Opens the place; faults of the configuration are thrown here. */
   open: () => Promise<Provider>
   takes: (key: string) => boolean
@@ -61,6 +70,7 @@ const stepOf: Partial<Record<ErrorCode, CheckStepName>> = {
   CONSOLE_URL: 'REACH',
   UNEXPECTED_ANSWER: 'REACH',
   BAD_CREDENTIALS: 'AUTHENTICATE',
+  CLOCK_SKEW: 'AUTHENTICATE',
 }
 
 /** Tries a connection step by step, up to the first fault; what comes behind it is SKIPPED. Stores nothing, looks at one page at most. */
@@ -68,7 +78,14 @@ export async function checkConnection(subject: CheckSubject): Promise<CheckStep[
   const steps: CheckStep[] = []
   const note = (name: CheckStepName, status: CheckStep['status'], message: string, since: number, code?: ErrorCode) => {
     const milliseconds = Math.round(performance.now() - since)
-    steps.push({ name, status, code: code ?? null, message, hint: code ? hintFor(code) : null, milliseconds })
+    steps.push({
+      name,
+      status,
+      code: code ?? null,
+      message,
+      hint: code ? hintFor(code, subject.provider) : null,
+      milliseconds,
+    })
   }
   const attempt = async <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => {
     const since = performance.now()
@@ -90,17 +107,7 @@ export async function checkConnection(subject: CheckSubject): Promise<CheckStep[
     const opened = await attempt('CONFIGURATION', 'The settings are complete.', subject.open)
     provider = opened
     await firstContact(opened, note)
-    const object = await attempt('FIND_OBJECT', 'There are objects to import.', (signal) =>
-      find(opened, subject, signal),
-    )
-    if (subject.readsTasks)
-      await attempt('READ_OBJECT', 'An object can be read.', (signal) => readOne(opened, object, signal))
-    const { presign } = opened
-    if (subject.presigns && presign && !subject.publicEndpoint) {
-      await attempt('PRESIGN', 'A signed URL can be fetched.', async (signal) =>
-        fetchSigned(await presign(object.key, { ttlSeconds: 60 }), signal),
-      )
-    }
+    await (subject.direction === 'IMPORT' ? trySource : tryTarget)(opened, subject, attempt)
   } catch (error) {
     if (!(error instanceof Failed)) throw error
   } finally {
@@ -111,6 +118,31 @@ export async function checkConnection(subject: CheckSubject): Promise<CheckStep[
     note(name, 'SKIPPED', 'Not needed, or not reached.', performance.now())
   }
   return steps.sort((a, b) => checkSteps.indexOf(a.name) - checkSteps.indexOf(b.name))
+}
+
+type Attempt = <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => Promise<T>
+
+async function trySource(provider: Provider, subject: CheckSubject, attempt: Attempt): Promise<void> {
+  const object = await attempt('FIND_OBJECT', 'There are objects to import.', (signal) =>
+    find(provider, subject, signal),
+  )
+  if (subject.readsTasks) {
+    await attempt('READ_OBJECT', 'An object can be read.', (signal) => readOne(provider, object, signal))
+  }
+  const { presign } = provider
+  if (subject.presigns && presign && !subject.publicEndpoint) {
+    await attempt('PRESIGN', 'A signed URL can be fetched.', async (signal) =>
+      fetchSigned(await presign(object.key, { ttlSeconds: 60 }), signal),
+    )
+  }
+}
+
+async function tryTarget(provider: Provider, { prefix }: CheckSubject, attempt: Attempt): Promise<void> {
+  await attempt('WRITE_OBJECT', 'An object can be written and removed.', async (signal) => {
+    const key = `${prefix}${prefix === '' || prefix.endsWith('/') ? '' : '/'}.sluice-probe-${randomUUID()}`
+    await provider.write(key, Buffer.from('{}'), { contentType: 'application/json', signal })
+    await provider.remove(key, signal)
+  })
 }
 
 class Failed extends Error {}

@@ -1,9 +1,11 @@
 import type { ErrorCode } from '../errors.ts'
+import type { ProviderKind } from '../providers/provider.ts'
+import { type ProviderName, providers } from '../providers/registry.ts'
 
 const hints: Partial<Record<ErrorCode, string>> = {
-  BAD_CREDENTIALS: 'Copy the access key id and the secret again; with temporary keys add the session token.',
-  DENIED: 'Grant s3:ListBucket on the bucket and s3:GetObject on its objects to this key.',
-  NO_SUCH_BUCKET: 'Check the spelling of the bucket, and the endpoint if the service is not AWS.',
+  BAD_CREDENTIALS: 'Copy the credentials again; take care of spaces at their ends.',
+  DENIED: 'Let these credentials list the place and read its objects; for exports also write and delete them.',
+  NO_SUCH_BUCKET: 'Check the spelling of the bucket, and the endpoint if there is one.',
   WRONG_REGION: 'Set the region of the bucket, or AUTO.',
   EMPTY_PREFIX:
     'Check the prefix: it is taken literally, and upper and lower case differ. To connect it anyway, skip the check.',
@@ -12,15 +14,17 @@ const hints: Partial<Record<ErrorCode, string>> = {
   TLS_FAILED: 'Check that the endpoint speaks https and that its certificate is valid and trusted.',
   TIMEOUT: 'Check that a firewall does not drop the connection.',
   UNREACHABLE: 'Try again; if it stays so, look at the state of the storage service.',
-  CONSOLE_URL:
-    'Use the URL of the S3 API, not the page on which you manage buckets. MinIO: often port 9000 instead of 9001.',
+  CONSOLE_URL: 'Use the URL of the API, not of the page on which you manage the storage.',
+  CLOCK_SKEW: 'Set the clock of the machine that the server runs on.',
+  THROTTLED: 'Try again in a minute; if it stays so, raise the limits of the storage.',
   LOCAL_FILES_DISABLED: 'Start the server with LOCAL_FILES_ROOT set to a folder.',
   LOCAL_PATH_OUTSIDE_ROOT: 'Choose a folder inside LOCAL_FILES_ROOT; a symbolic link must not lead out of it.',
   LOCAL_PATH_IS_ROOT: 'Make a folder inside LOCAL_FILES_ROOT for this storage.',
   LOCAL_PATH_MISSING: 'Create the folder on the machine the server runs on.',
 }
 
-/** What a person can do about a fault; null where there is nothing to say. */
-export function hintFor(code: ErrorCode): string | null {
-  return hints[code] ?? null
+/** What a person can do about a fault of this kind of storage; null where there is nothing to say. */
+export function hintFor(code: ErrorCode, provider: ProviderName): string | null {
+  const { hints: own }: ProviderKind = providers[provider]
+  return own?.[code] ?? hints[code] ?? null
 }

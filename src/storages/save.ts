@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { type Connect, sealSecrets, unsealSecrets } from '../connect.ts'
 import { ProjectEntity } from '../entities/project.ts'
-import { type ImportMethod, type Storage, StorageEntity } from '../entities/storage.ts'
+import { type ImportMethod, type Storage, type StorageDirection, StorageEntity } from '../entities/storage.ts'
 import { type FieldError, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import type { ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
@@ -83,13 +83,14 @@ export async function saveImportStorage(
   })
 }
 
-/** Checks a stored storage, a stored one with changes, or one that is only a candidate. Stores nothing. */
-export async function checkImportStorage(
+/** Checks a stored storage, a stored one with changes, or a candidate for either direction. Stores nothing. */
+export async function checkStorage(
   parts: StorageParts,
   target: { project: number } | { id: number },
   input: ImportStorageInput,
+  direction: StorageDirection = 'IMPORT',
 ): Promise<CheckStep[]> {
-  return checkDraft(parts, await draftStorage(parts, target, input))
+  return checkDraft(parts, await draftStorage(parts, target, input), direction)
 }
 
 /** Deletes a storage and its links; tasks stay. Number of tasks whose link is lost. With `dryRun` it only counts. */
@@ -197,10 +198,22 @@ function mergeSecrets(kind: ProviderKind, stored: Record<string, string>, given:
   return withoutNulls({ ...Object.fromEntries(kept), ...given })
 }
 
-async function checkDraft({ connect, keyFilter }: StorageParts, draft: Draft): Promise<CheckStep[]> {
-  const kind = providers[draft.provider as ProviderName]
+async function checkDraft(
+  { connect, keyFilter }: StorageParts,
+  draft: Draft,
+  direction: StorageDirection = 'IMPORT',
+): Promise<CheckStep[]> {
+  const provider = draft.provider as ProviderName
+  const kind: ProviderKind = providers[provider]
   const subject: CheckSubject = {
-    open: () => connect(draft),
+    provider,
+    direction,
+    prefix: kind.place(draft.location).prefix,
+    open: async () => {
+      const refused = direction === 'EXPORT' && kind.refuseTarget?.(draft.location)
+      if (refused) throw refused
+      return connect(draft)
+    },
     takes: keyFilter(draft.regexFilter),
     readsTasks: draft.importMethod === 'TASKS',
     recursive: draft.recursive,

@@ -93,7 +93,9 @@ export function openGcs(
         lastModified: new Date(item.updated),
       }))
       if (!answer.nextPageToken) return { objects, cursor: null }
-      const next = cursorBehind(objects.at(-1)?.key, answer.prefixes?.at(-1))
+      // Folders count for the limit; a server that gives them on top gives all of them, not only those up to the last object.
+      const lastFolder = objects.length < limit ? answer.prefixes?.at(-1) : undefined
+      const next = cursorBehind(objects.at(-1)?.key, lastFolder)
       if (from !== undefined && compareKeys(startOffset(next)!, from) <= 0) throw endless()
       return { objects, cursor: next }
     },
@@ -117,6 +119,12 @@ export function openGcs(
         streams: true,
         signal,
       })
+      const etag = etagOf(headers.get('x-goog-generation'))
+      // There are servers that do not heed the condition.
+      if (ifMatch && etag !== null && etag !== ifMatch) {
+        body.destroy()
+        throw new SluiceError('PRECONDITION_FAILED')
+      }
       const stored = headers.get('x-goog-stored-content-length')
       const length = Number(headers.get('content-length') ?? stored ?? 0)
       const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers.get('content-range') ?? '')
@@ -130,7 +138,7 @@ export function openGcs(
         length,
         size: part ? Number(part[3]) : length,
         ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
-        etag: etagOf(headers.get('x-goog-generation')),
+        etag,
         lastModified: modified === null ? null : new Date(modified),
         contentType: headers.get('content-type'),
       }

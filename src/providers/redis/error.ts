@@ -43,7 +43,8 @@ export function redisError(error: unknown, place: RedisLocation): SluiceError {
   const cause = (error as { previousErrors?: Error[] }).previousErrors?.[0] ?? (error as Error)
   // The client hangs the command with its arguments, values and passwords among them, on the errors it makes.
   for (const at of [error, cause]) delete (at as { command?: unknown }).command
-  const { name, message } = cause
+  const { name } = cause
+  const message = cause.message.replace(/^EXECABORT .* because of: /, '')
   if (name === 'ReplyError') {
     const [, code = 'UNEXPECTED_ANSWER', words] = replies.find(([begins]) => begins.test(message)) ?? []
     return new SluiceError(code, words?.(place, message), { cause })

@@ -1,4 +1,5 @@
 import { defineProvider } from '../provider.ts'
+import { hints } from './hints.ts'
 import { location, secrets } from './location.ts'
 
 /** Amazon S3 and services that speak its API. */
@@ -10,6 +11,7 @@ export const s3 = defineProvider({
   canPresign: true,
   location,
   secrets,
+  hints,
   supersedes: { accessKeyId: ['sessionToken'], secretAccessKey: ['sessionToken'] },
   crossCheck(place, { accessKeyId, secretAccessKey, sessionToken }) {
     const faults = []

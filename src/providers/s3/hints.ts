@@ -1,0 +1,12 @@
+import type { ErrorCode } from '../../errors.ts'
+
+/** What to do about faults of S3 (Amazon S3 user guide, "Policies and permissions"). */
+export const hints: Partial<Record<ErrorCode, string>> = {
+  BAD_CREDENTIALS: 'Copy the access key id and the secret again; with temporary keys add the session token.',
+  DENIED:
+    'Attach this policy to the key or role: {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":' +
+    '["s3:ListBucket","s3:GetObject"],"Resource":["arn:aws:s3:::BUCKET","arn:aws:s3:::BUCKET/*"]}]}. ' +
+    'Exports also need s3:PutObject and s3:DeleteObject.',
+  CONSOLE_URL:
+    'Use the URL of the S3 API, not the page on which you manage buckets. MinIO: often port 9000 instead of 9001.',
+}
