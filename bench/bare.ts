@@ -66,7 +66,7 @@ export async function bareGet(
 
 /** Writes the rows of an import and nothing else: no look for known keys, no counters, no events. */
 export interface BareInsert {
-  /** Adds a task and a link for each object, a commit for each page of 1,000. */
+  /** Adds a task and a link for each object to a new project and storage, with a commit for each page of 1,000. */
   insert(bucket: string, objects: Listed[]): Promise<void>
   close(): Promise<void>
 }
@@ -79,21 +79,16 @@ export async function openBareInsert(url: string): Promise<BareInsert> {
   const client = new pg.Client(connectionOf(own))
   client.on('error', () => {})
   await client.connect()
-  const { rows } = await client.query(
-    `with p as (insert into project (title) values ('bare') returning id)
-     insert into storage (project_id, direction, provider, location, fingerprint)
-     select id, 'IMPORT', 'S3', '{}', '' from p returning id, project_id`,
-  )
-  const { id: storage, project_id: project } = rows[0]
-  let inserted = 0
   return {
     async insert(bucket, objects) {
+      const { rows } = await client.query(place)
+      const { id: storage, project_id: project } = rows[0]
       for (let at = 0; at < objects.length; at += pageSize) {
         const page = objects.slice(at, at + pageSize)
         await client.query(statement, [
           storage,
           project,
-          inserted + at,
+          at,
           page.map(({ key }) => key),
           page.map(({ key }) => `{"file":"s3://${bucket}/${key}"}`),
           page.map(({ size }) => size),
@@ -101,11 +96,15 @@ export async function openBareInsert(url: string): Promise<BareInsert> {
           page.map(({ lastModified }) => lastModified?.toISOString() ?? null),
         ])
       }
-      inserted += objects.length
     },
     close: () => client.end(),
   }
 }
+
+const place = `
+with project as (insert into project (title) values ('bare') returning id)
+insert into storage (project_id, direction, provider, location, fingerprint)
+select id, 'IMPORT', 'S3', '{}', '' from project returning id, project_id`
 
 const statement = `
 with fresh as materialized (

@@ -19,7 +19,8 @@ export function networkError(error: unknown): SluiceError | undefined {
   for (const at of [error, (error as Error | undefined)?.cause]) {
     const { code, name } = (at ?? {}) as { code?: string; name?: string }
     const text = String(code ?? '')
-    if (/CERT|_TLS_|^ERR_SSL|SELF_SIGNED/.test(text)) return new SluiceError('TLS_FAILED', undefined, { cause: error })
+    if (/CERT|_TLS_|^ERR_SSL|SELF_SIGNED|UNABLE_TO_VERIFY/.test(text))
+      return new SluiceError('TLS_FAILED', undefined, { cause: error })
     const known = codes[text] ?? codes[name ?? '']
     if (known) return new SluiceError(known, undefined, { cause: error })
   }

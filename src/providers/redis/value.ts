@@ -51,11 +51,11 @@ export function bodyOf(
   value: { size: number; first: Buffer; start: number; end: number },
 ): Readable {
   const { size, first, start, end } = value
-  const gone = new AbortController()
   let at = start + first.length
+  let gone: AbortController | undefined
 
-  const nextSlice = async (): Promise<Buffer | null> => {
-    if (at > end) return null
+  const nextSlice = async (): Promise<Buffer> => {
+    gone ??= new AbortController()
     const last = Math.min(at + sliceBytes - 1, end)
     const slice = await connection
       .run(gone.signal, (redis) => look(redis, key, at, last))
@@ -70,13 +70,15 @@ export function bodyOf(
   const body = new Readable({
     highWaterMark: sliceBytes,
     read() {
-      nextSlice().then(
-        (bytes) => this.push(bytes),
-        (error) => this.destroy(error),
-      )
+      if (at > end) this.push(null)
+      else
+        nextSlice().then(
+          (bytes) => this.push(bytes),
+          (error) => this.destroy(error),
+        )
     },
     destroy(error, done) {
-      gone.abort(error ?? new Error('The body was closed.'))
+      gone?.abort(error ?? new Error('The body was closed.'))
       done(error)
     },
   })

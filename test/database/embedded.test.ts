@@ -1,0 +1,60 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { DataFolderInUse, type EmbeddedPostgres, startEmbedded } from '../../src/database/embedded.ts'
+import { query, until } from '../support/sql.ts'
+
+describe('the embedded PostgreSQL', () => {
+  let dataDir: string
+  beforeEach(() => {
+    dataDir = mkdtempSync(join(tmpdir(), 'sluice-embedded-'))
+  })
+  afterEach(() => rmSync(dataDir, { recursive: true, force: true }))
+
+  const postmaster = ({ folder }: EmbeddedPostgres) =>
+    Number(readFileSync(join(folder, 'postmaster.pid'), 'utf8').split('\n')[0])
+  const alive = (pid: number) => {
+    try {
+      return process.kill(pid, 0)
+    } catch {
+      return false
+    }
+  }
+
+  it('keeps its data from one start to the next, and its process ends with stop', async () => {
+    const first = await startEmbedded({ dataDir })
+    await query(first.url, 'create table kept as select 42 as n')
+    const pid = postmaster(first)
+    await first.stop()
+    expect(alive(pid)).toBe(false)
+    const second = await startEmbedded({ dataDir })
+    expect(await query(second.url, 'select n from kept')).toEqual([{ n: 42 }])
+    await second.stop()
+  })
+
+  it('says so when another owns the folder, and leaves that one alone', async () => {
+    const first = await startEmbedded({ dataDir, throwAway: true })
+    await expect(startEmbedded({ dataDir, throwAway: true })).rejects.toThrow(DataFolderInUse)
+    expect(await query(first.url, 'select 1 as one')).toEqual([{ one: 1 }])
+    await first.stop()
+  })
+
+  it('takes over a server that a killed process left behind', async () => {
+    const owner = fork(new URL('./embedded-owner.ts', import.meta.url), [dataDir], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    const [{ url }] = (await once(owner, 'message')) as [{ url: string }]
+    await query(url, 'create table kept as select 42 as n')
+    owner.kill('SIGKILL')
+    await once(owner, 'exit')
+    // Its session ends a moment after the process.
+    const next = await until(() => startEmbedded({ dataDir, throwAway: true }).catch(() => undefined))
+    expect(await query(next.url, 'select n from kept')).toEqual([{ n: 42 }])
+    const pid = postmaster(next)
+    await next.stop()
+    expect(alive(pid)).toBe(false)
+  })
+})

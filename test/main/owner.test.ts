@@ -1,0 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, it, onTestFinished, vi } from 'vitest'
+import { DataFolderInUse, startEmbedded } from '../../src/database/embedded.ts'
+import { query } from '../support/sql.ts'
+import { launch, postgresRuns, temporaryFolder } from './launch.ts'
+
+vi.setConfig({ testTimeout: 120_000 })
+
+function dataFolder(): string {
+  const folder = temporaryFolder()
+  onTestFinished(folder.remove)
+  return folder.path
+}
+
+it('a server whose sessions all ended is still refused to others', async () => {
+  const dataDir = dataFolder()
+  const server = await startEmbedded({ dataDir, throwAway: true })
+  onTestFinished(server.stop)
+  await query(server.url, 'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()')
+  const locks = `select 1 from pg_locks where locktype = 'advisory'`
+  while ((await query(server.url, locks)).length === 0) await sleep(10)
+  await expect(startEmbedded({ dataDir })).rejects.toThrow(DataFolderInUse)
+})
+
+it('two first starts at once on one folder: one runs, the other is refused', async () => {
+  const dataDir = dataFolder()
+  const both = [launch({ DATA_DIR: dataDir }), launch({ DATA_DIR: dataDir })]
+  const outcomes = await Promise.allSettled(both.map((server) => server.ready()))
+  expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected'])
+  const ends = await Promise.all(both.map((server) => server.end()))
+  expect(ends.map(({ code }) => code).toSorted()).toEqual([0, 75])
+  expect(postgresRuns(dataDir)).toBe(false)
+})

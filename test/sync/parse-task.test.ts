@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { parseTask } from '../../src/sync/parse-task.ts'
+
+const parse = (value: unknown) => parseTask(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)))
+const bare = { meta: null, allowSkip: true, predictions: [], annotations: [] }
+
+describe('reading a task', () => {
+  it.each(['{"text":"x"}', '{"data":"text"}', '{"data":[1]}', '{"data":null,"meta":{}}', '{}'])(
+    'takes %s as the data itself',
+    (text) => {
+      expect(parse(text)).toEqual({ ...bare, data: text })
+    },
+  )
+
+  it('takes an object in "data" as an envelope', () => {
+    expect(parse({ data: { a: 1 }, id: 7, whatever: true })).toEqual({ ...bare, data: '{"a":1}' })
+    expect(parse({ data: {}, meta: { x: 1 } }).meta).toBe('{"x":1}')
+    expect(parse({ data: {}, meta: 'no object' }).meta).toBeNull()
+  })
+
+  it.each([
+    [{ allowSkip: false }, false],
+    [{ allow_skip: false }, false],
+    [{ allowSkip: true, allow_skip: false }, true],
+    [{ allowSkip: 'no' }, true],
+    [{}, true],
+  ])('reads %j as allowSkip %s', (more, allowSkip) => {
+    expect(parse({ data: {}, ...more }).allowSkip).toBe(allowSkip)
+  })
+
+  it('reads labels, and leaves out what is not a number or a text', () => {
+    const { predictions, annotations } = parse({
+      data: {},
+      predictions: [
+        { result: [1], score: 0.25, model_version: 'v' },
+        { result: null, score: 'high', model_version: 3 },
+      ],
+      annotations: [
+        { result: [{ a: 1 }], id: 12, lead_time: 2, was_cancelled: true, unique_id: 'u' },
+        { result: [], id: 'a"b', lead_time: 'x', was_cancelled: 'yes' },
+      ],
+    })
+    expect(predictions).toEqual([
+      { result: '[1]', score: 0.25, modelVersion: 'v' },
+      { result: '[]', score: null, modelVersion: null },
+    ])
+    expect(annotations).toEqual([
+      { result: '[{"a":1}]', wasCancelled: true, leadTimeSeconds: 2, importId: '12' },
+      { result: '[]', wasCancelled: false, leadTimeSeconds: null, importId: 'a\\"b' },
+    ])
+  })
+
+  it('keeps an id that is a big number to the digit', () => {
+    const { annotations } = parse('{"data":{},"annotations":[{"result":[],"id":123456789012345678901}]}')
+    expect(annotations[0]?.importId).toBe('123456789012345678901')
+  })
+
+  it.each([
+    ['', 'NOT_JSON'],
+    ['{', 'NOT_JSON'],
+    ['[1]', 'NOT_A_TASK'],
+    ['null', 'NOT_A_TASK'],
+    ['3', 'NOT_A_TASK'],
+    ['12345678901234567890', 'NOT_A_TASK'],
+    ['"x"', 'NOT_A_TASK'],
+    ['{"predictions":[]}', 'ENVELOPE_WITHOUT_DATA'],
+    ['{"annotations":[],"text":"x"}', 'ENVELOPE_WITHOUT_DATA'],
+    ['{"data":"x","annotations":[]}', 'BAD_ENVELOPE'],
+    ['{"data":{},"annotations":{}}', 'BAD_ENVELOPE'],
+    ['{"data":{},"predictions":[1]}', 'BAD_ENVELOPE'],
+    ['{"data":{},"predictions":[{"score":1}]}', 'BAD_ENVELOPE'],
+  ])('refuses %s as %s', (text, code) => {
+    expect(() => parse(text)).toThrow(expect.objectContaining({ code }))
+  })
+
+  it('refuses bytes that are not UTF-8', () => {
+    expect(() => parseTask(Buffer.from([0x7b, 0xff, 0x7d]))).toThrow(
+      expect.objectContaining({ code: 'BINARY_IN_TASKS' }),
+    )
+  })
+})
