@@ -1,4 +1,5 @@
-import { createServer } from 'node:http'
+import { once } from 'node:events'
+import { createServer, get } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { inspect } from 'node:util'
@@ -10,6 +11,8 @@ import {
 } from '@azure/storage-blob'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { describeError } from '../../src/errors.ts'
+import { socketPool } from '../../src/providers/azure-blob/sockets.ts'
+import { networkError } from '../../src/providers/network-error.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { type AzureServer, startAzure } from '../support/azure.ts'
 import type { AzureFault } from '../support/azure-front.ts'
@@ -154,6 +157,19 @@ describe('Azure Blob: what a failing connection is called', () => {
     const since = performance.now()
     await expect(provider.check()).rejects.toMatchObject({ code: 'UNRESOLVABLE_HOST' })
     expect(performance.now() - since).toBeLessThan(5_000)
+  })
+
+  test('a host that takes up no connection is given up after five seconds', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const lookup = () => {}
+    const request = get('http://storage.invalid', { agent: socketPool('http://storage.invalid'), lookup })
+    const failed = once(request, 'error')
+    await once(request, 'socket')
+    vi.advanceTimersByTime(4_999)
+    expect(request.destroyed).toBe(false)
+    vi.advanceTimersByTime(1)
+    expect(networkError((await failed)[0])).toMatchObject({ code: 'TIMEOUT' })
   })
 
   test('TLS spoken to a plain HTTP port is TLS_FAILED', async () => {

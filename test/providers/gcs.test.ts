@@ -124,6 +124,24 @@ describe('GCS: listing', () => {
   )
 })
 
+describe('GCS: servers that are not quite like it', () => {
+  test('no object is lost where folders come on top of the limit, all on the first page', async () => {
+    const { provider } = await bucketOn(server, { objects: { a: '', 'b/c': '', d: '' } })
+    const items = [{ name: 'a', size: '0', generation: '1', updated: '2026-01-01T00:00:00Z' }]
+    const body = JSON.stringify({ items, prefixes: ['b/', 'z/'], nextPageToken: 'YQ==' })
+    const match = ({ operation }: GcsRequest) => operation === 'objects.list'
+    server.fail({ match, answer: { status: 200, headers: { 'content-type': 'application/json' }, body } })
+    expect(await allKeys(provider, { limit: 1, recursive: false })).toEqual(['a', 'd'])
+  })
+
+  test('a condition that the server does not heed is heeded', async () => {
+    const { provider } = await bucketOn(server)
+    const match = ({ operation }: GcsRequest) => operation === 'media'
+    server.fail({ match, answer: { status: 200, headers: { 'x-goog-generation': '2' }, body: 'changed' } })
+    await expect(provider.read('a', { ifMatch: '"1"' })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' })
+  })
+})
+
 describe('GCS: what is stored compressed', () => {
   test('comes as it is stored, with true lengths and ranges', async () => {
     const { bucket, provider } = await bucketOn(server)

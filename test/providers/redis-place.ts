@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
 import { redis } from '../../src/providers/redis/kind.ts'
+import type { RedisCommand } from '../support/redis-faults.ts'
 import { type SmallRedisOptions, startSmallRedis } from '../support/redis-small.ts'
 
 /** Opens a place as a storage does, its location and secrets checked by the schemas; closed after the test. */
@@ -36,3 +37,12 @@ export async function allKeys(provider: Provider, limit = 1000): Promise<string[
   } while (cursor !== null)
   return keys
 }
+
+/** What `list` takes for a page of few objects. */
+export const firstPage = { cursor: null, limit: 10, recursive: true }
+
+/** Matches commands of these names. */
+export const called =
+  (...names: string[]) =>
+  ({ name }: RedisCommand) =>
+    names.includes(name)

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
-import type { Fault } from '../support/s3-front.ts'
+import type { Fault, S3Request } from '../support/s3-front.ts'
 import { fronted, keyPair, open } from './s3-place.ts'
 
 let server: S3Server
@@ -87,6 +87,7 @@ describe('S3: what a failing connection is called', () => {
   test.for<{ answer: { status: number; code: string }; code: string }>([
     { answer: { status: 403, code: 'AccessDenied' }, code: 'DENIED' },
     { answer: { status: 403, code: 'SomethingOfTheirOwn' }, code: 'DENIED' },
+    { answer: { status: 403, code: 'InvalidObjectState' }, code: 'DENIED' },
     { answer: { status: 400, code: 'ExpiredToken' }, code: 'BAD_CREDENTIALS' },
     { answer: { status: 400, code: 'AuthorizationHeaderMalformed' }, code: 'WRONG_REGION' },
     { answer: { status: 301, code: 'PermanentRedirect' }, code: 'WRONG_REGION' },
@@ -97,6 +98,18 @@ describe('S3: what a failing connection is called', () => {
     await expect(provider.check()).rejects.toMatchObject({ code })
     await expect(provider.read('a')).rejects.toMatchObject({ code })
     await expect(provider.write('a', Buffer.from('x'))).rejects.toMatchObject({ code })
+  })
+})
+
+describe('S3: missing is not denied', () => {
+  test('each object is what its own answer says', async () => {
+    const { front, provider } = await fronted(server, { objects: { open: 'hello', secret: 'no' } })
+    front.fail({ times: Infinity, status: 403, code: 'AccessDenied', match: (request) => request.key === 'secret' })
+    expect(await text((await provider.read('open')).body)).toBe('hello')
+    await expect(provider.read('secret')).rejects.toMatchObject({ code: 'DENIED', retryable: false })
+    await expect(provider.read('nothing')).rejects.toMatchObject({ code: 'OBJECT_MISSING', retryable: false })
+    await expect(provider.write('secret', Buffer.from(''))).rejects.toMatchObject({ code: 'DENIED' })
+    await expect(provider.remove('secret')).rejects.toMatchObject({ code: 'DENIED' })
   })
 })
 
@@ -111,6 +124,7 @@ describe('S3: transient faults', () => {
 
   test.for<{ what: string; fault: Fault }>([
     { what: '503 SlowDown', fault: { status: 503, code: 'SlowDown' } },
+    { what: '429 TooManyRequests', fault: { status: 429, code: 'TooManyRequests' } },
     { what: '500 InternalError', fault: { status: 500, code: 'InternalError' } },
     { what: 'a reset connection', fault: { reset: true } },
   ])('one $what is not seen outside', async ({ fault }) => {
@@ -135,6 +149,42 @@ describe('S3: transient faults', () => {
     const endless = front.fail({ ...fault, times: Infinity })
     await expect(provider.check()).rejects.toMatchObject({ code, retryable: true })
     expect(endless.hits).toBe(4)
+  })
+
+  test.for([
+    { status: 503, code: 'SlowDown', baseMs: 1000 },
+    { status: 429, code: 'TooManyRequests', baseMs: 1000 },
+    { status: 500, code: 'InternalError', baseMs: 50 },
+  ])('after $status $code it is waited longer and longer before the next try', async ({ status, code, baseMs }) => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.05)
+    const { front, provider } = await fronted(server)
+    front.fail({ status, code, times: Infinity })
+    const fault = await provider.check().catch((error) => error)
+    const waited = fault.cause.$metadata.totalRetryDelay
+    expect(Math.abs(waited - 0.05 * (1 + 2 + 4) * baseMs)).toBeLessThan(5)
+  })
+
+  test('a burst of refusals is survived by all that are under way', async () => {
+    const { front, provider } = await fronted(server, { objects: { a: 'hello' } })
+    const isFirstTry = ({ headers }: S3Request) => String(headers['amz-sdk-request']).startsWith('attempt=1;')
+    const burst = front.fail({ status: 503, code: 'SlowDown', times: Infinity, match: isFirstTry })
+    const bodies = Array.from({ length: 60 }, async () => text((await provider.read('a')).body))
+    expect(new Set(await Promise.all(bodies))).toEqual(new Set(['hello']))
+    expect(burst.hits).toBe(60)
+  })
+
+  test('an abort does not wait for the next try', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.999)
+    const { front, provider } = await fronted(server)
+    const fault = front.fail({ status: 503, code: 'SlowDown', times: Infinity })
+    const controller = new AbortController()
+    const reason = new Error('changed my mind')
+    const waiting = provider.check(controller.signal)
+    const checked = expect(waiting).rejects.toBe(reason)
+    await fault.met
+    controller.abort(reason)
+    await checked
+    expect(fault.hits).toBe(1)
   })
 
   test('a body that is cut by the network fails instead of ending', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { s3Abilities } from '../../conform/abilities.ts'
 import { s3 } from '../../src/providers/s3/kind.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
 import { startFront } from '../support/s3-front.ts'
@@ -12,28 +13,14 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-const dots = 'URLs drop dot segments, in fetch as in browsers (RFC 3986 §5.2.4, WHATWG URL)'
-
-describeProvider(
-  'S3',
-  {
-    presign: true,
-    keyOrder: 'bytes',
-    prefix: 'literal',
-    folderMarkers: true,
-    contentType: 'as written',
-    cannotHold: {},
-    cannotPresign: { 'a dot segment': dots, 'a double dot segment': dots, 'only dots': dots },
-  },
-  async () => {
-    const { bucket, front } = await fronted(server)
-    return {
-      base: '',
-      open: (prefix = '') => open({ bucket, prefix, endpoint: front.endpoint }),
-      put: (key, body) => server.put(bucket, key, body),
-    }
-  },
-)
+describeProvider('S3', s3Abilities, async () => {
+  const { bucket, front } = await fronted(server)
+  return {
+    base: '',
+    open: (prefix = '') => open({ bucket, prefix, endpoint: front.endpoint }),
+    put: (key, body) => server.put(bucket, key, body),
+  }
+})
 
 describe('S3: listing', () => {
   test('3,500 keys take four requests', async () => {

@@ -1,11 +1,11 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BlobServiceClient, type ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob'
-import type { AzureReport } from './azure-process.ts'
+import type { AzureOrder, AzureReport } from './azure-process.ts'
 
 /** A running Azurite with one account. It checks account keys and SAS, and with `tls` bearer tokens, as Azure does. */
 export interface AzureServer {
@@ -13,8 +13,10 @@ export interface AzureServer {
   endpoint: string
   account: string
   accountKey: string
-  /** A client of the container, with the account key; made anew when it does not exist. */
-  createContainer(name: string, access?: 'container' | 'blob'): Promise<ContainerClient>
+  /** Makes a container; its client has the account key. */
+  createContainer(name: string): Promise<ContainerClient>
+  /** Makes many empty blobs at once. */
+  putMany(container: string, keys: [string, ...string[]]): Promise<void>
   /** Resolves when the process has ended; its blobs are gone with it. */
   stop(): Promise<void>
 }
@@ -37,24 +39,31 @@ export async function startAzure({ tls }: { tls?: { cert: string; key: string } 
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const ended = once(child, 'exit')
-  const [report] = (await Promise.race([
-    once(child, 'message'),
-    ended.then(([code]) => Promise.reject(new Error(`Azurite has ended with code ${code}.`))),
-  ])) as [AzureReport]
+  const { url } = (await nextReport(child, (report) => 'url' in report)) as { url: string }
   child.unref()
   child.channel?.unref()
 
-  const endpoint = `${report.url}/${account}`
+  const endpoint = `${url}/${account}`
   const credential = new StorageSharedKeyCredential(account, accountKey)
   const client = new BlobServiceClient(endpoint, credential)
+  let orders = 0
   return {
     endpoint,
     account,
     accountKey,
-    async createContainer(name, access) {
+    async createContainer(name) {
       const container = client.getContainerClient(name)
-      await container.create(access && { access })
+      await container.create()
       return container
+    },
+    async putMany(container, [from, ...to]) {
+      const id = ++orders
+      await client.getContainerClient(container).getBlockBlobClient(from).upload('', 0)
+      child.channel?.ref()
+      const done = nextReport(child, (report) => 'id' in report && report.id === id)
+      child.send({ id, container, from, to } satisfies AzureOrder)
+      await done
+      child.channel?.unref()
     },
     async stop() {
       child.ref()
@@ -63,4 +72,17 @@ export async function startAzure({ tls }: { tls?: { cert: string; key: string } 
       await rm(folder, { recursive: true })
     },
   }
+}
+
+/** The first message that fits. Rejects when the process ends first. */
+function nextReport(child: ChildProcess, fits: (report: AzureReport) => boolean): Promise<AzureReport> {
+  const { promise, resolve, reject } = Promise.withResolvers<AzureReport>()
+  const listen = (report: unknown) => fits(report as AzureReport) && settle(() => resolve(report as AzureReport))
+  const fail = (code: number | null) => settle(() => reject(new Error(`Azurite has ended with code ${code}.`)))
+  const settle = (then: () => void) => {
+    child.off('message', listen).off('exit', fail)
+    then()
+  }
+  child.on('message', listen).on('exit', fail)
+  return promise
 }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { createDatabase } from './redis-data.ts'
+import { type ArmedRedisFault, arm, type RedisCommand, type RedisFault, type SetRedisFault } from './redis-faults.ts'
 import { createCommandReader, encodeReply, type Reply } from './redis-wire.ts'
 
 /** A certificate for localhost and 127.0.0.1 that nobody has signed but itself, and its key; for tests only. */
@@ -30,32 +31,6 @@ export interface SmallRedisOptions extends RedisOptions {
   doubles?: boolean
 }
 
-/** A command as it arrived; its name in lower case. */
-export interface RedisCommand {
-  name: string
-  args: Buffer[]
-}
-
-/** What is done to commands that `match`, for the first `times` of them (default 1). `error` is a reply such as `LOADING …`. */
-export type RedisFault = { match?: (command: RedisCommand) => boolean; times?: number } & (
-  | { error: string }
-  | { raw: string }
-  | { drop: true }
-  | { hold: true }
-)
-
-/** A fault that was set. */
-export interface SetRedisFault {
-  /** How many commands it has met. */
-  readonly hits: number
-  /** Resolves when the first command has met it. */
-  readonly met: Promise<void>
-  /** Resolves when the client has closed a connection whose command met it. */
-  readonly closed: Promise<void>
-  /** Ends the fault; held commands go on. */
-  release(): void
-}
-
 export interface SmallRedis {
   host: string
   port: number
@@ -76,7 +51,7 @@ export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<
   const { databases = 16 } = options
   let runId = randomBytes(20).toString('hex')
   const data = Array.from({ length: databases }, () => createDatabase({ salt: () => runId }))
-  const faults: ReturnType<typeof arm>[] = []
+  const faults: ArmedRedisFault[] = []
   const counts: Record<string, number> = {}
   const sockets = new Set<Socket>()
   let connections = 0
@@ -88,10 +63,7 @@ export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<
     if (name === 'hello') return { error: 'NOPROTO unsupported protocol version' }
     if (client.user === undefined) return { error: 'NOAUTH Authentication required.' }
     const refusal = refusalOf(client, name)
-    if (refusal) {
-      if (client.queue) client.isBroken = true
-      return { error: refusal }
-    }
+    if (refusal) return { error: refuse(client, name, refusal) }
     if (name === 'multi') {
       client.queue = []
       return { status: 'OK' }
@@ -109,6 +81,14 @@ export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<
     if (!isKnown) return `ERR unknown command '${name}'`
     const isDenied = options.users?.[client.user!]?.denied.includes(name)
     return isDenied ? `NOPERM User ${client.user} has no permissions to run the '${name}' command` : undefined
+  }
+
+  /** As rejectCommand of server.c: a command that is refused breaks the transaction it belongs to; EXEC ends it. */
+  const refuse = (client: Client, name: string, error: string): string => {
+    if (client.queue) client.isBroken = true
+    if (name !== 'exec') return error
+    exec(client)
+    return `EXECABORT Transaction discarded because of: ${error}`
   }
 
   const exec = (client: Client): Reply => {
@@ -160,8 +140,7 @@ export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<
         }
         met.meet(socket)
         if ('error' in met.fault) {
-          if (client.queue) client.isBroken = true
-          send(socket, { error: met.fault.error })
+          send(socket, { error: refuse(client, command.name, met.fault.error) })
         } else if ('raw' in met.fault) socket.write(met.fault.raw)
         else if ('drop' in met.fault) socket.destroy()
         else {
@@ -247,34 +226,5 @@ function createClient(options: RedisOptions) {
       this.user = name
       return { status: 'OK' }
     },
-  }
-}
-
-function arm(fault: RedisFault) {
-  const state = { left: fault.times ?? 1, hits: 0 }
-  const met = Promise.withResolvers<void>()
-  const closed = Promise.withResolvers<void>()
-  const released = Promise.withResolvers<void>()
-  return {
-    fault,
-    state,
-    released: released.promise,
-    meet(socket: Socket) {
-      state.left--
-      state.hits++
-      socket.once('close', () => closed.resolve())
-      met.resolve()
-    },
-    handle: {
-      get hits() {
-        return state.hits
-      },
-      met: met.promise,
-      closed: closed.promise,
-      release() {
-        state.left = 0
-        released.resolve()
-      },
-    } satisfies SetRedisFault,
   }
 }

@@ -58,7 +58,8 @@ export interface Front {
 /**
  * Starts an HTTP proxy before the S3 API at `target`. With `credentials` (a list may grow while it runs) it checks every
  * signature as S3 does, by `clock` (milliseconds since 1970), which its answers carry too; the hash of a body is taken as
- * the client signed it. In requests to `<bucket>.<domain>` it takes the bucket from there.
+ * the client signed it. Requests to `<bucket>.<domain>` have
+ * their bucket there.
  */
 export async function startFront(options: {
   target: string
@@ -78,18 +79,17 @@ export async function startFront(options: {
     const refusal = credentials && refusalOf(request, { accepted: [credentials].flat(), now: clock() })
     if (refusal) return sendError(response, 403, ...refusal)
     const met = faults.find(({ fault, state }) => state.left > 0 && (fault.match?.(request) ?? true))
-    const path = request.inHost ? `/${request.bucket}${request.url}` : request.url
-    if (!met) return forward({ incoming, response, target, path, agent })
+    if (!met) return forward({ incoming, response, target, agent })
     met.meet(request, response)
     const { fault } = met
     if ('status' in fault) sendError(response, fault.status, fault.code, 'injected')
     else if ('answer' in fault) response.writeHead(fault.answer.status, fault.answer.headers).end(fault.answer.body)
     else if ('reset' in fault) incoming.socket.resetAndDestroy()
     else if ('cutAfterBytes' in fault) {
-      forward({ incoming, response, target, path, agent, cutAfterBytes: fault.cutAfterBytes })
+      forward({ incoming, response, target, agent, cutAfterBytes: fault.cutAfterBytes })
     } else {
       await met.released
-      forward({ incoming, response, target, path, agent })
+      forward({ incoming, response, target, agent })
     }
   })
   server.listen(0, '127.0.0.1')
@@ -161,14 +161,13 @@ function forward(options: {
   incoming: IncomingMessage
   response: ServerResponse
   target: string
-  path: string
   agent: Agent
   cutAfterBytes?: number
 }): void {
-  const { incoming, response, target, path, agent, cutAfterBytes } = options
+  const { incoming, response, target, agent, cutAfterBytes } = options
   const { hostname, port } = new URL(target)
-  // `path` is not parsed: a URL would drop `.` and `..` segments and doubled slashes.
-  const { method, headers } = incoming
+  // `path` is what the client sent: a parsed URL would drop `.` and `..` segments and doubled slashes.
+  const { method, url: path, headers } = incoming
   const upstream = sendRequest({ hostname, port, method, path, headers, agent }, (answer) => {
     response.writeHead(answer.statusCode!, answer.rawHeaders)
     answer.on('error', () => response.destroy())

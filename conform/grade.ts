@@ -1,0 +1,52 @@
+import { describeError, SluiceError } from '../src/errors.ts'
+import { groups } from '../test/providers/conformance/groups.ts'
+import { type Check, createWorld } from '../test/providers/conformance/world.ts'
+import { abilitiesOf } from './abilities.ts'
+import type { Order } from './arguments.ts'
+import type { Ground } from './ground.ts'
+
+/** What came of one check. */
+export interface Verdict {
+  subject: string
+  check: string
+  works: boolean
+  milliseconds: number
+  /** Why it does not work. */
+  reason?: string
+}
+
+/** Runs every check that servers of this kind are held to, one after another. Ends early when `signal` aborts. */
+export async function* grade(order: Order, ground: Ground, signal: AbortSignal): AsyncGenerator<Verdict> {
+  const { name, kind, readOnly, only } = order
+  const abilities = abilitiesOf(name, kind)
+  for (const { title, checks, readOnly: isReading } of groups) {
+    if (readOnly && !isReading) continue
+    for (const check of checks) {
+      if (signal.aborted) return
+      const words = `${title} ${check.name}`.toLowerCase()
+      const isAsked = only.length === 0 || only.some((text) => words.includes(text.toLowerCase()))
+      if (!isAsked || check.needs?.(abilities) === false) continue
+      const world = createWorld(abilities, ground.place)
+      const start = performance.now()
+      const reason = await faultOf(check, world)
+      world.end()
+      const milliseconds = Math.round(performance.now() - start)
+      yield { subject: title, check: check.name, works: reason === undefined, milliseconds, ...(reason && { reason }) }
+    }
+  }
+}
+
+async function faultOf(check: Check, world: ReturnType<typeof createWorld>): Promise<string | undefined> {
+  const seconds = check.slow ? 300 : 60
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`no end after ${seconds} s`)), seconds * 1000)
+  try {
+    await Promise.race([check.run(world), late.promise])
+    return undefined
+  } catch (error) {
+    const words = error instanceof SluiceError ? `${error.code}: ${describeError(error)}` : (error as Error).message
+    return words.replace(/\s+/g, ' ').trim()
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,72 @@
+import { SluiceError } from '../src/errors.ts'
+import { hintFor } from '../src/storages/hints.ts'
+import { type Order, readArguments, UsageError, usage } from './arguments.ts'
+import { grade, type Verdict } from './grade.ts'
+import { layGround } from './ground.ts'
+import { lineOf, redactor, summaryOf } from './report.ts'
+
+/** What the command needs of the process it runs in. */
+export interface Surroundings {
+  variables: Record<string, string | undefined>
+  write(line: string): void
+  signal?: AbortSignal
+}
+
+/**
+ * Grades a storage server by the checks that our own providers pass, and writes the table of what works. Resolves with the
+ * exit code: 0 when all works, 1 when something does not, 2 when nothing could be graded.
+ */
+export async function conform(argv: string[], { variables, write, signal }: Surroundings): Promise<number> {
+  let order: Order | undefined
+  try {
+    order = readArguments(argv, variables)
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    write(error.message)
+    return 2
+  }
+  if (!order) {
+    write(usage())
+    return 0
+  }
+  const redact = redactor(order.secrets)
+  return gradeAll(order, { write: (line) => write(redact(line)), signal: signal ?? new AbortController().signal })
+}
+
+async function gradeAll(order: Order, { write, signal }: { write(line: string): void; signal: AbortSignal }) {
+  const ground = await layGround(order)
+  try {
+    await ground.check()
+  } catch (error) {
+    ground.close()
+    const code = error instanceof SluiceError ? error.code : 'INTERNAL'
+    write(`Nothing can be graded. ${code}: ${(error as Error).message} ${hintFor(code, order.name) ?? ''}`.trim())
+    return 2
+  }
+  const verdicts: Verdict[] = []
+  try {
+    for await (const verdict of grade(order, ground, signal)) {
+      verdicts.push(verdict)
+      write(lineOf(verdict))
+    }
+  } finally {
+    await ground.clear().catch((error) => write(`What was written could not be removed: ${error.message}`))
+    ground.close()
+  }
+  const { grade: given, lines } = summaryOf(verdicts)
+  write('')
+  for (const line of lines) write(line)
+  if (signal.aborted) write('Stopped early.')
+  return given === 'A' && !signal.aborted ? 0 : 1
+}
+
+if (import.meta.main) {
+  const controller = new AbortController()
+  // The second one ends the process at once.
+  process.once('SIGINT', () => controller.abort())
+  process.exitCode = await conform(process.argv.slice(2), {
+    variables: process.env,
+    write: (line) => console.log(line),
+    signal: controller.signal,
+  })
+}

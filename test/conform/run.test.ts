@@ -1,0 +1,139 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { conform } from '../../conform/run.ts'
+import { fronted, keyPair, watch } from '../providers/s3-place.ts'
+import { type S3Server, startS3 } from '../support/s3.ts'
+
+let server: S3Server
+
+beforeAll(async () => {
+  server = await startS3()
+})
+afterAll(() => server.stop())
+
+const variables = {
+  CONFORM_ACCESS_KEY_ID: keyPair.accessKeyId,
+  CONFORM_SECRET_ACCESS_KEY: keyPair.secretAccessKey,
+}
+
+/** What the command writes about a bucket, and its exit code. */
+async function graded(
+  place: { endpoint: string; bucket: string },
+  argv: string[],
+  options: { variables?: Record<string, string>; signal?: AbortSignal; onLine?: (line: string) => void } = {},
+) {
+  const { onLine, ...surroundings } = options
+  const lines: string[] = []
+  const write = (line: string) => {
+    lines.push(line)
+    onLine?.(line)
+  }
+  const args = ['s3', '--endpoint', place.endpoint, '--bucket', place.bucket, ...argv]
+  const code = await conform(args, { variables, ...surroundings, write })
+  const verdicts = lines.filter((line) => /^(works|FAILS)/.test(line))
+  return { code, lines, verdicts, failing: verdicts.filter((line) => line.startsWith('FAILS')), text: lines.join('\n') }
+}
+
+async function keysIn(Bucket: string) {
+  const { Contents = [] } = await server.client.send(new ListObjectsV2Command({ Bucket }))
+  return Contents.map((object) => object.Key)
+}
+
+const quick = ['what is there', 'listing', 'reading', 'writing', 'giving up', 'signed URLs', 'opaque an']
+
+describe('npm run conform', () => {
+  test('says of a server that does everything that all works, and leaves the bucket as it was', async () => {
+    const { bucket, endpoint } = await fronted(server, { objects: { 'theirs.txt': 'not to be touched' } })
+    const only = quick.flatMap((text) => ['--only', text])
+    const { code, verdicts, failing, lines } = await graded({ bucket, endpoint }, only)
+    expect(failing).toEqual([])
+    expect(verdicts.length).toBeGreaterThan(50)
+    expect(verdicts).toContainEqual(expect.stringMatching(/^works {2}listing +a prefix is taken literally +\d+ ms$/))
+    expect(lines).toContain(`signed URLs             4 of 4`)
+    expect(lines.at(-1)).toBe(`Grade A: ${verdicts.length} of ${verdicts.length} checks work (100 %).`)
+    expect(code).toBe(0)
+    expect(await keysIn(bucket)).toEqual(['theirs.txt'])
+  }, 120_000)
+
+  test('grades a server down that ignores ranges, and says which', async () => {
+    const { bucket, endpoint, front } = await fronted(server)
+    front.fail({ hold: true, match: ({ headers }) => 'range' in headers && !delete headers.range })
+    const { code, failing, text } = await graded({ bucket, endpoint }, ['--only', 'reading'])
+    expect(failing).toHaveLength(11)
+    expect(failing[0]).toMatch(/^FAILS {2}reading +of 10 bytes, the range 2-4 gives 2-4 +\d+ ms {2}.+/)
+    expect(failing.every((line) => /range/.test(line))).toBe(true)
+    expect(text).toMatch(/Grade F: 5 of 16 checks work \(31 %\)\.$/)
+    expect(code).toBe(1)
+  })
+
+  test('writes nothing with --read-only, and grades what it sees', async () => {
+    const objects = Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`photos/${n}.txt`, `the text of ${n}`]))
+    const { bucket, endpoint, front } = await fronted(server, { objects })
+    const seen = watch(front)
+    const { code, verdicts, failing } = await graded({ bucket, endpoint }, ['--read-only', '--prefix', 'photos/'])
+    expect(failing).toEqual([])
+    expect(verdicts).toHaveLength(11)
+    expect(code).toBe(0)
+    expect(new Set(seen.map((request) => request.method))).toEqual(new Set(['GET']))
+  })
+
+  test('grades nothing where it cannot list, and says why without the secret', async () => {
+    const place = await fronted(server)
+    const { code, lines } = await graded(place, ['--secret-access-key', 'mistyped-secret'])
+    expect(lines).toEqual([expect.stringMatching(/^Nothing can be graded\. BAD_CREDENTIALS: /)])
+    expect(lines[0]).not.toContain('mistyped-secret')
+    expect(code).toBe(2)
+  })
+
+  test('shows no secret that a server repeats', async () => {
+    const { bucket, endpoint, front } = await fronted(server)
+    const body = `<Error><Code>Odd</Code><Message>${keyPair.secretAccessKey} ${encodeURIComponent(keyPair.secretAccessKey)}</Message></Error>`
+    const match = ({ method }: { method: string }) => method === 'PUT'
+    front.fail({
+      times: Infinity,
+      match,
+      answer: { status: 400, headers: { 'content-type': 'application/xml' }, body },
+    })
+    const { failing, text } = await graded({ bucket, endpoint }, ['--only', 'a whole object'])
+    expect(failing[0]).toMatch(/UNEXPECTED_ANSWER: .*Odd: ••• •••/)
+    for (const secret of Object.values(keyPair)) expect(text).not.toContain(secret)
+  })
+
+  test('removes what it wrote when it is stopped early', async () => {
+    const { bucket, endpoint } = await fronted(server)
+    const controller = new AbortController()
+    const { code, verdicts, lines } = await graded({ bucket, endpoint }, ['--only', 'listing'], {
+      signal: controller.signal,
+      onLine: (line) => line.startsWith('works') && controller.abort(),
+    })
+    expect(verdicts).toHaveLength(1)
+    expect(lines.at(-1)).toBe('Stopped early.')
+    expect(code).toBe(1)
+    expect(await keysIn(bucket)).toEqual([])
+  })
+
+  test.for([
+    { argv: ['ftp'], says: /^There is no kind "ftp"\. Name one of: s3/ },
+    { argv: ['s3', '--endpoint', 'example'], says: /--bucket: [\s\S]*--endpoint: must be an http/ },
+    { argv: ['--bucket', 'abc', '--access-key-id', 'A'], says: /--secret-access-key: is missing/ },
+    { argv: ['--bucket', 'abc', 'my-secret'], says: /^An argument stands without its option\. See --help\.$/ },
+    { argv: ['--bucket', 'abc', '--my-secret'], says: /^--my-secret is not known/ },
+  ])('refuses the arguments $argv', async ({ argv, says }) => {
+    const lines: string[] = []
+    expect(await conform(argv, { variables: {}, write: (line) => lines.push(line) })).toBe(2)
+    expect(lines.join('\n')).toMatch(says)
+  })
+
+  test('is a command with an exit code, and explains itself', async () => {
+    const script = fileURLToPath(new URL('../../conform/run.ts', import.meta.url))
+    const run = (...argv: string[]) =>
+      new Promise<{ code: unknown; stdout: string }>((done) =>
+        execFile(process.execPath, [script, ...argv], (error, stdout) => done({ code: error?.code ?? 0, stdout })),
+      )
+    const [help, wrong] = await Promise.all([run('--help'), run('--bucket', 'x')])
+    expect(help).toEqual({ code: 0, stdout: expect.stringMatching(/--secret-access-key .* CONFORM_SECRET_ACCESS_KEY/) })
+    expect(wrong).toEqual({ code: 2, stdout: expect.stringContaining('--bucket: ') })
+  })
+})
