@@ -34,7 +34,7 @@ export function usage(): string {
     const kind: ProviderKind = providers[name]
     lines.push('', `${commandOf(name)}: ${kind.title}`)
     const describe = ([field, { meta }]: [string, Field], secret: boolean) =>
-      `  --${optionOf(field).padEnd(24)} ${meta().description ?? ''}${secret ? ` Or ${variableOf(field)}.` : ''}`
+      `  --${optionOf(field).padEnd(24)} ${meta()?.description ?? ''}${secret ? ` Or ${variableOf(field)}.` : ''}`
     lines.push(...fieldsOf(kind.location).map((field) => describe(field, false)))
     lines.push(...fieldsOf(kind.secrets).map((field) => describe(field, true)))
   }

@@ -29,11 +29,12 @@ export async function conform(argv: string[], { variables, write, signal }: Surr
     write(usage())
     return 0
   }
-  const redact = redactor(order.secrets)
-  return gradeAll(order, { write: (line) => write(redact(line)), signal: signal ?? new AbortController().signal })
+  return gradeAll(order, write, signal ?? new AbortController().signal)
 }
 
-async function gradeAll(order: Order, { write, signal }: { write(line: string): void; signal: AbortSignal }) {
+async function gradeAll(order: Order, writeRaw: Surroundings['write'], signal: AbortSignal): Promise<number> {
+  const redact = redactor(order.secrets)
+  const write = (line: string) => writeRaw(redact(line))
   const ground = await layGround(order)
   try {
     await ground.check()
@@ -47,7 +48,8 @@ async function gradeAll(order: Order, { write, signal }: { write(line: string): 
   try {
     for await (const verdict of grade(order, ground, signal)) {
       verdicts.push(verdict)
-      write(lineOf(verdict))
+      // Before a long reason is cut, in the middle of a secret perhaps.
+      write(lineOf({ ...verdict, ...(verdict.reason && { reason: redact(verdict.reason) }) }))
     }
   } finally {
     await ground.clear().catch((error) => write(`What was written could not be removed: ${error.message}`))

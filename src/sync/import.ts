@@ -80,8 +80,9 @@ async function sift(em: EntityManager, storage: Storage, page: ListPage, filter:
   const matched = page.objects.filter(({ key }) => filter(key))
   const linkable: ObjectInfo[] = []
   for (const object of matched) {
-    if (Buffer.byteLength(object.key) <= maxKeyBytes && !object.key.includes('\0')) linkable.push(object)
-    else await batch.addIssue({ key: object.key.replaceAll('\0', '\ufffd'), ...wholeObject, ...unlinkable })
+    const fault = unlinkable(object.key)
+    if (!fault) linkable.push(object)
+    else await batch.addIssue({ key: object.key.toWellFormed().replaceAll('\0', '\ufffd'), ...wholeObject, ...fault })
   }
   const keys = linkable.map(({ key }) => key)
   const known = keys.length === 0 ? new Set<string>() : await importedKeys(em, storage.id, keys)
@@ -92,8 +93,18 @@ async function sift(em: EntityManager, storage: Storage, page: ListPage, filter:
   }
 }
 
-const { code, message, retryable } = new SluiceError('KEY_TOO_LONG')
-const unlinkable = { code, message, retryable }
+/** Why no link can hold the key; undefined when one can. */
+function unlinkable(key: string): Pick<SluiceError, 'code' | 'message' | 'retryable'> | undefined {
+  const fault =
+    !key.isWellFormed() || key.includes('\0')
+      ? 'KEY_NOT_TEXT'
+      : Buffer.byteLength(key) > maxKeyBytes
+        ? 'KEY_TOO_LONG'
+        : undefined
+  if (!fault) return undefined
+  const { code, message, retryable } = new SluiceError(fault)
+  return { code, message, retryable }
+}
 
 function fileTask(storage: Storage, project: Project, key: string): ParsedTask {
   const kind = providers[storage.provider as ProviderName]

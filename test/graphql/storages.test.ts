@@ -166,6 +166,7 @@ describe('checking a storage', () => {
       'OPEN OK',
       'FIND_OBJECT OK',
       'READ_OBJECT OK',
+      'WRITE_OBJECT SKIPPED',
       'PRESIGN OK',
     ])
     const rows = await query(world.app.databaseUrl, `select 1 from storage where location->>'bucket' = $1`, [bucket])

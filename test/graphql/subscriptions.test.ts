@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createProject, finished, startSync, sync } from '../support/scenario.ts'
+import { query, until } from '../support/sql.ts'
 import { type SeenEvent, statusesOf, storageEvents, subscribe, transports, untilEnded } from '../support/subscribe.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -43,6 +44,13 @@ describe.each(transports)('a subscription over %s', (transport) => {
     })
     await startSync(world.app, storage.id)
     await held.met
+    // The second page is asked for while the first is still at work.
+    await until(async () => {
+      const [row] = await query(world.app.databaseUrl, 'select listed::int from sync_run where storage_id = $1', [
+        storage.databaseId,
+      ])
+      return row?.listed === 1_000
+    })
     const stream = storageEvents(world.app, transport, { storageId: storage.id })
     expect(await nextOf(stream)).toMatchObject({
       kind: 'SNAPSHOT',
@@ -100,14 +108,14 @@ describe.each(transports)('a subscription over %s', (transport) => {
     const run = await startSync(world.app, storage.id)
     await held.met
     const states: string[] = []
-    const query = 'subscription ($id: ID!) { syncRunChanged(runId: $id) { status counters { created } } }'
-    for await (const { syncRunChanged } of subscribe(world.app, transport, query, { id: run })) {
+    const subscription = 'subscription ($id: ID!) { syncRunChanged(runId: $id) { status counters { created } } }'
+    for await (const { syncRunChanged } of subscribe(world.app, transport, subscription, { id: run })) {
       if (states.length === 0) held.release()
       states.push(syncRunChanged.status)
     }
     expect([states[0], states.at(-1)]).toEqual(['IN_PROGRESS', 'COMPLETED'])
     const after: unknown[] = []
-    for await (const { syncRunChanged } of subscribe(world.app, transport, query, { id: run }))
+    for await (const { syncRunChanged } of subscribe(world.app, transport, subscription, { id: run }))
       after.push(syncRunChanged)
     expect(after).toEqual([{ status: 'COMPLETED', counters: { created: 1 } }])
   })

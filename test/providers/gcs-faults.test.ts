@@ -58,6 +58,13 @@ describe('GCS: what a failing connection is called', () => {
     expect(told).not.toMatch(/PRIVATE KEY|eyJ|Bearer|ya29/)
   })
 
+  test.for([-2, 2])('a clock that is %i hours ahead is CLOCK_SKEW', async (hours) => {
+    const elsewhere = await startGcs({ clock: () => Date.now() - hours * 3_600_000 })
+    onTestFinished(() => elsewhere.stop())
+    const { provider } = await bucketOn(elsewhere)
+    await expect(provider.check()).rejects.toMatchObject({ code: 'CLOCK_SKEW' })
+  })
+
   test('a token that the API does not know is BAD_CREDENTIALS', async () => {
     const { provider } = await bucketOn(server)
     fail({ status: 401, reason: 'authError', message: 'Invalid Credentials', times: Infinity })

@@ -145,16 +145,19 @@ describe('Redis: values', () => {
     { range: { suffix: 3_000_000 }, start: 7_000_000, end: 9_999_999 },
     { range: { suffix: 99_000_000 }, start: 0, end: 9_999_999 },
     { range: { start: 9_999_990, end: Number.MAX_SAFE_INTEGER }, start: 9_999_990, end: 9_999_999 },
-  ])('$range of 10 MB comes in slices, whole and in order', async ({ range, start, end }) => {
-    const { client, provider } = await newDatabase()
-    await client.set('large', large)
-    const { body, length, size } = await provider.read('large', { range })
-    expect([length, size]).toEqual([end - start + 1, 10_000_000])
-    const chunks: Buffer[] = []
-    for await (const chunk of body) chunks.push(chunk)
-    expect(Math.max(...chunks.map((chunk) => chunk.length))).toBeLessThanOrEqual(256 * 1024)
-    expect(Buffer.concat(chunks).equals(large.subarray(start, end + 1))).toBe(true)
-  })
+  ])(
+    'of 10 MB the bytes $start to $end, asked for as $range, come in slices, whole and in order',
+    async ({ range, start, end }) => {
+      const { client, provider } = await newDatabase()
+      await client.set('large', large)
+      const { body, length, size } = await provider.read('large', { range })
+      expect([length, size]).toEqual([end - start + 1, 10_000_000])
+      const chunks: Buffer[] = []
+      for await (const chunk of body) chunks.push(chunk)
+      expect(Math.max(...chunks.map((chunk) => chunk.length))).toBeLessThanOrEqual(256 * 1024)
+      expect(Buffer.concat(chunks).equals(large.subarray(start, end + 1))).toBe(true)
+    },
+  )
 
   test.for([262_143, 262_144, 262_145, 524_288])(
     'a value of %i bytes, near the edge of a slice, is whole',

@@ -75,7 +75,10 @@ export function createAuthority(clock: () => number) {
       const seconds = clock() / 1000
       if (aud !== tokenUri) return refuse('invalid_grant', 'Invalid JWT: Failed audience check.')
       if (!(exp > seconds && iat <= seconds + 60 && exp - iat <= 3600)) {
-        return refuse('invalid_grant', 'Invalid JWT: Token must be a short-lived token (60 minutes)')
+        return refuse(
+          'invalid_grant',
+          'Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe.',
+        )
       }
       if (!scope) return refuse('invalid_scope', 'Empty or missing scope not allowed.')
       return { status: 200, body: issue(known.account) }

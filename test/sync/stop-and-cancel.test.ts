@@ -4,7 +4,7 @@ import type { GraphqlClient } from '../support/client.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
 import { startFront } from '../support/s3-front.ts'
 import { createProject, createStorage, finished, startSync } from '../support/scenario.ts'
-import { query } from '../support/sql.ts'
+import { query, until } from '../support/sql.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 async function cancel(client: GraphqlClient, runId: string) {
@@ -86,6 +86,11 @@ describe('stopping a server', () => {
     const held = front.fail({ hold: true, match: ({ url }) => url.includes('start-after=') })
     const run = await startSync(first, storage.id)
     await held.met
+    // The second page is asked for while the first is still at work.
+    await until(async () => {
+      const [row] = await query(database.url, 'select listed::int from sync_run')
+      return row?.listed === 1_000
+    })
     await first.stop()
     held.release()
     const [state] = await query(

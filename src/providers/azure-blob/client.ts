@@ -109,7 +109,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn): Provider {
     },
   }
 
-  // A token that may write or delete, or may do nobody knows what, is not handed to browsers: such objects are streamed.
+  // A token that may change things, or reach other containers, is not handed to browsers: such objects are streamed.
   if (sas && !sas.onlyReads) return provider
   const delegationKey = delegationKeys((from, to) =>
     call({}, (abortSignal) => service.getUserDelegationKey(from, to, { abortSignal })),

@@ -52,7 +52,9 @@ const words: Record<string, string> = {
 interface SdkError extends Error {
   code?: string
   statusCode?: number
-  details?: { errorCode?: string; HeaderName?: string }
+  /** Of a chain of credentials: why each failed. */
+  errors?: Error[]
+  details?: { errorCode?: string }
   response?: { bodyAsText?: string | null; headers?: { get(name: string): string | undefined } }
 }
 
@@ -129,11 +131,17 @@ const isSignInFault = ({ name }: Error) =>
     name,
   )
 
+const unreachable = /ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|network_error|endpoints_resolution/
+
 function signInError(error: SdkError, place: AzureLocation): SluiceError {
   const options = { cause: error }
   const { statusCode = 0, message } = error
   if (statusCode === 429 || statusCode === 503) return new SluiceError('THROTTLED', undefined, options)
-  if (statusCode >= 500 || /ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|network_error|endpoints_resolution/.test(message))
+  // In a chain, machines without a managed identity fail to reach its address, which is no fault of the network.
+  const messages = error.errors?.map((one) => one.message).filter((one) => !/managed ?identity|IMDS/i.test(one)) ?? [
+    message,
+  ]
+  if (statusCode >= 500 || messages.some((one) => unreachable.test(one)))
     return new SluiceError('UNREACHABLE', 'Microsoft Entra cannot be reached to sign in.', options)
   const say = place.clientId
     ? 'Microsoft Entra does not accept the tenant id, client id or client secret.'

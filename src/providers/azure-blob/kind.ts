@@ -1,5 +1,6 @@
 import type { FieldError } from '../../errors.ts'
 import { defineProvider } from '../provider.ts'
+import { hints } from './hints.ts'
 import { type AzureLocation, type AzureSecrets, location, secrets, serviceUrl } from './location.ts'
 
 /** Microsoft Azure Blob Storage. */
@@ -11,6 +12,7 @@ export const azureBlob = defineProvider({
   canPresign: true,
   location,
   secrets,
+  hints,
   // A new way to sign in takes the place of the old one.
   supersedes: {
     accountKey: ['sasToken', 'clientSecret'],

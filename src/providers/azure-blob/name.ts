@@ -1,7 +1,7 @@
 /**
  * Whether a URL can name this blob. `.` and `..` segments vanish from a URL, up to the leading one that would reach into
- * another container (WHATWG URL standard), and Azure takes `\` for `/`: sent, such a key would be another object's. Azure
- * advises against names that end so ("Naming and Referencing Containers, Blobs, and Metadata") and can hold none of them.
+ * another container (WHATWG URL standard), and Azure takes `\` for `/`: sent, such a key would be another object's. So no
+ * object can have it ("Naming and Referencing Containers, Blobs, and Metadata" advises against such names).
  */
 export function canBeNamed(key: string): boolean {
   return key !== '' && !key.includes('\\') && !key.split('/').some((part) => part === '.' || part === '..')

@@ -71,11 +71,13 @@ export function signRead(
   return generateBlobSASQueryParameters(values, delegationKey, place.account).toString()
 }
 
-/** What a SAS token says of itself ("Create a service SAS"). */
+/**
+ * What a SAS token says of itself ("Create a service SAS"). It only reads when it is for one container, directory or blob (an
+ * account SAS has no `sr`) and changes nothing: read, list, tags, find, execute. Of a stored access policy nobody can tell.
+ */
 export function readSasToken(token: string): { endsAt: number | undefined; onlyReads: boolean } {
   const fields = new URLSearchParams(token)
   const endsAt = Date.parse(fields.get('se') ?? '')
-  // Read, list, read tags, find by tags, execute: nothing that changes data. Unknown with a stored access policy.
-  const onlyReads = /^[rltfe]*r[rltfe]*$/.test(fields.get('sp') ?? '')
+  const onlyReads = fields.has('sr') && /^[rltfe]*r[rltfe]*$/.test(fields.get('sp') ?? '')
   return { endsAt: Number.isNaN(endsAt) ? undefined : endsAt, onlyReads }
 }

@@ -43,6 +43,7 @@ export function authError(error: unknown): SluiceError {
   if (status !== undefined && status >= 500) {
     return new SluiceError('UNREACHABLE', `Google's token service answered with status ${status}.`, { cause })
   }
+  if (/short-lived token/i.test(message)) return new SluiceError('CLOCK_SKEW', undefined, { cause })
   const network = status === undefined ? networkError(cause) : undefined
   return network ?? new SluiceError('BAD_CREDENTIALS', words(message), { cause })
 }
@@ -52,7 +53,7 @@ function words(message: string): string | undefined {
     return 'This server has no Google credentials of its own. Enter a service account key, or choose anonymous.'
   }
   if (/invalid_grant|invalid_client/.test(message)) {
-    return 'Google does not accept the service account key: it was deleted or disabled, or the clock of this server is wrong.'
+    return 'Google does not accept the service account key: it was deleted or disabled.'
   }
   return undefined
 }

@@ -1,4 +1,5 @@
 import { defineProvider } from '../provider.ts'
+import { hints } from './hints.ts'
 import { isGoogle, location, secrets } from './location.ts'
 
 /** Google Cloud Storage. */
@@ -10,6 +11,7 @@ export const gcs = defineProvider({
   canPresign: true,
   location,
   secrets,
+  hints,
   crossCheck({ anonymous, endpoint }, { serviceAccountJson }) {
     if (anonymous && serviceAccountJson) {
       return [{ path: 'anonymous', message: 'cannot be combined with a service account key' }]

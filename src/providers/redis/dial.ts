@@ -12,7 +12,6 @@ export interface Session {
   serverRun: string
   /** Resolves when the connection has ended. */
   ended: Promise<void>
-  isLost(): boolean
   /** The fault of the socket behind the error of a command, or the error itself. */
   explain(error: unknown): unknown
 }
@@ -74,7 +73,7 @@ export async function dial(
       if (isAwaited()) redis.stream.destroy(new SluiceError('TIMEOUT'))
     })
     const serverRun = await greet(redis, place, password)
-    return { redis, serverRun, ended, isLost: () => redis.status !== 'ready', explain }
+    return { redis, serverRun, ended, explain }
   } catch (error) {
     hangUp()
     throw explain(error)

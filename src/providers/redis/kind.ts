@@ -1,5 +1,6 @@
 import { SluiceError } from '../../errors.ts'
 import { defineProvider } from '../provider.ts'
+import { hints } from './hints.ts'
 import { location, type RedisLocation, secrets } from './location.ts'
 
 /** Strings in a database of a standalone Redis server. Keys are the full Redis keys, the path included. */
@@ -11,6 +12,7 @@ export const redis = defineProvider({
   canPresign: false,
   location,
   secrets,
+  hints,
   crossCheck({ username }, { password }) {
     return username && !password ? [{ path: 'password', message: 'is missing: a user name needs its password' }] : []
   },

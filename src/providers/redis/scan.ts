@@ -58,7 +58,7 @@ export async function nextKeys(
   return { keys, cursor: done ? null : writeCursor({ ...at, kept }) }
 }
 
-// JSON keeps every key in ASCII or well-formed text, lone surrogates and NUL included, so that any database can hold it.
+// JSON escapes NUL and lone surrogates, which PostgreSQL could not hold.
 const writeCursor = ({ serverRun, scan, kept }: Position) => JSON.stringify([serverRun, scan, ...kept])
 
 function readCursor(text: string): Position {
@@ -67,4 +67,4 @@ function readCursor(text: string): Position {
 }
 
 /** Makes a text stand for itself in MATCH (redis.io, "KEYS: glob-style patterns"). */
-export const escapeGlob = (text: string) => text.replace(/[*?[\]\\]/g, '\\$&')
+const escapeGlob = (text: string) => text.replace(/[*?[\]\\]/g, '\\$&')

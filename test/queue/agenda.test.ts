@@ -1,0 +1,78 @@
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
+import { connectionOf } from '../../src/database/open.ts'
+import { createLogger } from '../../src/logger.ts'
+import { createQueue, type Queue } from '../../src/queue/agenda.ts'
+import { createDatabase } from '../support/app.ts'
+import { until } from '../support/sql.ts'
+
+const kind = { name: 'a-kind', payload: z.object({ n: z.number().int() }) }
+
+describe('the job queue', () => {
+  const started: Queue[] = []
+  afterEach(async () => {
+    for (const queue of started.splice(0)) await queue.stop()
+  })
+
+  /** Two queues on one database, as two processes have; the first one works. */
+  async function queues(handler: (payload: { n: number }, signal: AbortSignal) => Promise<void>) {
+    const database = await createDatabase()
+    onTestFinished(() => database.drop())
+    const [worker, other] = [0, 1].map(() => createQueue(connectionOf(database.url), createLogger('silent'))) as [
+      Queue,
+      Queue,
+    ]
+    worker.handle(kind, handler)
+    for (const queue of [worker, other]) {
+      await queue.start()
+      started.push(queue)
+    }
+    return { worker, other }
+  }
+
+  it('does a job that another process has put in, and forgets it when it is done', async () => {
+    const done = Promise.withResolvers<number>()
+    const { other } = await queues(async ({ n }) => done.resolve(n))
+    const id = await other.enqueue(kind, { n: 7 })
+    expect(await done.promise).toBe(7)
+    await until(async () => !(await other.has(id)))
+  })
+
+  it('knows a job for as long as it waits or runs, and one that was taken out no more', async () => {
+    const gate = Promise.withResolvers<void>()
+    const begun = Promise.withResolvers<void>()
+    const { worker } = await queues(() => {
+      begun.resolve()
+      return gate.promise
+    })
+    const first = await worker.enqueue(kind, { n: 1 })
+    await begun.promise
+    const second = await worker.enqueue(kind, { n: 2 })
+    expect([await worker.has(first), await worker.has(second)]).toEqual([true, true])
+    await worker.remove(second)
+    expect(await worker.has(second)).toBe(false)
+    gate.resolve()
+    expect(await worker.has('00000000-0000-0000-0000-000000000000')).toBe(false)
+  })
+
+  it('refuses a payload that is not of its kind', async () => {
+    const { worker } = await queues(async () => {})
+    await expect(worker.enqueue(kind, { n: 'x' } as never)).rejects.toThrow()
+  })
+
+  it('tells a running job when it stops, and waits for it', async () => {
+    const begun = Promise.withResolvers<void>()
+    let ended = false
+    const { worker } = await queues(async (_payload, signal) => {
+      begun.resolve()
+      await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      ended = true
+    })
+    await worker.enqueue(kind, { n: 1 })
+    await begun.promise
+    await worker.stop()
+    started.splice(started.indexOf(worker), 1)
+    expect(ended).toBe(true)
+    // Far less than the queue would wait for a job that does not end.
+  }, 15_000)
+})
