@@ -84,7 +84,7 @@ describe('an object that cannot be imported', () => {
     })
   })
 
-  it('is KEY_TOO_LONG when no link can hold its key', async () => {
+  it('says why when no link can hold its key', async () => {
     const entry = (key: string) =>
       `<Contents><Key>${key}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>`
     const page = [
@@ -101,7 +101,7 @@ describe('an object that cannot be imported', () => {
     })
     const run = await sync(world.app, storage.id)
     expect(run).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', counters: { listed: 3, created: 1, failed: 2 } })
-    expect(run.issues.map(({ code }: { code: string }) => code)).toEqual(['KEY_TOO_LONG', 'KEY_TOO_LONG'])
+    expect(run.issues.map(({ code }: { code: string }) => code)).toEqual(['KEY_TOO_LONG', 'KEY_NOT_TEXT'])
     expect(await keysOf(world.app, storage.project)).toEqual(['fine.jpg'])
   })
 })
