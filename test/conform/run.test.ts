@@ -1,9 +1,14 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { conform } from '../../conform/run.ts'
+import { placeOf } from '../providers/azure-place.ts'
+import { bucketOn } from '../providers/gcs-place.ts'
 import { fronted, keyPair, watch } from '../providers/s3-place.ts'
+import { startAzure } from '../support/azure.ts'
+import { startGcs } from '../support/gcs.ts'
+import { startRedis } from '../support/redis.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
 
 let server: S3Server
@@ -114,6 +119,22 @@ describe('npm run conform', () => {
     expect(await keysIn(bucket)).toEqual([])
   })
 
+  const most = ['reading', 'listing', 'writing', 'opaque', 'signed'].flatMap((text) => ['--only', text])
+
+  test.for<{ kind: string; place: () => Promise<{ argv: string[]; stop(): Promise<void> }> }>([
+    { kind: 'gcs', place: placeOnGcs },
+    { kind: 'azure-blob', place: placeOnAzure },
+    { kind: 'redis', place: placeOnRedis },
+  ])('grades $kind by what that promises', { timeout: 120_000 }, async ({ kind, place }) => {
+    const { argv, stop } = await place()
+    onTestFinished(stop)
+    const lines: string[] = []
+    const code = await conform([kind, ...argv, ...most], { variables: {}, write: (line) => lines.push(line) })
+    expect(lines.filter((line) => line.startsWith('FAILS'))).toEqual([])
+    expect(lines.at(-1)).toMatch(/^Grade A: [5-9]\d of/)
+    expect(code).toBe(0)
+  })
+
   test.for([
     { argv: ['ftp'], says: /^There is no kind "ftp"\. Name one of: s3/ },
     { argv: ['s3', '--endpoint', 'example'], says: /--bucket: [\s\S]*--endpoint: must be an http/ },
@@ -137,3 +158,24 @@ describe('npm run conform', () => {
     expect(wrong).toEqual({ code: 2, stdout: expect.stringContaining('--bucket: ') })
   })
 })
+
+async function placeOnGcs() {
+  const gcs = await startGcs()
+  const { bucket, endpoint, serviceAccountJson } = await bucketOn(gcs)
+  const argv = ['--bucket', bucket, '--endpoint', endpoint, '--service-account-json', serviceAccountJson]
+  return { argv, stop: async () => void (await gcs.stop()) }
+}
+
+async function placeOnAzure() {
+  const azure = await startAzure()
+  const { location } = await placeOf(azure)
+  const { account, endpoint, container } = location
+  const argv = ['--account', account, '--endpoint', endpoint, '--container', container]
+  return { argv: [...argv, '--account-key', azure.accountKey], stop: async () => void (await azure.stop()) }
+}
+
+async function placeOnRedis() {
+  const redis = await startRedis()
+  const argv = ['--host', redis.host, '--port', String(redis.port), '--db', '1']
+  return { argv, stop: async () => void (await redis.stop()) }
+}
