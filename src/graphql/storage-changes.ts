@@ -1,4 +1,4 @@
-import { NotFoundError, ValidationError } from '../errors.ts'
+import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
 import { ConnectionCheckError } from '../storages/check.ts'
 import { checkStorage, DuplicateStorageError, deleteStorage, saveImportStorage } from '../storages/save.ts'
 import { builder } from './builder.ts'
@@ -53,7 +53,8 @@ const UpdateImportStorageInput = builder.inputType('UpdateImportStorageInput', {
     id: t.id({ required: true, description: 'Global id of the storage.' }),
     location: t.field({
       type: StorageLocationInputRef,
-      description: 'Where the objects are: replaces the old place; secrets that are absent stay.',
+      description:
+        'Where the objects are: replaces the old place; secrets that are absent stay. Links to another bucket are dropped; tasks stay.',
     }),
     title: t.string({ description: fieldsOfSettings.title }),
     description: t.string({ description: fieldsOfSettings.description }),
@@ -156,7 +157,7 @@ builder.mutationFields((t) => ({
       }),
     }),
     description: 'Disconnects a storage. Its tasks stay, and nothing in the bucket is touched.',
-    errors: { types: [NotFoundError], dataField: { name: 'deletion', description: 'What was done, or would be.' } },
+    errors: { types: [NotFoundError, ConflictError], dataField: { name: 'deletion', description: 'What was done, or would be.' } },
     args: {
       id: t.arg.id({ required: true, description: 'Global id of the storage.' }),
       dryRun: t.arg.boolean({ description: 'Only say what would happen.' }),

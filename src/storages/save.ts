@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { type Connect, sealSecrets, unsealSecrets } from '../connect.ts'
+import { ImportLinkEntity } from '../entities/import-link.ts'
+import { ImportedObjectEntity } from '../entities/imported-object.ts'
 import { ProjectEntity } from '../entities/project.ts'
 import { type ImportMethod, type Storage, type StorageDirection, StorageEntity } from '../entities/storage.ts'
-import { type FieldError, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
+import { SyncRunEntity } from '../entities/sync-run.ts'
+import { ConflictError, type FieldError, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import type { ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Sealer } from '../security/seal.ts'
@@ -77,11 +80,19 @@ export async function saveImportStorage(
     if (twin && !options.allowDuplicate) throw new DuplicateStorageError(twin.id)
     const row =
       'id' in target ? await tx.findOneOrFail(StorageEntity, target.id) : tx.create(StorageEntity, draft as Storage)
+    // In another bucket, the same key is another object.
+    if ('id' in target && bucketOf(row) !== bucketOf(draft)) {
+      await tx.nativeDelete(ImportLinkEntity, { storage: row.id })
+      await tx.nativeDelete(ImportedObjectEntity, { storage: row.id })
+    }
     Object.assign(row, draft)
     await tx.persist(row).flush()
     return row
   })
 }
+
+const bucketOf = ({ provider, location }: Pick<Storage, 'provider' | 'location'>) =>
+  providers[provider as ProviderName].place(location).bucket
 
 /** Checks a stored storage, a stored one with changes, or a candidate for either direction. Stores nothing. */
 export async function checkStorage(
@@ -93,7 +104,10 @@ export async function checkStorage(
   return checkDraft(parts, await draftStorage(parts, target, input), direction)
 }
 
-/** Deletes a storage and its links; tasks stay. Number of tasks whose link is lost. With `dryRun` it only counts. */
+/**
+ * Deletes a storage and its links; tasks stay. Number of tasks whose link is lost. With `dryRun` it only counts.
+ * @throws NotFoundError; ConflictError while a sync of it is under way.
+ */
 export async function deleteStorage(
   em: EntityManager,
   id: number,
@@ -107,7 +121,13 @@ export async function deleteStorage(
     'select count(distinct task_id) as tasks from import_link where storage_id = $1',
     [id],
   )
-  if (!dryRun) await fork.remove(storage).flush()
+  if (!dryRun) {
+    const active = { storage: id, status: ['QUEUED', 'IN_PROGRESS'] as const }
+    if ((await fork.count(SyncRunEntity, active as never)) > 0) {
+      throw new ConflictError('A sync of this storage is under way. Cancel it first.')
+    }
+    await fork.remove(storage).flush()
+  }
   return { affectedTasks: Number(row?.tasks ?? 0) }
 }
 
@@ -136,7 +156,8 @@ async function draftStorage(
   if (faults.length > 0) throw new ValidationError(faults.map((f) => ({ ...f, path: `input.${f.path}` })))
 
   const { endpoint, bucket, prefix } = providers[place!.provider].place(place!.location)
-  const identity = JSON.stringify(['IMPORT', place!.provider, endpoint, bucket, prefix, regexFilter ?? ''])
+  const address = URL.canParse(endpoint) ? new URL(endpoint).href : endpoint
+  const identity = JSON.stringify(['IMPORT', place!.provider, address, bucket, prefix, regexFilter ?? ''])
   return {
     project,
     direction: 'IMPORT',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { errorFields, unknownId } from '../support/errors.ts'
-import { createProject, createStorage, startSync, sync } from '../support/scenario.ts'
+import { createProject, createStorage, finished, startSync, sync } from '../support/scenario.ts'
 import { query } from '../support/sql.ts'
 import { tasksOf } from '../support/tasks.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -152,6 +152,35 @@ describe('a storage', () => {
     expect((await tasksOf(world.app, storage.project)).map(({ link }) => link)).toEqual([null, null, null])
     expect(await remove(storage.id)).toEqual({ code: 'NOT_FOUND' })
   })
+
+  it('cannot be deleted while a sync of it is under way', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
+    const run = await startSync(world.app, storage.id)
+    await held.met
+    expect(await remove(storage.id)).toEqual({ code: 'CONFLICT' })
+    held.release()
+    await finished(world.app, run)
+    expect(await remove(storage.id)).toMatchObject({ deletion: { dryRun: false } })
+  })
+
+  it('is the same place whether its endpoint ends in a slash or not', async () => {
+    const first = await world.storage({ objects: { a: '' } })
+    const location = world.location(first.bucket, { endpoint: `${world.front.endpoint}/` })
+    const again = { projectId: first.project, location, skipCheck: true }
+    expect(await createStorage(world.app, again)).toMatchObject({ existing: { id: first.id } })
+  })
+
+  it('that moves to another bucket imports what is there, even under keys that the old one had', async () => {
+    const storage = await world.storage({ objects: { 'a.jpg': '', 'b.jpg': '' } })
+    await sync(world.app, storage.id)
+    const other = await world.bucket({ 'a.jpg': '' })
+    await update({ id: storage.id, location: world.location(other) })
+    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { listed: 1, existed: 0, created: 1 } })
+    // The same bucket under another prefix keeps its links.
+    await update({ id: storage.id, location: world.location(other, { prefix: 'a' }) })
+    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { listed: 1, existed: 1, created: 0 } })
+  })
 })
 
 describe('checking a storage', () => {
@@ -186,6 +215,29 @@ describe('checking a storage', () => {
 
   it.each([{}, { id: 'a', projectId: 'b' }])('of %j is a fault of the input', async (input) => {
     expect(await check(input)).toMatchObject({ code: 'VALIDATION', fieldErrors: [{ path: 'input' }] })
+  })
+
+  it('that is meant for exports writes and removes a probe, and needs no object', async () => {
+    const [projectId, bucket] = [await createProject(world.app), await world.bucket()]
+    const candidate = { projectId, location: world.location(bucket, { prefix: 'out' }), direction: 'EXPORT' }
+    const { check: found } = await check(candidate)
+    expect(found.ok).toBe(true)
+    expect(found.steps).toContainEqual(expect.objectContaining({ name: 'WRITE_OBJECT', status: 'OK' }))
+    expect(found.steps).toContainEqual(expect.objectContaining({ name: 'FIND_OBJECT', status: 'SKIPPED' }))
+    const { check: reading } = await check({ ...candidate, direction: 'IMPORT' })
+    expect(reading.steps).toContainEqual(expect.objectContaining({ code: 'EMPTY_PREFIX' }))
+    world.front.fail({ status: 403, code: 'AccessDenied', match: ({ operation }) => operation === 'PutObject' })
+    const { check: denied } = await check(candidate)
+    expect(denied.steps).toContainEqual(
+      expect.objectContaining({ name: 'WRITE_OBJECT', code: 'DENIED', hint: expect.stringContaining('s3:PutObject') }),
+    )
+  })
+
+  it('refuses database 0 of Redis for exports before it connects', async () => {
+    const projectId = await createProject(world.app)
+    const location = { redis: { host: 'nowhere.invalid', db: 0 } }
+    const { check: found } = await check({ projectId, location, direction: 'EXPORT' })
+    expect(found.steps[0]).toMatchObject({ name: 'CONFIGURATION', status: 'FAILED', code: 'REDIS_DATABASE_ZERO' })
   })
 
   it('of what does not exist is not found', async () => {
