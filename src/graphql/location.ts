@@ -107,9 +107,10 @@ export const StorageLocationRef = builder.unionType('StorageLocation', {
   resolveType: (location) => (location as { __typename: string }).__typename,
 })
 
-/** A stored location as the union wants it. */
+/** A stored location as the union wants it; fields that came after it was stored have their defaults. */
 export function locationObject(provider: string, location: Record<string, unknown>) {
-  return { ...location, __typename: providers[provider as ProviderName].typeName }
+  const kind = providers[provider as ProviderName]
+  return { ...kind.location.safeParse(location).data, ...location, __typename: kind.typeName }
 }
 
 /** The input for a location: exactly one provider's. */

@@ -157,7 +157,10 @@ builder.mutationFields((t) => ({
       }),
     }),
     description: 'Disconnects a storage. Its tasks stay, and nothing in the bucket is touched.',
-    errors: { types: [NotFoundError, ConflictError], dataField: { name: 'deletion', description: 'What was done, or would be.' } },
+    errors: {
+      types: [NotFoundError, ConflictError],
+      dataField: { name: 'deletion', description: 'What was done, or would be.' },
+    },
     args: {
       id: t.arg.id({ required: true, description: 'Global id of the storage.' }),
       dryRun: t.arg.boolean({ description: 'Only say what would happen.' }),
