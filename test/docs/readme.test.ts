@@ -9,6 +9,7 @@ import { startTestApp, type TestApp } from '../support/app.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
 import { type Sample, samplesOf } from './samples.ts'
 
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 const samples = samplesOf(readme)
 
@@ -58,9 +59,20 @@ describe('the samples of README.md, in their order,', () => {
       expect(known).toContain(code)
       return ''
     }
+  /** One check of all, in the process that the npm script starts. */
+  async function runConform(code: string): Promise<string> {
+    const given = here(code).split(' -- ')[1]!.split(' ')
+    const args = ['conform/run.ts', ...given, '--only', 'literal']
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
+    const output = await text(child.stdout)
+    expect(output).toMatch(/grade/i)
+    return output
+  }
+
   const runs: Record<string, (code: string) => Promise<string> | string> = {
     graphql: runGraphql,
     'sh run': runShell,
+    'sh conform': runConform,
     // Both run for all samples together, in the form that tests have of them.
     'sh server': is('LOCAL_FILES_ROOT=data/files npm start'),
     'sh s3': is('npx fauxqs'),
@@ -97,7 +109,7 @@ describe('the samples of README.md, in their order,', () => {
     const bytes = await fetch(photo.resolvedData.file, { headers: { authorization: `Bearer ${app.token}` } })
     expect(await bytes.text()).toBe('photo 1\n')
 
-    const events = answers.at(-1)!
+    const events = answers.find((answer) => answer.includes('event: complete'))!
     expect(events).toContain('"viewer":{"name":"admin"}')
     expect(events).toContain('"status":"COMPLETED","counters":{"listed":3,"created":3}')
     expect(events).toContain('event: complete')
@@ -107,7 +119,6 @@ describe('the samples of README.md, in their order,', () => {
 /** The files that the README and the table of rooms name are there. */
 describe('README.md', () => {
   it('names only files and scripts that there are', () => {
-    const root = fileURLToPath(new URL('../..', import.meta.url))
     const links = [...readme.matchAll(/\]\((?!http)([^)]+)\)/g)].map(([, path]) => path!)
     const rooms = [...readme.matchAll(/^\| \d \| ([^|]+) \|/gm)].flatMap(([, names]) =>
       [...names!.matchAll(/`([^`]+)`/g)].map(([, name]) => `src/${name}`),
