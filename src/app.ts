@@ -15,6 +15,7 @@ import { attachWebSocket } from './http/websocket.ts'
 import { handleJobs, scheduleJobs } from './jobs/index.ts'
 import { createLogger } from './logger.ts'
 import { createQueue, type Queue } from './queue/agenda.ts'
+import { createEgressPolicy } from './security/egress.ts'
 import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
 import { createKeyFilter } from './sync/key-filter.ts'
@@ -67,7 +68,11 @@ export async function startApp(
     stops.push(events.stop)
 
     const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
-    const connections = createConnections(sealer, { localFilesRoot: config.LOCAL_FILES_ROOT })
+    const connections = createConnections({
+      sealer,
+      egress: createEgressPolicy(config.EGRESS_BLOCKED),
+      environment: { localFilesRoot: config.LOCAL_FILES_ROOT },
+    })
     stops.push(async () => connections.stop())
     const { connect } = connections
     const queue = createQueue(connection, logger)

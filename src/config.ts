@@ -10,6 +10,7 @@ const seconds = (max: number) => {
   return z.coerce.number({ error }).min(0, { error }).max(max, { error })
 }
 const atLeast = (length: number) => z.string().min(length, { error: `must have at least ${length} characters` })
+const isNetwork = (text: string) => z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]).safeParse(text).success
 const flag = z.stringbool({ error: 'must be true or false' })
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -46,6 +47,19 @@ export const settings = z.object({
     .transform((path) => resolve(path))
     .optional()
     .describe('Folder whose subfolders may be connected as local storages. Unset: local storages are disabled.'),
+  EGRESS_BLOCKED: z
+    .string()
+    .default('169.254.0.0/16,fe80::/10,fd00:ec2::254/128')
+    .transform((list) =>
+      list
+        .split(',')
+        .map((network) => network.trim())
+        .filter(Boolean),
+    )
+    .refine((list) => list.every(isNetwork), 'must be networks such as 169.254.0.0/16, separated by commas')
+    .describe(
+      'Networks that endpoints of storages may not lie in; the default keeps off the metadata services of clouds.',
+    ),
   LOG_LEVEL: z
     .enum(levels, { error: `must be one of ${levels.join(', ')}` })
     .default('warn')

@@ -1,7 +1,8 @@
 import type { Storage } from './entities/storage.ts'
 import { SluiceError } from './errors.ts'
-import type { Provider, ProviderEnvironment } from './providers/provider.ts'
+import type { Provider, ProviderEnvironment, ProviderKind } from './providers/provider.ts'
 import { type ProviderName, providers } from './providers/registry.ts'
+import type { EgressPolicy } from './security/egress.ts'
 import type { Sealer } from './security/seal.ts'
 
 /** What of a storage's row is needed to reach its place. A candidate that is not stored yet has no id. */
@@ -13,7 +14,7 @@ export interface Connections {
   /**
    * Opens the place behind a storage row: secrets unsealed, location read. A stored storage's client, with its sockets and
    * cached credentials, is shared by all who use it at the same time or soon after, for as long as its settings do not
-   * change. `close` gives it back and must be called once.
+   * change. Rejects with BLOCKED_ADDRESS where the server may not connect. `close` gives it back and must be called once.
    */
   connect(storage: Connectable): Promise<Provider>
   /** Closes the clients that nobody uses; the others close when they are given back. */
@@ -30,14 +31,15 @@ interface Shared {
 
 /** Sync, resolve and storages share one of these. A client that was not used for `idleMs` is closed. */
 export function createConnections(
-  sealer: Sealer,
-  environment: ProviderEnvironment,
+  { sealer, egress, environment }: { sealer: Sealer; egress: EgressPolicy; environment: ProviderEnvironment },
   { idleMs = 60_000 }: { idleMs?: number } = {},
 ): Connections {
   const open = async (storage: Connectable): Promise<Provider> => {
-    const kind = providers[storage.provider as ProviderName]
-    const secrets = unsealSecrets(sealer, storage)
-    return kind.open(kind.location.parse(storage.location), kind.secrets.parse(secrets), environment)
+    const kind: ProviderKind = providers[storage.provider as ProviderName]
+    const location = kind.location.parse(storage.location)
+    const secrets = kind.secrets.parse(unsealSecrets(sealer, storage))
+    await egress.allow(kind.hosts(location, secrets))
+    return kind.open(location, secrets, environment)
   }
   const shared = new Map<string, Shared>()
   let stopped = false

@@ -28,6 +28,11 @@ export const errorTable = {
     words: 'The clocks of this server and of the storage differ by more than the storage accepts.',
   },
   EMPTY_PREFIX: { status: 422, retryable: false, words: 'No object was found under this prefix.' },
+  BLOCKED_ADDRESS: {
+    status: 422,
+    retryable: false,
+    words: 'The server may not connect to this address.',
+  },
   UNRESOLVABLE_HOST: { status: 504, retryable: true, words: 'The host name of the endpoint cannot be resolved.' },
   CONNECTION_REFUSED: { status: 504, retryable: true, words: 'The endpoint refuses connections.' },
   TLS_FAILED: { status: 504, retryable: false, words: 'No trusted TLS connection to the endpoint is possible.' },

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createConnections, sealSecrets } from '../src/connect.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import { providers } from '../src/providers/registry.ts'
+import { createEgressPolicy } from '../src/security/egress.ts'
 import { createSealer } from '../src/security/seal.ts'
 
 describe('connections to storages', () => {
@@ -25,7 +26,8 @@ describe('connections to storages', () => {
     const provider = { close: () => void closed.push(provider) } as unknown as Provider
     return provider
   })
-  const create = (idleMs: number) => createConnections(sealer, {}, { idleMs })
+  const create = (idleMs: number) =>
+    createConnections({ sealer, egress: createEgressPolicy([]), environment: {} }, { idleMs })
 
   it('share one client of a storage, however many use it at once or one after the other', async () => {
     const { connect, stop } = create(60_000)

@@ -6,6 +6,7 @@ const StepNameRef = builder.enumType('CheckStepName', {
   description: 'What a step of a check tries.',
   values: {
     CONFIGURATION: { description: 'The settings are complete and agree.' },
+    EGRESS: { description: 'The server may connect to the endpoint.' },
     REACH: { description: 'Name resolution, connection and TLS.' },
     AUTHENTICATE: { description: 'The credentials are known to the storage.' },
     OPEN: { description: 'The bucket or folder exists and may be listed.' },

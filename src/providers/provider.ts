@@ -106,12 +106,19 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   crossCheck?(location: z.infer<Location>, secrets: z.infer<Secrets>): FieldError[]
   /** Why nothing may be exported to this place; undefined when it may. Absent where every place may be a target. */
   refuseTarget?(location: z.infer<Location>): SluiceError | undefined
+  /** Hosts that a person has named and the server will connect to; none where the kind knows them itself. */
+  hosts(location: z.infer<Location>, secrets: z.infer<Secrets>): string[]
   /** What a person can do about a fault, where this kind knows better than the general advice. */
   hints?: Partial<Record<ErrorCode, string>>
   /** The address of the place without its prefix, and the prefix: what tells whether two storages are the same or overlap. */
   place(location: z.infer<Location>): { endpoint: string; bucket: string; prefix: string }
   /** Opens the place. Loads the SDK at the first call. Does not reach out: faults of the network show in the first method. */
   open(location: z.infer<Location>, secrets: z.infer<Secrets>, environment: ProviderEnvironment): Promise<Provider>
+}
+
+/** The host names of URLs; absent ones and what is no URL are left out. */
+export function hostsOf(...urls: (string | undefined)[]): string[] {
+  return urls.flatMap((url) => (url && URL.canParse(url) ? [new URL(url).hostname] : []))
 }
 
 /** Gives a kind its full types while it is written, and the general ones to the registry. */

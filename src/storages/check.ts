@@ -8,6 +8,7 @@ import { hintFor } from './hints.ts'
 /** The steps of a check, in their order. */
 export const checkSteps = [
   'CONFIGURATION',
+  'EGRESS',
   'REACH',
   'AUTHENTICATE',
   'OPEN',
@@ -97,7 +98,10 @@ export async function checkConnection(subject: CheckSubject): Promise<CheckStep[
     } catch (error) {
       const known = error instanceof SluiceError ? error : undefined
       const code = known?.code ?? (signal.aborted ? 'TIMEOUT' : 'INTERNAL')
-      note(name, 'FAILED', known?.message ?? errorTable[code].words, since, code)
+      // Opening a place asks whether its hosts may be reached, when all else is in order.
+      const failed = code === 'BLOCKED_ADDRESS' ? 'EGRESS' : name
+      if (failed !== name) note(name, 'OK', done, since)
+      note(failed, 'FAILED', known?.message ?? errorTable[code].words, since, code)
       throw new Failed(describeError(error))
     }
   }
@@ -106,6 +110,7 @@ export async function checkConnection(subject: CheckSubject): Promise<CheckStep[
   try {
     const opened = await attempt('CONFIGURATION', 'The settings are complete.', subject.open)
     provider = opened
+    note('EGRESS', 'OK', 'The server may connect to it.', performance.now())
     await firstContact(opened, note)
     await (subject.direction === 'IMPORT' ? trySource : tryTarget)(opened, subject, attempt)
   } catch (error) {

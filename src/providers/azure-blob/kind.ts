@@ -1,5 +1,5 @@
 import type { FieldError } from '../../errors.ts'
-import { defineProvider } from '../provider.ts'
+import { defineProvider, hostsOf } from '../provider.ts'
 import { hints } from './hints.ts'
 import { type AzureLocation, type AzureSecrets, location, secrets, serviceUrl } from './location.ts'
 
@@ -20,6 +20,7 @@ export const azureBlob = defineProvider({
     clientSecret: ['accountKey', 'sasToken'],
   },
   crossCheck: faultsOf,
+  hosts: ({ endpoint }) => hostsOf(endpoint),
   place: (place) => ({ endpoint: serviceUrl(place), bucket: place.container, prefix: place.prefix }),
   async open(place, secrets) {
     const [{ openAzureBlob }, { signIn }] = await Promise.all([import('./client.ts'), import('./sign-in.ts')])

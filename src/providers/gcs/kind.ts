@@ -1,6 +1,7 @@
-import { defineProvider } from '../provider.ts'
+import { defineProvider, hostsOf } from '../provider.ts'
 import { hints } from './hints.ts'
 import { isGoogle, location, secrets } from './location.ts'
+import { readServiceAccount } from './service-account.ts'
 
 /** Google Cloud Storage. */
 export const gcs = defineProvider({
@@ -23,6 +24,13 @@ export const gcs = defineProvider({
     }
     return []
   },
+  // The key file says where its tokens come from.
+  hosts: ({ endpoint }, { serviceAccountJson }) => hostsOf(endpoint, tokenUriOf(serviceAccountJson)),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
   open: async (place, keys) => (await import('./client.ts')).openGcs(place, keys),
 })
+
+function tokenUriOf(serviceAccountJson: string | undefined): string | undefined {
+  const read = serviceAccountJson === undefined ? undefined : readServiceAccount(serviceAccountJson)
+  return read && 'account' in read ? read.account.token_uri : undefined
+}

@@ -1,4 +1,4 @@
-import { defineProvider } from '../provider.ts'
+import { defineProvider, hostsOf } from '../provider.ts'
 import { hints } from './hints.ts'
 import { location, secrets } from './location.ts'
 
@@ -38,6 +38,7 @@ export const s3 = defineProvider({
     }
     return faults
   },
+  hosts: ({ endpoint, stsEndpoint }) => hostsOf(endpoint, stsEndpoint),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
   open: async (place, keys) => (await import('./client.ts')).openS3(place, keys),
 })
