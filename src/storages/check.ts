@@ -1,8 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { StorageDirection } from '../entities/storage.ts'
 import { describeError, type ErrorCode, errorTable, SluiceError } from '../errors.ts'
+import { corsRule as azureCorsRule } from '../providers/azure-blob/hints.ts'
+import { corsRule as gcsCorsRule } from '../providers/gcs/hints.ts'
+import { networkError } from '../providers/network-error.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import type { ProviderName } from '../providers/registry.ts'
+import { corsRule as s3CorsRule } from '../providers/s3/hints.ts'
 import { hintFor } from './hints.ts'
 
 /** The steps of a check, in their order. */
@@ -25,7 +29,7 @@ export interface CheckStep {
   status: 'OK' | 'FAILED' | 'SKIPPED'
   code: ErrorCode | null
   message: string
-  /** What to do about it. */
+  /** What to do about it; of a signed URL that works, what browsers on other sites need besides. */
   hint: string | null
   milliseconds: number
 }
@@ -58,7 +62,12 @@ export interface CheckSubject {
   publicEndpoint: boolean
 }
 
-const stepTimeoutMs = 15_000
+/** What a bucket must allow before pages of other sites may fetch its signed URLs. */
+const corsRules: Partial<Record<ProviderName, string>> = {
+  S3: s3CorsRule,
+  GCS: gcsCorsRule,
+  AZURE_BLOB: azureCorsRule,
+}
 
 /** The step at which a fault of the first contact shows. */
 const stepOf: Partial<Record<ErrorCode, CheckStepName>> = {
@@ -75,7 +84,11 @@ const stepOf: Partial<Record<ErrorCode, CheckStepName>> = {
 }
 
 /** Tries a connection step by step, up to the first fault; what comes behind it is SKIPPED. Stores nothing, looks at one page at most. */
-export async function checkConnection(subject: CheckSubject): Promise<CheckStep[]> {
+export async function checkConnection(
+  subject: CheckSubject,
+  /** What one step may take, in milliseconds. */
+  { stepTimeoutMs = 15_000 }: { stepTimeoutMs?: number } = {},
+): Promise<CheckStep[]> {
   const steps: CheckStep[] = []
   const note = (name: CheckStepName, status: CheckStep['status'], message: string, since: number, code?: ErrorCode) => {
     const milliseconds = Math.round(performance.now() - since)
@@ -84,7 +97,7 @@ export async function checkConnection(subject: CheckSubject): Promise<CheckStep[
       status,
       code: code ?? null,
       message,
-      hint: code ? hintFor(code, subject.provider) : null,
+      hint: code ? hintFor(code, subject.provider) : status === 'OK' && name === 'PRESIGN' ? corsHint(subject) : null,
       milliseconds,
     })
   }
@@ -111,7 +124,7 @@ export async function checkConnection(subject: CheckSubject): Promise<CheckStep[
     const opened = await attempt('CONFIGURATION', 'The settings are complete.', subject.open)
     provider = opened
     note('EGRESS', 'OK', 'The server may connect to it.', performance.now())
-    await firstContact(opened, note)
+    await firstContact(opened, note, AbortSignal.timeout(stepTimeoutMs))
     await (subject.direction === 'IMPORT' ? trySource : tryTarget)(opened, subject, attempt)
   } catch (error) {
     if (!(error instanceof Failed)) throw error
@@ -150,12 +163,17 @@ async function tryTarget(provider: Provider, { prefix }: CheckSubject, attempt: 
   })
 }
 
+function corsHint({ provider }: CheckSubject): string | null {
+  const rule = corsRules[provider]
+  return rule ? `Browsers on other origins also need this CORS rule: ${rule}` : null
+}
+
 class Failed extends Error {}
 
 type Note = (name: CheckStepName, status: CheckStep['status'], message: string, since: number, code?: ErrorCode) => void
 
 /** One call tells three things: the place answers, the credentials are known, the bucket may be listed. */
-async function firstContact(provider: Provider, note: Note): Promise<void> {
+async function firstContact(provider: Provider, note: Note, signal: AbortSignal): Promise<void> {
   const since = performance.now()
   const done: [CheckStepName, string][] = [
     ['REACH', 'The storage answers.'],
@@ -163,7 +181,7 @@ async function firstContact(provider: Provider, note: Note): Promise<void> {
     ['OPEN', 'The bucket or folder can be listed.'],
   ]
   try {
-    await provider.check(AbortSignal.timeout(stepTimeoutMs))
+    await provider.check(signal)
     for (const [name, words] of done) note(name, 'OK', words, since)
   } catch (error) {
     const timedOut = (error as Error).name === 'TimeoutError'
@@ -193,7 +211,9 @@ async function readOne(provider: Provider, { key }: ObjectInfo, signal: AbortSig
 }
 
 async function fetchSigned(url: URL, signal: AbortSignal): Promise<void> {
-  const answer = await fetch(url, { headers: { range: 'bytes=0-0' }, signal })
+  const answer = await fetch(url, { headers: { range: 'bytes=0-0' }, signal }).catch((error) => {
+    throw signal.aborted ? error : (networkError(error) ?? error)
+  })
   await answer.body?.cancel()
   // 416: the object is empty, and the signature was accepted.
   if (!answer.ok && answer.status !== 416) {

@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
+import { createFaults, type SetFault } from './faults.ts'
 import { type Account, createAuthority } from './gcs-auth.ts'
 import { Bucket, nameFault } from './gcs-bucket.ts'
-import { createFaults, type GcsFault, type GcsRequest, type SetGcsFault } from './gcs-faults.ts'
+import type { GcsFault, GcsRequest } from './gcs-faults.ts'
 import { createObjectApi } from './gcs-objects.ts'
 
 /** A running emulator of Google Cloud Storage, its token service, metadata server and IAM signing. */
@@ -20,7 +21,7 @@ export interface GcsServer {
   newAccount(options?: { may?: Account['may']; known?: boolean; sharesKey?: boolean }): Account
   /** The account that the metadata server speaks for; none to begin with. */
   machine: Account | undefined
-  fail(fault: GcsFault): SetGcsFault
+  fail(fault: GcsFault): SetFault<GcsRequest>
   stop(): Promise<void>
 }
 
@@ -33,7 +34,7 @@ interface PutOptions {
 export async function startGcs({ clock = Date.now }: { clock?: () => number } = {}): Promise<GcsServer> {
   const buckets = new Map<string, Bucket>()
   const counts: Record<string, number> = {}
-  const faults = createFaults()
+  const faults = createFaults<GcsRequest, GcsFault>()
   const authority = createAuthority(clock)
   const objects = createObjectApi(() => gcs.endpoint)
   const tokenUri = () => `${gcs.endpoint}/token`

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
+import { createFaults, type SetFault } from './faults.ts'
 import { createDatabase } from './redis-data.ts'
-import { type ArmedRedisFault, arm, type RedisCommand, type RedisFault, type SetRedisFault } from './redis-faults.ts'
+import type { RedisCommand, RedisFault } from './redis-faults.ts'
 import { createCommandReader, encodeReply, type Reply } from './redis-wire.ts'
 
 /** A certificate for localhost and 127.0.0.1 that nobody has signed but itself, and its key; for tests only. */
@@ -40,7 +41,7 @@ export interface SmallRedis {
   readonly connections: number
   /** Connections that are open. */
   readonly open: number
-  fail(fault: RedisFault): SetRedisFault
+  fail(fault: RedisFault): SetFault<RedisCommand>
   /** As if the process ended and began anew with the same data: all connections are closed, SCAN has another order. */
   restart(): void
   stop(): Promise<void>
@@ -51,7 +52,7 @@ export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<
   const { databases = 16 } = options
   let runId = randomBytes(20).toString('hex')
   const data = Array.from({ length: databases }, () => createDatabase({ salt: () => runId }))
-  const faults: ArmedRedisFault[] = []
+  const faults = createFaults<RedisCommand, RedisFault>()
   const counts: Record<string, number> = {}
   const sockets = new Set<Socket>()
   let connections = 0
@@ -133,12 +134,11 @@ export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<
       for (let next = isHeld ? undefined : waiting.shift(); next; next = isHeld ? undefined : waiting.shift()) {
         const command = next
         counts[command.name] = (counts[command.name] ?? 0) + 1
-        const met = faults.find(({ fault, state }) => state.left > 0 && (fault.match?.(command) ?? true))
+        const met = faults.meet(command, socket)
         if (!met) {
           send(socket, answer(client, command))
           continue
         }
-        met.meet(socket)
         if ('error' in met.fault) {
           send(socket, { error: refuse(client, command.name, met.fault.error) })
         } else if ('raw' in met.fault) socket.write(met.fault.raw)
@@ -182,11 +182,7 @@ export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<
     get open() {
       return sockets.size
     },
-    fail(fault) {
-      const armed = arm(fault)
-      faults.push(armed)
-      return armed.handle
-    },
+    fail: faults.fail,
     restart() {
       runId = randomBytes(20).toString('hex')
       for (const socket of sockets) socket.destroy()

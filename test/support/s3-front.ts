@@ -1,7 +1,9 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
-import { Agent, createServer, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http'
+import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createFaults, type FaultScope, type SetFault } from './faults.ts'
+import { forward } from './forward.ts'
 
 /** A request on its way through the front, before it is forwarded. */
 export interface S3Request {
@@ -25,33 +27,22 @@ export interface Credentials {
   expiration?: Date
 }
 
-/** What is done to requests that `match`, for the first `times` of them (default 1). */
-export type Fault = { match?: (request: S3Request) => boolean; times?: number } & (
-  | { status: number; code: string }
-  | { answer: { status: number; headers?: Record<string, string>; body: string } }
-  | { reset: true }
-  | { cutAfterBytes: number }
-  | { hold: true }
-)
-
-/** A fault that was set. */
-export interface SetFault {
-  /** How many requests it has met. */
-  readonly hits: number
-  /** Resolves when the first request has met it. */
-  readonly met: Promise<S3Request>
-  /** Resolves when the client has closed the connection of a request that met it. */
-  readonly closed: Promise<void>
-  /** Ends the fault; held requests go on. */
-  release(): void
-}
+/** What is done to requests. */
+export type Fault = FaultScope<S3Request> &
+  (
+    | { status: number; code: string }
+    | { answer: { status: number; headers?: Record<string, string>; body: string } }
+    | { reset: true }
+    | { cutAfterBytes: number }
+    | { hold: true }
+  )
 
 export interface Front {
   endpoint: string
   port: number
   /** Requests seen, refused ones included, by operation. */
   counts: Record<string, number>
-  fail(fault: Fault): SetFault
+  fail(fault: Fault): SetFault<S3Request>
   stop(): Promise<void>
 }
 
@@ -69,7 +60,7 @@ export async function startFront(options: {
 }): Promise<Front> {
   const { target, credentials, clock = Date.now, domain } = options
   const agent = new Agent({ keepAlive: true })
-  const faults: ReturnType<typeof arm>[] = []
+  const faults = createFaults<S3Request, Fault>()
   const counts: Record<string, number> = {}
 
   const server = createServer(async (incoming, response) => {
@@ -78,9 +69,8 @@ export async function startFront(options: {
     counts[request.operation] = (counts[request.operation] ?? 0) + 1
     const refusal = credentials && refusalOf(request, { accepted: [credentials].flat(), now: clock() })
     if (refusal) return sendError(response, 403, ...refusal)
-    const met = faults.find(({ fault, state }) => state.left > 0 && (fault.match?.(request) ?? true))
+    const met = faults.meet(request, response)
     if (!met) return forward({ incoming, response, target, agent })
-    met.meet(request, response)
     const { fault } = met
     if ('status' in fault) sendError(response, fault.status, fault.code, 'injected')
     else if ('answer' in fault) response.writeHead(fault.answer.status, fault.answer.headers).end(fault.answer.body)
@@ -100,46 +90,13 @@ export async function startFront(options: {
     endpoint: `http://127.0.0.1:${port}`,
     port,
     counts,
-    fail(fault) {
-      const armed = arm(fault)
-      faults.push(armed)
-      return armed.handle
-    },
+    fail: faults.fail,
     async stop() {
       agent.destroy()
       server.close()
       server.closeAllConnections()
       await once(server, 'close')
     },
-  }
-}
-
-function arm(fault: Fault) {
-  const state = { left: fault.times ?? 1, hits: 0 }
-  const met = Promise.withResolvers<S3Request>()
-  const closed = Promise.withResolvers<void>()
-  const released = Promise.withResolvers<void>()
-  return {
-    fault,
-    state,
-    released: released.promise,
-    meet(request: S3Request, response: ServerResponse) {
-      state.left--
-      state.hits++
-      response.once('close', () => closed.resolve())
-      met.resolve(request)
-    },
-    handle: {
-      get hits() {
-        return state.hits
-      },
-      met: met.promise,
-      closed: closed.promise,
-      release() {
-        state.left = 0
-        released.resolve()
-      },
-    } satisfies SetFault,
   }
 }
 
@@ -155,34 +112,6 @@ function describe({ method = 'GET', url = '/', headers }: IncomingMessage, domai
     { GET: 'Get', PUT: thing === 'Bucket' ? 'Create' : 'Put', DELETE: 'Delete', HEAD: 'Head' }[method] ?? method
   const operation = isList ? (/(^|&)list-type=2(&|$)/.test(query) ? 'ListObjectsV2' : 'ListObjects') : verb + thing
   return { operation, method, url, bucket, key: decodeURIComponent(key), inHost, headers }
-}
-
-function forward(options: {
-  incoming: IncomingMessage
-  response: ServerResponse
-  target: string
-  agent: Agent
-  cutAfterBytes?: number
-}): void {
-  const { incoming, response, target, agent, cutAfterBytes } = options
-  const { hostname, port } = new URL(target)
-  // `path` is what the client sent: a parsed URL would drop `.` and `..` segments and doubled slashes.
-  const { method, url: path, headers } = incoming
-  const upstream = sendRequest({ hostname, port, method, path, headers, agent }, (answer) => {
-    response.writeHead(answer.statusCode!, answer.rawHeaders)
-    answer.on('error', () => response.destroy())
-    if (cutAfterBytes === undefined) return answer.pipe(response)
-    let left = cutAfterBytes
-    answer.on('data', (chunk: Buffer) => {
-      if (left > 0) response.write(chunk.subarray(0, left))
-      left -= chunk.length
-      // Closed in order, since a reset would overtake the bytes before the cut.
-      if (left <= 0) incoming.socket.destroySoon()
-    })
-  })
-  upstream.on('error', () => response.destroy())
-  response.on('close', () => upstream.destroy())
-  incoming.pipe(upstream)
 }
 
 function sendError(response: ServerResponse, status: number, code: string, message: string): void {

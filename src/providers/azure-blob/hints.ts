@@ -18,3 +18,11 @@ export const hints: Partial<Record<ErrorCode, string>> = {
     'Leave the endpoint empty for Azure; portal.azure.com is the page on which you manage containers, and a *.web.core ' +
     'address is a website. The blob service is at *.blob.core.windows.net.',
 }
+
+/**
+ * The CORS rule of an account (Azure CLI reference, "az storage cors add"). Any origin, since browsers send `null` for it
+ * after a redirect from another site (Fetch standard, "redirect-tainted origin"); the signature decides who may read.
+ */
+export const corsRule =
+  "az storage cors add --account-name ACCOUNT --services b --methods GET HEAD --origins '*' --allowed-headers '*' " +
+  "--exposed-headers '*' --max-age 3600."

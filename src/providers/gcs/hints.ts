@@ -14,3 +14,12 @@ export const hints: Partial<Record<ErrorCode, string>> = {
     'Leave the endpoint empty for Google; console.cloud.google.com is the page on which you manage buckets. For an ' +
     'emulator give its address without a path.',
 }
+
+/**
+ * The CORS rule of a bucket (Cloud Storage, "Set up and view CORS configurations"). Any origin, since browsers send `null`
+ * for it after a redirect from another site (Fetch standard, "redirect-tainted origin"); the signature decides who may read.
+ */
+export const corsRule =
+  '[{"origin":["*"],"method":["GET","HEAD"],"responseHeader":["Accept-Ranges","Content-Length","Content-Range","ETag",' +
+  '"Range"],"maxAgeSeconds":3600}] (save it as cors.json, then: gcloud storage buckets update gs://BUCKET ' +
+  '--cors-file=cors.json).'

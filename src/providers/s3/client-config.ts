@@ -6,7 +6,7 @@ import type { S3Location } from './location.ts'
 
 /** How to speak to `place` at `endpoint` (undefined: AWS): all but the region and the credentials. */
 export function clientConfig(place: S3Location, endpoint: string | undefined): S3ClientConfig {
-  const agent = { keepAlive: true, maxSockets: 512 }
+  const agent = { keepAlive: true, maxSockets: 1_024 }
   return {
     ...(endpoint && {
       endpoint,
@@ -21,7 +21,7 @@ export function clientConfig(place: S3Location, endpoint: string | undefined): S
     requestHandler: new NodeHttpHandler({
       httpAgent: new HttpAgent(agent),
       httpsAgent: new HttpsAgent(agent),
-      connectionTimeout: 5_000,
+      connectionTimeout: 10_000,
       requestTimeout: 60_000,
       throwOnRequestTimeout: true,
     }),

@@ -10,3 +10,11 @@ export const hints: Partial<Record<ErrorCode, string>> = {
   CONSOLE_URL:
     'Use the URL of the S3 API, not the page on which you manage buckets. MinIO: often port 9000 instead of 9001.',
 }
+
+/**
+ * The CORS rule of a bucket (Amazon S3 user guide, "Elements of a CORS configuration"). Any origin, since browsers send
+ * `null` for it after a redirect from another site (Fetch standard, "redirect-tainted origin"); the signature decides who may read.
+ */
+export const corsRule =
+  '[{"AllowedOrigins":["*"],"AllowedMethods":["GET","HEAD"],"AllowedHeaders":["*"],"ExposeHeaders":["Accept-Ranges",' +
+  '"Content-Length","Content-Range","ETag"],"MaxAgeSeconds":3600}] (bucket → Permissions → Cross-origin resource sharing).'

@@ -1,0 +1,95 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ProviderKind } from '../../src/providers/provider.ts'
+import { type ProviderName, providers } from '../../src/providers/registry.ts'
+import { type CheckSubject, checkConnection } from '../../src/storages/check.ts'
+import { startPorts } from './check-world.ts'
+
+/** A candidate without an app around it. */
+function subjectOf(provider: ProviderName, location: object, secrets: object, more: Partial<CheckSubject> = {}) {
+  const kind: ProviderKind = providers[provider]
+  const place = kind.location.parse(location)
+  return {
+    provider,
+    direction: 'IMPORT',
+    prefix: kind.place(place).prefix,
+    open: () => kind.open(place, kind.secrets.parse(secrets), {}),
+    takes: () => true,
+    readsTasks: false,
+    recursive: true,
+    presigns: false,
+    publicEndpoint: false,
+    ...more,
+  } satisfies CheckSubject
+}
+
+describe('a storage that accepts connections and never answers', () => {
+  let doors: Awaited<ReturnType<typeof startPorts>>
+  beforeAll(async () => {
+    doors = await startPorts()
+  })
+  afterAll(() => doors?.stop())
+
+  const account = 'acct'
+  it.for<[ProviderName, (port: number) => object, object]>([
+    [
+      'S3',
+      (port) => ({ bucket: 'photos', endpoint: `http://127.0.0.1:${port}` }),
+      { accessKeyId: 'a', secretAccessKey: 'b' },
+    ],
+    ['GCS', (port) => ({ bucket: 'photos', endpoint: `http://127.0.0.1:${port}`, anonymous: true }), {}],
+    [
+      'AZURE_BLOB',
+      (port) => ({ account, container: 'photos', endpoint: `http://127.0.0.1:${port}/${account}` }),
+      { accountKey: 'AAAA' },
+    ],
+    ['REDIS', (port) => ({ host: '127.0.0.1', port, db: 1 }), {}],
+    ['REDIS', (port) => ({ host: '127.0.0.1', port, db: 1, tls: true }), { password: 'p' }],
+  ])('is, of %s, REACH TIMEOUT once the bound of a step is over', async ([provider, location, secrets]) => {
+    const subject = subjectOf(provider, location(doors.ports.silent), secrets)
+    const steps = await checkConnection(subject, { stepTimeoutMs: 200 })
+    expect(steps.filter(({ status }) => status === 'FAILED')).toMatchObject([
+      { name: 'REACH', code: 'TIMEOUT', message: expect.any(String), hint: expect.any(String) },
+    ])
+  })
+})
+
+describe('a signed URL', () => {
+  const object = { key: 'a', size: 1, etag: null, lastModified: null }
+  /** The outcome of PRESIGN for a provider that signs this URL. */
+  const presign = async (url: string) => {
+    const subject = subjectOf('S3', { bucket: 'photos' }, {}, { presigns: true })
+    const provider = {
+      check: async () => {},
+      list: async () => ({ objects: [object], cursor: null }),
+      presign: async () => new URL(url),
+      close: () => {},
+    } as never
+    const steps = await checkConnection({ ...subject, open: async () => provider }, { stepTimeoutMs: 200 })
+    return steps.find(({ name }) => name === 'PRESIGN')
+  }
+
+  it('that leads to a closed port is CONNECTION_REFUSED', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    server.close()
+    await once(server, 'close')
+    expect(await presign(`http://127.0.0.1:${port}/a`)).toMatchObject({ status: 'FAILED', code: 'CONNECTION_REFUSED' })
+  })
+
+  it('that nobody answers is TIMEOUT', async () => {
+    const { ports, stop } = await startPorts()
+    expect(await presign(`http://127.0.0.1:${ports.silent}/a`)).toMatchObject({ status: 'FAILED', code: 'TIMEOUT' })
+    await stop()
+  })
+})
+
+it('of local files where they are disabled is CONFIGURATION LOCAL_FILES_DISABLED in both directions', async () => {
+  for (const direction of ['IMPORT', 'EXPORT'] as const) {
+    const [first] = await checkConnection(subjectOf('LOCAL_FILES', { path: 'in' }, {}, { direction }))
+    expect(first).toMatchObject({ name: 'CONFIGURATION', status: 'FAILED', code: 'LOCAL_FILES_DISABLED' })
+    expect(first?.hint).toContain('LOCAL_FILES_ROOT')
+  }
+})

@@ -1,0 +1,33 @@
+import { type Agent, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http'
+
+/**
+ * Passes a request on to `target`, byte for byte, and its answer back; after `cutAfterBytes` of its body the connection is
+ * closed.
+ */
+export function forward(options: {
+  incoming: IncomingMessage
+  response: ServerResponse
+  target: string
+  agent: Agent
+  cutAfterBytes?: number
+}): void {
+  const { incoming, response, target, agent, cutAfterBytes } = options
+  const { hostname, port } = new URL(target)
+  // `path` is what the client sent: a parsed URL would drop `.` and `..` segments and doubled slashes.
+  const { method, url: path, headers } = incoming
+  const upstream = sendRequest({ hostname, port, method, path, headers, agent }, (answer) => {
+    response.writeHead(answer.statusCode!, answer.rawHeaders)
+    answer.on('error', () => response.destroy())
+    if (cutAfterBytes === undefined) return answer.pipe(response)
+    let left = cutAfterBytes
+    answer.on('data', (chunk: Buffer) => {
+      if (left > 0) response.write(chunk.subarray(0, left))
+      left -= chunk.length
+      // Closed in order, since a reset would overtake the bytes before the cut.
+      if (left <= 0) incoming.socket.destroySoon()
+    })
+  })
+  upstream.on('error', () => response.destroy())
+  response.on('close', () => upstream.destroy())
+  incoming.pipe(upstream)
+}
