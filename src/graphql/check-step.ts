@@ -38,7 +38,7 @@ CheckStepRef.implement({
     message: t.exposeString('message', { description: 'What was found, in words.' }),
     hint: t.exposeString('hint', {
       nullable: true,
-      description: 'What to do about a fault; null when there is no advice.',
+      description: 'What to do about a fault, or the CORS rule that browsers need; null when there is no advice.',
     }),
     milliseconds: t.exposeInt('milliseconds', { description: 'How long the step took.' }),
   }),

@@ -86,7 +86,10 @@ export function maskError(error: unknown, logger: Logger): GraphQLError {
       extensions: { code: original.code, ...fieldErrors, ...http },
     })
   }
-  if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) return error
+  if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) {
+    const { extensions, source, positions } = error
+    return new GraphQLError(withoutValue(error.message), { nodes, path, extensions, source, positions })
+  }
   const id = randomUUID()
   logger.error({ err: original, faultId: id, path }, 'unexpected fault in GraphQL')
   return new GraphQLError('Something went wrong on our side.', {
@@ -94,4 +97,14 @@ export function maskError(error: unknown, logger: Logger): GraphQLError {
     path,
     extensions: { code: 'INTERNAL', faultId: id },
   })
+}
+
+/** The words about a variable of the wrong type without its value, which graphql-js prints and which may hold secrets. */
+function withoutValue(message: string): string {
+  if (!/^Variable "\$\w+" got invalid value /.test(message)) return message
+  const words = message.replace(/( cannot represent [^:]*value): [\s\S]*$/, '$1.')
+  // The last place named is graphql-js's own: all before it may stem from the value.
+  const [, place] = / got invalid value [\s\S]*( at "[\w.[\]]+"; )/.exec(words) ?? []
+  const end = words.lastIndexOf(place ?? '; ')
+  return `${words.slice(0, words.indexOf(' got invalid value '))} got an invalid value${words.slice(end)}`
 }

@@ -110,6 +110,8 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   hosts(location: z.infer<Location>, secrets: z.infer<Secrets>): string[]
   /** What a person can do about a fault, where this kind knows better than the general advice. */
   hints?: Partial<Record<ErrorCode, string>>
+  /** The CORS rule that lets browsers fetch signed URLs from other origins; absent where there is none to set. */
+  corsRule?: string
   /** The address of the place without its prefix, and the prefix: what tells whether two storages are the same or overlap. */
   place(location: z.infer<Location>): { endpoint: string; bucket: string; prefix: string }
   /** Opens the place. Loads the SDK at the first call. Does not reach out: faults of the network show in the first method. */

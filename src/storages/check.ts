@@ -1,12 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { StorageDirection } from '../entities/storage.ts'
 import { describeError, type ErrorCode, errorTable, SluiceError } from '../errors.ts'
-import { corsRule as azureCorsRule } from '../providers/azure-blob/hints.ts'
-import { corsRule as gcsCorsRule } from '../providers/gcs/hints.ts'
 import { networkError } from '../providers/network-error.ts'
-import type { ObjectInfo, Provider } from '../providers/provider.ts'
-import type { ProviderName } from '../providers/registry.ts'
-import { corsRule as s3CorsRule } from '../providers/s3/hints.ts'
+import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
+import { type ProviderName, providers } from '../providers/registry.ts'
 import { hintFor } from './hints.ts'
 
 /** The steps of a check, in their order. */
@@ -60,13 +57,6 @@ export interface CheckSubject {
   presigns: boolean
   /** Browsers fetch signed URLs from another address than ours; then we cannot try one. */
   publicEndpoint: boolean
-}
-
-/** What a bucket must allow before pages of other sites may fetch its signed URLs. */
-const corsRules: Partial<Record<ProviderName, string>> = {
-  S3: s3CorsRule,
-  GCS: gcsCorsRule,
-  AZURE_BLOB: azureCorsRule,
 }
 
 /** The step at which a fault of the first contact shows. */
@@ -164,7 +154,7 @@ async function tryTarget(provider: Provider, { prefix }: CheckSubject, attempt: 
 }
 
 function corsHint({ provider }: CheckSubject): string | null {
-  const rule = corsRules[provider]
+  const { corsRule: rule }: ProviderKind = providers[provider]
   return rule ? `Browsers on other origins also need this CORS rule: ${rule}` : null
 }
 

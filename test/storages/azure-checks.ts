@@ -69,12 +69,7 @@ const situations: Situation<Place>[] = [
     at(({ sas }) => sas('rl', { expiresOn: new Date(Date.now() - 3_600_000) })),
   ],
   ['a SAS that may not list', 'OPEN', 'DENIED', at(({ sas }) => sas('r'))],
-  [
-    'a container that is not public, anonymously',
-    'OPEN',
-    'NO_SUCH_BUCKET',
-    at(() => ({ accountKey: null, anonymous: true })),
-  ],
+  ['a container that is not public, anonymously', 'OPEN', 'DENIED', at(() => ({ accountKey: null, anonymous: true }))],
   [
     'a SAS that may not read',
     'READ_OBJECT',
@@ -100,6 +95,12 @@ const situations: Situation<Place>[] = [
   ['no such container', 'OPEN', 'NO_SUCH_BUCKET', at(() => ({ container: 'not-there' }))],
   ['an empty prefix', 'FIND_OBJECT', 'EMPTY_PREFIX', at(() => ({ prefix: 'IN/' }))],
   ['an unknown host', 'REACH', 'UNRESOLVABLE_HOST', at(() => ({ endpoint: 'https://blob.nowhere.invalid' }))],
+  [
+    'an address that is blocked',
+    'EGRESS',
+    'BLOCKED_ADDRESS',
+    at(({ account }) => ({ endpoint: `http://169.254.169.254/${account}` })),
+  ],
   ['a closed port', 'REACH', 'CONNECTION_REFUSED', at(onPort('http', 'closed'))],
   [
     'https to a port for http',

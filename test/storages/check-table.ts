@@ -90,6 +90,7 @@ export function describeChecks<P extends { stop(): Promise<unknown> | unknown }>
       const { check } = await checkOf(world(), { location, importMethod: 'TASKS' })
       expect(check?.steps.map(({ name, status }) => `${name} ${status}`)).toEqual([
         'CONFIGURATION OK',
+        'EGRESS OK',
         'REACH OK',
         'AUTHENTICATE OK',
         'OPEN OK',
@@ -111,6 +112,7 @@ export function describeChecks<P extends { stop(): Promise<unknown> | unknown }>
       expect(check?.ok).toBe(true)
       expect(check?.steps.filter(({ status }) => status === 'OK').map(({ name }) => name)).toEqual([
         'CONFIGURATION',
+        'EGRESS',
         'REACH',
         'AUTHENTICATE',
         'OPEN',

@@ -67,6 +67,7 @@ const situations: Situation<Place>[] = [
   ['no such bucket', 'OPEN', 'NO_SUCH_BUCKET', at(() => ({ bucket: 'not-there' }))],
   ['an empty prefix', 'FIND_OBJECT', 'EMPTY_PREFIX', at(() => ({ prefix: 'IN/' }))],
   ['an unknown host', 'REACH', 'UNRESOLVABLE_HOST', at(() => ({ endpoint: 'http://gcs.nowhere.invalid' }))],
+  ['an address that is blocked', 'EGRESS', 'BLOCKED_ADDRESS', at(() => ({ endpoint: 'http://169.254.169.254' }))],
   [
     'a closed port',
     'REACH',

@@ -5,7 +5,7 @@ import type { World } from './check-world.ts'
 
 const password = 'the-password'
 const users = {
-  lister: { password: 'p', denied: ['get', 'getrange', 'strlen'] },
+  lister: { password: 'p', denied: ['getrange'] },
   reader: { password: 'p', denied: ['set'] },
   nobody: { password: 'p', denied: ['scan'] },
 }
@@ -33,7 +33,7 @@ async function start({ ports }: World) {
       location: location({ username, password: 'p' }),
       ...more,
     }),
-    keys: () => client.keys('*'),
+    keys: async () => (await client.scan(0, 'COUNT', 1000))[1],
     async stop() {
       client.disconnect()
       await Promise.all([server, tls, open, cluster].map((one) => one.stop()))
@@ -63,6 +63,7 @@ const situations: Situation<Place>[] = [
   ],
   ['a node of a cluster', 'OPEN', 'REDIS_CLUSTER', at(({ cluster }) => ({ ...bare, db: 0, port: cluster.port }))],
   ['an unknown host', 'REACH', 'UNRESOLVABLE_HOST', at(() => ({ host: 'redis.nowhere.invalid' }))],
+  ['an address that is blocked', 'EGRESS', 'BLOCKED_ADDRESS', at(() => ({ host: '169.254.169.254' }))],
   ['a closed port', 'REACH', 'CONNECTION_REFUSED', at(({ ports }) => ({ port: ports.closed }))],
   ['TLS to a plain port', 'REACH', 'TLS_FAILED', at(() => ({ tls: true }))],
   [

@@ -11,6 +11,7 @@ async function start({ ports }: World) {
   const s3 = await startS3()
   const front = await startFront({ target: s3.endpoint, credentials: keyPair })
   await s3.createBucket('photos')
+  await s3.createBucket('kept')
   await s3.put('photos', 'in/a.json', '{"n":1}')
   const location = (more: object = {}) => ({
     s3: { bucket: 'photos', prefix: 'in/', endpoint: front.endpoint, ...keyPair, ...more },
@@ -81,7 +82,11 @@ const situations: Situation<Place>[] = [
     'a key that may not remove',
     'WRITE_OBJECT',
     'DENIED',
-    (place) => place.failing('DeleteObject', 403, 'AccessDenied', { direction: 'EXPORT' }),
+    (place) => {
+      const failing = place.failing('DeleteObject', 403, 'AccessDenied', { direction: 'EXPORT' })
+      // Where the probe must stay, it shall not be among what others find.
+      return { ...failing, location: place.location({ bucket: 'kept' }) }
+    },
   ],
   ['no such bucket', 'OPEN', 'NO_SUCH_BUCKET', at(() => ({ bucket: 'not-there' }))],
   [
@@ -104,6 +109,7 @@ const situations: Situation<Place>[] = [
   ],
   ['an empty prefix', 'FIND_OBJECT', 'EMPTY_PREFIX', at(() => ({ prefix: 'IN/' }))],
   ['an unknown host', 'REACH', 'UNRESOLVABLE_HOST', at(() => ({ endpoint: 'http://s3.nowhere.invalid' }))],
+  ['an address that is blocked', 'EGRESS', 'BLOCKED_ADDRESS', at(() => ({ endpoint: 'http://169.254.169.254' }))],
   [
     'a closed port',
     'REACH',

@@ -8,7 +8,8 @@ export const hints: Partial<Record<ErrorCode, string>> = {
   DENIED:
     'Service principal or managed identity: az role assignment create --assignee CLIENT_ID --role "Storage Blob Data ' +
     'Reader" --scope STORAGE_ACCOUNT_ID; for exports "Storage Blob Data Contributor". With a role on the container alone, ' +
-    'signed URLs also need "Storage Blob Delegator" on the account. A SAS needs sp=rl, for exports sp=racwdl. Then look at ' +
+    'signed URLs also need "Storage Blob Delegator" on the account. A SAS needs sp=rl, for exports sp=racwdl. Anonymous: az storage container set-permission --name CONTAINER ' +
+    '--account-name ACCOUNT --public-access container. Then look at ' +
     'the networking rules of the account.',
   NO_SUCH_BUCKET:
     'Check the spelling of the container, and the account. Anonymous: its public access level must be Container.',

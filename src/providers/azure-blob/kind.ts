@@ -1,6 +1,6 @@
 import type { FieldError } from '../../errors.ts'
 import { defineProvider, hostsOf } from '../provider.ts'
-import { hints } from './hints.ts'
+import { corsRule, hints } from './hints.ts'
 import { type AzureLocation, type AzureSecrets, location, secrets, serviceUrl } from './location.ts'
 
 /** Microsoft Azure Blob Storage. */
@@ -13,6 +13,7 @@ export const azureBlob = defineProvider({
   location,
   secrets,
   hints,
+  corsRule,
   // A new way to sign in takes the place of the old one.
   supersedes: {
     accountKey: ['sasToken', 'clientSecret'],

@@ -1,5 +1,5 @@
 import { defineProvider, hostsOf } from '../provider.ts'
-import { hints } from './hints.ts'
+import { corsRule, hints } from './hints.ts'
 import { isGoogle, location, secrets } from './location.ts'
 import { readServiceAccount } from './service-account.ts'
 
@@ -13,6 +13,7 @@ export const gcs = defineProvider({
   location,
   secrets,
   hints,
+  corsRule,
   crossCheck({ anonymous, endpoint }, { serviceAccountJson }) {
     if (anonymous && serviceAccountJson) {
       return [{ path: 'anonymous', message: 'cannot be combined with a service account key' }]

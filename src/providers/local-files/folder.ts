@@ -10,14 +10,16 @@ import type { ObjectInfo, Provider } from '../provider.ts'
 import type { LocalFilesLocation } from './location.ts'
 import { type FoundFile, unfinishedName, walk } from './walk.ts'
 
+// What a stream would read at once.
+const sliceBytes = 64 * 1024
+
 /** Opens a folder below `root`. No path and no symbolic link leads out of the folder: what a path really is decides. */
 export async function openLocalFolder({ path }: LocalFilesLocation, root: string | undefined): Promise<Provider> {
   if (root === undefined) throw new SluiceError('LOCAL_FILES_DISABLED')
   const wanted = resolve(root, path)
   if (wanted !== root && !inside(wanted, root)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
 
-  /** The folder's real path. Looked up at every use, since links can change. */
-  const folder = async (): Promise<string> => {
+  const lookUp = async (): Promise<string> => {
     const [realRoot, real] = await Promise.all([
       resolvePath(root, 'LOCAL_PATH_MISSING'),
       resolvePath(wanted, 'LOCAL_PATH_MISSING'),
@@ -25,6 +27,14 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     if (real === realRoot) throw new SluiceError('LOCAL_PATH_IS_ROOT')
     if (!inside(real, realRoot)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
     return real
+  }
+  let looking: Promise<string> | undefined
+  /** The folder's real path. Looked up at every use, since links can change; uses at the same moment share it. */
+  const folder = (): Promise<string> => {
+    looking ??= lookUp().finally(() => {
+      looking = undefined
+    })
+    return looking
   }
 
   /** The real path of the object `key`, which must lie inside the folder. */
@@ -84,8 +94,10 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
           await file.close()
           return { body: Readable.from([]), length: 0, ...about }
         }
-        const body = file.createReadStream({ start, end })
-        return { body: endOnAbort(body, signal), length: end - start + 1, ...(part && { range: part }), ...about }
+        const length = end - start + 1
+        const body = length > sliceBytes ? file.createReadStream({ start, end }) : await readSlice(file, start, length)
+        signal?.throwIfAborted()
+        return { body: endOnAbort(body, signal), length, ...(part && { range: part }), ...about }
       } catch (error) {
         await file.close()
         throw error
@@ -165,6 +177,24 @@ async function openFile(path: string): Promise<FileHandle> {
   } catch (error) {
     throw diskError(error)
   }
+}
+
+/** A body that is there already, since a stream of the file's own costs more than reading so little. Closes the file. */
+async function readSlice(file: FileHandle, start: number, length: number): Promise<Readable> {
+  const bytes = Buffer.allocUnsafe(length)
+  let filled = 0
+  while (filled < length) {
+    const { bytesRead } = await file.read(bytes, filled, length - filled, start + filled).catch((error) => {
+      throw diskError(error)
+    })
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  await file.close()
+  const body = new Readable({ read() {} })
+  if (filled > 0) body.push(bytes.subarray(0, filled))
+  body.push(null)
+  return body
 }
 
 function diskError(error: unknown, missing: 'OBJECT_MISSING' | 'LOCAL_PATH_MISSING' = 'OBJECT_MISSING'): SluiceError {

@@ -83,6 +83,7 @@ export function bodyOf(
     },
   })
   if (first.length > 0) body.push(first)
+  if (at > end) body.push(null)
   return body
 }
 

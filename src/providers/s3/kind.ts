@@ -1,5 +1,5 @@
 import { defineProvider, hostsOf } from '../provider.ts'
-import { hints } from './hints.ts'
+import { corsRule, hints } from './hints.ts'
 import { location, secrets } from './location.ts'
 
 /** Amazon S3 and services that speak its API. */
@@ -12,6 +12,7 @@ export const s3 = defineProvider({
   location,
   secrets,
   hints,
+  corsRule,
   supersedes: { accessKeyId: ['sessionToken'], secretAccessKey: ['sessionToken'] },
   crossCheck(place, { accessKeyId, secretAccessKey, sessionToken }) {
     const faults = []
