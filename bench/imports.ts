@@ -3,7 +3,7 @@ import { type Cost, measure, quantile } from './measure.ts'
 import type { Stage } from './stage.ts'
 import { connectBucket, expectCounters, syncToEnd } from './sync.ts'
 
-/** The same objects, `count` of them, by us and by a bare loop: objects per second in each round, and what one round of ours took. */
+/** The same objects, `count` of them, by us and by a bare loop: objects per second in each round, and what our first round took. */
 export interface Comparison {
   count: number
   ours: number[]
@@ -38,7 +38,7 @@ export async function measureFiles(
     rates.insert.push(count / inserted.seconds)
     rates.first.push(count / first.seconds)
     rates.again.push(count / again.seconds)
-    costs = { first, again }
+    costs ??= { first, again }
   }
   client.destroy()
   const { list, insert: inserts } = rates
@@ -71,13 +71,13 @@ export async function measureTasks(
     expectCounters(sync.value, { listed: count, created: count, failed: 0 })
     get.push(count / bare.seconds)
     ours.push(count / sync.seconds)
-    cost = sync
+    cost ??= sync
   }
   client.destroy()
   return { count, ours, bare: { get }, cost: cost! }
 }
 
-/** Ours over the slowest of the bare operations, by their medians. */
+/** Ours over the slowest bare operation of the same round, in the middle of the rounds: neighbours share the machine's mood. */
 export function ratio({ ours, bare }: Comparison): number {
-  return quantile(ours) / Math.min(...Object.values(bare).map((rates) => quantile(rates)))
+  return quantile(ours.map((rate, round) => rate / Math.min(...Object.values(bare).map((rates) => rates[round]!))))
 }

@@ -7,6 +7,8 @@ import type { Starts } from './startup.ts'
 /** What a whole run of the benchmark found. */
 export interface Findings {
   postgresVersion: string
+  /** Load average of the machine over the minute before the start: what others were doing on it. */
+  load: number
   rounds: number
   files: { first: Comparison; again: Comparison }
   tasks: Comparison
@@ -16,14 +18,14 @@ export interface Findings {
 }
 
 /** The report, as Markdown. */
-export function report({ postgresVersion, rounds, files, tasks, latencies, ready, postgres }: Findings): string {
+export function report({ postgresVersion, load, rounds, files, tasks, latencies, ready, postgres }: Findings): string {
   const { first, again } = files
   return `# Benchmark
 
 Made by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}: ${machine()}, Node ${process.versions.node}, PostgreSQL
-${postgresVersion} with its default durability. Sluice, PostgreSQL and the S3 emulator share the machine. Rates are medians of ${rounds} rounds that
-alternate with the bare operations, with the lowest and highest round in brackets; absolute figures depend on the
-machine, ratios hardly do.
+${postgresVersion} with its default durability. Sluice, PostgreSQL and the S3 emulator share the machine. Rates are medians
+of ${rounds} rounds that alternate with the bare operations, with the lowest and highest round in brackets. The
+load average before the start was ${load.toFixed(1)}: above 0.5, other work took part of the machine, and the figures are too low.
 
 ## Imports
 
@@ -36,17 +38,17 @@ ${table(
   ],
 )}
 
-The ratio is that to the slowest bare operation. *list* lists the bucket with the same client, one page after the other.
-*insert* adds the same tasks and links in pages of 1,000 to tables with the same indexes, in another database of the same
-server. *get* reads the same objects to their ends, as many at a time.
+The ratio is that to the slowest bare operation of the same round, in the middle of the rounds. *list* lists the bucket
+with the same client, one page after the other. *insert* adds the same tasks and links in pages of 1,000 to tables with
+the same indexes, in another database of the same server. *get* reads the same objects to their ends, as many at a time.
 
 ${table(
   ['', 'SQL statements', 'per 1,000 objects', 'List calls', 'Get calls', 'Memory before → peak, MiB'],
   [costs('FILES, all new', first), costs('FILES, all known', again), costs('TASKS, all new', tasks)],
 )}
 
-Statements are all that the process sent meanwhile, \`begin\`, \`commit\` and the polling of the queue included. Memory is the
-resident set of the one process that is server, worker and benchmark, sampled every 20 ms.
+All of it in the first round. Statements are all that the process sent meanwhile, \`begin\`, \`commit\` and the polling of the queue included.
+Memory is the resident set of the one process that is server, worker and benchmark, sampled every 20 ms.
 
 ## Beginnings
 

@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { sql } from '../src/sql.ts'
 import { openBareInsert } from './bare.ts'
@@ -39,6 +40,7 @@ const [files, tasks, syncs, rounds] = [values.files, values.tasks, values.syncs,
   number,
 ]
 
+const load = loadavg()[0]!
 countCalls()
 const say = (words: string) => console.error(`… ${words}`)
 say('starts')
@@ -61,7 +63,7 @@ const findings = await withDataFolder(async (dataDir) => {
     await stage.stop()
   }
 })
-const text = report({ ...findings, rounds, ready, postgres })
+const text = report({ ...findings, load, rounds, ready, postgres })
 console.log(text)
 const isWhole = Object.entries(defaults).every(([name, size]) => values[name as keyof typeof defaults] === size)
 if (isWhole) writeFileSync(new URL('./RESULTS.md', import.meta.url), text)

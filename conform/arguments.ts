@@ -12,6 +12,8 @@ export interface Order {
   readOnly: boolean
   /** Only checks whose subject or name contains one of these; none: all. */
   only: string[]
+  /** File to write the verdicts to, as JSON. */
+  json?: string
 }
 
 /** Words about what is wrong with the command line. */
@@ -42,6 +44,7 @@ export function usage(): string {
     '',
     '  --read-only                Write nothing; grade what can be seen of the objects under the prefix.',
     '  --only TEXT                Only checks whose subject or name contains the text; may be repeated.',
+    '  --json FILE                Also write every verdict to the file, as JSON.',
   )
   return lines.join('\n')
 }
@@ -78,6 +81,7 @@ export function readArguments(argv: string[], variables: Record<string, string |
     secrets: keys.data!,
     readOnly: values['read-only'] === true,
     only: (values.only ?? []) as string[],
+    ...(values.json !== undefined && { json: values.json as string }),
   }
 }
 
@@ -89,7 +93,12 @@ function parse(argv: string[], kind: ProviderKind): Record<string, string | bool
   try {
     const { values } = parseArgs({
       args: argv,
-      options: { ...options, 'read-only': { type: 'boolean' }, only: { type: 'string', multiple: true } },
+      options: {
+        ...options,
+        'read-only': { type: 'boolean' },
+        only: { type: 'string', multiple: true },
+        json: { type: 'string' },
+      },
       strict: true,
     })
     return values as Record<string, string | boolean | string[] | undefined>

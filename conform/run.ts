@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import { SluiceError } from '../src/errors.ts'
 import { hintFor } from '../src/storages/hints.ts'
 import { type Order, readArguments, UsageError, usage } from './arguments.ts'
@@ -47,15 +48,19 @@ async function gradeAll(order: Order, writeRaw: Surroundings['write'], signal: A
   const verdicts: Verdict[] = []
   try {
     for await (const verdict of grade(order, ground, signal)) {
-      verdicts.push(verdict)
       // Before a long reason is cut, in the middle of a secret perhaps.
-      write(lineOf({ ...verdict, ...(verdict.reason && { reason: redact(verdict.reason) }) }))
+      const shown = { ...verdict, ...(verdict.reason && { reason: redact(verdict.reason) }) }
+      verdicts.push(shown)
+      write(lineOf(shown))
     }
   } finally {
     await ground.clear().catch((error) => write(`What was written could not be removed: ${error.message}`))
     ground.close()
   }
   const { grade: given, lines } = summaryOf(verdicts)
+  if (order.json) {
+    await writeFile(order.json, `${JSON.stringify({ kind: order.name, grade: given, checks: verdicts }, null, 2)}\n`)
+  }
   write('')
   for (const line of lines) write(line)
   if (signal.aborted) write('Stopped early.')

@@ -13,8 +13,8 @@ export class Batch {
   #finished: PageWrite['finished'] = []
   #bytes = 0
   #bytesRead = 0
-  #writing: Promise<void> = Promise.resolve()
 
+  /** `write` must write parts one after the other, in the order of the calls. */
   constructor(write: (part: PageWrite) => Promise<void>) {
     this.#write = write
   }
@@ -46,7 +46,6 @@ export class Batch {
     await this.#flush(page)
   }
 
-  /** Parts are written one after the other, in the order in which they were filled. */
   #flush(page: {
     listed?: number
     skipped?: number
@@ -66,7 +65,6 @@ export class Batch {
     this.#finished = []
     this.#bytes = 0
     this.#bytesRead = 0
-    this.#writing = this.#writing.then(() => this.#write(part))
-    return this.#writing
+    return this.#write(part)
   }
 }

@@ -8,6 +8,7 @@ import { type ProviderName, providers } from '../providers/registry.ts'
 import { formatUri } from '../providers/uri.ts'
 import { Batch } from './batch.ts'
 import { forEachBounded } from './bounded.ts'
+import { inTurn } from './in-turn.ts'
 import { createKeyFilter, type KeyFilter } from './key-filter.ts'
 import type { ParsedTask } from './parse-task.ts'
 import { createProgress } from './progress.ts'
@@ -30,29 +31,38 @@ interface Import {
 
 /**
  * Imports page by page: list → filter → drop what is linked → read (TASKS) → write with links, counters and cursor in one
- * commit. Starts at the run's cursor. Faults of single objects become issues of the run.
+ * commit. Starts at the run's cursor. Faults of single objects become issues of the run. While a page is being written, the
+ * next one is read, and the one after that listed.
  * @throws SluiceError when the location cannot be listed; RunLost when another worker holds the run; the signal's reason.
  */
 export async function importStorage({ em, run, provider, readConcurrency, signal }: Import): Promise<void> {
   const storage = await em.fork().findOneOrFail(StorageEntity, run.storage)
   const project = await em.fork().findOneOrFail(ProjectEntity, storage.project)
   const filter = createKeyFilter(storage.regexFilter)
-  const write = createProgress(em, { ...run, storage: storage.id, project: project.id })
+  const write = inTurn(createProgress(em, { ...run, storage: storage.id, project: project.id }))
   const readInto =
     storage.importMethod === 'FILES'
       ? (object: ObjectInfo, batch: Batch) => batch.add(object, wholeObject, fileTask(storage, project, object.key))
       : (object: ObjectInfo, batch: Batch) => readTasks(provider, object, batch, signal)
 
-  for await (const page of pagesOf(provider, { cursor: run.cursor ?? null, recursive: storage.recursive, signal })) {
-    const batch = new Batch(write)
-    const { fresh, ...counts } = await sift(em, storage, page, filter, batch)
-    await forEachBounded(fresh, readConcurrency, (object) => readInto(object, batch))
-    signal.throwIfAborted()
-    await batch.end({ listed: page.objects.length, ...counts, cursor: page.cursor })
+  let written = Promise.resolve()
+  try {
+    for await (const page of pagesOf(provider, { cursor: run.cursor ?? null, recursive: storage.recursive, signal })) {
+      const batch = new Batch(write)
+      const { fresh, ...counts } = await sift(em, storage, page, filter, batch)
+      await forEachBounded(fresh, readConcurrency, (object) => readInto(object, batch))
+      signal.throwIfAborted()
+      await written
+      written = batch.end({ listed: page.objects.length, ...counts, cursor: page.cursor })
+      written.catch(() => {})
+    }
+  } finally {
+    // What was begun is brought to its end before the run goes on to another state.
+    await written
   }
 }
 
-/** The listing from `cursor` on. While a page is at work the next one is on its way, whose fault shows when it is its turn. */
+/** The listing from `cursor` on. While a page is at work the next one is on its way; its fault shows when it is its turn. */
 async function* pagesOf(
   provider: Provider,
   { cursor, recursive, signal }: { cursor: string | null; recursive: boolean; signal: AbortSignal },

@@ -1,0 +1,210 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import {
+  drain,
+  inLanes,
+  type Peer,
+  type StartPeer,
+  startAzurePeer,
+  startGcsPeer,
+  startLocalPeer,
+  startRedisPeer,
+  startS3Peer,
+} from './bare-peers.ts'
+import type { Put } from './bare-server.ts'
+import { measure, quantile } from './measure.ts'
+
+const peers: Record<string, StartPeer> = {
+  s3: startS3Peer,
+  gcs: startGcsPeer,
+  azure: startAzurePeer,
+  redis: startRedisPeer,
+  local: startLocalPeer,
+}
+const defaults = { keys: '20000', reads: '2000', rounds: '5', concurrency: '32', only: Object.keys(peers).join() }
+const target = 0.9
+
+const usage = `node bench/providers.ts [options]
+List rate and read rate of each provider beside a bare loop on its SDK.
+  --keys N          keys of a listing (default ${defaults.keys})
+  --reads N         reads of 1 to 4 KiB (default ${defaults.reads})
+  --concurrency N   reads at a time (default ${defaults.concurrency})
+  --rounds N        rounds, which alternate with the bare loop (default ${defaults.rounds})
+  --only A,B        of ${defaults.only}
+The table is printed. With the default sizes it also goes into bench/RESULTS.md, if there is one.`
+
+const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
+const { values } = parseArgs({
+  options: {
+    keys: option(defaults.keys),
+    reads: option(defaults.reads),
+    rounds: option(defaults.rounds),
+    concurrency: option(defaults.concurrency),
+    only: option(defaults.only),
+    help: { type: 'boolean', default: false },
+  },
+})
+if (values.help) {
+  console.log(usage)
+  process.exit()
+}
+const [keys, reads, rounds, concurrency] = [values.keys, values.reads, values.rounds, values.concurrency].map(
+  Number,
+) as [number, number, number, number]
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
+
+/** Seconds of the clock, and of this process's processor time. */
+interface Taken {
+  seconds: number
+  cpu: number
+}
+
+/** What one operation, done `count` times, took in each round. */
+interface Found {
+  title: string
+  bareTitle: string
+  operation: string
+  count: number
+  ours: Taken[]
+  bare: Taken[]
+}
+
+// Objects that are read have a body; the others only fill the listing.
+const bodies = Math.min(500, keys, reads)
+const objects: Put = Array.from({ length: keys }, (_, n) => ({
+  key: `data/${String(Math.floor(n / 1_000)).padStart(4, '0')}/${String(n).padStart(8, '0')}.jpg`,
+  size: n < bodies ? 1024 * (1 + Math.floor((n * 4) / bodies)) : 0,
+}))
+const wanted = Array.from({ length: reads }, (_, n) => objects[n % bodies]!)
+const bytesWanted = wanted.reduce((sum, { size }) => sum + size, 0)
+
+/** What `work` takes. @throws Error unless it comes to `expected`, since then nothing that it took means anything */
+async function take(work: () => Promise<number>, expected: number): Promise<Taken> {
+  // So that each pays for its own garbage.
+  collectGarbage()
+  const before = process.cpuUsage()
+  const { value, seconds } = await measure(work)
+  const { user, system } = process.cpuUsage(before)
+  if (value !== expected) throw new Error(`The work came to ${value}, not to ${expected}.`)
+  return { seconds, cpu: (user + system) / 1e6 }
+}
+
+async function listAll({ provider }: Peer): Promise<number> {
+  const listed: unknown[] = []
+  let cursor: string | null = null
+  do {
+    const page = await provider.list({ cursor, limit: 1_000, recursive: true })
+    for (const object of page.objects) listed.push(object)
+    cursor = page.cursor
+  } while (cursor !== null)
+  return listed.length
+}
+
+async function readAll(read: (key: string) => Promise<number>): Promise<number> {
+  let bytes = 0
+  await inLanes(wanted, concurrency, async ({ key }) => {
+    const length = await read(key)
+    bytes += length
+  })
+  return bytes
+}
+
+/** The rounds of one operation; who begins alternates. The first round only warms up. */
+async function alternate(expected: number, ours: () => Promise<number>, bare: () => Promise<number>) {
+  const taken = { ours: [] as Taken[], bare: [] as Taken[] }
+  for (let round = 0; round <= rounds; round++) {
+    const order = round % 2 === 0 ? (['ours', 'bare'] as const) : (['bare', 'ours'] as const)
+    for (const who of order) {
+      const took = await take(who === 'ours' ? ours : bare, expected)
+      if (round > 0) taken[who].push(took)
+    }
+  }
+  return taken
+}
+
+async function compare(start: StartPeer): Promise<Found[]> {
+  const peer = await start(objects)
+  const { title, bareTitle, provider } = peer
+  try {
+    const list = await alternate(
+      keys,
+      () => listAll(peer),
+      async () => (await peer.bareList()).length,
+    )
+    const read = await alternate(
+      bytesWanted,
+      () => readAll(async (key) => drain((await provider.read(key)).body)),
+      () => readAll(peer.bareRead),
+    )
+    return [
+      { title, bareTitle, operation: 'list', count: keys, ...list },
+      { title, bareTitle, operation: 'read', count: reads, ...read },
+    ]
+  } finally {
+    provider.close()
+    await peer.stop()
+  }
+}
+
+/** In the middle of the rounds: by how much ours is faster than bare in the same round; less than 1 when it is slower. */
+const ratio = ({ ours, bare }: Found, of: keyof Taken) => quantile(ours.map((took, n) => bare[n]![of] / took[of]))
+
+function row(found: Found): string {
+  const { title, bareTitle, operation, count, ours, bare } = found
+  const rate = (taken: Taken[]) => whole(quantile(taken.map(({ seconds }) => count / seconds)))
+  const micros = (taken: Taken[]) => (quantile(taken.map(({ cpu }) => cpu / count)) * 1e6).toFixed(1)
+  const cells = [
+    `${title}, ${operation}`,
+    `\`${bareTitle}\``,
+    rate(ours),
+    rate(bare),
+    percent(ratio(found, 'seconds')),
+    micros(ours),
+    micros(bare),
+    percent(ratio(found, 'cpu')),
+  ]
+  return `| ${cells.join(' | ')} |`
+}
+
+const whole = (value: number) => Math.round(value).toLocaleString('en')
+const percent = (share: number) => `${Math.round(share * 100)} %`
+
+const found: Found[] = []
+for (const name of values.only.split(',')) {
+  const start = peers[name]
+  if (!start) throw new Error(`There is no ${name}; there are ${defaults.only}.`)
+  console.error(`… ${name}`)
+  found.push(...(await compare(start)))
+}
+
+const text = `## Providers
+
+${whole(keys)} keys listed in pages of 1,000, one after the other; ${whole(reads)} objects of 1 to 4 KiB read to their ends, ${concurrency} at a
+time; each beside a loop on the bare SDK with the same pages, in the same process; with the
+same agent settings for S3 and Azure, but the SDK's own for GCS. Servers run in processes of their own.
+Medians of ${rounds} rounds that alternate with the bare loop; a ratio is the median of those of each round, by the clock
+and by this process's processor time, which neighbours disturb less. Target: at least ${percent(target)}.
+
+| | Beside | Sluice, per s | Bare, per s | Ratio | Sluice, CPU µs each | Bare, CPU µs each | CPU ratio |
+| --- | --- | --: | --: | --: | --: | --: | --: |
+${found.map(row).join('\n')}
+`
+console.log(text)
+
+const results = new URL('./RESULTS.md', import.meta.url)
+const isWhole = Object.entries(defaults).every(([name, size]) => values[name as keyof typeof defaults] === size)
+if (isWhole && existsSync(results)) {
+  const [begin, end] = ['<!-- providers -->', '<!-- /providers -->']
+  const old = readFileSync(results, 'utf8')
+  const section = `${begin}\n${text}${end}\n`
+  const [from, to] = [old.indexOf(begin), old.indexOf(end)]
+  if (from > to) throw new Error(`${results.pathname} has ${begin} but no ${end} behind it.`)
+  const before = to < 0 ? `${old.trimEnd()}\n\n` : old.slice(0, from)
+  const after = to < 0 ? '' : old.slice(to + end.length).replace(/^\n/, '')
+  writeFileSync(results, before + section + after)
+}
+process.exit()
