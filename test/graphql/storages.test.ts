@@ -190,6 +190,7 @@ describe('checking a storage', () => {
     expect(found.ok).toBe(true)
     expect(found.steps.map(({ name, status }: { name: string; status: string }) => `${name} ${status}`)).toEqual([
       'CONFIGURATION OK',
+      'EGRESS OK',
       'REACH OK',
       'AUTHENTICATE OK',
       'OPEN OK',
