@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
@@ -17,6 +17,8 @@ declare module 'vitest' {
 /** One PostgreSQL for the whole run, with a migrated template that every test's database is cloned from (some 25 ms each). */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-test-'))
+  // Root runs PostgreSQL as another user, who must get there.
+  chmodSync(dataDir, 0o711)
   const server = await startEmbedded({ dataDir, throwAway: true })
   const orm = await openDatabase(server.url, createLogger('warn'))
   await orm.close(true)
