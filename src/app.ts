@@ -18,6 +18,7 @@ import { createQueue, type Queue } from './queue/agenda.ts'
 import { createEgressPolicy } from './security/egress.ts'
 import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
+import { templateFault } from './sync/export-name.ts'
 import { createKeyFilter } from './sync/key-filter.ts'
 
 /** A running Sluice. */
@@ -89,7 +90,7 @@ export async function startApp(
     let url = config.PUBLIC_URL ?? ''
     const enter = async (authorization: string | null) => {
       const viewer = await authenticate(em, config.ADMIN_TOKEN, authorization)
-      const storages = { em, sealer, connect, keyFilter: createKeyFilter }
+      const storages = { em, sealer, connect, keyFilter: createKeyFilter, templateFault }
       return createContext({ em, queue, events, connect, storages, publicUrl: url }, viewer)
     }
     const yoga = createGraphql({

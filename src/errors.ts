@@ -96,6 +96,11 @@ export const errorTable = {
     words: 'The object is not text. To import files as they are, use the import method FILES.',
   },
   TASK_TOO_LARGE: { status: 422, retryable: false, words: 'One task is larger than can be imported.' },
+  NAME_LEAVES_PREFIX: {
+    status: 422,
+    retryable: false,
+    words: 'The name of the object would leave the prefix.',
+  },
   KEY_TOO_LONG: { status: 422, retryable: false, words: 'The key is too long to be linked.' },
   ENVELOPE_WITHOUT_DATA: {
     status: 422,

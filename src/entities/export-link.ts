@@ -12,12 +12,15 @@ export const ExportLinkEntity = defineEntity({
     annotation: () => p.manyToOne(AnnotationEntity).mapToPk().deleteRule('cascade').index(),
     key: p.text().collation('C'),
     objectExists: p.boolean().default(true),
+    /** SHA-256 of what was written, in hex. */
+    hash: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p
       .datetime()
       .defaultRaw('now()')
       .onUpdate(() => new Date()),
   },
+  indexes: [{ properties: ['storage', 'id'] }],
   uniques: [{ properties: ['storage', 'annotation'] }],
 })
 

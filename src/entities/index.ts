@@ -1,9 +1,11 @@
 import { AnnotationEntity } from './annotation.ts'
 import { ApiTokenEntity } from './api-token.ts'
+import { ChosenAnnotationEntity } from './chosen-annotation.ts'
 import { EventEntity } from './event.ts'
 import { ExportLinkEntity } from './export-link.ts'
 import { ImportLinkEntity } from './import-link.ts'
 import { ImportedObjectEntity } from './imported-object.ts'
+import { OutboxEntity } from './outbox.ts'
 import { PredictionEntity } from './prediction.ts'
 import { ProjectEntity } from './project.ts'
 import { StorageEntity } from './storage.ts'
@@ -23,6 +25,8 @@ export const entities = [
   ExportLinkEntity,
   SyncRunEntity,
   SyncIssueEntity,
+  ChosenAnnotationEntity,
+  OutboxEntity,
   EventEntity,
   ApiTokenEntity,
 ]

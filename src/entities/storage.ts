@@ -7,6 +7,9 @@ export type StorageDirection = (typeof storageDirections)[number]
 /** TASKS: each object is a task file. FILES: each object is one task whose data is its URI. */
 export const importMethods = ['TASKS', 'FILES'] as const
 export type ImportMethod = (typeof importMethods)[number]
+/** ANNOTATION: an object for each annotation, with its task. TASK: an object for each task, with all its annotations. */
+export const exportFormats = ['ANNOTATION', 'TASK'] as const
+export type ExportFormat = (typeof exportFormats)[number]
 
 /** A connected place, of either direction and any provider. `location` is checked by the provider's own schema. */
 export const StorageEntity = defineEntity({
@@ -33,6 +36,15 @@ export const StorageEntity = defineEntity({
     recursive: p.boolean().default(true),
     presign: p.boolean().default(true),
     presignTtlMinutes: p.integer().default(15),
+    exportFormat: p.enum(exportFormats).default('ANNOTATION'),
+    /** What objects are named, below the prefix; null = by the id of what they hold. */
+    nameTemplate: p.text().nullable(),
+    /** Whether an annotation is exported as soon as it is saved. */
+    autoExport: p.boolean().default(true),
+    /** Whether the object goes when its annotation is deleted. */
+    canDeleteObjects: p.boolean().default(false),
+    /** Earliest moment of the next drain of its pending exports; null = at once. */
+    drainAt: p.datetime().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p
       .datetime()

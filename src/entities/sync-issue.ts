@@ -2,7 +2,7 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import type { ErrorCode } from '../errors.ts'
 import { SyncRunEntity } from './sync-run.ts'
 
-/** One object or row that a run could not take, and why. */
+/** One object, row or annotation that a run could not take, and why. */
 export const SyncIssueEntity = defineEntity({
   name: 'SyncIssue',
   tableName: 'sync_issue',
@@ -14,6 +14,9 @@ export const SyncIssueEntity = defineEntity({
     rowGroup: p.integer().default(-1),
     /** -1 when the whole object is meant. */
     rowIndex: p.integer().default(-1),
+    /** The annotation, or in TASK format the task, that was not exported. No foreign key: an issue outlives it. */
+    annotation: p.bigint('number').nullable(),
+    task: p.bigint('number').nullable(),
     code: p.text().$type<ErrorCode>(),
     message: p.text(),
     retryable: p.boolean(),

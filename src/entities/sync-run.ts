@@ -12,6 +12,10 @@ export const syncStatuses = [
 ] as const
 export type SyncStatus = (typeof syncStatuses)[number]
 
+/** What an export takes: every annotation, or only those that this storage does not have. */
+export const exportScopes = ['ALL', 'NEW'] as const
+export type ExportScope = (typeof exportScopes)[number]
+
 const count = () => p.bigint('number').default(0)
 
 /** One execution of an import or export. */
@@ -28,6 +32,9 @@ export const SyncRunEntity = defineEntity({
     cursor: p.text().nullable(),
     /** The job in the queue; null in the moment between queueing and enqueueing. */
     jobId: p.text().nullable(),
+    exportScope: p.enum(exportScopes).default('ALL'),
+    /** Whether an export leaves out what the storage has already, to the byte. */
+    skipUnchanged: p.boolean().default(false),
     cancelRequested: p.boolean().default(false),
     failure: p.text().nullable(),
     listed: count(),
@@ -36,6 +43,7 @@ export const SyncRunEntity = defineEntity({
     created: count(),
     updated: count(),
     missing: count(),
+    selected: count(),
     exported: count(),
     skipped: count(),
     deleted: count(),

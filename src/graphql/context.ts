@@ -3,7 +3,7 @@ import type { Viewer } from '../auth/tokens.ts'
 import type { Connect } from '../connect.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Queue } from '../queue/agenda.ts'
-import type { StorageParts } from '../storages/save.ts'
+import type { StorageParts } from '../storages/draft.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
 
 /** The parts of the application that resolvers call. */

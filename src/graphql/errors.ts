@@ -1,10 +1,10 @@
 import { ConflictError, NotFoundError, type SluiceError, ValidationError } from '../errors.ts'
 import { ConnectionCheckError } from '../storages/check.ts'
-import { DuplicateStorageError } from '../storages/save.ts'
+import { DuplicateStorageError, OverlappingStorageError } from '../storages/save.ts'
 import { builder } from './builder.ts'
 import { CheckStepRef } from './check-step.ts'
 import { ErrorCodeRef } from './error-code.ts'
-import { ImportStorageRef } from './refs.ts'
+import { StorageRef } from './refs.ts'
 
 const ErrorRef = builder.interfaceRef<SluiceError>('Error').implement({
   description: 'An expected error, as data.',
@@ -58,7 +58,21 @@ builder.objectType(DuplicateStorageError, {
   interfaces: [ErrorRef],
   fields: (t) => ({
     existing: t.field({
-      type: ImportStorageRef,
+      type: StorageRef,
+      nullable: true,
+      description: 'The storage that is there.',
+      resolve: (error, _args, { loaders }) => loaders.storage.load(error.storageId),
+    }),
+  }),
+})
+
+builder.objectType(OverlappingStorageError, {
+  name: 'OverlappingStorageError',
+  description: 'An import and an export of the project would share a place; nothing was saved.',
+  interfaces: [ErrorRef],
+  fields: (t) => ({
+    existing: t.field({
+      type: StorageRef,
       nullable: true,
       description: 'The storage that is there.',
       resolve: (error, _args, { loaders }) => loaders.storage.load(error.storageId),

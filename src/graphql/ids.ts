@@ -2,6 +2,9 @@ import { decodeGlobalID } from '@pothos/plugin-relay'
 import { type GraphQLSchema, isObjectType } from 'graphql'
 import { NotFoundError } from '../errors.ts'
 
+/** The types that a storage's global id can be of. */
+export const storageTypes = ['ImportStorage', 'ExportStorage'] as const
+
 /**
  * The database id inside a global id of the given type.
  * @throws NotFoundError when it is malformed or of another type: for the caller there is no such object.
@@ -10,7 +13,9 @@ export function idOf(typename: string | readonly string[], globalId: string | nu
   const wanted = typeof typename === 'string' ? [typename] : typename
   const id = decodeId(String(globalId))
   if (!wanted.includes(id.typename) || !isDatabaseId(id.id)) {
-    throw new NotFoundError(`There is no ${wanted[0]} with the id ${JSON.stringify(String(globalId).slice(0, 80))}.`)
+    throw new NotFoundError(
+      `There is no ${wanted.join(' or ')} with the id ${JSON.stringify(String(globalId).slice(0, 80))}.`,
+    )
   }
   return Number(id.id)
 }

@@ -1,12 +1,20 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import DataLoader from 'dataloader'
 import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
+import { ExportLinkEntity } from '../entities/export-link.ts'
 import { type ImportLink, ImportLinkEntity } from '../entities/import-link.ts'
 import { type Prediction, PredictionEntity } from '../entities/prediction.ts'
 import { ProjectEntity } from '../entities/project.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { SyncRunEntity } from '../entities/sync-run.ts'
 import { TaskEntity } from '../entities/task.ts'
+import { sql } from '../sql.ts'
+
+/** What a target still has to be given. */
+export interface PendingExports {
+  count: number
+  failure: string | null
+}
 
 /** Reads that are batched: a page of any size costs one statement for each kind. */
 export type Loaders = ReturnType<typeof createLoaders>
@@ -18,6 +26,22 @@ export function createLoaders(em: EntityManager) {
     task: byId((ids) => em.fork().find(TaskEntity, { id: ids })),
     storage: byId((ids) => em.fork().find(StorageEntity, { id: ids })),
     run: byId((ids) => em.fork().find(SyncRunEntity, { id: ids })),
+    /** Of an export storage: how many saves wait to be written, and why the last write failed. */
+    pendingExports: new DataLoader<number, PendingExports>(async (storages) => {
+      const rows = await sql<{ storage: string; count: string; failure: string | null }>(
+        em,
+        `select storage_id as storage, count(*) as count,
+           (array_agg(failure order by due_at desc) filter (where failure is not null))[1] as failure
+         from outbox where storage_id = any($1) and version > 0 group by storage_id`,
+        [storages],
+      )
+      const found = new Map(
+        rows.map(({ storage, count, failure }) => [Number(storage), { count: Number(count), failure }]),
+      )
+      return storages.map((storage) => found.get(storage) ?? { count: 0, failure: null })
+    }),
+    exportLink: byId((ids) => em.fork().find(ExportLinkEntity, { id: ids })),
+    annotation: byId((ids) => em.fork().find(AnnotationEntity, { id: ids })),
     importLink: byId((ids) => em.fork().find(ImportLinkEntity, { id: ids })),
     linkOfTask: new DataLoader<number, ImportLink | null>(async (tasks) => {
       const links = await em.fork().find(ImportLinkEntity, { task: [...tasks] })

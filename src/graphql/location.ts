@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { SluiceError } from '../errors.ts'
 import { type ProviderName, providerNames, providers } from '../providers/registry.ts'
-import type { LocationInput } from '../storages/save.ts'
+import type { LocationInput } from '../storages/place.ts'
 import { builder } from './builder.ts'
 
 /** GraphQL's enum of the kinds of storage. */

@@ -1,4 +1,5 @@
 import type { Annotation } from '../entities/annotation.ts'
+import type { ExportLink } from '../entities/export-link.ts'
 import type { ImportLink } from '../entities/import-link.ts'
 import type { Prediction } from '../entities/prediction.ts'
 import type { Project } from '../entities/project.ts'
@@ -15,6 +16,8 @@ export const AnnotationRef = builder.objectRef<Annotation>('Annotation')
 export const PredictionRef = builder.objectRef<Prediction>('Prediction')
 export const StorageRef = builder.interfaceRef<Storage>('Storage')
 export const ImportStorageRef = builder.objectRef<Storage>('ImportStorage')
+export const ExportStorageRef = builder.objectRef<Storage>('ExportStorage')
 export const ImportLinkRef = builder.objectRef<ImportLink>('ImportLink')
+export const ExportLinkRef = builder.objectRef<ExportLink>('ExportLink')
 export const SyncRunRef = builder.objectRef<SyncRun>('SyncRun')
 export const SyncIssueRef = builder.objectRef<SyncIssue>('SyncIssue')

@@ -1,22 +1,14 @@
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
-import { ConnectionCheckError } from '../storages/check.ts'
-import { checkStorage, DuplicateStorageError, deleteStorage, saveImportStorage } from '../storages/save.ts'
+import { checkStorage } from '../storages/candidate.ts'
+import { deleteStorage } from '../storages/remove.ts'
+import { saveImportStorage } from '../storages/save.ts'
 import { builder } from './builder.ts'
 import { CheckStepRef } from './check-step.ts'
-import { idOf } from './ids.ts'
-import { locationInput, StorageLocationInputRef } from './location.ts'
+import { idOf, storageTypes } from './ids.ts'
+import { StorageLocationInputRef } from './location.ts'
 import { ImportStorageRef } from './refs.ts'
 import { ImportMethodRef, StorageDirectionRef } from './storage.ts'
-
-interface SettingsInput {
-  location?: Record<string, unknown> | null | undefined
-  [setting: string]: unknown
-}
-
-/** The settings without what is not one; null means absent where it cannot be a value. */
-function settingsOf({ location, ...rest }: SettingsInput) {
-  return { ...rest, ...(location && { location: locationInput(location) }) }
-}
+import { saveErrors, saveOptions, settingsAndOptions, settingsOf } from './storage-input.ts'
 
 const fieldsOfSettings = {
   title: 'Name for people.',
@@ -26,8 +18,6 @@ const fieldsOfSettings = {
   recursive: 'Whether folders below the prefix are imported, too. Default: true.',
   presign: 'Whether links redirect to signed URLs of the storage. Default: true.',
   presignTtlMinutes: 'Minutes that a signed URL is valid, from 1 to 10080. Default: 15.',
-  skipCheck: 'Save without trying the connection.',
-  allowDuplicate: 'Save even if the project has the same place connected already.',
 }
 
 const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
@@ -42,8 +32,7 @@ const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
     recursive: t.boolean({ description: fieldsOfSettings.recursive }),
     presign: t.boolean({ description: fieldsOfSettings.presign }),
     presignTtlMinutes: t.int({ description: fieldsOfSettings.presignTtlMinutes }),
-    skipCheck: t.boolean({ description: fieldsOfSettings.skipCheck }),
-    allowDuplicate: t.boolean({ description: fieldsOfSettings.allowDuplicate }),
+    ...saveOptions(t),
   }),
 })
 
@@ -63,8 +52,7 @@ const UpdateImportStorageInput = builder.inputType('UpdateImportStorageInput', {
     recursive: t.boolean({ description: 'Whether folders below the prefix are imported, too.' }),
     presign: t.boolean({ description: 'Whether links redirect to signed URLs of the storage.' }),
     presignTtlMinutes: t.int({ description: 'Minutes that a signed URL is valid, from 1 to 10080.' }),
-    skipCheck: t.boolean({ description: fieldsOfSettings.skipCheck }),
-    allowDuplicate: t.boolean({ description: fieldsOfSettings.allowDuplicate }),
+    ...saveOptions(t),
   }),
 })
 
@@ -76,7 +64,7 @@ const CheckStorageInput = builder.inputType('CheckStorageInput', {
     direction: t.field({
       type: StorageDirectionRef,
       description:
-        'What the place is meant for. IMPORT is read; to EXPORT an object is written and removed. Default: IMPORT.',
+        'What the place is meant for. IMPORT is read; to EXPORT an object is written and removed. Default: that of the stored storage, and IMPORT for a candidate.',
     }),
     location: t.field({ type: StorageLocationInputRef, description: 'Where the objects are.' }),
     importMethod: t.field({ type: ImportMethodRef, description: 'What an object is.' }),
@@ -99,33 +87,22 @@ const StorageCheckRef = builder
     }),
   })
 
-const saveErrors = {
-  types: [ValidationError, NotFoundError, DuplicateStorageError, ConnectionCheckError],
-  dataField: { name: 'storage', description: 'The storage as it is now.' },
-}
-
 builder.mutationFields((t) => ({
   createImportStorage: t.field({
     type: ImportStorageRef,
     description: 'Connects a place that tasks come from, after checking that it works.',
     errors: saveErrors,
     args: { input: t.arg({ type: CreateImportStorageInput, required: true, description: 'The storage.' }) },
-    resolve: (_root, { input: { projectId, skipCheck, allowDuplicate, ...settings } }, { storages }) =>
-      saveImportStorage(storages, { project: idOf('Project', projectId) }, settingsOf(settings), {
-        skipCheck: skipCheck ?? false,
-        allowDuplicate: allowDuplicate ?? false,
-      }),
+    resolve: (_root, { input: { projectId, ...input } }, { storages }) =>
+      saveImportStorage(storages, { project: idOf('Project', projectId) }, ...settingsAndOptions(input)),
   }),
   updateImportStorage: t.field({
     type: ImportStorageRef,
     description: 'Changes an import storage, after checking that it still works.',
     errors: saveErrors,
     args: { input: t.arg({ type: UpdateImportStorageInput, required: true, description: 'The changes.' }) },
-    resolve: (_root, { input: { id, skipCheck, allowDuplicate, ...settings } }, { storages }) =>
-      saveImportStorage(storages, { id: idOf('ImportStorage', id) }, settingsOf(settings), {
-        skipCheck: skipCheck ?? false,
-        allowDuplicate: allowDuplicate ?? false,
-      }),
+    resolve: (_root, { input: { id, ...input } }, { storages }) =>
+      saveImportStorage(storages, { id: idOf('ImportStorage', id) }, ...settingsAndOptions(input)),
   }),
   checkStorage: t.field({
     type: StorageCheckRef,
@@ -140,8 +117,8 @@ builder.mutationFields((t) => ({
       if (!id === !projectId) {
         throw new ValidationError([{ path: 'input', message: 'name either id or projectId' }])
       }
-      const target = id ? { id: idOf('ImportStorage', id) } : { project: idOf('Project', projectId!) }
-      return { steps: await checkStorage(storages, target, settingsOf(settings), direction ?? 'IMPORT') }
+      const target = id ? { id: idOf(storageTypes, id) } : { project: idOf('Project', projectId!) }
+      return { steps: await checkStorage(storages, target, { ...settingsOf(settings), direction }) }
     },
   }),
   deleteStorage: t.field({
@@ -156,7 +133,8 @@ builder.mutationFields((t) => ({
         dryRun: f.exposeBoolean('dryRun', { description: 'Whether it was only a question.' }),
       }),
     }),
-    description: 'Disconnects a storage. Its tasks stay, and nothing in the bucket is touched.',
+    description:
+      'Disconnects a storage. Its tasks stay, nothing in the bucket is touched, and what waits to be exported to it is dropped.',
     errors: {
       types: [NotFoundError, ConflictError],
       dataField: { name: 'deletion', description: 'What was done, or would be.' },
@@ -166,7 +144,7 @@ builder.mutationFields((t) => ({
       dryRun: t.arg.boolean({ description: 'Only say what would happen.' }),
     },
     resolve: async (_root, { id, dryRun }, { em }) => ({
-      ...(await deleteStorage(em, idOf('ImportStorage', id), dryRun ?? false)),
+      ...(await deleteStorage(em, idOf(storageTypes, id), dryRun ?? false)),
       dryRun: dryRun ?? false,
     }),
   }),

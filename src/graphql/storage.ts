@@ -1,9 +1,15 @@
 import { ImportLinkEntity } from '../entities/import-link.ts'
-import { type importMethods, StorageEntity, type storageDirections } from '../entities/storage.ts'
+import {
+  type importMethods,
+  type Storage,
+  type StorageDirection,
+  StorageEntity,
+  type storageDirections,
+} from '../entities/storage.ts'
 import { SyncRunEntity, type syncStatuses } from '../entities/sync-run.ts'
 import { sql } from '../sql.ts'
 import { builder } from './builder.ts'
-import { idOf } from './ids.ts'
+import { idOf, storageTypes } from './ids.ts'
 import { locationObject, StorageLocationRef, StorageProviderRef } from './location.ts'
 import { orNull } from './or-null.ts'
 import { pageById } from './page.ts'
@@ -47,7 +53,7 @@ export const ImportMethodRef = builder.enumType('ImportMethod', {
 StorageRef.implement({
   description: 'A connected place that data is moved from or to.',
   interfaces: [builder.nodeInterfaceRef()],
-  resolveType: () => 'ImportStorage',
+  resolveType: ({ direction }) => (direction === 'IMPORT' ? 'ImportStorage' : 'ExportStorage'),
   fields: (t) => ({
     databaseId: t.expose('id', { type: 'SafeInt', description: 'The number in URLs.' }),
     project: t.field({
@@ -88,7 +94,8 @@ StorageRef.implement({
     lastSyncCount: t.expose('lastSyncCount', {
       type: 'SafeInt',
       nullable: true,
-      description: 'How many tasks the last sync created; null = never synced, or a sync is under way.',
+      description:
+        'How many tasks the last import created, or how many objects the last export wrote; null = never synced, or a sync is under way.',
     }),
     lastRun: t.field({
       type: SyncRunRef,
@@ -106,11 +113,16 @@ StorageRef.implement({
   }),
 })
 
+/** The storage, if it goes the way that its global id says. */
+export function ofDirection(direction: StorageDirection, storage: Storage | null): Storage | null {
+  return storage?.direction === direction ? storage : null
+}
+
 builder.node(ImportStorageRef, {
   description: 'A storage that tasks come from.',
   interfaces: [StorageRef],
   id: { resolve: (storage) => storage.id },
-  loadWithoutCache: (id, { loaders }) => loaders.storage.load(Number(id)),
+  loadWithoutCache: async (id, { loaders }) => ofDirection('IMPORT', await loaders.storage.load(Number(id))),
   fields: (t) => ({
     importMethod: t.expose('importMethod', { type: ImportMethodRef, description: 'What an object is.' }),
     regexFilter: t.exposeString('regexFilter', {
@@ -142,7 +154,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'A storage; null when there is none with this id.',
     args: { id: t.arg.id({ required: true, description: 'Global id of the storage.' }) },
-    resolve: (_root, { id }, { loaders }) => orNull(() => loaders.storage.load(idOf('ImportStorage', id))),
+    resolve: (_root, { id }, { loaders }) => orNull(() => loaders.storage.load(idOf(storageTypes, id))),
   }),
   storages: t.connection({
     type: StorageRef,

@@ -2,7 +2,7 @@ import { ValidationError } from '../errors.ts'
 import { builder } from './builder.ts'
 import { type Change, watchRun, watchStorages } from './changes.ts'
 import { renewReads } from './context.ts'
-import { idOf } from './ids.ts'
+import { idOf, storageTypes } from './ids.ts'
 import { StorageRef, SyncRunRef } from './refs.ts'
 
 type StateChange = Extract<Change, { storage: number }>
@@ -75,9 +75,7 @@ builder.subscriptionFields((t) => ({
       if (after && !/^\d{1,15}$/.test(after)) {
         throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
       }
-      const filter = storageId
-        ? { storage: idOf('ImportStorage', storageId) }
-        : { project: idOf('Project', projectId!) }
+      const filter = storageId ? { storage: idOf(storageTypes, storageId) } : { project: idOf('Project', projectId!) }
       return watchStorages(context, filter, after ? Number(after) : undefined)
     },
     resolve: (change, _args, context) => {

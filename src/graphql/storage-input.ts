@@ -1,0 +1,42 @@
+import { NotFoundError, ValidationError } from '../errors.ts'
+import { ConnectionCheckError } from '../storages/check.ts'
+import { DuplicateStorageError, OverlappingStorageError, type SaveOptions } from '../storages/save.ts'
+import type { builder } from './builder.ts'
+import { locationInput } from './location.ts'
+
+/** The settings of a storage as an input type gives them. */
+interface SettingsInput {
+  location?: Record<string, unknown> | null | undefined
+  [setting: string]: unknown
+}
+
+/** The settings without what is not one; null means absent where it cannot be a value. */
+export function settingsOf({ location, ...rest }: SettingsInput) {
+  return { ...rest, ...(location && { location: locationInput(location) }) }
+}
+
+/** What is to be saved, and what the person waves through. */
+export function settingsAndOptions({
+  skipCheck,
+  allowDuplicate,
+  allowOverlap,
+  ...settings
+}: SettingsInput & SaveOptions) {
+  return [settingsOf(settings), { skipCheck, allowDuplicate, allowOverlap }] as const
+}
+
+/** Gives an input type its fields. */
+export type InputFields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0]
+
+/** The input fields by which a person waves something through. */
+export const saveOptions = (t: InputFields) => ({
+  skipCheck: t.boolean({ description: 'Save without trying the connection.' }),
+  allowDuplicate: t.boolean({ description: 'Save even if the project has the same place connected already.' }),
+  allowOverlap: t.boolean({ description: 'Save even if exports of the project would come back as tasks.' }),
+})
+
+/** What saving a storage can answer with. */
+export const saveErrors = {
+  types: [ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError],
+  dataField: { name: 'storage', description: 'The storage as it is now.' },
+}

@@ -1,0 +1,33 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { StorageEntity } from '../entities/storage.ts'
+import { SyncRunEntity } from '../entities/sync-run.ts'
+import { ConflictError, NotFoundError } from '../errors.ts'
+import { sql } from '../sql.ts'
+
+/**
+ * Deletes a storage with its links and pending exports; tasks, annotations and objects stay. Number of tasks whose link is
+ * lost. With `dryRun` it only counts.
+ * @throws NotFoundError; ConflictError while a sync of it is under way.
+ */
+export async function deleteStorage(
+  em: EntityManager,
+  id: number,
+  dryRun: boolean,
+): Promise<{ affectedTasks: number }> {
+  const fork = em.fork()
+  const storage = await fork.findOne(StorageEntity, id)
+  if (!storage) throw new NotFoundError('There is no such storage.')
+  const [row] = await sql<{ tasks: string }>(
+    fork,
+    'select count(distinct task_id) as tasks from import_link where storage_id = $1',
+    [id],
+  )
+  if (!dryRun) {
+    const active = { storage: id, status: ['QUEUED', 'IN_PROGRESS'] as const }
+    if ((await fork.count(SyncRunEntity, active as never)) > 0) {
+      throw new ConflictError('A sync of this storage is under way. Cancel it first.')
+    }
+    await fork.remove(storage).flush()
+  }
+  return { affectedTasks: Number(row?.tasks ?? 0) }
+}

@@ -1,0 +1,136 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { errorFields } from '../support/errors.ts'
+import { createTarget, target } from '../support/exports.ts'
+import { createProject, createStorage } from '../support/scenario.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world?.stop())
+
+const settings = `id title exportFormat nameTemplate autoExport canDeleteObjects pendingExports pendingFailure status
+  links { totalCount } location { ... on S3Location { bucket prefix } }`
+
+async function update(input: Record<string, unknown>) {
+  const { updateExportStorage } = await world.app.request(
+    `mutation ($input: UpdateExportStorageInput!) { updateExportStorage(input: $input) { __typename
+      ... on UpdateExportStorageSuccess { storage { ${settings} } } ${errorFields}
+      ... on OverlappingStorageError { existing { id } } } }`,
+    { input },
+  )
+  return updateExportStorage
+}
+
+describe('an export storage', () => {
+  it('is checked by a probe, saved with defaults and read back by every way', async () => {
+    const project = await createProject(world.app)
+    const bucket = await world.bucket()
+    const location = world.location(bucket, { prefix: 'out' })
+    const puts = world.front.counts.PutObject ?? 0
+    const { storage } = await createTarget(world.app, { projectId: project, location })
+    expect(world.front.counts.PutObject! - puts).toBe(1)
+    const read = await world.app.request(
+      `query ($id: ID!, $project: ID!) { node(id: $id) { ... on ExportStorage { ${settings} } }
+        storage(id: $id) { __typename ... on ExportStorage { ${settings} } }
+        storages(projectId: $project, direction: EXPORT) { edges { node { ... on ExportStorage { ${settings} } } } } }`,
+      { id: storage.id, project },
+    )
+    expect(read.node).toEqual({
+      id: storage.id,
+      title: null,
+      exportFormat: 'ANNOTATION',
+      nameTemplate: null,
+      autoExport: true,
+      canDeleteObjects: false,
+      pendingExports: 0,
+      pendingFailure: null,
+      status: 'INITIALIZED',
+      links: { totalCount: 0 },
+      location: { bucket, prefix: 'out' },
+    })
+    expect(read.storage).toEqual({ __typename: 'ExportStorage', ...read.node })
+    expect(read.storages.edges).toEqual([{ node: read.node }])
+    const asImport = Buffer.from(`ImportStorage:${storage.databaseId}`).toString('base64')
+    expect(await world.app.request('query ($id: ID!) { node(id: $id) { id } }', { id: asImport })).toEqual({
+      node: null,
+    })
+  })
+
+  it('is not saved when nothing can be written to it', async () => {
+    const [projectId, bucket] = [await createProject(world.app), await world.bucket({ a: '' })]
+    world.front.fail({ status: 403, code: 'AccessDenied', match: ({ operation }) => operation === 'PutObject' })
+    const answer = await createTarget(world.app, { projectId, location: world.location(bucket) })
+    expect(answer).toMatchObject({ __typename: 'ConnectionCheckError', code: 'CHECK_FAILED' })
+    expect(answer.steps).toContainEqual({ name: 'WRITE_OBJECT', status: 'FAILED', code: 'DENIED' })
+  })
+
+  it.each([
+    ['nameTemplate', '{who}.json'],
+    ['nameTemplate', '../{annotationId}.json'],
+    ['nameTemplate', '{taskId}.json'],
+  ])('with the %s %s is refused', async (field, value) => {
+    const input = { projectId: await createProject(world.app), location: world.location('bucket'), [field]: value }
+    expect(await createTarget(world.app, input)).toMatchObject({
+      code: 'VALIDATION',
+      fieldErrors: [{ path: `input.${field}` }],
+    })
+  })
+
+  it('in database 0 of Redis is refused even without a check', async () => {
+    const location = { redis: { host: 'localhost', db: 0 } }
+    const input = { projectId: await createProject(world.app), location, skipCheck: true }
+    expect(await createTarget(world.app, input)).toMatchObject({
+      code: 'VALIDATION',
+      fieldErrors: [{ path: 'input.location' }],
+    })
+  })
+
+  it('keeps what an update leaves out, and its format for ever', async () => {
+    const { id } = await target(world, { canDeleteObjects: true, nameTemplate: 'a-{annotationId}' })
+    expect((await update({ id, title: 'T', autoExport: false, skipCheck: true })).storage).toMatchObject({
+      title: 'T',
+      autoExport: false,
+      canDeleteObjects: true,
+      nameTemplate: 'a-{annotationId}',
+    })
+    expect((await update({ id, nameTemplate: null, skipCheck: true })).storage.nameTemplate).toBeNull()
+  })
+
+  it('is the same place only for exports', async () => {
+    const first = await target(world)
+    const again = {
+      projectId: first.project,
+      location: world.location(first.bucket, { prefix: 'out' }),
+      skipCheck: true,
+    }
+    expect(await createTarget(world.app, again)).toMatchObject({
+      code: 'DUPLICATE_STORAGE',
+      existing: { id: first.id },
+    })
+    expect((await createTarget(world.app, { ...again, allowDuplicate: true })).storage).toBeTruthy()
+  })
+
+  it.each([
+    ['', 'out', true],
+    ['out', 'out', true],
+    ['ou', 'out', true],
+    ['out/in', 'out', true],
+    ['output', 'out', false],
+    ['in/', 'out', false],
+  ])('overlaps an import of "%s" when it is at "%s": %s', async (from, to, overlaps) => {
+    const [project, bucket] = [await createProject(world.app), await world.bucket()]
+    const source = { projectId: project, location: world.location(bucket, { prefix: from }), skipCheck: true }
+    const sink = { projectId: project, location: world.location(bucket, { prefix: to }), skipCheck: true }
+    const { storage } = await createStorage(world.app, source)
+    const refused = { __typename: 'OverlappingStorageError', code: 'OVERLAPPING_STORAGE', existing: { id: storage.id } }
+    expect(await createTarget(world.app, sink)).toMatchObject(overlaps ? refused : { storage: {} })
+    expect((await createTarget(world.app, { ...sink, allowOverlap: true, allowDuplicate: true })).storage).toBeTruthy()
+    // The other way round, the import is refused.
+    const other = await createProject(world.app)
+    await createTarget(world.app, { ...sink, projectId: other })
+    const late = await createStorage(world.app, { ...source, projectId: other })
+    expect(late.code ?? 'saved').toBe(overlaps ? 'OVERLAPPING_STORAGE' : 'saved')
+  })
+})
