@@ -14,6 +14,7 @@ export const EventEntity = defineEntity({
     payload: p.json<Record<string, unknown>>(),
     createdAt: p.datetime().defaultRaw('now()').index(),
   },
+  indexes: [{ properties: ['project', 'id'] }],
 })
 
 export type Event = InferEntity<typeof EventEntity>

@@ -12,6 +12,9 @@ import { StorageEntity } from './storage.ts'
 import { SyncIssueEntity } from './sync-issue.ts'
 import { SyncRunEntity } from './sync-run.ts'
 import { TaskEntity } from './task.ts'
+import { WebhookEntity } from './webhook.ts'
+import { WebhookCursorEntity } from './webhook-cursor.ts'
+import { WebhookDeliveryEntity } from './webhook-delivery.ts'
 
 /** Every table that the ORM owns. */
 export const entities = [
@@ -29,4 +32,7 @@ export const entities = [
   OutboxEntity,
   EventEntity,
   ApiTokenEntity,
+  WebhookEntity,
+  WebhookCursorEntity,
+  WebhookDeliveryEntity,
 ]

@@ -1,10 +1,12 @@
 import { FirstLight } from './0001-first-light.ts'
 import { JobQueue } from './0002-job-queue.ts'
+import { Webhooks } from './0004-webhooks.ts'
 import { Export } from './0005-export.ts'
 
 /** Every migration, oldest first. A migration that has shipped is never edited. */
 export const migrations = [
   { name: '0001-first-light', class: FirstLight },
   { name: '0002-job-queue', class: JobQueue },
+  { name: '0004-webhooks', class: Webhooks },
   { name: '0005-export', class: Export },
 ]
