@@ -8,6 +8,7 @@ import { connectionOf, openDatabase } from './database/open.ts'
 import { reachDatabase } from './database/reach.ts'
 import { createEventHub, type EventHub } from './events/hub.ts'
 import { createContext } from './graphql/context.ts'
+import { globalIdOf } from './graphql/ids.ts'
 import { schema } from './graphql/schema.ts'
 import { createGraphql } from './http/graphql.ts'
 import { createHttpServer } from './http/server.ts'
@@ -20,6 +21,7 @@ import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
 import { templateFault } from './sync/export-name.ts'
 import { createKeyFilter } from './sync/key-filter.ts'
+import { startAnnouncer } from './webhooks/announce.ts'
 
 /** A running Sluice. */
 export interface App {
@@ -69,29 +71,33 @@ export async function startApp(
     stops.push(events.stop)
 
     const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
+    const egress = createEgressPolicy(config.EGRESS_BLOCKED)
     const connections = createConnections({
       sealer,
-      egress: createEgressPolicy(config.EGRESS_BLOCKED),
+      egress,
       environment: { localFilesRoot: config.LOCAL_FILES_ROOT },
     })
     stops.push(async () => connections.stop())
     const { connect } = connections
     const queue = createQueue(connection, logger)
     const heartbeatSeconds = config.STORAGE_IN_PROGRESS_TIMER
-    handleJobs(
-      queue,
-      { em, events, connect, logger, readConcurrency: config.READ_CONCURRENCY, heartbeatSeconds },
-      config.WORKER_CONCURRENCY,
-    )
+    const webhooks = {
+      ...{ em, queue, sealer, egress, logger, globalId: globalIdOf },
+      retrySeconds: config.WEBHOOK_RETRY_DELAY,
+      timeoutSeconds: config.WEBHOOK_TIMEOUT,
+    }
+    const worker = { em, events, connect, logger, readConcurrency: config.READ_CONCURRENCY, heartbeatSeconds }
+    handleJobs(queue, { worker, webhooks }, config.WORKER_CONCURRENCY)
     await queue.start()
     stops.push(queue.stop)
     await scheduleJobs(queue, heartbeatSeconds)
+    stops.push(startAnnouncer({ ...webhooks, events }))
 
     let url = config.PUBLIC_URL ?? ''
     const enter = async (authorization: string | null) => {
       const viewer = await authenticate(em, config.ADMIN_TOKEN, authorization)
       const storages = { em, sealer, connect, keyFilter: createKeyFilter, templateFault }
-      return createContext({ em, queue, events, connect, storages, publicUrl: url }, viewer)
+      return createContext({ em, queue, events, connect, storages, webhooks, publicUrl: url }, viewer)
     }
     const yoga = createGraphql({
       schema,

@@ -72,6 +72,15 @@ export const settings = z.object({
     .positive({ error: 'must be more than 0' })
     .default(5)
     .describe('Seconds between two heartbeats of a running sync; after five without one the sync counts as lost.'),
+  WEBHOOK_TIMEOUT: seconds(60)
+    .min(0.1, { error: 'must be at least 0.1' })
+    .default(10)
+    .describe('Seconds that the receiver of a webhook may take to answer.'),
+  WEBHOOK_RETRY_DELAY: seconds(3600)
+    .default(5)
+    .describe(
+      'Seconds before a message that did not arrive is sent again; five times as long before each further attempt, 8 in all.',
+    ),
   RESOLVER_PROXY_TIMEOUT: seconds(86400)
     .default(10)
     .describe('Seconds that one proxied stream may stay open; 0 = no bound.'),

@@ -10,7 +10,7 @@ const floors = [
   ['config', 'errors', 'json', 'logger', 'sql'],
   ['entities', 'providers', 'security'],
   ['connect', 'database', 'events', 'queue'],
-  ['annotate', 'auth', 'resolve', 'storages', 'sync'],
+  ['annotate', 'auth', 'resolve', 'storages', 'sync', 'webhooks'],
   ['dashboard', 'graphql', 'http', 'jobs'],
   ['app', 'main', 'node-version'],
 ]

@@ -4,6 +4,8 @@ import type { Connect } from '../connect.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Queue } from '../queue/agenda.ts'
 import type { StorageParts } from '../storages/draft.ts'
+import type { AnnounceParts } from '../webhooks/announce.ts'
+import type { SaveParts } from '../webhooks/save.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
 
 /** The parts of the application that resolvers call. */
@@ -13,6 +15,7 @@ export interface GraphqlParts {
   events: EventHub
   connect: Connect
   storages: StorageParts
+  webhooks: SaveParts & AnnounceParts
   /** Where clients reach this server; without a slash at its end. */
   publicUrl: string
 }

@@ -1,4 +1,4 @@
-import { decodeGlobalID } from '@pothos/plugin-relay'
+import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay'
 import { type GraphQLSchema, isObjectType } from 'graphql'
 import { NotFoundError } from '../errors.ts'
 
@@ -18,6 +18,11 @@ export function idOf(typename: string | readonly string[], globalId: string | nu
     )
   }
   return Number(id.id)
+}
+
+/** The global id of an object of the schema. */
+export function globalIdOf(typename: string, id: number): string {
+  return encodeGlobalID(typename, id)
 }
 
 /** The parts of a global id; both empty when it is malformed. */

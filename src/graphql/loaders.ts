@@ -8,6 +8,7 @@ import { ProjectEntity } from '../entities/project.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { SyncRunEntity } from '../entities/sync-run.ts'
 import { TaskEntity } from '../entities/task.ts'
+import { WebhookEntity } from '../entities/webhook.ts'
 import { sql } from '../sql.ts'
 
 /** What a target still has to be given. */
@@ -42,6 +43,7 @@ export function createLoaders(em: EntityManager) {
     }),
     exportLink: byId((ids) => em.fork().find(ExportLinkEntity, { id: ids })),
     annotation: byId((ids) => em.fork().find(AnnotationEntity, { id: ids })),
+    webhook: byId((ids) => em.fork().find(WebhookEntity, { id: ids })),
     importLink: byId((ids) => em.fork().find(ImportLinkEntity, { id: ids })),
     linkOfTask: new DataLoader<number, ImportLink | null>(async (tasks) => {
       const links = await em.fork().find(ImportLinkEntity, { task: [...tasks] })

@@ -7,6 +7,8 @@ import type { Storage } from '../entities/storage.ts'
 import type { SyncIssue } from '../entities/sync-issue.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import type { Task } from '../entities/task.ts'
+import type { Webhook } from '../entities/webhook.ts'
+import type { WebhookDelivery } from '../entities/webhook-delivery.ts'
 import { builder } from './builder.ts'
 
 // The types that refer to each other; each is filled in by the file of its subject.
@@ -21,3 +23,5 @@ export const ImportLinkRef = builder.objectRef<ImportLink>('ImportLink')
 export const ExportLinkRef = builder.objectRef<ExportLink>('ExportLink')
 export const SyncRunRef = builder.objectRef<SyncRun>('SyncRun')
 export const SyncIssueRef = builder.objectRef<SyncIssue>('SyncIssue')
+export const WebhookRef = builder.objectRef<Webhook>('Webhook')
+export const WebhookDeliveryRef = builder.objectRef<WebhookDelivery>('WebhookDelivery')

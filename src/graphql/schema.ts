@@ -12,6 +12,8 @@ import './provider.ts'
 import './sync.ts'
 import './subscriptions.ts'
 import './token.ts'
+import './webhook.ts'
+import './webhook-delivery.ts'
 
 /** The API. Printed into schema.graphql by `npm run schema`. */
 export const schema = builder.toSchema()

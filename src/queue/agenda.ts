@@ -7,8 +7,8 @@ import type { JobKind } from './jobs.ts'
 
 /** The queue of background jobs. A job may run more than once: handlers must guard themselves by the state of their row. */
 export interface Queue {
-  /** Puts a job into the queue and returns its id. Call it after the commit of what the job reads. */
-  enqueue<P>(kind: JobKind<P>, payload: P): Promise<string>
+  /** Puts a job into the queue, to be done now or `at` a time, and returns its id. Call it after the commit of what the job reads. */
+  enqueue<P>(kind: JobKind<P>, payload: P, at?: Date): Promise<string>
   /** Repeats a job every `seconds`, in one process at a time. */
   every<P>(seconds: number, kind: JobKind<P>, payload: P): Promise<void>
   /** Sets what a job does. `signal` aborts when the queue stops. Call before `start`. */
@@ -39,6 +39,8 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
     name: `sluice-${process.pid}-${Math.random().toString(36).slice(2)}`,
     processEvery: 1_000,
     defaultLockLifetime: lockMs,
+    // Each kind has a bound of its own; one that is busy must not keep the others waiting.
+    maxConcurrency: 1_000,
     removeOnComplete: true,
   })
   agenda.on('error', (error) => logger.error({ err: error }, 'job queue'))
@@ -51,8 +53,9 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
     )
 
   return {
-    async enqueue(kind, payload) {
-      const job = await agenda.now(kind.name, kind.payload.parse(payload))
+    async enqueue(kind, payload, at) {
+      const data = kind.payload.parse(payload)
+      const job = at ? await agenda.schedule(at, kind.name, data) : await agenda.now(kind.name, data)
       return String(job.attrs._id)
     },
     async every(seconds, kind, payload) {

@@ -17,4 +17,10 @@ export const jobs = {
   sweepRuns: { name: 'sweep-runs', payload: z.object({}) },
   /** Shortens the event log to what is kept. */
   pruneEvents: { name: 'prune-events', payload: z.object({}) },
+  /** Sends what is due of one webhook; does nothing while another worker is at it. */
+  deliverWebhook: { name: 'deliver-webhook', payload: z.object({ webhookId: z.number().int() }) },
+  /** Announces and sends what was left lying by a process that is gone. */
+  sweepWebhooks: { name: 'sweep-webhooks', payload: z.object({}) },
+  /** Shortens the log of webhook deliveries to what is kept. */
+  pruneDeliveries: { name: 'prune-deliveries', payload: z.object({}) },
 } satisfies Record<string, JobKind<never> | JobKind<object>>

@@ -1,0 +1,163 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { StorageDirection } from '../entities/storage.ts'
+import type { SyncStatus } from '../entities/sync-run.ts'
+import type { WebhookAction } from '../entities/webhook.ts'
+import type { EventHub } from '../events/hub.ts'
+import { type LoggedEvent, readEvents } from '../events/log.ts'
+import type { Logger } from '../logger.ts'
+import type { Queue } from '../queue/agenda.ts'
+import { jobs } from '../queue/jobs.ts'
+import { sql } from '../sql.ts'
+import { setLastEvent, takeTasks } from './cursors.ts'
+import { type GlobalId, placeData, runData, writeMessage } from './message.ts'
+
+const eventsPerTurn = 1_000
+// A commit now and then keeps the webhook's row free for others while a long backlog is announced.
+const deliveriesPerTurn = 20
+
+/** What turning events into deliveries works with. */
+export interface AnnounceParts {
+  em: EntityManager
+  queue: Queue
+  globalId: GlobalId
+  logger: Logger
+}
+
+/** Announces whatever the event log tells, as soon as it tells it. Returns what ends that. */
+export function startAnnouncer(parts: AnnounceParts & { events: EventHub }): () => Promise<void> {
+  const feed = parts.events.open({})
+  let again = false
+  let running: Promise<void> | undefined
+  const wake = () => {
+    again = true
+    running ??= run().finally(() => {
+      running = undefined
+    })
+  }
+  const run = async () => {
+    while (again) {
+      again = false
+      await announce(parts).catch((err) => parts.logger.warn({ err }, 'webhooks cannot be told yet'))
+    }
+  }
+  const listen = async () => {
+    while ((await feed.next()) !== undefined) wake()
+  }
+  listen()
+  // What was committed while no process lived.
+  wake()
+  return async () => {
+    feed.close()
+    again = false
+    await running
+  }
+}
+
+/**
+ * Turns what the event log tells of each active webhook's project into deliveries, and puts their sending into the queue.
+ * The place in the log is committed with the deliveries, so that each thing becomes one delivery, however many processes
+ * do this at once and wherever one dies.
+ */
+export async function announce({ em, queue, globalId, logger }: AnnounceParts): Promise<void> {
+  const behind = await sql<{ id: string }>(
+    em,
+    `select w.id from webhook w where w.active
+       and exists (select 1 from event e where e.project = w.project_id and e.id > w.last_event) order by w.id`,
+  )
+  for (const webhookId of behind.map(({ id }) => Number(id))) {
+    try {
+      for (let more = true; more; ) {
+        const turn = await em.fork().transactional((tx) => announceTo(tx, globalId, webhookId))
+        if (turn.made > 0) await queue.enqueue(jobs.deliverWebhook, { webhookId })
+        more = turn.more
+      }
+    } catch (err) {
+      logger.warn({ err, webhook: webhookId }, 'a webhook cannot be told yet')
+    }
+  }
+}
+
+interface Turn {
+  /** Deliveries made. */
+  made: number
+  /** Whether the log holds more for the webhook. */
+  more: boolean
+}
+
+/** One transaction's worth of events. Waits while another process, or a change of the webhook, is at its row. */
+async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: number): Promise<Turn> {
+  const [webhook] = await sql<{ project: string; actions: WebhookAction[]; last: string }>(
+    tx,
+    `select project_id as project, actions, last_event as last from webhook where id = $1 and active for no key update`,
+    [webhookId],
+  )
+  if (!webhook) return { made: 0, more: false }
+  const events = await readEvents(tx, Number(webhook.last), { project: Number(webhook.project) }, eventsPerTurn)
+  const newest = new Map(events.map((event) => [event.storage, event.id]))
+  const directions = await directionsOf(tx, [...newest.keys()])
+  const wants = (action: WebhookAction | undefined) => action !== undefined && webhook.actions.includes(action)
+  let last = Number(webhook.last)
+  let made = 0
+  const add = async (action: WebhookAction, event: LoggedEvent, data: object) => {
+    const body = writeMessage(action, event.createdAt, {
+      ...placeData(globalId, event, directions.get(event.storage)),
+      ...data,
+    })
+    await sql(tx, 'insert into webhook_delivery (webhook_id, action, payload) values ($1, $2, $3)', [
+      webhookId,
+      action,
+      body,
+    ])
+    made++
+  }
+
+  for (const event of events) {
+    // Each look takes all batches that there are: one for the newest event of a storage does for the older ones.
+    if (wants('TASKS_CREATED') && (endsRun(event) || newest.get(event.storage) === event.id)) {
+      for (;;) {
+        if (made >= deliveriesPerTurn) {
+          await setLastEvent(tx, webhookId, last)
+          return { made, more: true }
+        }
+        const tasks = await takeTasks(tx, { webhookId, storage: event.storage, rest: endsRun(event) })
+        if (tasks.length === 0) break
+        await add('TASKS_CREATED', event, { taskIds: tasks.map((task) => globalId('Task', task)) })
+      }
+    }
+    const action = actionOf(event)
+    if (action && wants(action)) await add(action, event, { run: runData(tx, event) })
+    last = event.id
+  }
+  await setLastEvent(tx, webhookId, last)
+  return { made, more: events.length === eventsPerTurn }
+}
+
+async function directionsOf(tx: EntityManager, storages: number[]): Promise<Map<number, StorageDirection>> {
+  const rows = await sql<{ id: string; direction: StorageDirection }>(
+    tx,
+    'select id, direction from storage where id = any($1)',
+    [storages],
+  )
+  return new Map(rows.map(({ id, direction }) => [Number(id), direction]))
+}
+
+/** What an event is called in the world outside; undefined = it has no name there. */
+function actionOf({ kind, payload }: LoggedEvent): WebhookAction | undefined {
+  if (kind !== 'STATUS') return undefined
+  switch (payload.status as SyncStatus) {
+    case 'IN_PROGRESS':
+      // A later worker continues what has started, and the wish to cancel is no start.
+      return payload.started_at === payload.heartbeat_at && !payload.cancel_requested ? 'SYNC_STARTED' : undefined
+    case 'COMPLETED':
+    case 'COMPLETED_WITH_ERRORS':
+      return 'SYNC_COMPLETED'
+    case 'FAILED':
+      return 'SYNC_FAILED'
+    case 'CANCELED':
+      return 'SYNC_CANCELED'
+    default:
+      return undefined
+  }
+}
+
+const endsRun = ({ kind, payload }: LoggedEvent) => kind === 'STATUS' && payload.finished_at !== null

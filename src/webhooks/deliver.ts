@@ -1,0 +1,183 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { SluiceError } from '../errors.ts'
+import type { Queue } from '../queue/agenda.ts'
+import { jobs } from '../queue/jobs.ts'
+import type { EgressPolicy } from '../security/egress.ts'
+import type { Sealer } from '../security/seal.ts'
+import { sql } from '../sql.ts'
+import { type Answer, post } from './post.ts'
+import { unsealWebhookSecret } from './save.ts'
+import { signatureHeaders } from './sign.ts'
+
+/** How often a message is sent before it counts as failed. */
+export const maxAttempts = 8
+
+const maxWaitSeconds = 24 * 3_600
+/** A due delivery that has waited this long in vain has lost its job. */
+const overdueSeconds = 5
+
+/** What sending works with. */
+export interface DeliverParts {
+  em: EntityManager
+  queue: Queue
+  sealer: Sealer
+  egress: EgressPolicy
+  /** Before the second attempt; see `waitSeconds`. */
+  retrySeconds: number
+  /** Most that one attempt may take. */
+  timeoutSeconds: number
+}
+
+/** Before the attempt that follows the given number of them: five times as long each time, and up to a fifth longer by chance. */
+export function waitSeconds(attempts: number, retrySeconds: number): number {
+  return retrySeconds * 5 ** (attempts - 1) * (1 + Math.random() / 5)
+}
+
+/**
+ * Sends what is due of a webhook, oldest first, unless another worker is at it. After an attempt that failed it goes to
+ * the end of the queue, so that a receiver that hangs takes one place of the workers, and never two times in a row.
+ */
+export async function deliverDue(parts: DeliverParts, webhookId: number, stopping: AbortSignal): Promise<void> {
+  const { em, queue, timeoutSeconds } = parts
+  const leaseSeconds = 3 * timeoutSeconds
+  while (await lease(em, webhookId, leaseSeconds)) {
+    let arrived = true
+    try {
+      while (arrived) {
+        const due = await nextDue(em, webhookId, leaseSeconds)
+        if (!due) break
+        arrived = await attempt(parts, due, stopping)
+      }
+    } catch (error) {
+      if (!stopping.aborted) throw error
+    } finally {
+      await sql(em, 'update webhook set leased_until = null where id = $1', [webhookId])
+    }
+    // What became due while the lease was held has found it taken.
+    if (!(await isDue(em, webhookId))) return
+    if (!arrived || stopping.aborted) {
+      await queue.enqueue(jobs.deliverWebhook, { webhookId })
+      return
+    }
+  }
+}
+
+/** Puts the sending of what is overdue into the queue again: its worker is gone, or its job was. */
+export async function sweepDeliveries({ em, queue }: Pick<DeliverParts, 'em' | 'queue'>): Promise<void> {
+  const waiting = await sql<{ id: string }>(
+    em,
+    `select distinct w.id from webhook_delivery d join webhook w on w.id = d.webhook_id
+     where d.status = 'PENDING' and d.next_attempt_at < now() - make_interval(secs => $1)
+       and (w.active or d.action = 'PING') and (w.leased_until is null or w.leased_until < now())`,
+    [overdueSeconds],
+  )
+  for (const { id } of waiting) await queue.enqueue(jobs.deliverWebhook, { webhookId: Number(id) })
+}
+
+async function lease(em: EntityManager, webhookId: number, seconds: number): Promise<boolean> {
+  const rows = await sql(
+    em,
+    `update webhook set leased_until = now() + make_interval(secs => $2)
+     where id = $1 and (leased_until is null or leased_until < now()) returning id`,
+    [webhookId, seconds],
+  )
+  return rows.length > 0
+}
+
+interface Due {
+  id: string
+  message_id: string
+  payload: string
+  attempts: number
+  webhook: string
+  project: string
+  url: string
+  secret: string
+}
+
+const dueCondition = `d.status = 'PENDING' and d.next_attempt_at <= now() and (w.active or d.action = 'PING')`
+
+/** Renews the lease with every message, however many there are. */
+async function nextDue(em: EntityManager, webhookId: number, seconds: number): Promise<Due | undefined> {
+  const [due] = await sql<Due>(
+    em,
+    `with w as (
+       update webhook set leased_until = now() + make_interval(secs => $2) where id = $1 returning *)
+     select d.id, d.message_id, d.payload, d.attempts, w.id as webhook, w.project_id as project, w.url, w.secret
+     from w join webhook_delivery d on d.webhook_id = w.id where ${dueCondition} order by d.id limit 1`,
+    [webhookId, seconds],
+  )
+  return due
+}
+
+async function isDue(em: EntityManager, webhookId: number): Promise<boolean> {
+  const rows = await sql(
+    em,
+    `select 1 from webhook w join webhook_delivery d on d.webhook_id = w.id
+     where w.id = $1 and ${dueCondition} limit 1`,
+    [webhookId],
+  )
+  return rows.length > 0
+}
+
+/** Sends a message and writes down what came of it. False when it did not arrive; then it is put into the queue for later. */
+async function attempt(parts: DeliverParts, due: Due, stopping: AbortSignal): Promise<boolean> {
+  let answer: Answer | undefined
+  let error: string | null = null
+  try {
+    answer = await send(parts, due, stopping)
+    error = faultOf(answer)
+  } catch (thrown) {
+    stopping.throwIfAborted()
+    if (!(thrown instanceof SluiceError)) throw thrown
+    error = thrown.message
+  }
+  const { em, queue, retrySeconds } = parts
+  const attempts = due.attempts + 1
+  const gone = answer?.status === 410
+  const status = error === null ? 'DELIVERED' : gone || attempts >= maxAttempts ? 'FAILED' : 'PENDING'
+  const wait = Math.min(Math.max(waitSeconds(attempts, retrySeconds), answer?.retryAfterSeconds ?? 0), maxWaitSeconds)
+  await sql(
+    em,
+    `update webhook_delivery set status = $2, attempts = $3, attempted_at = now(),
+       next_attempt_at = now() + make_interval(secs => $4), response_status = $5, response_body = $6, error = $7,
+       delivered_at = case when $2 = 'DELIVERED' then now() end
+     where id = $1 and status = 'PENDING'`,
+    // PostgreSQL's text holds no NUL.
+    [due.id, status, attempts, wait, answer?.status ?? null, answer?.body.replaceAll('\0', '\ufffd') ?? null, error],
+  )
+  if (gone) await sql(em, 'update webhook set active = false, updated_at = now() where id = $1', [due.webhook])
+  if (status === 'PENDING') {
+    const at = new Date(Date.now() + wait * 1_000)
+    await queue.enqueue(jobs.deliverWebhook, { webhookId: Number(due.webhook) }, at)
+  }
+  return error === null
+}
+
+async function send({ sealer, egress, timeoutSeconds }: DeliverParts, due: Due, signal: AbortSignal): Promise<Answer> {
+  const secret = unsealWebhookSecret(sealer, due.secret, Number(due.project))
+  const messageId = `msg_${due.message_id}`
+  const timestamp = Math.floor(Date.now() / 1_000)
+  return post({
+    url: due.url,
+    headers: {
+      'content-type': 'application/json',
+      'user-agent': 'Sluice',
+      ...signatureHeaders(secret, { messageId, timestamp, body: due.payload }),
+    },
+    body: due.payload,
+    egress,
+    timeoutSeconds,
+    signal,
+  })
+}
+
+/** Why an answer is none that says "received"; null when it is. Standard Webhooks 1.0, "Delivery success and failure". */
+function faultOf({ status }: Answer): string | null {
+  if (status >= 200 && status < 300) return null
+  if (status === 410) return 'The receiver answered 410 Gone: the webhook is no longer active.'
+  if (status >= 300 && status < 400) {
+    return `The receiver answered ${status}. Redirects are not followed: give the webhook the URL they lead to.`
+  }
+  return `The receiver answered ${status}.`
+}

@@ -1,0 +1,43 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { StorageDirection } from '../entities/storage.ts'
+import { SyncRunEntity } from '../entities/sync-run.ts'
+import type { WebhookAction } from '../entities/webhook.ts'
+import type { LoggedEvent } from '../events/log.ts'
+
+/** The global id by which the API knows an object. */
+export type GlobalId = (type: ObjectType, id: number) => string
+type ObjectType = 'Project' | 'ImportStorage' | 'ExportStorage' | 'SyncRun' | 'Task' | 'Webhook'
+
+/** The body of a message, in the structure that Standard Webhooks 1.0 proposes ("Payload structure"). */
+export function writeMessage(action: WebhookAction | 'PING', at: Date, data: object): string {
+  return JSON.stringify({ type: action, timestamp: at.toISOString(), data })
+}
+
+/** Where an event happened, as global ids. */
+export function placeData(
+  globalId: GlobalId,
+  { project, storage, run }: LoggedEvent,
+  direction: StorageDirection | undefined,
+) {
+  return {
+    projectId: globalId('Project', project),
+    storageId: globalId(direction === 'EXPORT' ? 'ExportStorage' : 'ImportStorage', storage),
+    runId: globalId('SyncRun', run),
+  }
+}
+
+/** The run at the moment of an event. */
+export function runData(em: EntityManager, { payload }: LoggedEvent) {
+  const run = em.fork().map(SyncRunEntity, payload)
+  const { status, attempt, failure, queuedAt, startedAt, finishedAt } = run
+  const { listed, skipped, matched, existed, created, updated, missing, exported, deleted, failed, bytesRead } = run
+  return {
+    status,
+    attempt,
+    failure,
+    counters: { listed, skipped, matched, existed, created, updated, missing, exported, deleted, failed, bytesRead },
+    queuedAt,
+    startedAt,
+    finishedAt,
+  }
+}

@@ -1,0 +1,107 @@
+import { lookup } from 'node:dns'
+import { type IncomingMessage, request as requestHttp } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import type { LookupFunction } from 'node:net'
+import { SluiceError } from '../errors.ts'
+import type { EgressPolicy } from '../security/egress.ts'
+
+/** Most of an answer that is read and kept. */
+const maxAnswerBytes = 4 * 1024
+
+/** What a receiver said. */
+export interface Answer {
+  status: number
+  /** The beginning of the body, as text. */
+  body: string
+  /** How long the receiver asks to be left alone; undefined = it does not say. */
+  retryAfterSeconds: number | undefined
+}
+
+/** One request to a receiver. */
+export interface PostOptions {
+  url: string
+  headers: Record<string, string>
+  body: string
+  egress: EgressPolicy
+  /** For all of it, from the look-up of the name to the end of the answer. */
+  timeoutSeconds: number
+  signal: AbortSignal
+}
+
+/**
+ * Sends one POST and reads the beginning of its answer, whatever its status. Redirects are not followed. The egress policy
+ * is applied to the very addresses that are connected to, so that a name server cannot give one answer to the check and
+ * another to the connection.
+ * @throws SluiceError BLOCKED_ADDRESS, TIMEOUT, UNREACHABLE with words about the receiver; the reason of `signal`.
+ */
+export async function post({ url, headers, body, egress, timeoutSeconds, signal }: PostOptions): Promise<Answer> {
+  const limit = AbortSignal.timeout(timeoutSeconds * 1_000)
+  try {
+    // The look-up below is not made for a host that is an address.
+    await egress.allow([new URL(url).hostname])
+    const response = await answerTo(url, body, {
+      headers: { ...headers, 'content-length': String(Buffer.byteLength(body)) },
+      lookup: guardedLookup(egress),
+      signal: AbortSignal.any([limit, signal]),
+    })
+    return {
+      status: response.statusCode!,
+      body: await readBeginning(response),
+      retryAfterSeconds: secondsOf(response.headers['retry-after']),
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof SluiceError) throw error
+    if (limit.aborted) throw new SluiceError('TIMEOUT', `The receiver did not answer within ${timeoutSeconds} s.`)
+    const { code, message } = error as NodeJS.ErrnoException
+    throw new SluiceError('UNREACHABLE', `The receiver cannot be reached: ${code ?? message}.`, { cause: error })
+  }
+}
+
+function answerTo(
+  url: string,
+  body: string,
+  options: { headers: Record<string, string>; lookup: LookupFunction; signal: AbortSignal },
+): Promise<IncomingMessage> {
+  const send = url.startsWith('https:') ? requestHttps : requestHttp
+  return new Promise((resolve, reject) => {
+    send(url, { method: 'POST', agent: false, ...options })
+      .on('response', resolve)
+      .on('error', reject)
+      .end(body)
+  })
+}
+
+function guardedLookup(egress: EgressPolicy): LookupFunction {
+  return (host, options, callback) => {
+    lookup(host, options, (error, address, family) => {
+      if (error) return callback(error, address, family)
+      const found = Array.isArray(address) ? address.map((one) => one.address) : [address]
+      egress.allow(found).then(
+        () => callback(null, address, family),
+        (blocked) => callback(blocked, address, family),
+      )
+    })
+  }
+}
+
+/** The status has told already what counts: a body that breaks off, or does not come in time, is as much of it as came. */
+async function readBeginning(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  try {
+    for await (const chunk of response) {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes >= maxAnswerBytes) break
+    }
+  } catch {}
+  return Buffer.concat(chunks).subarray(0, maxAnswerBytes).toString('utf8')
+}
+
+/** RFC 9110, section 10.2.3: seconds, or a date. */
+function secondsOf(retryAfter: string | undefined): number | undefined {
+  if (retryAfter === undefined) return undefined
+  const seconds = /^\d+$/.test(retryAfter) ? Number(retryAfter) : (Date.parse(retryAfter) - Date.now()) / 1_000
+  return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined
+}

@@ -1,0 +1,45 @@
+import { WebhookEntity } from '../entities/webhook.ts'
+import { type WebhookDelivery, WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
+import { ConflictError, NotFoundError } from '../errors.ts'
+import { jobs } from '../queue/jobs.ts'
+import { sql } from '../sql.ts'
+import type { AnnounceParts } from './announce.ts'
+import { writeMessage } from './message.ts'
+
+type ResendParts = Pick<AnnounceParts, 'em' | 'queue' | 'globalId'>
+
+/** Sends a PING to a webhook, also to one that is not active. @throws NotFoundError */
+export async function sendPing({ em, queue, globalId }: ResendParts, webhookId: number): Promise<WebhookDelivery> {
+  const fork = em.fork()
+  const webhook = await fork.findOne(WebhookEntity, webhookId)
+  if (!webhook) throw new NotFoundError('There is no such webhook.')
+  const data = { projectId: globalId('Project', webhook.project), webhookId: globalId('Webhook', webhook.id) }
+  const delivery = fork.create(WebhookDeliveryEntity, {
+    webhook: webhook.id,
+    action: 'PING',
+    payload: writeMessage('PING', new Date(), data),
+  } as WebhookDelivery)
+  await fork.persist(delivery).flush()
+  await queue.enqueue(jobs.deliverWebhook, { webhookId })
+  return delivery
+}
+
+/**
+ * Sends a message again, with the same id and as many attempts as a new one; one that waits is sent now.
+ * @throws NotFoundError; ConflictError when its webhook is not active.
+ */
+export async function redeliver({ em, queue }: ResendParts, deliveryId: number): Promise<WebhookDelivery> {
+  const fork = em.fork()
+  const delivery = await fork.findOne(WebhookDeliveryEntity, deliveryId)
+  if (!delivery) throw new NotFoundError('There is no such delivery.')
+  const webhook = await fork.findOneOrFail(WebhookEntity, delivery.webhook)
+  if (!webhook.active && delivery.action !== 'PING') throw new ConflictError('The webhook is not active.')
+  await sql(
+    fork,
+    `update webhook_delivery set status = 'PENDING', attempts = 0, next_attempt_at = now(), delivered_at = null
+     where id = $1`,
+    [deliveryId],
+  )
+  await queue.enqueue(jobs.deliverWebhook, { webhookId: webhook.id })
+  return fork.refreshOrFail(delivery)
+}

@@ -1,0 +1,129 @@
+import { type EntityManager, LockMode } from '@mikro-orm/postgresql'
+import { ProjectEntity } from '../entities/project.ts'
+import { type Webhook, type WebhookAction, WebhookEntity } from '../entities/webhook.ts'
+import { type FieldError, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
+import type { Queue } from '../queue/agenda.ts'
+import { jobs } from '../queue/jobs.ts'
+import type { EgressPolicy } from '../security/egress.ts'
+import type { Sealer } from '../security/seal.ts'
+import { skipEvents, skipTasks } from './cursors.ts'
+import { createSecret, faultOfSecret } from './sign.ts'
+
+/** What saving webhooks works with. */
+export interface SaveParts {
+  em: EntityManager
+  queue: Queue
+  sealer: Sealer
+  egress: EgressPolicy
+}
+
+/** The settings of a webhook; absent ones, and null, keep their value or default. */
+export interface WebhookInput {
+  url?: string | null | undefined
+  actions?: readonly WebhookAction[] | null | undefined
+  active?: boolean | null | undefined
+  secret?: string | null | undefined
+}
+
+const maxUrlLength = 2_000
+
+/**
+ * Creates a webhook, which is told of what happens from now on, and gives back its key, which is not shown again: the given
+ * one, or a new one.
+ * @throws ValidationError, NotFoundError; then nothing was changed.
+ */
+export async function createWebhook(
+  parts: SaveParts,
+  project: number,
+  input: WebhookInput,
+): Promise<{ webhook: Webhook; secret: string }> {
+  await validate(parts.egress, { url: '', actions: [], ...input })
+  const secret = input.secret ?? createSecret()
+  return parts.em.fork().transactional(async (tx) => {
+    if ((await tx.count(ProjectEntity, { id: project })) === 0) throw new NotFoundError('There is no such project.')
+    const settings = columns(parts, project, { ...input, secret, active: input.active ?? true })
+    const webhook = tx.create(WebhookEntity, { project, ...settings } as Webhook)
+    await tx.persist(webhook).flush()
+    await skipEvents(tx, webhook.id)
+    await skipTasks(tx, webhook.id)
+    return { webhook, secret }
+  })
+}
+
+/**
+ * Changes a webhook. One that was inactive is told of what happens from now on, and gets what it was still to get.
+ * @throws ValidationError, NotFoundError; then nothing was changed.
+ */
+export async function updateWebhook(parts: SaveParts, id: number, input: WebhookInput): Promise<Webhook> {
+  await validate(parts.egress, input)
+  const { webhook, woken } = await parts.em.fork().transactional(async (tx) => {
+    const webhook = await tx.findOne(WebhookEntity, id, { lockMode: LockMode.PESSIMISTIC_WRITE })
+    if (!webhook) throw new NotFoundError('There is no such webhook.')
+    const before = { active: webhook.active, tasks: webhook.actions.includes('TASKS_CREATED') }
+    tx.assign(webhook, columns(parts, webhook.project, input))
+    await tx.flush()
+    const woken = webhook.active && !before.active
+    if (woken) await skipEvents(tx, id)
+    if (woken || !before.tasks) await skipTasks(tx, id)
+    return { webhook, woken }
+  })
+  if (woken) await parts.queue.enqueue(jobs.deliverWebhook, { webhookId: id })
+  return webhook
+}
+
+/** Deletes a webhook with its log. @throws NotFoundError */
+export async function deleteWebhook(em: EntityManager, id: number): Promise<void> {
+  if ((await em.fork().nativeDelete(WebhookEntity, { id })) === 0) throw new NotFoundError('There is no such webhook.')
+}
+
+/** The key of a webhook's signatures. @throws SluiceError BAD_CREDENTIALS when it was sealed with another SECRET_KEY. */
+export function unsealWebhookSecret(sealer: Sealer, sealed: string, project: number): string {
+  try {
+    return sealer.unseal(sealed, contextOf(project))
+  } catch (cause) {
+    const words = 'The stored secret of the webhook cannot be read: SECRET_KEY has changed. Set a new secret.'
+    throw new SluiceError('BAD_CREDENTIALS', words, { cause })
+  }
+}
+
+/** What a secret is bound to, so that a row copied to another project stays shut. */
+const contextOf = (project: number) => `webhook of project:${project}`
+
+function columns(
+  { sealer }: SaveParts,
+  project: number,
+  { url, actions, active, secret }: WebhookInput,
+): Partial<Webhook> {
+  return {
+    ...(url && { url: new URL(url).href }),
+    ...(actions && { actions: [...new Set(actions)] }),
+    ...(typeof active === 'boolean' && { active }),
+    ...(secret && { secret: sealer.seal(secret, contextOf(project)) }),
+  }
+}
+
+async function validate(egress: EgressPolicy, { url, actions, secret }: WebhookInput): Promise<void> {
+  const faults: FieldError[] = []
+  const fault = (field: keyof WebhookInput, message: string | undefined) => {
+    if (message) faults.push({ path: `input.${field}`, message })
+  }
+  if (typeof url === 'string') fault('url', await faultOfUrl(egress, url))
+  if (actions?.length === 0) fault('actions', 'name at least one action')
+  if (typeof secret === 'string') fault('secret', faultOfSecret(secret))
+  if (faults.length > 0) throw new ValidationError(faults)
+}
+
+async function faultOfUrl(egress: EgressPolicy, text: string): Promise<string | undefined> {
+  if (!URL.canParse(text)) return 'must be an http:// or https:// URL'
+  const url = new URL(text)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must be an http:// or https:// URL'
+  if (url.username || url.password) return 'must not hold a user name or password; check the signature instead'
+  if (text.length > maxUrlLength) return `has more than ${maxUrlLength} characters`
+  try {
+    await egress.allow([url.hostname])
+  } catch (error) {
+    if (error instanceof SluiceError) return error.message
+    throw error
+  }
+  return undefined
+}

@@ -1,0 +1,43 @@
+import { createHmac, randomBytes } from 'node:crypto'
+
+const prefix = 'whsec_'
+// Standard Webhooks, "Signature scheme": from 192 to 512 bits.
+const [minBytes, maxBytes] = [24, 64]
+
+/** A new random key, as receivers keep it: `whsec_` and base64 (Standard Webhooks, "Signature scheme"). */
+export function createSecret(): string {
+  return prefix + randomBytes(32).toString('base64')
+}
+
+/** What is wrong with a key that a person has chosen; undefined when nothing is. */
+export function faultOfSecret(secret: string): string | undefined {
+  const text = secret.startsWith(prefix) ? secret.slice(prefix.length) : undefined
+  const bytes = text === undefined ? undefined : Buffer.from(text, 'base64')
+  if (bytes?.toString('base64') === text && bytes!.length >= minBytes && bytes!.length <= maxBytes) return undefined
+  return `must be ${prefix} and the base64 of ${minBytes} to ${maxBytes} random bytes`
+}
+
+/** A message as it goes over the wire. */
+export interface SignedMessage {
+  messageId: string
+  /** Of this attempt, in seconds since 1970. */
+  timestamp: number
+  body: string
+}
+
+/**
+ * The headers that tell a receiver who sent a message, and that it is neither altered nor old: HMAC-SHA256 over
+ * `id.timestamp.body` (Standard Webhooks 1.0, "Webhook headers").
+ */
+export function signatureHeaders(
+  secret: string,
+  { messageId, timestamp, body }: SignedMessage,
+): Record<string, string> {
+  const key = Buffer.from(secret.slice(prefix.length), 'base64')
+  const signature = createHmac('sha256', key).update(`${messageId}.${timestamp}.${body}`).digest('base64')
+  return {
+    'webhook-id': messageId,
+    'webhook-timestamp': String(timestamp),
+    'webhook-signature': `v1,${signature}`,
+  }
+}

@@ -1,0 +1,233 @@
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { recordEvent } from '../../src/events/log.ts'
+import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
+import { finished, startSync, sync } from '../support/scenario.ts'
+import { query, until } from '../support/sql.ts'
+import { deleteTasks } from '../support/tasks.ts'
+import { delivered, logged, tell, updateWebhook } from '../support/webhooks.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld({ WEBHOOK_RETRY_DELAY: '0' })
+})
+afterAll(() => world?.stop())
+
+async function receiver(): Promise<Receiver> {
+  const started = await startReceiver()
+  onTestFinished(() => started.stop())
+  return started
+}
+
+/** The global ids of all tasks of a storage, oldest first. */
+async function taskIds(storage: number): Promise<string[]> {
+  const rows = await query(
+    world.app.databaseUrl,
+    'select task_id as id from import_link where storage_id = $1 order by id',
+    [storage],
+  )
+  return rows.map(({ id }) => Buffer.from(`Task:${id}`).toString('base64'))
+}
+
+const announced = ({ received }: Receiver) => received.flatMap(({ message }) => message.data.taskIds ?? [])
+
+describe('a webhook', () => {
+  it('is told of a sync from its start to its end, and of its tasks in batches of 5,000', async () => {
+    const bucket = await world.bucket()
+    await world.s3.seed(bucket, { count: 12_000 })
+    const storage = await world.storage({ bucket })
+    const to = await receiver()
+    const webhook = await tell(world.app, storage.project, { url: `${to.url}/hook?a=b` })
+    const run = await sync(world.app, storage.id)
+    const log = await logged(world.app, webhook.id, delivered(5))
+
+    expect(to.taken()).toEqual(['SYNC_STARTED', 'TASKS_CREATED', 'TASKS_CREATED', 'TASKS_CREATED', 'SYNC_COMPLETED'])
+    const place = { projectId: storage.project, storageId: storage.id, runId: run.id }
+    for (const one of to.received) {
+      expect(verify(webhook.secret, one)).toEqual(one.message)
+      expect(one).toMatchObject({ path: '/hook?a=b', headers: { 'content-type': 'application/json' } })
+      expect(one.message).toMatchObject({ timestamp: expect.stringMatching(/^\d{4}-.*Z$/), data: place })
+    }
+    const batches = to.received.flatMap(({ message }) => (message.data.taskIds ? [message.data.taskIds.length] : []))
+    expect(batches).toEqual([5_000, 5_000, 2_000])
+    expect(announced(to)).toEqual(await taskIds(storage.databaseId))
+    const { status, counters } = to.received.at(-1)!.message.data.run
+    expect({ status, created: counters.created }).toEqual({ status: 'COMPLETED', created: 12_000 })
+    expect(to.received[0]!.message.data.run).toMatchObject({ status: 'IN_PROGRESS', finishedAt: null })
+
+    // The log holds what was sent, to the byte and in the order of sending.
+    expect(log.map(({ payload }) => payload)).toEqual(to.received.map(({ message }) => message))
+    expect(log.map(({ messageId }) => messageId)).toEqual(to.received.map(({ headers }) => headers['webhook-id']))
+    expect(log[0]).toMatchObject({ type: 'SYNC_STARTED', attempts: 1, responseStatus: 200, responseBody: 'thanks' })
+  })
+
+  it('is told of full batches while the sync still runs', async () => {
+    const bucket = await world.bucket()
+    await world.s3.seed(bucket, { count: 7_000 })
+    const storage = await world.storage({ bucket })
+    const to = await receiver()
+    await tell(world.app, storage.project, { url: to.url })
+    let lists = 0
+    const held = world.front.fail({ hold: true, match: (request) => request.bucket === bucket && ++lists === 7 })
+    const id = await startSync(world.app, storage.id)
+    await held.met
+    const run = await until(async () => {
+      const [row] = await query(
+        world.app.databaseUrl,
+        'select id::int from sync_run where storage_id = $1 and created = 6000',
+        [storage.databaseId],
+      )
+      return row
+    })
+    // The next sign of progress, which the clock would bring with a page.
+    await world.app.orm.em.fork().transactional((tx) => recordEvent(tx, 'PROGRESS', run.id))
+    await until(() => to.taken().length === 2)
+    expect(announced(to)).toEqual((await taskIds(storage.databaseId)).slice(0, 5_000))
+    held.release()
+    await finished(world.app, id)
+    await until(() => to.taken().includes('SYNC_COMPLETED'))
+    expect(announced(to)).toEqual(await taskIds(storage.databaseId))
+  })
+
+  it('that is new is told only of what comes later, also of a storage that has tasks', async () => {
+    const storage = await world.storage({ objects: { a: '', b: '' } })
+    await sync(world.app, storage.id)
+    const to = await receiver()
+    const webhook = await tell(world.app, storage.project, { url: to.url })
+    await world.s3.put(storage.bucket, 'c', '')
+    await sync(world.app, storage.id)
+    await logged(world.app, webhook.id, delivered(3))
+    expect(to.taken()).toEqual(['SYNC_STARTED', 'TASKS_CREATED', 'SYNC_COMPLETED'])
+    expect(announced(to)).toEqual((await taskIds(storage.databaseId)).slice(2))
+  })
+
+  it('gets only what it asks for, and only of its project', async () => {
+    const [storage, other] = await Promise.all([0, 1].map(() => world.storage({ objects: { a: '' } })))
+    const to = await receiver()
+    const webhook = await tell(world.app, storage!.project, { url: to.url, actions: ['SYNC_COMPLETED'] })
+    await sync(world.app, other!.id)
+    await sync(world.app, storage!.id)
+    const log = await logged(world.app, webhook.id, delivered(1))
+    expect(log.map(({ type }) => type)).toEqual(['SYNC_COMPLETED'])
+    expect(log[0].payload.data.storageId).toBe(storage!.id)
+
+    // Asked for later, tasks are announced from then on.
+    await updateWebhook(world.app, { id: webhook.id, actions: ['TASKS_CREATED'] })
+    await world.s3.put(storage!.bucket, 'b', '')
+    await sync(world.app, storage!.id)
+    await logged(world.app, webhook.id, delivered(2))
+    expect(announced(to)).toEqual((await taskIds(storage!.databaseId)).slice(1))
+  })
+
+  it('is told why a sync failed, and of one that was canceled', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const to = await receiver()
+    await tell(world.app, storage.project, { url: to.url })
+    world.front.fail({ status: 403, code: 'AccessDenied', match: ({ bucket }) => bucket === storage.bucket })
+    const failed = await sync(world.app, storage.id)
+    expect(failed.status).toBe('FAILED')
+    await until(() => to.taken().length === 2)
+    expect(to.taken()).toEqual(['SYNC_STARTED', 'SYNC_FAILED'])
+    expect(to.received[1]!.message.data.run).toMatchObject({ status: 'FAILED', failure: failed.failure })
+
+    const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
+    const id = await startSync(world.app, storage.id)
+    await held.met
+    await world.app.request('mutation ($id: ID!) { cancelSync(runId: $id) { __typename } }', { id })
+    await finished(world.app, id)
+    held.release()
+    await until(() => to.taken().length === 4)
+    expect(to.taken().slice(2)).toEqual(['SYNC_STARTED', 'SYNC_CANCELED'])
+  })
+
+  it('is told of the start of a sync once, however many workers it took', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const to = await receiver()
+    await tell(world.app, storage.project, { url: to.url })
+    const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
+    const id = await startSync(world.app, storage.id)
+    await held.met
+    await query(
+      world.app.databaseUrl,
+      `update sync_run set attempt = 2, heartbeat_at = now() - interval '1 hour' where storage_id = $1`,
+      [storage.databaseId],
+    )
+    await held.closed
+    held.release()
+    expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 3 })
+    await until(() => to.taken().includes('SYNC_COMPLETED'))
+    expect(to.taken()).toEqual(['SYNC_STARTED', 'TASKS_CREATED', 'SYNC_COMPLETED'])
+  })
+
+  it('that is not active is told nothing, and after that only of what comes later', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const to = await receiver()
+    const webhook = await tell(world.app, storage.project, { url: to.url, active: false })
+    await sync(world.app, storage.id)
+    await updateWebhook(world.app, { id: webhook.id, active: true })
+    await world.s3.put(storage.bucket, 'b', '')
+    await sync(world.app, storage.id)
+    await logged(world.app, webhook.id, delivered(3))
+    expect(to.taken()).toEqual(['SYNC_STARTED', 'TASKS_CREATED', 'SYNC_COMPLETED'])
+    expect(announced(to)).toEqual((await taskIds(storage.databaseId)).slice(1))
+  })
+
+  it('is not told of a task that was deleted and of its successor once more', async () => {
+    const storage = await world.storage({ objects: { a: '', b: '' } })
+    const to = await receiver()
+    await tell(world.app, storage.project, { url: to.url, actions: ['TASKS_CREATED'] })
+    await sync(world.app, storage.id)
+    await until(() => to.taken().length === 1)
+    const [first] = await taskIds(storage.databaseId)
+    await deleteTasks(world.app, [first!])
+    await sync(world.app, storage.id)
+    await until(() => to.taken().length === 2)
+    const [, successor] = await taskIds(storage.databaseId)
+    expect(announced(to).slice(2)).toEqual([successor])
+  })
+
+  it('loses no task when the events that told of them are gone', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const to = await receiver()
+    const webhook = await tell(world.app, storage.project, { url: to.url, active: false })
+    // As if every process had died before it could announce, and the log was shortened before one lived again.
+    const [{ last }] = await query(world.app.databaseUrl, 'select last_event as last from webhook where id = $1', [
+      webhook.databaseId,
+    ])
+    await sync(world.app, storage.id)
+    await query(world.app.databaseUrl, 'delete from event where id > $1 and storage = $2', [last, storage.databaseId])
+    await query(world.app.databaseUrl, 'update webhook set active = true where id = $1', [webhook.databaseId])
+    await world.s3.put(storage.bucket, 'b', '')
+    await sync(world.app, storage.id)
+    await until(() => to.taken().includes('SYNC_COMPLETED'))
+    expect(announced(to)).toEqual(await taskIds(storage.databaseId))
+  })
+
+  it('and its log are gone with the project, and what was to be sent is not', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const to = await receiver()
+    const webhook = await tell(world.app, storage.project, { url: to.url })
+    const held = to.fail({ hold: true })
+    await sync(world.app, storage.id)
+    await held.met
+    await logged(world.app, webhook.id, (log) => log.length === 3)
+    const { deleteProject } = await world.app.request(
+      'mutation ($id: ID!) { deleteProject(id: $id) { ... on DeleteProjectSuccess { deletedId } } }',
+      { id: storage.project },
+    )
+    expect(deleteProject).toEqual({ deletedId: storage.project })
+    held.release()
+    const [left] = await query(
+      world.app.databaseUrl,
+      `select (select count(*)::int from webhook where id = $1) as webhooks,
+         (select count(*)::int from webhook_delivery where webhook_id = $1) as deliveries`,
+      [webhook.databaseId],
+    )
+    expect(left).toEqual({ webhooks: 0, deliveries: 0 })
+    await until(
+      async () =>
+        (await query(world.app.databaseUrl, `select 1 from agenda_jobs where name = 'deliver-webhook'`)).length === 0,
+    )
+    expect(to.received.length).toBe(1)
+  })
+})

@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { waitSeconds } from '../../src/webhooks/deliver.ts'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
+import { createProject } from '../support/scenario.ts'
+import { until } from '../support/sql.ts'
+import { delivered, deliveriesOf, logged, resend, tell, updateWebhook } from '../support/webhooks.ts'
+
+let app: TestApp
+let project: string
+beforeAll(async () => {
+  app = await startTestApp({ WEBHOOK_RETRY_DELAY: '0', WEBHOOK_TIMEOUT: '0.3' })
+  project = await createProject(app)
+})
+afterAll(() => app?.stop())
+
+async function receiver(port?: number): Promise<Receiver> {
+  const started = await startReceiver(port)
+  onTestFinished(() => started.stop())
+  return started
+}
+
+/** Sends a PING to a webhook and waits for what becomes of it. */
+async function ping(id: string) {
+  const { delivery } = await resend(app, 'testWebhook', id)
+  return outcome(delivery.id)
+}
+
+/** A delivery in its final state. */
+async function outcome(deliveryId: string) {
+  return until(async () => {
+    const { node } = await app.request(
+      `query ($id: ID!) { node(id: $id) { ... on WebhookDelivery {
+        id type status attempts error responseStatus responseBody nextAttemptAt deliveredAt messageId } } }`,
+      { id: deliveryId },
+    )
+    return node.status !== 'PENDING' && node
+  })
+}
+
+describe('a message', () => {
+  it('is signed so that the library of Standard Webhooks takes it, and a changed one or a foreign key not', async () => {
+    const to = await receiver()
+    const [first, second] = [await tell(app, project, { url: to.url }), await tell(app, project, { url: to.url })]
+    expect(first.secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
+    await ping(first.id)
+    const [one] = to.received
+    expect(verify(first.secret, one!)).toMatchObject({
+      type: 'PING',
+      data: { projectId: project, webhookId: first.id },
+    })
+    expect(() => verify(second.secret, one!)).toThrow('No matching signature')
+    expect(() => verify(first.secret, { ...one!, body: one!.body.replace('PING', 'PONG') })).toThrow()
+    expect(() => verify(first.secret, { ...one!, headers: { ...one!.headers, 'webhook-id': 'msg_x' } })).toThrow()
+  })
+
+  it('is sent again until it arrives, under the same id, each time with a signature of its own', async () => {
+    const to = await receiver()
+    const webhook = await tell(app, project, { url: to.url })
+    to.fail({ status: 500, body: 'I am not well', times: 2 })
+    const delivery = await ping(webhook.id)
+    expect(delivery).toMatchObject({
+      status: 'DELIVERED',
+      attempts: 3,
+      error: null,
+      responseStatus: 200,
+      responseBody: 'thanks',
+      nextAttemptAt: null,
+    })
+    expect(to.received.map(({ status }) => status)).toEqual([500, 500, 200])
+    expect(new Set(to.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set([delivery.messageId]))
+    for (const one of to.received) verify(webhook.secret, one)
+  })
+
+  it('fails after eight attempts, with the reason and the answer in the log, and is sent again when asked for', async () => {
+    const to = await receiver()
+    const webhook = await tell(app, project, { url: to.url })
+    const down = to.fail({ status: 503, body: `closed\0${'x'.repeat(10_000)}`, times: Number.POSITIVE_INFINITY })
+    const delivery = await ping(webhook.id)
+    expect(delivery).toMatchObject({ status: 'FAILED', attempts: 8, error: 'The receiver answered 503.' })
+    expect(delivery.responseBody).toBe(`closed\ufffd${'x'.repeat(4_096 - 7)}`)
+    expect(to.received.length).toBe(8)
+    down.release()
+    expect(await resend(app, 'redeliverWebhook', delivery.id)).toMatchObject({
+      delivery: { status: 'PENDING', attempts: 0, messageId: delivery.messageId },
+    })
+    expect(await outcome(delivery.id)).toMatchObject({ status: 'DELIVERED', attempts: 1, responseStatus: 200 })
+    expect(to.received.length).toBe(9)
+  })
+
+  it.each([
+    { fault: { status: 301, headers: { location: '/elsewhere' } }, error: /answered 301\. Redirects are not followed/ },
+    { fault: { hold: true }, error: /^The receiver did not answer within 0\.3 s\.$/ },
+    { fault: { cut: true }, error: /^The receiver cannot be reached: ECONNRESET\.$/ },
+    { fault: { status: 404 }, error: /^The receiver answered 404\.$/ },
+  ])('that meets $fault has not arrived', async ({ fault, error }) => {
+    const to = await receiver()
+    const webhook = await tell(app, project, { url: to.url })
+    to.fail({ ...fault, times: Number.POSITIVE_INFINITY })
+    const { delivery } = await resend(app, 'testWebhook', webhook.id)
+    const [log] = await logged(app, webhook.id, ([only]) => only.attempts > 0)
+    expect(log).toMatchObject({ id: delivery.id, error: expect.stringMatching(error), deliveredAt: null })
+    expect(to.received.every(({ path }) => path === '/')).toBe(true)
+  })
+
+  it('has arrived when the status says so, even if the rest of the answer does not come', async () => {
+    const to = await receiver()
+    const webhook = await tell(app, project, { url: to.url })
+    to.fail({ halfAnswer: true })
+    expect(await ping(webhook.id)).toMatchObject({ status: 'DELIVERED', attempts: 1, responseBody: 'so ' })
+  })
+
+  it('is not sent again before the time that the receiver asks for', async () => {
+    const to = await receiver()
+    const webhook = await tell(app, project, { url: to.url })
+    to.fail({ status: 429, headers: { 'retry-after': '3600' } })
+    await resend(app, 'testWebhook', webhook.id)
+    const [log] = await logged(app, webhook.id, ([only]) => only.attempts > 0)
+    const waitsMs = Date.parse(log.nextAttemptAt) - Date.parse(log.attemptedAt)
+    expect([log.status, Math.round(waitsMs / 1_000)]).toEqual(['PENDING', 3_600])
+    // Asked for, it is sent at once.
+    await resend(app, 'redeliverWebhook', log.id)
+    expect(await outcome(log.id)).toMatchObject({ status: 'DELIVERED' })
+  })
+
+  it('to a receiver that is gone makes the webhook inactive', async () => {
+    const to = await receiver()
+    const webhook = await tell(app, project, { url: to.url })
+    to.fail({ status: 410 })
+    expect(await ping(webhook.id)).toMatchObject({ status: 'FAILED', attempts: 1, error: expect.stringMatching(/410/) })
+    const { node } = await app.request('query ($id: ID!) { node(id: $id) { ... on Webhook { active } } }', {
+      id: webhook.id,
+    })
+    expect(node).toEqual({ active: false })
+    // A test is sent all the same, to see whether it is worth activating again.
+    expect(await ping(webhook.id)).toMatchObject({ status: 'DELIVERED' })
+  })
+
+  it('goes to the URL that the webhook has by then, signed with the key that it has by then', async () => {
+    const [old, to] = [await receiver(), await receiver()]
+    const webhook = await tell(app, project, { url: old.url })
+    const down = old.fail({ status: 500, headers: { 'retry-after': '3600' } })
+    const { delivery } = await resend(app, 'testWebhook', webhook.id)
+    await down.met
+    await logged(app, webhook.id, ([only]) => only.attempts > 0)
+    const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`
+    await updateWebhook(app, { id: webhook.id, url: to.url, secret })
+    await resend(app, 'redeliverWebhook', delivery.id)
+    await outcome(delivery.id)
+    verify(secret, to.received[0]!)
+    expect(old.received.length).toBe(1)
+  })
+})
+
+describe('messages', () => {
+  it('of one webhook arrive in their order, one after the other', async () => {
+    const to = await receiver()
+    const webhook = await tell(app, project, { url: to.url })
+    const ids = []
+    const held = to.fail({ hold: true })
+    for (let n = 0; n < 20; n++) ids.push((await resend(app, 'testWebhook', webhook.id)).delivery.messageId)
+    await held.met
+    expect(to.received.length).toBe(1)
+    held.release()
+    await logged(app, webhook.id, (log) => log.every(({ status }) => status === 'DELIVERED'))
+    expect(to.received.map(({ headers }) => headers['webhook-id'])).toEqual(ids)
+  })
+
+  it('wait for a receiver that is down, and all arrive when it is back', async () => {
+    const first = await startReceiver()
+    await first.stop()
+    const webhook = await tell(app, project, { url: first.url })
+    for (let n = 0; n < 3; n++) await resend(app, 'testWebhook', webhook.id)
+    await logged(app, webhook.id, (log) => log.every(({ attempts }) => attempts > 0))
+    const [log] = await deliveriesOf(app, webhook.id)
+    expect(log).toMatchObject({ error: 'The receiver cannot be reached: ECONNREFUSED.', responseStatus: null })
+    const back = await receiver(first.port)
+    await logged(app, webhook.id, (log) => log.every(({ status }) => status !== 'PENDING'))
+    const failed = await deliveriesOf(app, webhook.id, 'FAILED')
+    for (const { id } of failed) await resend(app, 'redeliverWebhook', id)
+    await logged(app, webhook.id, (log) => log.every(({ status }) => status === 'DELIVERED'))
+    expect(back.received.length).toBe(3)
+  })
+
+  it('are not kept waiting by receivers that hang, each of which has one at a time', async () => {
+    const patient = await startTestApp({ WEBHOOK_TIMEOUT: '60' })
+    onTestFinished(() => patient.stop())
+    const own = await createProject(patient)
+    const [hanging, to] = [await receiver(), await receiver()]
+    hanging.fail({ hold: true, times: Number.POSITIVE_INFINITY })
+    const slow = await Promise.all(Array.from({ length: 20 }, () => tell(patient, own, { url: hanging.url })))
+    const webhook = await tell(patient, own, { url: to.url })
+    for (const { id } of [...slow, ...slow]) await resend(patient, 'testWebhook', id)
+    await until(() => hanging.received.length === slow.length)
+    await resend(patient, 'testWebhook', webhook.id)
+    await logged(patient, webhook.id, delivered(1))
+    expect(hanging.received.length).toBe(slow.length)
+  })
+})
+
+describe('the wait before another attempt', () => {
+  it('grows fivefold, to about a day in all, and differs by chance', () => {
+    const waits = [1, 2, 3, 4, 5, 6, 7].map((attempts) => waitSeconds(attempts, 5))
+    for (const [at, wait] of waits.entries()) {
+      expect(wait).toBeGreaterThanOrEqual(5 ** (at + 1))
+      expect(wait).toBeLessThanOrEqual(5 ** (at + 1) * 1.2)
+    }
+    const hours = waits.reduce((sum, wait) => sum + wait, 0) / 3_600
+    expect(hours).toBeGreaterThan(24)
+    expect(hours).toBeLessThan(36)
+    expect(new Set(Array.from({ length: 20 }, () => waitSeconds(3, 5))).size).toBeGreaterThan(1)
+  })
+})

@@ -1,0 +1,140 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { announce } from '../../src/webhooks/announce.ts'
+import { createDatabase, startTestApp, type TestApp } from '../support/app.ts'
+import { type Receiver, startReceiver } from '../support/receiver.ts'
+import { createProject, createStorage, sync } from '../support/scenario.ts'
+import { query, until } from '../support/sql.ts'
+import { delivered, logged, resend, tell } from '../support/webhooks.ts'
+
+async function receiver(): Promise<Receiver> {
+  const started = await startReceiver()
+  onTestFinished(() => started.stop())
+  return started
+}
+
+/** Servers on one database, as several processes are. */
+async function servers(count: number): Promise<{ apps: TestApp[]; url: string }> {
+  const database = await createDatabase()
+  onTestFinished(() => database.drop())
+  const apps: TestApp[] = []
+  for (let n = 0; n < count; n++) {
+    const app = await startTestApp({ WEBHOOK_RETRY_DELAY: '0', WEBHOOK_TIMEOUT: '1' }, { url: database.url })
+    apps.push(app)
+    onTestFinished(() => app.stop())
+  }
+  return { apps, url: database.url }
+}
+
+/** A project with a folder of files. */
+async function folder(app: TestApp, files: number): Promise<{ project: string; storage: string }> {
+  const { mkdir, writeFile } = await import('node:fs/promises')
+  await mkdir(`${app.localRoot}/in`)
+  for (let n = 0; n < files; n++) await writeFile(`${app.localRoot}/in/${n}`, '')
+  const project = await createProject(app)
+  const location = { localFiles: { path: 'in' } }
+  const { storage } = await createStorage(app, { projectId: project, location, skipCheck: true })
+  return { project, storage: storage.id }
+}
+
+describe('several processes', () => {
+  it('announce each thing once and send it once', async () => {
+    const { apps, url } = await servers(3)
+    const { project, storage } = await folder(apps[0]!, 3)
+    const to = await receiver()
+    const hooks = await Promise.all([0, 1, 2, 3].map(() => tell(apps[0]!, project, { url: to.url })))
+    // Only the first can read its folder: the others have no such files, so they must not take the run.
+    const run = await sync(apps[0]!, storage)
+    expect(run.status).toMatch(/COMPLETED|FAILED/)
+    for (const { id } of hooks) await logged(apps[1]!, id, (log) => log.length >= 2 && delivered(log.length)(log))
+    const twice = await query(url, `select 1 from webhook_delivery group by webhook_id, action having count(*) > 1`)
+    expect(twice).toEqual([])
+    const ids = to.received.map(({ headers }) => headers['webhook-id'])
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+})
+
+describe('what was announced', () => {
+  it('is sent by another process when the one that was to send it is gone', async () => {
+    const { apps } = await servers(2)
+    const [first, second] = apps as [TestApp, TestApp]
+    const project = await createProject(first)
+    const to = await receiver()
+    const webhook = await tell(first, project, { url: to.url })
+    const held = to.fail({ hold: true })
+    const { delivery } = await resend(first, 'testWebhook', webhook.id)
+    await held.met
+    // Whichever of the two has it, hands it back or has it cut.
+    await first.stop()
+    held.release()
+    const [log] = await logged(second, webhook.id, delivered(1))
+    expect(log).toMatchObject({ id: delivery.id, status: 'DELIVERED' })
+    expect(new Set(to.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set([delivery.messageId]))
+  })
+
+  it('is sent although its job, or its worker, has vanished without a word', async () => {
+    const { apps, url } = await servers(1)
+    const project = await createProject(apps[0]!)
+    const to = await receiver()
+    const webhook = await tell(apps[0]!, project, { url: to.url })
+    const overdue = `now() - interval '1 minute'`
+    await query(
+      url,
+      `insert into webhook_delivery (webhook_id, action, payload, next_attempt_at) values ($1, 'PING', '{}', ${overdue})`,
+      [webhook.databaseId],
+    )
+    await query(url, `update webhook set leased_until = ${overdue} where id = $1`, [webhook.databaseId])
+    await until(() => to.received.length === 1)
+  })
+
+  it('is not sent by a second worker while the first is at it', async () => {
+    const { apps, url } = await servers(1)
+    const project = await createProject(apps[0]!)
+    const to = await receiver()
+    const webhook = await tell(apps[0]!, project, { url: to.url })
+    await query(url, `update webhook set leased_until = now() + interval '1 hour' where id = $1`, [webhook.databaseId])
+    await resend(apps[0]!, 'testWebhook', webhook.id)
+    await until(async () => (await query(url, `select 1 from agenda_jobs where name = 'deliver-webhook'`)).length === 0)
+    expect(to.received).toEqual([])
+  })
+})
+
+describe('what happened while no process announced', () => {
+  it('is announced at the next start, in its order', async () => {
+    const { apps, url } = await servers(1)
+    const { project, storage } = await folder(apps[0]!, 2)
+    const to = await receiver()
+    const webhook = await tell(apps[0]!, project, { url: to.url })
+    // No process sees the webhook while it is not active: as if all had died right after the sync.
+    await query(url, 'update webhook set active = false')
+    await sync(apps[0]!, storage)
+    await apps[0]!.stop()
+    await query(url, 'update webhook set active = true')
+    const next = await startTestApp({}, { url })
+    onTestFinished(() => next.stop())
+    await logged(next, webhook.id, delivered(3))
+    expect(to.taken()).toEqual(['SYNC_STARTED', 'TASKS_CREATED', 'SYNC_COMPLETED'])
+  })
+
+  it('becomes no second delivery when the process dies between the writing of deliveries and their commit', async () => {
+    const { apps, url } = await servers(1)
+    const { project, storage } = await folder(apps[0]!, 2)
+    const to = await receiver()
+    const webhook = await tell(apps[0]!, project, { url: to.url, active: false })
+    await query(url, 'update webhook set last_event = 0')
+    await sync(apps[0]!, storage)
+    const parts = {
+      em: apps[0]!.orm.em.fork(),
+      queue: apps[0]!.queue,
+      globalId: (type: string, id: number) => {
+        if (type === 'Task') throw new Error('the end of this process')
+        return `${type} ${id}`
+      },
+      logger: { warn: () => {} } as never,
+    }
+    await query(url, 'update webhook set active = true')
+    await announce(parts)
+    await announce({ ...parts, globalId: (type, id) => `${type} ${id}` })
+    const log = await logged(apps[0]!, webhook.id, delivered(3))
+    expect(log.map(({ type }) => type)).toEqual(['SYNC_STARTED', 'TASKS_CREATED', 'SYNC_COMPLETED'])
+  })
+})
