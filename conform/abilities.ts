@@ -9,6 +9,7 @@ const dots = 'URLs drop dot segments, in fetch as in browsers (RFC 3986 §5.2.4,
 export const s3Abilities: Abilities = {
   presign: true,
   keyOrder: 'bytes',
+  keyCursor: true,
   prefix: 'literal',
   folderMarkers: true,
   contentType: 'as written',
@@ -34,6 +35,7 @@ const forbidden = /[\x00-\x1f\x7f-\x9f\ufffe\uffff\\]|\.(\/|$)/
 export const azureBlobAbilities: Abilities = {
   ...s3Abilities,
   keyOrder: 'any',
+  keyCursor: false,
   cannotHold: {
     'a backslash': 'Azure stores \\ as /',
     'a line break': control,
@@ -52,6 +54,7 @@ export const redisAbilities: Abilities = {
   ...s3Abilities,
   presign: false,
   keyOrder: 'any',
+  keyCursor: false,
   contentType: 'from the name',
   versions: false,
   cannotPresign: {},
@@ -66,5 +69,5 @@ const declared: Partial<Record<ProviderName, Abilities>> = {
 
 /** What servers of a kind are held to. A kind that is not named here promises what most clouds do. */
 export function abilitiesOf(name: ProviderName, { canPresign }: Pick<ProviderKind, 'canPresign'>): Abilities {
-  return declared[name] ?? { ...s3Abilities, presign: canPresign, keyOrder: 'any' }
+  return declared[name] ?? { ...s3Abilities, presign: canPresign, keyOrder: 'any', keyCursor: false }
 }

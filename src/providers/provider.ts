@@ -15,7 +15,7 @@ export interface ObjectInfo {
 
 /** One page of a listing. */
 export interface ListPage {
-  /** In the provider's own order; folder markers included. */
+  /** In ascending byte order of keys where the provider is `ordered`, else in its own order; folder markers included. */
   objects: ObjectInfo[]
   /** Continues after this page: safe to store, valid in another process and after a crash. Null after the last page. */
   cursor: string | null
@@ -45,6 +45,19 @@ export interface ObjectBody {
  * aborts, the method rejects with the signal's reason and the socket is freed.
  */
 export interface Provider {
+  /**
+   * Objects come in ascending order of the UTF-8 bytes of their keys, within a page and from page to page, recursively or not.
+   * Absent where the storage promises no such order. The promise is that of the cloud's documentation; a server that only
+   * speaks its API may break it (docs/servers.md), so who would lose data by that compares the keys that come.
+   */
+  readonly ordered?: true
+  /**
+   * Cursors are keys: a listing may start after any string, whether it ever was a key or not, and gives the objects whose keys
+   * are greater in byte order; nothing else is kept in a cursor. So one place can be listed in several ranges at once, each
+   * from where another ends. The string is not empty, well-formed, without U+0000 and of at most 1,024 bytes. The cursor
+   * of a page is not less than the page's last key, and less than the next key. Implies `ordered`.
+   */
+  readonly keyCursor?: true
   /** Resolves if the place can be reached, the credentials are accepted and the bucket may be listed. */
   check(signal?: AbortSignal): Promise<void>
   /** At most `limit` (≤ 1,000) objects under the location's prefix, all levels or (`recursive: false`) one level under it. */

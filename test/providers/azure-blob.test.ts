@@ -26,6 +26,7 @@ describeProvider(
   {
     presign: true,
     keyOrder: 'any',
+    keyCursor: false,
     prefix: 'literal',
     folderMarkers: true,
     contentType: 'as written',

@@ -24,6 +24,7 @@ describeProvider(
   {
     presign: true,
     keyOrder: 'bytes',
+    keyCursor: true,
     prefix: 'literal',
     folderMarkers: true,
     contentType: 'as written',

@@ -34,6 +34,7 @@ describeProvider(
   {
     presign: false,
     keyOrder: 'bytes',
+    keyCursor: true,
     prefix: 'folder',
     folderMarkers: false,
     contentType: 'from the name',

@@ -23,6 +23,7 @@ describeProvider(
   {
     presign: false,
     keyOrder: 'any',
+    keyCursor: false,
     prefix: 'literal',
     folderMarkers: true,
     contentType: 'from the name',

@@ -67,17 +67,20 @@ export function openGcs(
     auth && createUrlSigner({ auth, endpoint, bucket, ...(signingEndpoint !== undefined && { signingEndpoint }) })
 
   return {
+    // Cloud Storage, "Listing objects": "ordered lexicographically by name"; startOffset compares in the same order.
+    ordered: true,
+    keyCursor: true,
+
     async check(signal) {
       await list({ prefix, maxResults: 1 }, signal)
     },
 
     async list({ cursor, limit, recursive, signal }) {
-      const from = startOffset(cursor)
       const query = {
         maxResults: limit,
         prefix: (recursive ? prefix : folderOf(prefix)) || undefined,
         ...(!recursive && { delimiter: '/' }),
-        startOffset: from,
+        startOffset: startOffset(cursor),
       }
       let answer = await list(query, signal)
       // A page may hold nothing and still have a next one.
@@ -96,7 +99,7 @@ export function openGcs(
       // Folders count for the limit; a server that gives them on top gives all of them, not only those up to the last object.
       const lastFolder = objects.length < limit ? answer.prefixes?.at(-1) : undefined
       const next = cursorBehind(objects.at(-1)?.key, lastFolder)
-      if (from !== undefined && compareKeys(startOffset(next)!, from) <= 0) throw endless()
+      if (compareKeys(next, cursor ?? '') <= 0) throw endless()
       return { objects, cursor: next }
     },
 

@@ -21,23 +21,20 @@ export function canBeName(key: string): boolean {
 
 export const isTooLong = (key: string) => Buffer.byteLength(key) > longest
 
-/**
- * The cursor behind a page that ends with `lastKey` and `lastFolder`: `>` and the key to go on after, or `=` and where to
- * go on. It holds no NUL, which databases refuse in texts.
- */
-export function cursorBehind(lastKey: string | undefined, lastFolder: string | undefined): string {
-  // "0" is the character that follows "/": the first name behind everything in the folder.
-  if (lastFolder !== undefined && (lastKey === undefined || compareKeys(lastFolder, lastKey) > 0)) {
-    return `=${lastFolder.slice(0, -1)}0`
-  }
-  return `>${lastKey ?? ''}`
+// Sorts behind every name that continues a folder's, so a listing that starts after it skips the folder.
+const behindFolder = '\u{10ffff}'
+
+/** The cursor behind a page that ends with `lastKey` and `lastFolder`: the greater one, of a folder what is behind all in it. */
+export function cursorBehind(lastKey = '', lastFolder = ''): string {
+  return compareKeys(lastFolder, lastKey) > 0 ? lastFolder + behindFolder : lastKey
 }
 
-/** The `startOffset`, which is inclusive (objects.list), that goes on at a cursor; undefined at the beginning. */
+/** The `startOffset` (objects.list), which is inclusive, of what comes after `cursor`; undefined at the beginning. */
 export function startOffset(cursor: string | null): string | undefined {
   if (cursor === null) return undefined
-  const name = cursor.slice(1)
-  return cursor.startsWith('=') ? name : nameAfter(name)
+  // Too long for a name of its own: "0" is the character that follows "/".
+  if (isTooLong(cursor) && cursor.endsWith(`/${behindFolder}`)) return `${cursor.slice(0, -behindFolder.length - 1)}0`
+  return nameAfter(cursor)
 }
 
 /** The first possible name after `key`. */

@@ -8,7 +8,8 @@ import { contentTypeOf } from '../content-type.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import type { ObjectInfo, Provider } from '../provider.ts'
 import type { LocalFilesLocation } from './location.ts'
-import { type FoundFile, unfinishedName, walk } from './walk.ts'
+import { pausedWalks } from './paused-walks.ts'
+import { unfinishedName, walk } from './walk.ts'
 
 // What a stream would read at once.
 const sliceBytes = 64 * 1024
@@ -49,10 +50,12 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     return target
   }
 
-  // Where the last page stopped, so that the next one need not read and sort the same folders again.
-  let paused: { cursor: string; recursive: boolean; files: AsyncGenerator<FoundFile> } | undefined
+  const paused = pausedWalks()
 
   return {
+    ordered: true,
+    keyCursor: true,
+
     async check(signal) {
       signal?.throwIfAborted()
       const real = await folder()
@@ -62,10 +65,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     async list({ cursor, limit, recursive, signal }) {
       const real = await folder()
       const files =
-        paused?.cursor === cursor && paused.recursive === recursive
-          ? paused.files
-          : walk({ folder: real, prefix: `${path}/`, after: cursor, recursive })
-      paused = undefined
+        paused.take(cursor, recursive) ?? walk({ folder: real, prefix: `${path}/`, after: cursor, recursive })
       const objects: ObjectInfo[] = []
       while (objects.length < limit) {
         signal?.throwIfAborted()
@@ -74,7 +74,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
         objects.push({ key: found.value.key, size: found.value.stats.size, ...identity(found.value.stats) })
       }
       const last = objects.at(-1)!.key
-      paused = { cursor: last, recursive, files }
+      paused.keep(last, recursive, files)
       return { objects, cursor: last }
     },
 

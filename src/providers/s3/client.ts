@@ -100,6 +100,9 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
   }
 
   return {
+    // Amazon S3, "Listing object keys programmatically"; not so in directory buckets, of which this is the suffix.
+    ...(!Bucket.endsWith('--x-s3') && { ordered: true, keyCursor: true }),
+
     async check(signal) {
       await page(null, 1, true, signal)
     },

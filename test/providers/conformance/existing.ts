@@ -35,6 +35,22 @@ export const existing: CheckGroup = {
       },
     },
     {
+      name: 'a listing starts after a string that is no key',
+      needs: ({ keyCursor }) => keyCursor,
+      async run({ existing }) {
+        const { provider, objects } = await existing()
+        const from = `${objects[Math.floor(objects.length / 2)]!.key}!${randomUUID()}`
+        const behind = objects
+          .filter(({ key }) => Buffer.compare(Buffer.from(key), Buffer.from(from)) > 0)
+          .slice(0, 100)
+        const answer = await provider.list({ cursor: from, limit: 100, recursive: true })
+        assert.deepEqual(
+          answer.objects.slice(0, behind.length).map(({ key }) => key),
+          behind.map(({ key }) => key),
+        )
+      },
+    },
+    {
       name: 'an object is what the listing says: size, etag, time',
       async run({ abilities, existing }) {
         const { provider, object } = await existing()

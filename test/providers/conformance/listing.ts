@@ -5,6 +5,14 @@ import { bodies, type CheckGroup, pages, sorted } from './world.ts'
 // Bytes, UTF-16 units, locales and folders before files would each sort them otherwise.
 const unlikeOrders = ['B', 'a', 'á', 'Z', '_', 'ａ', '🙂', 'd-b', 'd/b', 'd0', 'a b', 'a.b', '\ue000', '𝒳/y', 'A/ß']
 
+// Each key, what is a little more and a little less than it, and what lies between, before and behind all.
+const starts = [
+  ...unlikeOrders.flatMap((key) => [key, `${key}!`, Array.from(key).slice(0, -1).join('')]),
+  ...['!', '/', 'd/', 'd/zzz', 'd/\u{10ffff}', '\ud7ff', '\uffff', '\u{10fffe}'],
+].filter((from) => from !== '')
+
+const isAfter = (key: string, from: string) => Buffer.compare(Buffer.from(key), Buffer.from(from)) > 0
+
 /** Promises of `Provider.list`. */
 export const listing: CheckGroup = {
   title: 'listing',
@@ -60,7 +68,65 @@ export const listing: CheckGroup = {
       needs: ({ keyOrder }) => keyOrder === 'bytes',
       async run({ start, listed }) {
         const { base, open } = await start(bodies(...unlikeOrders))
-        assert.deepEqual(await listed(await open(), base), sorted(unlikeOrders))
+        for (const limit of [2, 1000]) {
+          assert.deepEqual(await listed(await open(), base, { limit }), sorted(unlikeOrders))
+        }
+      },
+    },
+    {
+      name: 'a provider says so when it lists in order, and when it starts after any string',
+      async run({ abilities, start }) {
+        const { ordered, keyCursor } = await (await start()).open()
+        assert.equal(ordered ?? false, abilities.keyOrder === 'bytes')
+        assert.equal(keyCursor ?? false, abilities.keyCursor)
+      },
+    },
+    {
+      name: 'a listing starts after any string, known or not, in the order of bytes',
+      needs: ({ keyCursor }) => keyCursor,
+      async run({ start, listed }) {
+        const { base, open, at } = await start(bodies(...unlikeOrders))
+        const provider = await open()
+        for (const from of starts) {
+          const cursor = at(from)
+          const names = sorted(unlikeOrders).filter((name) => isAfter(name, from))
+          assert.deepEqual(await listed(provider, base, { cursor }), names, `after ${from}`)
+          assert.deepEqual(
+            await listed(provider, base, { cursor, recursive: false }),
+            names.filter((name) => !name.includes('/')),
+            `one level, after ${from}`,
+          )
+        }
+      },
+    },
+    {
+      name: 'the cursor of a page lies between its keys and those of the next',
+      needs: ({ keyCursor }) => keyCursor,
+      async run({ start }) {
+        const { open } = await start(bodies(...unlikeOrders))
+        for (const recursive of [true, false]) {
+          const found = await pages(await open(), { limit: 2, recursive })
+          const between = found.flatMap(({ objects, cursor }) => [
+            ...objects.map(({ key }) => key),
+            ...(cursor === null || cursor === objects.at(-1)?.key ? [] : [cursor]),
+          ])
+          assert.deepEqual(between, sorted(between))
+          assert.ok(found.length > 3 && !between.some((cursor) => cursor.includes('\0')))
+        }
+      },
+    },
+    {
+      name: 'several ranges that are listed at once are the whole',
+      needs: ({ keyCursor }) => keyCursor,
+      async run({ start, listed }) {
+        const { base, open, at } = await start(bodies(...unlikeOrders))
+        const provider = await open()
+        const bounds = ['A', '_', 'd/', '\uffff'].map(at)
+        const ranges = [null, ...bounds].map(async (cursor, n) => {
+          const names = await listed(provider, base, { cursor, limit: 1 })
+          return names.filter((name) => n === bounds.length || !isAfter(at(name), bounds[n]!))
+        })
+        assert.deepEqual((await Promise.all(ranges)).flat(), sorted(unlikeOrders))
       },
     },
     {

@@ -10,6 +10,8 @@ export interface Abilities {
   signatures?: 'checked' | 'not checked'
   /** In which order keys are listed. */
   keyOrder: 'bytes' | 'any'
+  /** Whether a listing may start after any string. */
+  keyCursor: boolean
   /** Whether the location names keys that start with a text, or the inside of a folder. */
   prefix: 'literal' | 'folder'
   /** Whether a key may end in `/`. */
@@ -97,7 +99,11 @@ export function createWorld(abilities: Abilities, setup: () => Promise<Place>) {
     },
 
     /** The names of all listed keys behind `base`, in the order listed where one is promised. */
-    async listed(provider: Provider, base: string, options: { limit?: number; recursive?: boolean } = {}) {
+    async listed(
+      provider: Provider,
+      base: string,
+      options: { cursor?: string | null; limit?: number; recursive?: boolean } = {},
+    ) {
       const keys = (await pages(provider, options)).flatMap((page) => page.objects.map((object) => object.key))
       assert.deepEqual(
         keys.filter((key) => !key.startsWith(base)),
