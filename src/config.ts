@@ -58,7 +58,7 @@ export const settings = z.object({
     )
     .refine((list) => list.every(isNetwork), 'must be networks such as 169.254.0.0/16, separated by commas')
     .describe(
-      'Networks that endpoints of storages may not lie in; the default keeps off the metadata services of clouds.',
+      'Networks that storages and webhooks may not lie in; the default keeps off the metadata services of clouds.',
     ),
   LOG_LEVEL: z
     .enum(levels, { error: `must be one of ${levels.join(', ')}` })

@@ -9,6 +9,7 @@ import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { SyncRunEntity } from '../entities/sync-run.ts'
 import { TaskEntity } from '../entities/task.ts'
 import { WebhookEntity } from '../entities/webhook.ts'
+import { WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
 import { sql } from '../sql.ts'
 
 /** What a target still has to be given. */
@@ -43,6 +44,7 @@ export function createLoaders(em: EntityManager) {
     }),
     exportLink: byId((ids) => em.fork().find(ExportLinkEntity, { id: ids })),
     annotation: byId((ids) => em.fork().find(AnnotationEntity, { id: ids })),
+    webhookDelivery: byId((ids) => em.fork().find(WebhookDeliveryEntity, { id: ids })),
     webhook: byId((ids) => em.fork().find(WebhookEntity, { id: ids })),
     importLink: byId((ids) => em.fork().find(ImportLinkEntity, { id: ids })),
     linkOfTask: new DataLoader<number, ImportLink | null>(async (tasks) => {

@@ -30,7 +30,7 @@ const MessageTypeRef = builder.enumType('WebhookMessageType', {
 builder.node(WebhookDeliveryRef, {
   description: 'A message to a webhook and what became of it. Kept for 30 days, the newest 2,000 of a webhook.',
   id: { resolve: (delivery) => delivery.id },
-  loadWithoutCache: (id, { em }) => em.fork().findOne(WebhookDeliveryEntity, Number(id)),
+  loadWithoutCache: (id, { loaders }) => loaders.webhookDelivery.load(Number(id)),
   fields: (t) => ({
     databaseId: t.expose('id', { type: 'SafeInt', description: 'Its number.' }),
     webhook: t.field({

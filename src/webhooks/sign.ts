@@ -11,9 +11,9 @@ export function createSecret(): string {
 
 /** What is wrong with a key that a person has chosen; undefined when nothing is. */
 export function faultOfSecret(secret: string): string | undefined {
-  const text = secret.startsWith(prefix) ? secret.slice(prefix.length) : undefined
-  const bytes = text === undefined ? undefined : Buffer.from(text, 'base64')
-  if (bytes?.toString('base64') === text && bytes!.length >= minBytes && bytes!.length <= maxBytes) return undefined
+  const bytes = keyOf(secret)
+  const isWhole = prefix + bytes.toString('base64') === secret
+  if (isWhole && bytes.length >= minBytes && bytes.length <= maxBytes) return undefined
   return `must be ${prefix} and the base64 of ${minBytes} to ${maxBytes} random bytes`
 }
 
@@ -33,11 +33,12 @@ export function signatureHeaders(
   secret: string,
   { messageId, timestamp, body }: SignedMessage,
 ): Record<string, string> {
-  const key = Buffer.from(secret.slice(prefix.length), 'base64')
-  const signature = createHmac('sha256', key).update(`${messageId}.${timestamp}.${body}`).digest('base64')
+  const signature = createHmac('sha256', keyOf(secret)).update(`${messageId}.${timestamp}.${body}`).digest('base64')
   return {
     'webhook-id': messageId,
     'webhook-timestamp': String(timestamp),
     'webhook-signature': `v1,${signature}`,
   }
 }
+
+const keyOf = (secret: string) => Buffer.from(secret.slice(prefix.length), 'base64')

@@ -1,5 +1,7 @@
-import { spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -7,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
+import { until } from '../support/sql.ts'
 import { type Sample, samplesOf } from './samples.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -16,6 +19,7 @@ const samples = samplesOf(readme)
 describe('the samples of README.md, in their order,', () => {
   let app: TestApp
   let s3: S3Server
+  let receiver: { port: number; process?: ChildProcess; output: string }
   let cwd: string
   let watched: AsyncGenerator | undefined
   const answers: string[] = []
@@ -23,9 +27,11 @@ describe('the samples of README.md, in their order,', () => {
   beforeAll(async () => {
     cwd = mkdtempSync(join(tmpdir(), 'sluice-readme-'))
     ;[app, s3] = await Promise.all([startTestApp({ LOCAL_FILES_ROOT: join(cwd, 'data/files') }), startS3()])
+    receiver = { port: await freePort(), output: '' }
   })
   afterAll(async () => {
     await watched?.return(undefined)
+    receiver?.process?.kill()
     await Promise.all([app?.stop(), s3?.stop()])
     rmSync(cwd, { recursive: true, force: true })
   })
@@ -35,6 +41,8 @@ describe('the samples of README.md, in their order,', () => {
     code
       .replaceAll('http://localhost:4000', app.url)
       .replaceAll('http://localhost:4566', s3.endpoint)
+      .replaceAll('localhost:5000', `localhost:${receiver.port}`)
+      .replaceAll('listen(5000)', `listen(${receiver.port})`)
       .replaceAll('slc_…', app.token)
 
   async function runShell(code: string): Promise<string> {
@@ -69,10 +77,30 @@ describe('the samples of README.md, in their order,', () => {
     return output
   }
 
+  /** Starts the receiver of the sample before, with the secret that the sample between them gave. */
+  async function runReceiver(code: string): Promise<string> {
+    const { secret } = JSON.parse(answers.at(-1)!).createWebhook.newWebhook
+    const child = spawn('sh', ['-c', `exec env ${code.replace('whsec_…', secret)}`], {
+      cwd,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      receiver.output += text
+    })
+    receiver.process = child
+    await until(() => reaches(receiver.port))
+    return ''
+  }
+
   const runs: Record<string, (code: string) => Promise<string> | string> = {
     graphql: runGraphql,
     'sh run': runShell,
     'sh conform': runConform,
+    'js receiver': (code) => {
+      writeFileSync(join(cwd, 'receiver.mjs'), here(code))
+      return ''
+    },
+    'sh receiver': runReceiver,
     // Both run for all samples together, in the form that tests have of them.
     'sh server': is('LOCAL_FILES_ROOT=data/files npm start'),
     'sh s3': is('npx fauxqs'),
@@ -113,8 +141,34 @@ describe('the samples of README.md, in their order,', () => {
     expect(events).toContain('"viewer":{"name":"admin"}')
     expect(events).toContain('"status":"COMPLETED","counters":{"listed":3,"created":3}')
     expect(events).toContain('event: complete')
+
+    await until(() => receiver.output.endsWith('\n'))
+    expect(receiver.output).toMatch(/^msg_[-0-9a-f]+ \{"type":"PING",/)
+    const forged = await fetch(`http://localhost:${receiver.port}`, { method: 'POST', body: '{}' })
+    expect(forged.status).toBe(401)
   })
 })
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0)
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+/** Whether somebody listens on a port. */
+async function reaches(port: number): Promise<boolean> {
+  const socket = connect(port)
+  const reached = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  )
+  socket.destroy()
+  return reached
+}
 
 /** The files that the README and the table of rooms name are there. */
 describe('README.md', () => {

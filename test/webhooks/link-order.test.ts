@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writePage } from '../../src/sync/write-page.ts'
+import { query, until } from '../support/sql.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+describe('the links of a storage', () => {
+  let world: World
+  beforeAll(async () => {
+    world = await startWorld({ STORAGE_IN_PROGRESS_TIMER: '3600' })
+  })
+  afterAll(() => world?.stop())
+
+  // What src/webhooks/cursors.ts rests on.
+  it('become visible in the order of their ids, also when two pages are written at once', async () => {
+    const storage = await world.storage({ objects: {} })
+    const url = world.app.databaseUrl
+    const [run] = await query(
+      url,
+      `insert into sync_run (storage_id, status, started_at, heartbeat_at) values ($1, 'IN_PROGRESS', now(), now())
+       returning id::int, (select project_id::int from storage where id = $1) as project`,
+      [storage.databaseId],
+    )
+    const hold = { id: run.id, attempt: 1, storage: storage.databaseId, project: run.project }
+    const page = (key: string) => ({
+      tasks: [
+        {
+          object: { key, size: 1, etag: null, lastModified: null },
+          ...{ rowGroup: -1, row: -1, data: '{}', meta: null, allowSkip: true, predictions: [], annotations: [] },
+        },
+      ],
+      ...{ issues: [], finished: [], counts: { listed: 1, skipped: 0, existed: 0, bytesRead: 0 }, cursor: undefined },
+    })
+    const { em } = world.app.orm
+    const commit = Promise.withResolvers<void>()
+    const written = Promise.withResolvers<void>()
+    const first = em.fork().transactional(async (tx) => {
+      await writePage(tx, hold, page('first'))
+      written.resolve()
+      await commit.promise
+    })
+    await written.promise
+    const second = writePage(em.fork(), hold, page('second'))
+    // The second has come as far as it can before the commit of the first.
+    await until(async () => {
+      const waiting = await query(
+        url,
+        `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%with held%'
+           and datname = current_database()`,
+      )
+      return waiting.length > 0
+    })
+    const links = () =>
+      query(url, 'select key from import_link where storage_id = $1 order by id', [storage.databaseId])
+    expect(await links()).toEqual([])
+    commit.resolve()
+    await Promise.all([first, second])
+    expect(await links()).toEqual([{ key: 'first' }, { key: 'second' }])
+  })
+})

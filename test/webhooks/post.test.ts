@@ -1,0 +1,75 @@
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { SluiceError } from '../../src/errors.ts'
+import type { EgressPolicy } from '../../src/security/egress.ts'
+import { type PostOptions, post } from '../../src/webhooks/post.ts'
+import { startReceiver } from '../support/receiver.ts'
+
+const anywhere: EgressPolicy = { allow: async () => {} }
+const send = (options: Partial<PostOptions> & { url: string }) =>
+  post({
+    headers: {},
+    body: '{}',
+    egress: anywhere,
+    timeoutSeconds: 5,
+    signal: new AbortController().signal,
+    ...options,
+  })
+
+async function receiver() {
+  const started = await startReceiver()
+  onTestFinished(() => started.stop())
+  return started
+}
+
+describe('a post', () => {
+  it('asks the policy for the very address that it connects to, whatever the name meant a moment before', async () => {
+    const to = await receiver()
+    const asked: string[] = []
+    const egress: EgressPolicy = {
+      allow: async (hosts) => {
+        asked.push(...hosts)
+        if (hosts.includes('127.0.0.1')) throw new SluiceError('BLOCKED_ADDRESS')
+      },
+    }
+    await expect(send({ url: `http://localhost:${to.port}`, egress })).rejects.toMatchObject({
+      code: 'BLOCKED_ADDRESS',
+    })
+    expect(asked[0]).toBe('localhost')
+    expect(to.received).toEqual([])
+    expect(await send({ url: `http://localhost:${to.port}` })).toMatchObject({ status: 200, body: 'thanks' })
+  })
+
+  it('says in words why a receiver cannot be reached', async () => {
+    await expect(send({ url: 'http://nowhere.invalid' })).rejects.toMatchObject({
+      code: 'UNREACHABLE',
+      message: expect.stringMatching(/^The receiver cannot be reached: (ENOTFOUND|EAI_AGAIN)\.$/),
+    })
+    const to = await receiver()
+    await expect(send({ url: `https://127.0.0.1:${to.port}` })).rejects.toMatchObject({ code: 'UNREACHABLE' })
+  })
+
+  it('ends at once, with the reason, when its worker must stop', async () => {
+    const to = await receiver()
+    const held = to.fail({ hold: true })
+    const stopping = new AbortController()
+    const sent = send({ url: to.url, signal: stopping.signal })
+    await held.met
+    const reason = new Error('stop')
+    stopping.abort(reason)
+    await expect(sent).rejects.toBe(reason)
+    await held.closed
+  })
+
+  it.each([
+    ['120', 120],
+    ['0', 0],
+    ['soon', undefined],
+    ['-5', undefined],
+    ['99999999999999999999', 1e20],
+    [new Date(Date.now() - 60_000).toUTCString(), 0],
+  ])('reads Retry-After: %s', async (value, seconds) => {
+    const to = await receiver()
+    to.fail({ status: 503, headers: { 'retry-after': value } })
+    expect(await send({ url: to.url })).toMatchObject({ status: 503, retryAfterSeconds: seconds })
+  })
+})

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { keptDays, maxKept, pruneDeliveries } from '../../src/webhooks/prune.ts'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { createProject } from '../support/scenario.ts'
+import { query } from '../support/sql.ts'
+import { tell } from '../support/webhooks.ts'
+
+describe('the log of deliveries', () => {
+  let app: TestApp
+  beforeAll(async () => {
+    app = await startTestApp()
+  })
+  afterAll(() => app?.stop())
+
+  const add = async (webhook: number, { status = 'DELIVERED', days = 0, count = 1 } = {}) => {
+    const rows = await query(
+      app.databaseUrl,
+      `insert into webhook_delivery (webhook_id, action, payload, status, created_at, next_attempt_at)
+       select $1, 'SYNC_FAILED', '{}', $2, now() - make_interval(days => $3), now() + interval '1 day'
+       from generate_series(1, $4::int) returning id::int`,
+      [webhook, status, days, count],
+    )
+    return rows.map(({ id }) => id)
+  }
+  const left = async (webhook: number) => {
+    const rows = await query(
+      app.databaseUrl,
+      'select id::int from webhook_delivery where webhook_id = $1 order by id',
+      [webhook],
+    )
+    return rows.map(({ id }) => id)
+  }
+
+  it(`holds the newest ${maxKept} of a webhook, of the last ${keptDays} days, and what is still to be sent`, async () => {
+    const project = await createProject(app)
+    const [busy, quiet] = [
+      await tell(app, project, { url: 'http://example.com' }),
+      await tell(app, project, { url: 'http://example.com' }),
+    ]
+    const pending = await add(busy.databaseId, { status: 'PENDING' })
+    await add(busy.databaseId, { count: 3 })
+    const newest = await add(busy.databaseId, { count: maxKept, status: 'FAILED' })
+    await add(quiet.databaseId, { days: keptDays + 1, status: 'PENDING' })
+    await add(quiet.databaseId, { days: keptDays + 1 })
+    const young = await add(quiet.databaseId, { days: keptDays - 1 })
+    await pruneDeliveries(app.orm.em.fork())
+    expect(await left(busy.databaseId)).toEqual([...pending, ...newest])
+    expect(await left(quiet.databaseId)).toEqual(young)
+    await pruneDeliveries(app.orm.em.fork())
+    expect((await left(busy.databaseId)).length).toBe(maxKept + 1)
+  })
+})
