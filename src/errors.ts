@@ -95,6 +95,7 @@ export const errorTable = {
     retryable: false,
     words: 'The object is not text. To import files as they are, use the import method FILES.',
   },
+  NOT_UTF8: { status: 422, retryable: false, words: 'The text is not UTF-8. Save it as UTF-8.' },
   TASK_TOO_LARGE: { status: 422, retryable: false, words: 'One task is larger than can be imported.' },
   NAME_LEAVES_PREFIX: {
     status: 422,
@@ -108,6 +109,11 @@ export const errorTable = {
     words: 'Predictions or annotations need a "data" object beside them.',
   },
   BAD_ENVELOPE: { status: 422, retryable: false, words: 'The predictions or annotations of a task are malformed.' },
+  LABELS_IN_DATA: {
+    status: 422,
+    retryable: false,
+    words: 'Predictions or annotations stand inside of "data". Put them beside it.',
+  },
   BODY_CUT: { status: 502, retryable: true, words: 'The object ended before all of it was read.' },
 } as const satisfies Record<string, { status: number; retryable: boolean; words: string }>
 

@@ -9,7 +9,8 @@ export interface RawNumber {
   readonly rawJSON: string
 }
 
-const mayLoseDigits = /\d[\d.]{15}|\d[eE]\+?\d{3}/
+// An integer of so many digits, or so large an exponent, where a value may stand: reviving costs ten times as much.
+const longNumber = /(?:^|[\s:,[])-?\d{16}|\d[eE]\+?\d{3,}(?:[\s,\]}]|$)/
 
 type SourceReviver = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown
 
@@ -17,6 +18,7 @@ declare global {
   interface JSON {
     /** ECMAScript proposal "JSON.parse source text access"; Node has it since 21. */
     rawJSON(text: string): RawNumber
+    isRawJSON(value: unknown): value is RawNumber
   }
 }
 
@@ -30,17 +32,22 @@ const keepDigits: SourceReviver = (_key, value, { source }) => {
     : JSON.rawJSON(source)
 }
 
+/** False when `JSON.parse` reads the text as it is written; true when it may change numbers that `parseJson` keeps. */
+export function mayLoseDigits(text: string): boolean {
+  return longNumber.test(text)
+}
+
 /**
  * `JSON.parse` that keeps the digits of integers beyond 2^53 and of numbers beyond 1.8e308 (they become `RawNumber`s).
  * @throws SyntaxError when the text is not JSON.
  */
 export function parseJson(text: string): Json {
-  return mayLoseDigits.test(text)
+  return longNumber.test(text)
     ? (JSON.parse(text, keepDigits as Parameters<typeof JSON.parse>[1]) as Json)
     : (JSON.parse(text) as Json)
 }
 
 /** True for a JSON object: not null, no array, no number kept as digits. */
 export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !('rawJSON' in value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value)
 }

@@ -2,11 +2,11 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { SluiceError } from '../errors.ts'
-import { networkError } from '../providers/network-error.ts'
 import type { Provider } from '../providers/provider.ts'
 import { parquetRows } from './parquet.ts'
 import { type ParsedTask, parseTask } from './parse-task.ts'
-import { splitJson } from './split-json.ts'
+import { bodyChunks, readWhole } from './read-body.ts'
+import { type JsonElement, JsonSplitter } from './split-json.ts'
 
 /** One row of a task file. */
 export interface Element {
@@ -18,57 +18,67 @@ export interface Element {
   parse(): ParsedTask
 }
 
-const maxTaskBytes = 64 * 2 ** 20
-// Far below where the stacks of JavaScript and PostgreSQL end.
-const maxDepth = 1_000
+/** A row with more bytes of JSON than this is an issue, TASK_TOO_LARGE; of it no more than this is ever held. */
+export const maxTaskBytes = 64 * 2 ** 20
+// An object up to this size is read in one piece, which costs less than to follow its chunks.
+const smallBytes = 256 * 2 ** 10
 
 /**
  * The rows of a task file, in their order. What the file is, its bytes decide and not its name: Parquet, or JSON object,
- * array or lines, also gzipped. Holds one row of JSON at a time, or one row group of Parquet. `countRead` is told how many
- * bytes were read.
- * @throws SluiceError when the file as a whole cannot be read (further).
+ * array or lines, also gzipped. Holds one row of JSON at a time, or a few pages of each column of Parquet. `countRead` is
+ * told how many bytes were read.
+ * @throws SluiceError when the file as a whole cannot be read (further); rows before that have been yielded.
  */
 export async function* elementsOf(
   provider: Provider,
   key: string,
   options: { signal: AbortSignal; countRead: (bytes: number) => void },
 ): AsyncGenerator<Element> {
-  const { signal, countRead } = options
-  const object = await provider.read(key, { signal })
-  const bytes = counted(object.body, object.length, countRead)
-  const head = await peek(bytes, 4)
-  if (head.subarray(0, 4).toString('latin1') === 'PAR1') {
-    await bytes.return(undefined)
+  const object = await provider.read(key, { signal: options.signal })
+  const isSmall = object.length <= smallBytes
+  const whole = isSmall ? await readWhole(object, options.countRead) : undefined
+  const chunks = whole ? chunksOf(whole) : bodyChunks(object, options.countRead)
+  const head = whole ? whole.bytes : await peek(chunks, 4)
+  if (isParquet(head)) {
+    await chunks.return(undefined)
     yield* parquetRows(provider, key, object, options)
-    return
-  }
-  const whole = joined(head, bytes)
-  const text = head[0] === 0x1f && head[1] === 0x8b ? gunzipped(whole) : whole
-  for await (const { row, bytes: value, depth } of splitJson(text, maxTaskBytes)) {
-    const parse = () => {
-      if (depth > maxDepth) throw new SluiceError('NOT_A_TASK', `A task may be nested ${maxDepth} levels deep at most.`)
-      return parseTask(value)
-    }
-    yield { rowGroup: -1, row, parse }
+  } else if (isGzip(head)) {
+    yield* jsonElements(gunzipped(whole ? chunks : joined(head, chunks)))
+  } else if (whole) {
+    // Without a promise for each chunk.
+    const splitter = new JsonSplitter(maxTaskBytes)
+    for (const element of splitter.push(whole.bytes)) yield rowOf(element)
+    if (whole.fault) throw whole.fault
+    for (const element of splitter.end()) yield rowOf(element)
+  } else {
+    yield* jsonElements(joined(head, chunks))
   }
 }
 
-/** The bytes of a body. One that ends early, or breaks off, is BODY_CUT. Leaving it frees the socket. */
-async function* counted(body: Readable, length: number, countRead: (bytes: number) => void): AsyncGenerator<Buffer> {
-  let seen = 0
-  try {
-    for await (const chunk of body) {
-      seen += chunk.length
-      yield chunk
-    }
-  } catch (error) {
-    const brokeOff = networkError(error) || (error as { code?: string }).code !== undefined
-    throw brokeOff ? new SluiceError('BODY_CUT', undefined, { cause: error }) : error
-  } finally {
-    body.destroy()
-    countRead(seen)
+async function* jsonElements(chunks: AsyncIterable<Buffer>): AsyncGenerator<Element> {
+  const splitter = new JsonSplitter(maxTaskBytes)
+  for await (const chunk of chunks) {
+    for (const element of splitter.push(chunk)) yield rowOf(element)
   }
-  if (seen < length) throw new SluiceError('BODY_CUT')
+  for (const element of splitter.end()) yield rowOf(element)
+}
+
+function rowOf({ row, bytes, tooLarge }: JsonElement): Element {
+  const parse = () => {
+    if (tooLarge) {
+      throw new SluiceError('TASK_TOO_LARGE', `One task may have ${maxTaskBytes >> 20} MiB of JSON at most.`)
+    }
+    return parseTask(bytes)
+  }
+  return { rowGroup: -1, row, parse }
+}
+
+const isParquet = (head: Buffer) => head.subarray(0, 4).toString('latin1') === 'PAR1'
+const isGzip = (head: Buffer) => head[0] === 0x1f && head[1] === 0x8b
+
+async function* chunksOf({ bytes, fault }: { bytes: Buffer; fault?: Error }): AsyncGenerator<Buffer> {
+  yield bytes
+  if (fault) throw fault
 }
 
 /** The first `count` bytes or more, fewer only if there are no more. */
@@ -93,8 +103,8 @@ async function* joined(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerat
 }
 
 async function* gunzipped(bytes: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip()
-  const fed = pipeline(Readable.from(bytes), gunzip)
+  const gunzip = createGunzip({ chunkSize: 2 ** 16 })
+  const fed = pipeline(Readable.from(bytes, { highWaterMark: 1 }), gunzip)
   // The same fault comes out of the loop below.
   fed.catch(() => {})
   try {

@@ -1,5 +1,5 @@
 import { SluiceError } from '../errors.ts'
-import { isJsonObject, type Json, type JsonObject, parseJson } from '../json.ts'
+import { isJsonObject, type Json, type JsonObject, mayLoseDigits, parseJson } from '../json.ts'
 
 /** A prediction that came with a task; JSON parts as text, ready for the database. */
 export interface ParsedPrediction {
@@ -25,28 +25,44 @@ export interface ParsedTask {
   annotations: ParsedAnnotation[]
 }
 
+// Far below where the stacks of JavaScript and PostgreSQL end.
+const maxDepth = 1_000
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
-/** Reads the text of one element of a task file. @throws SluiceError NOT_JSON, BINARY_IN_TASKS, and as `taskOf`. */
+/**
+ * Reads the text of one element of a task file. A bare task keeps its text as it is.
+ * @throws SluiceError NOT_JSON, NOT_UTF8, and as `taskOf`.
+ */
 export function parseTask(bytes: Buffer): ParsedTask {
-  return taskOf(parse(bytes))
+  // That many brackets take two bytes for each level.
+  if (bytes.length > 2 * maxDepth && depthOf(bytes) > maxDepth) {
+    throw new SluiceError('NOT_A_TASK', `A task may be nested ${maxDepth} levels deep at most.`)
+  }
+  const text = decode(bytes)
+  let value: Json
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw notJson(bytes, cause as Error)
+  }
+  if (isBare(value)) return bareTask(text.trim())
+  return taskOf(mayLoseDigits(text) ? parseJson(text) : value)
 }
 
 /**
  * Reads one element of a task file: a bare task (the object is the data), or an envelope
  * `{ data, predictions?, annotations?, allowSkip? | allow_skip?, meta? }`.
- * @throws SluiceError NOT_A_TASK, ENVELOPE_WITHOUT_DATA or BAD_ENVELOPE.
+ * @throws SluiceError NOT_A_TASK, ENVELOPE_WITHOUT_DATA, BAD_ENVELOPE or LABELS_IN_DATA.
  */
 export function taskOf(value: Json): ParsedTask {
-  if (!isJsonObject(value))
+  if (!isJsonObject(value)) {
     throw new SluiceError('NOT_A_TASK', `A task must be a JSON object, but this is ${nameOf(value)}.`)
-  const hasLabels = 'predictions' in value || 'annotations' in value
-  if (!isJsonObject(value.data)) {
-    if (!hasLabels)
-      return { data: JSON.stringify(value), meta: null, allowSkip: true, predictions: [], annotations: [] }
-    throw new SluiceError('data' in value ? 'BAD_ENVELOPE' : 'ENVELOPE_WITHOUT_DATA')
   }
+  if (isBare(value)) return bareTask(JSON.stringify(value))
   const { data, meta, predictions, annotations } = value
+  if (!isJsonObject(data)) throw new SluiceError('data' in value ? 'BAD_ENVELOPE' : 'ENVELOPE_WITHOUT_DATA')
+  if (holdsLabels(data.predictions) || holdsLabels(data.annotations)) throw new SluiceError('LABELS_IN_DATA')
   return {
     data: JSON.stringify(data),
     meta: isJsonObject(meta) ? JSON.stringify(meta) : null,
@@ -65,18 +81,50 @@ export function taskOf(value: Json): ParsedTask {
   }
 }
 
-function parse(bytes: Buffer): Json {
-  let text: string
+/** Neither an envelope nor the half of one. */
+const isBare = (value: Json): boolean =>
+  isJsonObject(value) && !isJsonObject(value.data) && !('predictions' in value) && !('annotations' in value)
+
+const bareTask = (data: string): ParsedTask => ({
+  data,
+  meta: null,
+  allowSkip: true,
+  predictions: [],
+  annotations: [],
+})
+
+/** Whether it is what only a task's labels are: a list of objects that all have a list as their "result". */
+const holdsLabels = (value: Json | undefined) =>
+  Array.isArray(value) && value.length > 0 && value.every((item) => isJsonObject(item) && Array.isArray(item.result))
+
+function decode(bytes: Buffer): string {
   try {
-    text = decoder.decode(bytes)
+    return decoder.decode(bytes)
   } catch (cause) {
-    throw new SluiceError('BINARY_IN_TASKS', 'The text is not UTF-8.', { cause })
+    throw new SluiceError('NOT_UTF8', undefined, { cause })
   }
-  try {
-    return parseJson(text)
-  } catch (cause) {
-    throw new SluiceError('NOT_JSON', `Not valid JSON: ${(cause as Error).message}.`, { cause })
+}
+
+function notJson(bytes: Buffer, cause: Error): SluiceError {
+  if (bytes.length === 0) return new SluiceError('NOT_JSON', 'There is nothing between two commas, or behind the last.')
+  // Half of a text in UTF-16 is zero, and JSON has no zero byte at all.
+  if (bytes[0] === 0 || bytes[1] === 0) return new SluiceError('NOT_UTF8')
+  return new SluiceError('NOT_JSON', `Not valid JSON: ${cause.message}.`, { cause })
+}
+
+/** How many brackets are open at the deepest place. */
+function depthOf(bytes: Buffer): number {
+  let [depth, deepest, inString] = [0, 0, false]
+  for (let at = 0; at < bytes.length; at++) {
+    const char = bytes[at]
+    if (inString) {
+      if (char === 0x5c) at++
+      else if (char === 0x22) inString = false
+    } else if (char === 0x22) inString = true
+    else if (char === 0x7b || char === 0x5b) deepest = Math.max(deepest, ++depth)
+    else if (char === 0x7d || char === 0x5d) depth--
   }
+  return deepest
 }
 
 function listOf(field: string, value: Json | undefined): JsonObject[] {

@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import type { Batch } from './batch.ts'
-import { elementsOf } from './elements.ts'
+import { type Element, elementsOf } from './elements.ts'
 
 /**
  * Reads one task file into the batch: every row becomes a task or an issue, and a fault of the file itself an issue of the
@@ -25,9 +25,14 @@ export async function readTasks(
   const elements = elementsOf(provider, key, { signal, countRead: (bytes) => batch.countRead(bytes) })
   try {
     for (;;) {
-      const next = await elements.next().catch((error: unknown) => ({ error }))
+      let next: IteratorResult<Element>
+      try {
+        next = await elements.next()
+      } catch (error) {
+        signal.throwIfAborted()
+        return await issue(error, -1, -1)
+      }
       signal.throwIfAborted()
-      if ('error' in next) return await issue(next.error, -1, -1)
       if (next.done) break
       const { rowGroup, row, parse } = next.value
       rows = row === -1 ? -1 : rows + 1

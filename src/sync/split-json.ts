@@ -1,179 +1,286 @@
 import { SluiceError } from '../errors.ts'
+import { refusalOf } from './refuse-text.ts'
 
-/** One row of a file, unparsed. `row` counts from 0 in arrays and lines, and is -1 when the file is one value. */
+/** One row of a file, unparsed. */
 export interface JsonElement {
+  /** From 0 in arrays and lines; -1 when the file is one value. */
   row: number
-  /** UTF-8 bytes of the value: it may turn out not to be JSON. */
+  /** UTF-8 bytes of the value: it may turn out not to be JSON. They may be a view of a chunk that was pushed. */
   bytes: Buffer
-  /** How many brackets are open at its deepest place. */
-  depth: number
+  /** It has more bytes than may be held; `bytes` is empty then. */
+  tooLarge: boolean
 }
 
-const [quote, backslash, comma, open, close, openBrace, closeBrace] = [0x22, 0x5c, 0x2c, 0x5b, 0x5d, 0x7b, 0x7d]
-const newline = 0x0a
-const byteOrderMark = [0xef, 0xbb, 0xbf]
-const isSpace = (byte: number) => byte === 0x20 || byte === newline || byte === 0x0d || byte === 0x09
+// ARRAY: elements of the top-level array. OBJECT: the first top-level object, which may be all, or the first line of many.
+// BETWEEN: behind it. LINES: the lines that follow it. SEEKING: what should have been an object is none, and may be lines
+// whose first is broken. ENDED: only white space may follow. REFUSED: no task file; its head tells what it is.
+type Mode = 'START' | 'ARRAY' | 'OBJECT' | 'BETWEEN' | 'LINES' | 'SEEKING' | 'ENDED' | 'REFUSED'
 
-// ARRAY: elements of the top-level array. OBJECT: the first top-level object, which may be all, or the first line of
-// many. LINES: the lines behind it. ENDED: only white space may follow.
-type Mode = 'START' | 'ARRAY' | 'OBJECT' | 'BETWEEN' | 'LINES' | 'ENDED'
+const [newline, quote, backslash, openBracket, closeBracket, openBrace] = [0x0a, 0x22, 0x5c, 0x5b, 0x5d, 0x7b]
+const byteOrderMark = [0xef, 0xbb, 0xbf]
+const headBytes = 4_096
+
+// What a byte outside of strings is to the structure; 0 for all others.
+const [space, opens, closes, separates, quotes] = [1, 2, 3, 4, 5]
+const kindOf = new Uint8Array(256)
+for (const [kind, bytes] of [
+  [space, ' \n\r\t'],
+  [opens, '[{'],
+  [closes, ']}'],
+  [separates, ','],
+  [quotes, '"'],
+] as const) {
+  for (const byte of Buffer.from(bytes)) kindOf[byte] = kind
+}
 
 /**
- * Cuts a stream of bytes into the elements of its top-level array, into the lines of JSON Lines, or passes on the single
- * object that it holds, without holding more than one element. A UTF-8 byte order mark is skipped. What an element holds is
- * not looked at beyond its brackets and strings, so that a fault in one does not hide the others.
- * @throws SluiceError NOT_JSON, BINARY_IN_TASKS or LOOKS_LIKE_CSV when the file is none of these, or ends too early;
- *   TASK_TOO_LARGE when one element has more than `maxBytes`.
+ * Cuts bytes that come in chunks into the elements of their top-level array, into the lines of JSON Lines, or passes on the
+ * single object that they are, without holding more than one element. A UTF-8 byte order mark is skipped. What an element
+ * holds is not looked at beyond its brackets and strings, so that a fault in one does not hide the others. How the bytes
+ * are cut into chunks makes no difference.
  */
-export async function* splitJson(source: AsyncIterable<Buffer>, maxBytes: number): AsyncGenerator<JsonElement> {
-  let mode: Mode = 'START'
-  let row = 0
-  let depth = 0
-  let deepest = 0
-  let inString = false
-  let escaped = false
-  let sawNewline = false
-  let position = 0
-  let parts: Buffer[] = []
-  let held = 0
+export class JsonSplitter {
+  readonly #maxBytes: number
+  #mode: Mode = 'START'
+  #position = 0
+  #row = 0
+  /** Lines that wait for one that is whole. */
+  #waiting: JsonElement[] = []
+  #waitingBytes = 0
+  #sawNewline = false
 
-  const keep = (bytes: Buffer) => {
-    held += bytes.length
-    if (held > maxBytes) throw new SluiceError('TASK_TOO_LARGE', `One task is larger than ${maxBytes >> 20} MiB.`)
-    if (bytes.length > 0) parts.push(bytes)
+  // The element at hand.
+  #parts: Buffer[] = []
+  #held = 0
+  #begun = false
+  #depth = 0
+  #inString = false
+  #escaped = false
+  #closed = false
+  #isBroken = false
+
+  /** An element of more than `maxBytes` is passed on without its bytes. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
   }
-  const take = (as: number): JsonElement => {
-    const element = { row: as, bytes: Buffer.concat(parts), depth: deepest }
-    parts = []
-    held = 0
-    deepest = 0
+
+  /**
+   * The elements that end in this chunk; to be taken to the end before the next push.
+   * @throws SluiceError NOT_JSON, NOT_UTF8, BINARY_IN_TASKS or LOOKS_LIKE_CSV when the bytes are no task file.
+   */
+  *push(chunk: Buffer): Generator<JsonElement> {
+    let at = 0
+    while (at < chunk.length) {
+      switch (this.#mode) {
+        case 'START':
+          at = this.#start(chunk, at)
+          break
+        case 'REFUSED':
+          this.#keep(chunk.subarray(at))
+          if (this.#held >= headBytes) throw this.#refusal()
+          at = chunk.length
+          break
+        case 'ENDED':
+          at = skipSpace(chunk, at)
+          if (at < chunk.length) throw textBehind(chunk[at]!)
+          break
+        case 'BETWEEN': {
+          const byte = chunk[at]!
+          if (byte === newline) this.#sawNewline = true
+          if (kindOf[byte] === space) at++
+          else {
+            if (!this.#sawNewline) throw textBehind(byte)
+            yield this.#take(this.#row++)
+            this.#mode = 'LINES'
+          }
+          break
+        }
+        case 'LINES':
+        case 'SEEKING': {
+          if (!this.#begun) at = skipSpace(chunk, at)
+          if (at === chunk.length) break
+          this.#begun = true
+          const end = chunk.indexOf(newline, at)
+          this.#keep(end === -1 ? chunk.subarray(at) : chunk.subarray(at, end))
+          at = end === -1 ? chunk.length : end + 1
+          if (end === -1) break
+          if (this.#mode === 'LINES') yield this.#take(this.#row++)
+          else yield* this.#seek()
+          break
+        }
+        case 'ARRAY':
+        case 'OBJECT': {
+          if (!this.#begun) at = skipSpace(chunk, at)
+          if (at === chunk.length) break
+          const from = at
+          at = this.#scan(chunk, at)
+          this.#keep(chunk.subarray(from, at))
+          this.#begun = true
+          if (this.#isBroken) yield* this.#breakUp()
+          else if (at < chunk.length && this.#mode === 'ARRAY') {
+            const isLast = chunk[at++] === closeBracket
+            if (isLast) this.#mode = 'ENDED'
+            // Also what a comma too many leaves, but not the nothing of an empty array.
+            if (this.#held > 0 || !isLast || this.#row > 0) yield this.#take(this.#row++)
+          }
+          break
+        }
+      }
+    }
+    this.#position += chunk.length
+  }
+
+  /**
+   * The elements that only the end of the bytes ends.
+   * @throws SluiceError as `push`, and NOT_JSON when they end too early.
+   */
+  *end(): Generator<JsonElement> {
+    // Not before the end was seen: half of a file that is no JSON must not be taken for the whole.
+    if (this.#mode === 'BETWEEN') yield this.#take(-1)
+    else if (this.#mode === 'LINES' && this.#begun) yield this.#take(this.#row++)
+    else if (this.#mode === 'START') throw new SluiceError('NOT_JSON', 'The object is empty.')
+    else if (this.#mode === 'REFUSED') throw this.#refusal()
+    else if (this.#mode === 'OBJECT' || this.#mode === 'SEEKING') {
+      if (this.#mode === 'OBJECT') yield* this.#breakUp()
+      if (this.#begun) yield* this.#seek()
+      if (this.#mode === 'SEEKING') throw endsEarly()
+    } else if (this.#mode === 'ARRAY') throw endsEarly()
+  }
+
+  #start(chunk: Buffer, at: number): number {
+    const byte = chunk[at]!
+    if (kindOf[byte] === space) return skipSpace(chunk, at)
+    if (byte === byteOrderMark[this.#position + at]) return at + 1
+    this.#mode = byte === openBracket ? 'ARRAY' : byte === openBrace ? 'OBJECT' : 'REFUSED'
+    return byte === openBracket ? at + 1 : at
+  }
+
+  /**
+   * Goes on to where the element at hand ends: the comma or bracket behind it, or, for an object, its own last bracket.
+   * Sets `#isBroken` at what no JSON value can hold.
+   */
+  #scan(chunk: Buffer, from: number): number {
+    const isObject = this.#mode === 'OBJECT'
+    let [depth, inString, escaped, closed] = [this.#depth, this.#inString, this.#escaped, this.#closed]
+    let at = from
+    scanning: while (at < chunk.length) {
+      while (inString && at < chunk.length) {
+        const byte = chunk[at++]!
+        if (escaped) escaped = false
+        else if (byte === quote) inString = false
+        else if (byte === backslash) escaped = true
+        else if (byte === newline && isObject) {
+          this.#isBroken = true
+          break scanning
+        }
+      }
+      if (at === chunk.length) break
+      switch (kindOf[chunk[at]!]) {
+        case quotes:
+          inString = true
+          break
+        case opens:
+          // Not without a comma between them.
+          if (closed && isObject) {
+            this.#isBroken = true
+            break scanning
+          }
+          depth++
+          closed = false
+          break
+        case closes:
+          if (depth === 0) {
+            if (chunk[at] === closeBracket) break scanning
+            break
+          }
+          depth--
+          closed = true
+          if (isObject && depth === 0) {
+            this.#mode = 'BETWEEN'
+            at++
+            break scanning
+          }
+          break
+        case separates:
+          if (depth === 0) break scanning
+          closed = false
+          break
+      }
+      at++
+    }
+    this.#depth = depth
+    this.#inString = inString
+    this.#escaped = escaped
+    this.#closed = closed
+    return at
+  }
+
+  /** What was held for one object goes through again, as lines. */
+  *#breakUp(): Generator<JsonElement> {
+    this.#isBroken = false
+    const { bytes, tooLarge } = this.#take(-1)
+    if (tooLarge) throw endsEarly()
+    this.#mode = 'SEEKING'
+    const position = this.#position
+    yield* this.push(bytes)
+    this.#position = position
+  }
+
+  /** Passes the waiting lines on, when the line at hand shows that they are lines. */
+  *#seek(): Generator<JsonElement> {
+    const line = this.#take(this.#row++)
+    this.#waiting.push(line)
+    this.#waitingBytes += line.bytes.length
+    if (this.#waitingBytes > this.#maxBytes) throw endsEarly()
+    if (line.row === 0 || !isWholeObject(line.bytes)) return
+    this.#mode = 'LINES'
+    yield* this.#waiting
+    this.#waiting = []
+  }
+
+  #keep(bytes: Buffer): void {
+    if (bytes.length === 0) return
+    this.#held += bytes.length
+    if (this.#held <= this.#maxBytes) this.#parts.push(bytes)
+    else this.#parts = []
+  }
+
+  #take(row: number): JsonElement {
+    const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
+    const element = { row, bytes, tooLarge: this.#held > this.#maxBytes }
+    this.#parts = []
+    this.#held = 0
+    this.#begun = false
+    this.#depth = 0
+    this.#inString = false
+    this.#escaped = false
+    this.#closed = false
     return element
   }
 
-  for await (const chunk of source) {
-    let from = 0
-    for (let at = 0; at < chunk.length; at++) {
-      const byte = chunk[at]!
-      if (mode === 'LINES') {
-        const end = chunk.indexOf(newline, at)
-        if (end === -1) break
-        keep(chunk.subarray(from, end))
-        const line = take(row)
-        if (!isBlank(line.bytes)) {
-          row++
-          yield { ...line, depth: depthOf(line.bytes) }
-        }
-        from = end + 1
-        at = end
-        continue
-      }
-      if (mode === 'START') {
-        if (isSpace(byte) || byte === byteOrderMark[position + at]) continue
-        if (byte !== open && byte !== openBrace) throw notJson(chunk)
-        mode = byte === open ? 'ARRAY' : 'OBJECT'
-        from = mode === 'ARRAY' ? at + 1 : at
-        if (mode === 'ARRAY') continue
-      }
-      if (mode === 'BETWEEN') {
-        sawNewline ||= byte === newline
-        if (isSpace(byte)) continue
-        if (!sawNewline) throw new SluiceError('NOT_JSON', 'There is text after the end of the JSON value.')
-        yield take(row++)
-        mode = 'LINES'
-        from = at
-        at--
-        continue
-      }
-      if (mode === 'ENDED') {
-        if (!isSpace(byte)) throw new SluiceError('NOT_JSON', 'There is text after the end of the JSON value.')
-      } else if (inString) {
-        if (escaped) escaped = false
-        else if (byte === backslash) escaped = true
-        else if (byte === quote) inString = false
-      } else if (byte === quote) {
-        inString = true
-      } else if (byte === openBrace || byte === open) {
-        deepest = Math.max(deepest, ++depth)
-      } else if (depth > 0 && (byte === closeBrace || byte === close)) {
-        depth--
-        if (mode === 'OBJECT' && depth === 0) {
-          keep(chunk.subarray(from, at + 1))
-          mode = 'BETWEEN'
-        }
-      } else if (mode === 'ARRAY' && depth === 0 && (byte === comma || byte === close)) {
-        keep(chunk.subarray(from, at))
-        const element = take(row)
-        from = at + 1
-        if (byte === close) mode = 'ENDED'
-        if (byte === close && row === 0 && isBlank(element.bytes)) continue
-        row++
-        yield element
-      }
-    }
-    if (mode === 'ARRAY' || mode === 'OBJECT' || mode === 'LINES') keep(chunk.subarray(from))
-    position += chunk.length
-  }
-
-  if (mode === 'START') throw new SluiceError('NOT_JSON', 'The object is empty.')
-  // Not before the end was seen: half of a file that is no JSON must not be taken for the whole.
-  if (mode === 'BETWEEN') yield take(-1)
-  else if (mode === 'LINES') {
-    const line = take(row)
-    if (!isBlank(line.bytes)) yield { ...line, depth: depthOf(line.bytes) }
-  } else if (mode === 'OBJECT') {
-    yield* linesOf(take(-1).bytes)
-  } else if (mode === 'ARRAY') throw new SluiceError('NOT_JSON', 'The JSON ends in the middle of a value.')
-}
-
-/** An object without its end: JSON Lines whose first line is broken, if another line is whole; else one broken value. */
-function* linesOf(text: Buffer): Generator<JsonElement> {
-  const lines = text
-    .toString('latin1')
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-  if (!lines.slice(1).some((line) => /^\s*\{.*\}\s*$/.test(line) && isJson(line))) {
-    throw new SluiceError('NOT_JSON', 'The JSON ends in the middle of a value.')
-  }
-  for (const [row, line] of lines.entries()) {
-    const bytes = Buffer.from(line, 'latin1')
-    yield { row, bytes, depth: depthOf(bytes) }
+  #refusal(): SluiceError {
+    return refusalOf(Buffer.concat(this.#parts).subarray(0, headBytes))
   }
 }
 
-function isJson(text: string): boolean {
+function skipSpace(chunk: Buffer, from: number): number {
+  let at = from
+  while (at < chunk.length && kindOf[chunk[at]!] === space) at++
+  return at
+}
+
+function isWholeObject(bytes: Buffer): boolean {
+  if (bytes[0] !== openBrace) return false
   try {
-    JSON.parse(text)
+    JSON.parse(bytes.toString())
     return true
   } catch {
     return false
   }
 }
 
-function depthOf(bytes: Buffer): number {
-  let depth = 0
-  let deepest = 0
-  let inString = false
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at]
-    if (inString) {
-      if (byte === backslash) at++
-      else if (byte === quote) inString = false
-    } else if (byte === quote) inString = true
-    else if (byte === openBrace || byte === open) deepest = Math.max(deepest, ++depth)
-    else if (byte === closeBrace || byte === close) depth--
-  }
-  return deepest
-}
-
-const isBlank = (bytes: Buffer) => bytes.every(isSpace)
-
-function notJson(start: Buffer): SluiceError {
-  const looksBinary = start
-    .subarray(0, 512)
-    .some((byte) => byte < 9 || (byte > 13 && byte < 32 && byte !== 27) || byte >= 0xf5)
-  if (looksBinary) return new SluiceError('BINARY_IN_TASKS')
-  const [head = '', next = ''] = start.subarray(0, 4_096).toString('latin1').split('\n', 2)
-  const columns = (line: string) => line.split(/[,;\t]/).length
-  if (columns(head) > 1 && columns(head) === columns(next)) return new SluiceError('LOOKS_LIKE_CSV')
-  return new SluiceError('NOT_JSON', 'A task file must hold a JSON object, an array of objects, JSON Lines or Parquet.')
-}
+const endsEarly = () => new SluiceError('NOT_JSON', 'The JSON ends in the middle of a value.')
+const textBehind = (byte: number) =>
+  byte === 0
+    ? new SluiceError('NOT_UTF8')
+    : new SluiceError('NOT_JSON', 'There is text after the end of the JSON value.')

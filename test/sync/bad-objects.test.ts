@@ -24,7 +24,7 @@ describe('an object that cannot be imported', () => {
     { what: 'nothing', body: '', code: 'NOT_JSON' },
     { what: 'nothing but white space', body: ' \n ', code: 'NOT_JSON' },
     { what: 'an image', body: Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex'), code: 'BINARY_IN_TASKS' },
-    { what: 'an object whose text is not UTF-8', body: Buffer.from('7b22ff223a317d', 'hex'), code: 'BINARY_IN_TASKS' },
+    { what: 'an object whose text is not UTF-8', body: Buffer.from('7b22ff223a317d', 'hex'), code: 'NOT_UTF8' },
     { what: 'JSON nested too deeply', body: deep, code: 'NOT_A_TASK' },
   ])('$what is an issue $code, and its neighbours are imported', async ({ body, code }) => {
     const storage = await world.storage({ objects: { ...good, 'm.json': body }, importMethod: 'TASKS' })

@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { SluiceError } from '../../src/errors.ts'
 import { parseTask } from '../../src/sync/parse-task.ts'
 
 const parse = (value: unknown) => parseTask(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)))
@@ -73,9 +75,73 @@ describe('reading a task', () => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code }))
   })
 
-  it('refuses bytes that are not UTF-8', () => {
-    expect(() => parseTask(Buffer.from([0x7b, 0xff, 0x7d]))).toThrow(
-      expect.objectContaining({ code: 'BINARY_IN_TASKS' }),
+  it.each([
+    '{"a":1.0,"b":12345678901234567890,"a":2}',
+    String.raw`{"half":"\ud83d","nul":"\u0000"}`,
+    '{"spread": [1,\n 2]}',
+  ])('keeps the text of the bare task %j as it is', (text) => {
+    expect(parse(`${text}\r`).data).toBe(text)
+  })
+
+  it('takes fields named like the insides of numbers for fields', () => {
+    expect(parse('{"rawJSON":"1"}').data).toBe('{"rawJSON":"1"}')
+    expect(parse('{"data":{"rawJSON":"x"},"predictions":[]}').data).toBe('{"rawJSON":"x"}')
+  })
+
+  it.each(['predictions', 'annotations'])(
+    'refuses %s that stand inside of data, where nobody would see them',
+    (field) => {
+      const labels = [{ id: 1, result: [{ from_name: 'a', to_name: 'b', type: 'choices', value: {} }] }]
+      const fault = expect.objectContaining({ code: 'LABELS_IN_DATA' })
+      expect(() => parse({ data: { image: 'x', [field]: labels } })).toThrow(fault)
+      expect(() => parse({ data: { data: { image: 'x' }, [field]: labels } })).toThrow(fault)
+    },
+  )
+
+  it.each([
+    { data: { annotations: ['a', 'b'] } },
+    { data: { annotations: [] } },
+    { data: { annotations: [{ bbox: [1, 2, 3, 4], category_id: 1 }] } },
+    { data: { annotations: [{ result: 'passed' }], predictions: 3 } },
+  ])('takes %j for data that only sounds like labels', (task) => {
+    expect(parse(task).data).toBe(JSON.stringify(task.data))
+  })
+
+  it('refuses nesting that would overflow a stack, in any place', () => {
+    for (const depth of [1_001, 100_000]) {
+      for (const [open, close] of [
+        ['{"a":', '}'],
+        ['[', ']'],
+      ] as const) {
+        const nested = `${open.repeat(depth)}1${close.repeat(depth)}`
+        for (const text of [nested, `{"data":{"a":${nested}},"predictions":[]}`]) {
+          expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'NOT_A_TASK' }))
+        }
+        expect(() => parse(`${open.repeat(depth)}`)).toThrow(SluiceError)
+      }
+    }
+    expect(parse(`${'{"a":'.repeat(1_000)}1${'}'.repeat(1_000)}`).data).toHaveLength(6_001)
+  })
+
+  it('never fails in another way than by saying what is wrong', () => {
+    const json = fc.json({ stringUnit: 'binary' }).map((text) => Buffer.from(text))
+    const envelope = fc
+      .record({ data: fc.jsonValue(), predictions: fc.jsonValue(), annotations: fc.jsonValue(), meta: fc.jsonValue() })
+      .map((value) => Buffer.from(JSON.stringify(value)))
+    const bytes = fc.uint8Array({ maxLength: 50 }).map((given) => Buffer.from(given))
+    fc.assert(
+      fc.property(fc.oneof(json, envelope, bytes), (given) => {
+        try {
+          JSON.parse(parseTask(given).data)
+        } catch (error) {
+          expect(error).toBeInstanceOf(SluiceError)
+        }
+      }),
+      { numRuns: 1_000 },
     )
+  })
+
+  it('refuses bytes that are not UTF-8', () => {
+    expect(() => parseTask(Buffer.from([0x7b, 0xff, 0x7d]))).toThrow(expect.objectContaining({ code: 'NOT_UTF8' }))
   })
 })

@@ -1,18 +1,63 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type JsonElement, splitJson } from '../../src/sync/split-json.ts'
+import type { SluiceError } from '../../src/errors.ts'
+import { parseTask } from '../../src/sync/parse-task.ts'
+import { type JsonElement, JsonSplitter } from '../../src/sync/split-json.ts'
 
-/** The elements of `text` when it comes in chunks cut at these places. */
-async function split(text: string | Buffer, cuts: number[] = [], maxBytes = 1_000_000): Promise<JsonElement[]> {
+/** What `text` gives when it comes in chunks cut at these places: elements, and the fault that ends them. */
+function outcome(text: string | Buffer, cuts: number[] = [], maxBytes = 1_000_000) {
   const bytes = Buffer.from(text as string)
   const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b)
-  async function* chunks() {
-    for (let n = 1; n < places.length; n++) yield bytes.subarray(places[n - 1], places[n])
-  }
+  const splitter = new JsonSplitter(maxBytes)
   const elements: JsonElement[] = []
-  for await (const element of splitJson(chunks(), maxBytes)) elements.push(element)
+  try {
+    for (let n = 1; n < places.length; n++) {
+      for (const element of splitter.push(bytes.subarray(places[n - 1], places[n]))) elements.push(element)
+    }
+    for (const element of splitter.end()) elements.push(element)
+    return { elements }
+  } catch (fault) {
+    return { elements, fault: fault as SluiceError }
+  }
+}
+
+/** The elements alone. @throws the fault */
+async function split(...args: Parameters<typeof outcome>): Promise<JsonElement[]> {
+  const { elements, fault } = outcome(...args)
+  if (fault) throw fault
   return elements
 }
+const seen = (elements: JsonElement[]) => elements.map(({ bytes, tooLarge }) => [String(bytes), tooLarge])
+/** Of an outcome, what can be compared. */
+const plain = ({ elements, fault }: ReturnType<typeof outcome>) => [
+  elements.map(({ row, bytes, tooLarge }) => [row, String(bytes), tooLarge]),
+  fault && [fault.code, fault.message],
+]
+const piece = fc.oneof(
+  fc.constantFrom(
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    '"',
+    '\\',
+    '\n',
+    ' ',
+    '{"a":1}',
+    '{"a":"b"}\n',
+    '\0',
+    '\ufeff',
+    ':',
+    '1',
+    'x',
+  ),
+  fc.string({ unit: 'binary', maxLength: 5 }),
+)
+const hostile = fc.oneof(
+  fc.array(piece, { maxLength: 30 }).map((pieces) => Buffer.from(pieces.join(''))),
+  fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes)),
+)
 const valuesOf = (elements: JsonElement[]) => elements.map(({ bytes }) => JSON.parse(bytes.toString()))
 const cuts = fc.array(fc.nat(), { maxLength: 20 })
 const indent = fc.constantFrom(undefined, 1, '\t')
@@ -70,17 +115,72 @@ describe('splitting a JSON text', () => {
     ])
   })
 
-  it('tells how deeply an element is nested', async () => {
-    expect((await split('[1, [], {"a":[{"b":"[[["}]}, {}]')).map(({ depth }) => depth)).toEqual([0, 1, 3, 1])
-    expect((await split('{"a":{"b":[]}}')).map(({ depth }) => depth)).toEqual([3])
-  })
-
-  it('holds no element larger than is allowed', async () => {
-    const fault = { code: 'TASK_TOO_LARGE' }
-    await expect(split(`[{"a":"${'x'.repeat(100)}"}]`, [50], 99)).rejects.toMatchObject(fault)
-    await expect(split(`{"a":"${'x'.repeat(100)}"}`, [], 99)).rejects.toMatchObject(fault)
+  it('passes on an element larger than is allowed without its bytes, and its neighbours with theirs', async () => {
+    const large = `{"a":"${'x'.repeat(100)}"}`
+    for (const at of [[], [50], [3, 50, 90]]) {
+      expect(seen(await split(`[{},${large},{}]`, at, 99))).toEqual([
+        ['{}', false],
+        ['', true],
+        ['{}', false],
+      ])
+      expect(seen(await split(`{}\n${large}\n{}`, at, 99))).toEqual([
+        ['{}', false],
+        ['', true],
+        ['{}', false],
+      ])
+      expect(seen(await split(large, at, 99))).toEqual([['', true]])
+    }
     expect(await split(`[${'{"a":1},'.repeat(50)}{}]`, [], 99)).toHaveLength(51)
   })
+
+  it('holds no white space between elements', async () => {
+    const gap = ' \n'.repeat(100)
+    expect(await split(`[${gap}{"a":1},${gap}{}]`, [], 50)).toHaveLength(2)
+    expect(await split(`[${gap}]${gap}`, [], 50)).toHaveLength(0)
+    expect(await split(`${gap}{}${gap}{}${gap}`, [], 50)).toHaveLength(2)
+  })
+
+  it.for([
+    ['a bracket is missing', '{"n":{"a":1}'],
+    ['a quote is missing', '{"n":"x}'],
+    ['a value is missing', '{"n":'],
+  ])('takes lines for lines when in the first of them $0, without waiting for the end', ([, first]) => {
+    const splitter = new JsonSplitter(1_000_000)
+    const found = [...splitter.push(Buffer.from(`${first}\n{"n":1}\n{"n":2}\n{"n":3}\n`))]
+    expect(found.map(({ row, bytes }) => [row, String(bytes)])).toEqual([
+      [0, first],
+      [1, '{"n":1}'],
+      [2, '{"n":2}'],
+      [3, '{"n":3}'],
+    ])
+  })
+
+  it('takes one object that is broken for one value', async () => {
+    for (const broken of ['{\n  "a": "x\ny",\n  "b": {"c": 1}\n}', '{\n"a": {"b": 1}\n{', '{"a":\n"b"\n']) {
+      await expect(split(broken)).rejects.toMatchObject({ code: 'NOT_JSON' })
+    }
+  })
+
+  it('finds the same in the same bytes, however they are cut', async () => {
+    await fc.assert(
+      fc.asyncProperty(hostile, cuts, fc.integer({ min: 1, max: 60 }), async (given, at, maxBytes) => {
+        expect(plain(outcome(given, at, maxBytes))).toEqual(plain(outcome(given, [], maxBytes)))
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it.each(['\ufeff[]', '{"a":1}', '[{"a":1}]', '{"a":1}\n{"a":2}\n'])(
+    'says of %j in UTF-16 that it is not UTF-8',
+    (given) => {
+      const { elements, fault } = outcome(Buffer.from(given, 'utf16le'))
+      if (fault) expect(fault.code).toBe('NOT_UTF8')
+      for (const { bytes } of elements) {
+        expect(() => parseTask(bytes)).toThrow(expect.objectContaining({ code: 'NOT_UTF8' }))
+      }
+      expect(elements.length > 0 || fault).toBeTruthy()
+    },
+  )
 
   it('refuses text behind the end', async () => {
     for (const given of ['[1] 2', '[1]]', '{} {}', '{}x']) {
