@@ -2,7 +2,7 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import { StorageEntity } from './storage.ts'
 import { TaskEntity } from './task.ts'
 
-/** Ties a task to the object, or the row of an object, that it was made from. The unique index makes any repeated import harmless. */
+/** Ties a task to the object, or the row of an object, that it was made from. The unique indexes make any repeated import harmless. */
 export const ImportLinkEntity = defineEntity({
   name: 'ImportLink',
   tableName: 'import_link',
@@ -27,7 +27,15 @@ export const ImportLinkEntity = defineEntity({
       .onUpdate(() => new Date()),
   },
   indexes: [{ properties: ['storage', 'id'] }],
-  uniques: [{ properties: ['storage', 'key', 'rowGroup', 'rowIndex'] }],
+  // Apart, so that the objects in a range of keys are found without walking over the rows of large files among them.
+  uniques: [
+    { name: 'import_link_object_unique', properties: ['storage', 'key'], where: 'row_index = -1' },
+    {
+      name: 'import_link_row_unique',
+      properties: ['storage', 'key', 'rowGroup', 'rowIndex'],
+      where: 'row_index <> -1',
+    },
+  ],
 })
 
 export type ImportLink = InferEntity<typeof ImportLinkEntity>

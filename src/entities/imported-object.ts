@@ -2,8 +2,9 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import { StorageEntity } from './storage.ts'
 
 /**
- * An object of several rows that was imported to its end without a fault. It counts as imported for as long as that many
- * links exist; with fewer (a task was deleted, a row failed) the next sync reads it again and continues it.
+ * An object of several rows, of which at least one was imported: what its links have in common. `rows` is null until it was
+ * imported to its end without a fault, and again when one of its tasks is deleted: then the next sync reads it again and
+ * continues it.
  */
 export const ImportedObjectEntity = defineEntity({
   name: 'ImportedObject',
@@ -11,7 +12,11 @@ export const ImportedObjectEntity = defineEntity({
   properties: {
     storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').primary().index(false),
     key: p.text().collation('C').primary(),
-    rows: p.bigint('number'),
+    rows: p.bigint('number').nullable(),
+    size: p.bigint('number').nullable(),
+    etag: p.text().nullable(),
+    lastModified: p.datetime().nullable(),
+    objectExists: p.boolean().default(true),
   },
 })
 

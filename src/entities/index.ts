@@ -10,7 +10,9 @@ import { PredictionEntity } from './prediction.ts'
 import { ProjectEntity } from './project.ts'
 import { StorageEntity } from './storage.ts'
 import { SyncIssueEntity } from './sync-issue.ts'
+import { SyncKeyEntity } from './sync-key.ts'
 import { SyncRunEntity } from './sync-run.ts'
+import { SyncShardEntity } from './sync-shard.ts'
 import { TaskEntity } from './task.ts'
 import { WebhookEntity } from './webhook.ts'
 import { WebhookCursorEntity } from './webhook-cursor.ts'
@@ -27,6 +29,8 @@ export const entities = [
   ImportedObjectEntity,
   ExportLinkEntity,
   SyncRunEntity,
+  SyncShardEntity,
+  SyncKeyEntity,
   SyncIssueEntity,
   ChosenAnnotationEntity,
   OutboxEntity,

@@ -11,6 +11,33 @@ export type ImportMethod = (typeof importMethods)[number]
 export const exportFormats = ['ANNOTATION', 'TASK'] as const
 export type ExportFormat = (typeof exportFormats)[number]
 
+/** FULL lists everything; NEW_ONLY starts behind the highest key that was seen, for buckets whose keys only grow. */
+export const syncModes = ['FULL', 'NEW_ONLY'] as const
+export type SyncMode = (typeof syncModes)[number]
+/** What a sync does about links whose object is gone. */
+export const missingPolicies = ['KEEP', 'FLAG', 'DELETE_UNANNOTATED'] as const
+export type MissingPolicy = (typeof missingPolicies)[number]
+/** What a sync does about objects that are not what they were when they were imported. */
+export const changedPolicies = ['IGNORE', 'UPDATE', 'REPORT'] as const
+export type ChangedPolicy = (typeof changedPolicies)[number]
+
+/** Which objects an import takes, beside the `regexFilter`; an absent part takes all. */
+export interface ImportFilters {
+  /** Glob patterns of which a key must match one. */
+  include?: string[]
+  /** Glob patterns of which a key must match none. */
+  exclude?: string[]
+  minBytes?: number
+  maxBytes?: number
+  /** Only objects that were last changed at least so long ago, such as to leave alone what is still being written. */
+  minAgeSeconds?: number
+  maxAgeSeconds?: number
+  /** At most so many objects in one sync. */
+  maxObjects?: number
+  /** `take` of every `of` objects, by a hash of the key: the same ones in every sync. */
+  sample?: { take: number; of: number }
+}
+
 /** A connected place, of either direction and any provider. `location` is checked by the provider's own schema. */
 export const StorageEntity = defineEntity({
   name: 'Storage',
@@ -34,6 +61,16 @@ export const StorageEntity = defineEntity({
     importMethod: p.enum(importMethods).default('FILES'),
     regexFilter: p.text().nullable(),
     recursive: p.boolean().default(true),
+    filters: p.json<ImportFilters>().nullable(),
+    syncMode: p.enum(syncModes).default('FULL'),
+    missingPolicy: p.enum(missingPolicies).default('FLAG'),
+    changedPolicy: p.enum(changedPolicies).default('IGNORE'),
+    /** A sync that misses more links than this leaves them alone and says so; null = no such brake. */
+    maxMissing: p.bigint('number').nullable(),
+    /** The same as a share of all links, from 0 to 1. */
+    maxMissingShare: p.double().$type<number>().nullable(),
+    /** The highest key that a completed sync has listed. */
+    highestKey: p.text().collation('C').nullable(),
     presign: p.boolean().default(true),
     presignTtlMinutes: p.integer().default(15),
     exportFormat: p.enum(exportFormats).default('ANNOTATION'),

@@ -23,6 +23,8 @@ export const SyncIssueEntity = defineEntity({
     createdAt: p.datetime().defaultRaw('now()'),
   },
   indexes: [{ properties: ['run', 'id'] }],
+  // A page that is worked on again after a crash finds the same faults again.
+  uniques: [{ properties: ['run', 'key', 'rowGroup', 'rowIndex'] }],
 })
 
 export type SyncIssue = InferEntity<typeof SyncIssueEntity>

@@ -16,6 +16,13 @@ export type SyncStatus = (typeof syncStatuses)[number]
 export const exportScopes = ['ALL', 'NEW'] as const
 export type ExportScope = (typeof exportScopes)[number]
 
+/**
+ * SYNC moves what is to be moved; RETRY only what failed in another run; DRY_RUN counts what a SYNC would do; CHOSEN moves
+ * what a person has picked. The first two are the syncs of a storage: one at a time, and its status is that of the last.
+ */
+export const runKinds = ['SYNC', 'RETRY', 'DRY_RUN', 'CHOSEN'] as const
+export type RunKind = (typeof runKinds)[number]
+
 const count = () => p.bigint('number').default(0)
 
 /** One execution of an import or export. */
@@ -25,11 +32,18 @@ export const SyncRunEntity = defineEntity({
   properties: {
     id: p.bigint('number').primary(),
     storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(false),
+    kind: p.enum(runKinds).default('SYNC'),
+    /** The run whose failed objects a RETRY takes. No foreign key: runs of a storage go with it. */
+    retryOf: p.bigint('number').nullable(),
     status: p.enum(syncStatuses).default('QUEUED'),
     /** Counts the workers that took the run; a worker that holds an older number may not write (fencing). */
     attempt: p.integer().default(1),
-    /** Where the listing continues: the provider's cursor, committed with the page it follows. */
+    /** Where the work continues, committed with the page it follows. The listing of a bucket has its cursors in `sync_shard`. */
     cursor: p.text().nullable(),
+    /** The highest id of any link when the run began: a link of the storage with a higher one is this run's own. */
+    firstLink: p.bigint('number').nullable(),
+    /** How many things there are to do; null = unknown. */
+    total: p.bigint('number').nullable(),
     /** The job in the queue; null in the moment between queueing and enqueueing. */
     jobId: p.text().nullable(),
     exportScope: p.enum(exportScopes).default('ALL'),
@@ -56,11 +70,11 @@ export const SyncRunEntity = defineEntity({
   },
   indexes: [{ properties: ['storage', 'id'] }],
   uniques: [
-    // One active run per storage, whatever the number of processes that ask for one.
+    // One active sync per storage, whatever the number of processes that ask for one.
     {
       name: 'sync_run_active_unique',
       properties: ['storage'],
-      where: "status in ('QUEUED', 'IN_PROGRESS')",
+      where: "status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY')",
     },
   ],
 })

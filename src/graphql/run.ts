@@ -1,5 +1,5 @@
 import { SyncIssueEntity } from '../entities/sync-issue.ts'
-import type { SyncRun, syncStatuses } from '../entities/sync-run.ts'
+import type { runKinds, SyncRun, syncStatuses } from '../entities/sync-run.ts'
 import { builder } from './builder.ts'
 import { ErrorCodeRef } from './error-code.ts'
 import { pageById } from './page.ts'
@@ -15,6 +15,16 @@ const SyncStatusRef = builder.enumType('SyncStatus', {
     FAILED: { description: 'Could not finish; what was imported stays.' },
     CANCELED: { description: 'Stopped on request; what was imported stays.' },
   } satisfies Record<(typeof syncStatuses)[number], { description: string }>,
+})
+
+const RunKindRef = builder.enumType('SyncRunKind', {
+  description: 'What a run is for.',
+  values: {
+    SYNC: { description: 'Moves everything that is to be moved.' },
+    RETRY: { description: 'Takes only what failed in another run.' },
+    DRY_RUN: { description: 'Counts what a SYNC would do, and changes nothing.' },
+    CHOSEN: { description: 'Moves what a person has picked. The status of the storage does not follow it.' },
+  } satisfies Record<(typeof runKinds)[number], { description: string }>,
 })
 
 const counters = {
@@ -55,6 +65,7 @@ builder.node(SyncRunRef, {
       description: 'The storage that is synced.',
       resolve: async (run, _args, { loaders }) => (await loaders.storage.load(run.storage))!,
     }),
+    kind: t.expose('kind', { type: RunKindRef, description: 'What it is for.' }),
     status: t.expose('status', { type: SyncStatusRef, description: 'Its state.' }),
     attempt: t.exposeInt('attempt', { description: 'Which worker has it: 1, or more after one was lost or stopped.' }),
     failure: t.exposeString('failure', { nullable: true, description: 'Why it failed, in words; null unless it did.' }),

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
+import { type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
 import { sql } from '../sql.ts'
 
@@ -23,22 +23,27 @@ export function toRun(em: EntityManager, row: Record<string, unknown>): SyncRun 
 }
 
 /**
- * Queues a run for the storage, or finds the one that is already queued or in progress: whatever the number of processes
- * that ask at once, all get the same run. `isNew` tells the one that must put the job into the queue.
+ * Queues a run for the storage. Of syncs (SYNC, RETRY) there is one at a time: when one is queued or in progress already, that
+ * one is the answer, whatever the number of processes that ask at once. `isNew` tells who must put the job into the queue.
  */
-export async function queueRun(em: EntityManager, storageId: number): Promise<{ run: SyncRun; isNew: boolean }> {
+export async function queueRun(
+  em: EntityManager,
+  storageId: number,
+  { kind = 'SYNC', retryOf = null }: { kind?: RunKind; retryOf?: number | null } = {},
+): Promise<{ run: SyncRun; isNew: boolean }> {
   for (;;) {
     const queued = await em.fork().transactional(async (tx) => {
       const [row] = await sql(
         tx,
         `with fresh as (
-           insert into sync_run (storage_id) values ($1)
-           on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') do nothing
+           insert into sync_run (storage_id, kind, retry_of) values ($1, $2, $3)
+           on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY') do nothing
            returning *),
          marked as (
-           update storage set last_run = fresh.id, last_sync_count = null from fresh where storage.id = $1)
+           update storage set last_run = fresh.id, last_sync_count = null from fresh
+           where storage.id = $1 and fresh.kind in ('SYNC', 'RETRY'))
          select * from fresh`,
-        [storageId],
+        [storageId, kind, retryOf],
       )
       if (row) await recordEvent(tx, 'STATUS', Number(row.id))
       return row
@@ -46,7 +51,8 @@ export async function queueRun(em: EntityManager, storageId: number): Promise<{ 
     if (queued) return { run: toRun(em, queued), isNew: true }
     const [active] = await sql(
       em,
-      `select * from sync_run where storage_id = $1 and status in ('QUEUED', 'IN_PROGRESS')`,
+      `select * from sync_run
+       where storage_id = $1 and status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY')`,
       [storageId],
     )
     if (active) return { run: toRun(em, active), isNew: false }
@@ -138,7 +144,8 @@ async function transition(
   return em.fork().transactional(async (tx) => {
     const [row] = await sql(tx, `update sync_run set ${set} where ${where} returning *`, params)
     if (!row) return undefined
-    if (row.finished_at !== null && row.started_at !== null) {
+    const isSync = row.kind === 'SYNC' || row.kind === 'RETRY'
+    if (isSync && row.finished_at !== null && row.started_at !== null) {
       await sql(tx, 'update storage set last_sync_at = $2, last_sync_count = $3 where id = $1', [
         row.storage_id,
         row.finished_at,

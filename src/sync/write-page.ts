@@ -134,11 +134,13 @@ annotations as (
   from unnest($18::bigint[], $19::text[], $20::bool[], $21::float8[], $22::text[])
     as a (at, result, was_cancelled, lead_time, import_id)
   join fresh f on f.at = a.at),
-issues as (
+found as (
   insert into sync_issue (run_id, key, row_group, row_index, code, message, retryable)
   select held.id, i.key, i.row_group, i.row_index, i.code, i.message, i.retryable
   from held, unnest($23::text[], $24::int[], $25::int[], $26::text[], $27::text[], $28::bool[])
-    as i (key, row_group, row_index, code, message, retryable)),
+    as i (key, row_group, row_index, code, message, retryable)
+  on conflict do nothing
+  returning 1),
 finished as (
   insert into imported_object (storage_id, key, rows)
   select $3, o.key, o.rows from held, unnest($29::text[], $30::bigint[]) as o (key, rows)
@@ -146,7 +148,7 @@ finished as (
 update sync_run set
   listed = listed + $31, skipped = skipped + $32, matched = matched + ($31 - $32),
   existed = existed + $33 + (cardinality($5::text[]) - amount.fresh),
-  created = created + amount.fresh, failed = failed + cardinality($23::text[]), bytes_read = bytes_read + $34,
+  created = created + amount.fresh, failed = failed + (select count(*) from found), bytes_read = bytes_read + $34,
   cursor = case when $35 then $36 else cursor end, heartbeat_at = now()
 from held, amount where sync_run.id = held.id
 returning amount.fresh as created`

@@ -1,5 +1,6 @@
 import { FirstLight } from './0001-first-light.ts'
 import { JobQueue } from './0002-job-queue.ts'
+import { ImportEngine } from './0003-import-engine.ts'
 import { Webhooks } from './0004-webhooks.ts'
 import { Export } from './0005-export.ts'
 
@@ -7,6 +8,7 @@ import { Export } from './0005-export.ts'
 export const migrations = [
   { name: '0001-first-light', class: FirstLight },
   { name: '0002-job-queue', class: JobQueue },
+  { name: '0003-import-engine', class: ImportEngine },
   { name: '0004-webhooks', class: Webhooks },
   { name: '0005-export', class: Export },
 ]
