@@ -21,7 +21,7 @@ import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
 import { templateFault } from './sync/export-name.ts'
 import { createKeyFilter } from './sync/key-filter.ts'
-import { startAnnouncer } from './webhooks/announce.ts'
+import { startAnnouncer } from './webhooks/announcer.ts'
 
 /** A running Sluice. */
 export interface App {

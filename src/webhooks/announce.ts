@@ -1,15 +1,13 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { StorageDirection } from '../entities/storage.ts'
-import type { SyncStatus } from '../entities/sync-run.ts'
 import type { WebhookAction } from '../entities/webhook.ts'
-import type { EventHub } from '../events/hub.ts'
 import { type LoggedEvent, readEvents } from '../events/log.ts'
 import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { sql } from '../sql.ts'
 import { setLastEvent, takeTasks } from './cursors.ts'
-import { type GlobalId, placeData, runData, writeMessage } from './message.ts'
+import { actionOf, endsRun, type GlobalId, placeData, runData, writeMessage } from './message.ts'
 
 const eventsPerTurn = 1_000
 // A commit now and then keeps the webhook's row free for others while a long backlog is announced.
@@ -21,36 +19,6 @@ export interface AnnounceParts {
   queue: Queue
   globalId: GlobalId
   logger: Logger
-}
-
-/** Announces whatever the event log tells, as soon as it tells it. Returns what ends that. */
-export function startAnnouncer(parts: AnnounceParts & { events: EventHub }): () => Promise<void> {
-  const feed = parts.events.open({})
-  let again = false
-  let running: Promise<void> | undefined
-  const wake = () => {
-    again = true
-    running ??= run().finally(() => {
-      running = undefined
-    })
-  }
-  const run = async () => {
-    while (again) {
-      again = false
-      await announce(parts).catch((err) => parts.logger.warn({ err }, 'webhooks cannot be told yet'))
-    }
-  }
-  const listen = async () => {
-    while ((await feed.next()) !== undefined) wake()
-  }
-  listen()
-  // What was committed while no process lived.
-  wake()
-  return async () => {
-    feed.close()
-    again = false
-    await running
-  }
 }
 
 /**
@@ -94,11 +62,12 @@ async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: numb
   if (!webhook) return { made: 0, more: false }
   const events = await readEvents(tx, Number(webhook.last), { project: Number(webhook.project) }, eventsPerTurn)
   const newest = new Map(events.map((event) => [event.storage, event.id]))
-  const directions = await directionsOf(tx, [...newest.keys()])
+  let directions: Map<number, StorageDirection> | undefined
   const wants = (action: WebhookAction | undefined) => action !== undefined && webhook.actions.includes(action)
   let last = Number(webhook.last)
   let made = 0
   const add = async (action: WebhookAction, event: LoggedEvent, data: object) => {
+    directions ??= await directionsOf(tx, [...newest.keys()])
     const body = writeMessage(action, event.createdAt, {
       ...placeData(globalId, event, directions.get(event.storage)),
       ...data,
@@ -140,24 +109,3 @@ async function directionsOf(tx: EntityManager, storages: number[]): Promise<Map<
   )
   return new Map(rows.map(({ id, direction }) => [Number(id), direction]))
 }
-
-/** What an event is called in the world outside; undefined = it has no name there. */
-function actionOf({ kind, payload }: LoggedEvent): WebhookAction | undefined {
-  if (kind !== 'STATUS') return undefined
-  switch (payload.status as SyncStatus) {
-    case 'IN_PROGRESS':
-      // A later worker continues what has started, and the wish to cancel is no start.
-      return payload.started_at === payload.heartbeat_at && !payload.cancel_requested ? 'SYNC_STARTED' : undefined
-    case 'COMPLETED':
-    case 'COMPLETED_WITH_ERRORS':
-      return 'SYNC_COMPLETED'
-    case 'FAILED':
-      return 'SYNC_FAILED'
-    case 'CANCELED':
-      return 'SYNC_CANCELED'
-    default:
-      return undefined
-  }
-}
-
-const endsRun = ({ kind, payload }: LoggedEvent) => kind === 'STATUS' && payload.finished_at !== null

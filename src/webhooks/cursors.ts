@@ -39,14 +39,14 @@ export async function takeTasks(
   tx: EntityManager,
   { webhookId, storage, rest }: { webhookId: number; storage: number; rest: boolean },
 ): Promise<number[]> {
-  const [batch] = await sql<{ tasks: (string | number)[] }>(
+  const [batch] = await sql<{ tasks: string }>(
     tx,
     `with place as (select max(last_link) as last from webhook_cursor where webhook_id = $1 and storage_id = $2),
      next as materialized (
        select id, task_id from import_link
        where storage_id = $2 and id > coalesce((select last from place), 0) order by id limit $3),
      batch as (
-       select max(id) as last, json_agg(task_id order by id) as tasks from next
+       select max(id) as last, string_agg(task_id::text, ',' order by id) as tasks from next
        having count(*) = $3 or ($4 and count(*) > 0)),
      moved as (
        insert into webhook_cursor (webhook_id, storage_id, last_link) select $1, $2, last from batch
@@ -54,5 +54,5 @@ export async function takeTasks(
      select tasks from batch`,
     [webhookId, storage, batchSize, rest],
   )
-  return batch?.tasks.map(Number) ?? []
+  return batch?.tasks.split(',').map(Number) ?? []
 }

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { StorageDirection } from '../entities/storage.ts'
-import { SyncRunEntity } from '../entities/sync-run.ts'
+import { SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
 import type { WebhookAction } from '../entities/webhook.ts'
 import type { LoggedEvent } from '../events/log.ts'
 
@@ -41,3 +41,25 @@ export function runData(em: EntityManager, { payload }: LoggedEvent) {
     finishedAt,
   }
 }
+
+/** What an event is called in the world outside; undefined = it has no name there. */
+export function actionOf({ kind, payload }: LoggedEvent): WebhookAction | undefined {
+  if (kind !== 'STATUS') return undefined
+  switch (payload.status as SyncStatus) {
+    case 'IN_PROGRESS':
+      // A later worker continues what has started, and the wish to cancel is no start.
+      return payload.started_at === payload.heartbeat_at && !payload.cancel_requested ? 'SYNC_STARTED' : undefined
+    case 'COMPLETED':
+    case 'COMPLETED_WITH_ERRORS':
+      return 'SYNC_COMPLETED'
+    case 'FAILED':
+      return 'SYNC_FAILED'
+    case 'CANCELED':
+      return 'SYNC_CANCELED'
+    default:
+      return undefined
+  }
+}
+
+/** Whether a run can change no more after an event. */
+export const endsRun = ({ kind, payload }: LoggedEvent) => kind === 'STATUS' && payload.finished_at !== null

@@ -2,9 +2,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { announce } from '../../src/webhooks/announce.ts'
-import { temporaryFolder } from '../main/launch.ts'
+import { launch, temporaryFolder } from '../main/launch.ts'
 import { createDatabase, startTestApp, type TestApp } from '../support/app.ts'
-import { type Receiver, startReceiver } from '../support/receiver.ts'
+import { createClient } from '../support/client.ts'
+import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
 import { createProject, createStorage, sync } from '../support/scenario.ts'
 import { query, until } from '../support/sql.ts'
 import { delivered, logged, resend, tell } from '../support/webhooks.ts'
@@ -73,6 +74,38 @@ describe('what was announced', () => {
     const [log] = await logged(second, webhook.id, delivered(1))
     expect(log).toMatchObject({ id: delivery.id, status: 'DELIVERED' })
     expect(new Set(to.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set([delivery.messageId]))
+  })
+
+  it('is sent by another process when the one that was at it is killed', async () => {
+    const database = await createDatabase()
+    onTestFinished(() => database.drop())
+    const folder = temporaryFolder()
+    onTestFinished(folder.remove)
+    const [adminToken, secretKey] = ['test-admin-token-0123456789', 'test-secret-key-test-secret-key-test']
+    const doomed = launch({
+      DATABASE_URL: database.url,
+      DATA_DIR: join(folder.path, 'data'),
+      ADMIN_TOKEN: adminToken,
+      SECRET_KEY: secretKey,
+      WEBHOOK_TIMEOUT: '1',
+    })
+    onTestFinished(async () => void (await doomed.end('SIGKILL')))
+    const client = createClient((await doomed.ready()).url, adminToken)
+    const project = await createProject(client)
+    const to = await receiver()
+    const held = to.fail({ hold: true })
+    const webhook = await tell(client, project, { url: to.url })
+    const { delivery } = await resend(client, 'testWebhook', webhook.id)
+    await held.met
+    await client.close()
+    await doomed.end('SIGKILL')
+    held.release()
+    const heir = await startTestApp({ ADMIN_TOKEN: adminToken, SECRET_KEY: secretKey }, { url: database.url })
+    onTestFinished(() => heir.stop())
+    const [log] = await logged(heir, webhook.id, delivered(1))
+    expect(log).toMatchObject({ id: delivery.id, status: 'DELIVERED' })
+    expect(to.received.map(({ headers }) => headers['webhook-id'])).toEqual([delivery.messageId, delivery.messageId])
+    for (const one of to.received) verify(webhook.secret, one)
   })
 
   it('is sent although its job, or its worker, has vanished without a word', async () => {
