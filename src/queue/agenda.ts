@@ -24,7 +24,7 @@ export interface Queue {
   stop(): Promise<void>
 }
 
-const lockMs = 30_000
+const defaultLockSeconds = 30
 
 /** A queue in the tables of PostgreSQL (made by our migrations); LISTEN/NOTIFY starts a job within milliseconds. */
 export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue {
@@ -38,7 +38,7 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
     backend,
     name: `sluice-${process.pid}-${Math.random().toString(36).slice(2)}`,
     processEvery: 1_000,
-    defaultLockLifetime: lockMs,
+    defaultLockLifetime: defaultLockSeconds * 1_000,
     // Each kind has a bound of its own; one that is busy must not keep the others waiting.
     maxConcurrency: 1_000,
     removeOnComplete: true,
@@ -62,9 +62,10 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
       await agenda.every(seconds * 1_000, kind.name, kind.payload.parse(payload))
     },
     handle(kind, handler, concurrency = 1) {
+      const lockLifetime = (kind.lockSeconds ?? defaultLockSeconds) * 1_000
       const process = async (job: Job) => {
         // The lock must outlive a handler of any length; a job that was removed from the queue meanwhile cannot be touched.
-        const beat = setInterval(() => job.touch().catch(() => {}), lockMs / 3)
+        const beat = setInterval(() => job.touch().catch(() => {}), lockLifetime / 3)
         try {
           await handler(kind.payload.parse(job.attrs.data ?? {}), stopping.signal)
         } catch (error) {
@@ -74,7 +75,7 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
           clearInterval(beat)
         }
       }
-      agenda.define(kind.name, process, { concurrency, lockLimit: concurrency })
+      agenda.define(kind.name, process, { concurrency, lockLimit: concurrency, lockLifetime })
     },
     async has(jobId) {
       return (await backend.repository.getJobById(jobId)) !== null

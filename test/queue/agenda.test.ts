@@ -4,7 +4,7 @@ import { connectionOf } from '../../src/database/open.ts'
 import { createLogger } from '../../src/logger.ts'
 import { createQueue, type Queue } from '../../src/queue/agenda.ts'
 import { createDatabase } from '../support/app.ts'
-import { until } from '../support/sql.ts'
+import { query, until } from '../support/sql.ts'
 
 const kind = { name: 'a-kind', payload: z.object({ n: z.number().int() }) }
 
@@ -53,6 +53,24 @@ describe('the job queue', () => {
     expect(await worker.has(second)).toBe(false)
     gate.resolve()
     expect(await worker.has('00000000-0000-0000-0000-000000000000')).toBe(false)
+  })
+
+  it('gives a repeating job of a process that died to another once its lock is over', async () => {
+    const repeating = { name: 'repeating', payload: z.object({}), lockSeconds: 1.5 }
+    const database = await createDatabase()
+    onTestFinished(() => database.drop())
+    const done = Promise.withResolvers<void>()
+    const queue = createQueue(connectionOf(database.url), createLogger('silent'))
+    queue.handle(repeating, async () => done.resolve())
+    // What a process leaves that has taken the job and dies before it is done.
+    await query(
+      database.url,
+      `insert into agenda_jobs (name, type, data, repeat_interval, next_run_at, locked_at, last_modified_by)
+       values ('repeating', 'single', '{}', '1000', now(), now(), 'dead')`,
+    )
+    await queue.start()
+    started.push(queue)
+    await done.promise
   })
 
   it('refuses a payload that is not of its kind', async () => {
