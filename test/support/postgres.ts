@@ -20,14 +20,19 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // Root runs PostgreSQL as another user, who must get there.
   chmodSync(dataDir, 0o711)
   const server = await startEmbedded({ dataDir, throwAway: true })
-  const orm = await openDatabase(server.url, createLogger('warn'))
-  await orm.close(true)
-  await admin(server.url, 'alter database sluice rename to template_sluice')
+  await makeTemplate(server.url)
   project.provide('postgres', server.url)
   return async () => {
     await server.stop()
     rmSync(dataDir, { recursive: true, force: true })
   }
+}
+
+/** Makes the server's database a migrated template. */
+export async function makeTemplate(server: string): Promise<void> {
+  const orm = await openDatabase(server, createLogger('warn'))
+  await orm.close(true)
+  await admin(server, 'alter database sluice rename to template_sluice')
 }
 
 /** The same server, another database. */

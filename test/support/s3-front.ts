@@ -50,15 +50,18 @@ export interface Front {
  * Starts an HTTP proxy before the S3 API at `target`. With `credentials` (a list may grow while it runs) it checks every
  * signature as S3 does, by `clock` (milliseconds since 1970), which its answers carry too; the hash of a body is taken as
  * the client signed it. Requests to `<bucket>.<domain>` have
- * their bucket there.
+ * their bucket there. A listing's page has at most `maxKeys` keys, as S3 may return fewer than it was asked for; `onRequest` is
+ * told of every request before anything is done with it.
  */
 export async function startFront(options: {
   target: string
   credentials?: Credentials | Credentials[]
   clock?: () => number
   domain?: string
+  maxKeys?: number
+  onRequest?: (request: S3Request) => void
 }): Promise<Front> {
-  const { target, credentials, clock = Date.now, domain } = options
+  const { target, credentials, clock = Date.now, domain, maxKeys, onRequest } = options
   const agent = new Agent({ keepAlive: true })
   const faults = createFaults<S3Request, Fault>()
   const counts: Record<string, number> = {}
@@ -67,8 +70,11 @@ export async function startFront(options: {
     if (options.clock) answerDate(response, clock)
     const request = describe(incoming, domain)
     counts[request.operation] = (counts[request.operation] ?? 0) + 1
+    onRequest?.(request)
     const refusal = credentials && refusalOf(request, { accepted: [credentials].flat(), now: clock() })
     if (refusal) return sendError(response, 403, ...refusal)
+    // Not before the check of the signature, which covers the query.
+    if (maxKeys !== undefined && request.operation === 'ListObjectsV2') incoming.url = withMaxKeys(request.url, maxKeys)
     const met = faults.meet(request, response)
     if (!met) return forward({ incoming, response, target, agent })
     const { fault } = met
@@ -112,6 +118,10 @@ function describe({ method = 'GET', url = '/', headers }: IncomingMessage, domai
     { GET: 'Get', PUT: thing === 'Bucket' ? 'Create' : 'Put', DELETE: 'Delete', HEAD: 'Head' }[method] ?? method
   const operation = isList ? (/(^|&)list-type=2(&|$)/.test(query) ? 'ListObjectsV2' : 'ListObjects') : verb + thing
   return { operation, method, url, bucket, key: decodeURIComponent(key), inHost, headers }
+}
+
+function withMaxKeys(url: string, most: number): string {
+  return url.replace(/([?&]max-keys=)(\d+)/, (_all, name, asked) => name + Math.min(Number(asked), most))
 }
 
 function sendError(response: ServerResponse, status: number, code: string, message: string): void {

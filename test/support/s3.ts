@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
-import type { Order, Report, Seed } from './s3-process.ts'
+import type { Fill, Order, Report, Seed } from './s3-process.ts'
 
 /** A running S3 emulator. It accepts any credentials; put a front before it to have them checked. */
 export interface S3Server {
@@ -20,6 +20,8 @@ export interface S3Server {
   ): Promise<void>
   /** Makes many objects inside the server's process: some 100,000 a second. */
   seed(bucket: string, options: Seed): Promise<void>
+  /** Makes these objects inside the server's process. */
+  fill(bucket: string, objects: Iterable<{ key: string; body: string | Uint8Array }>): Promise<void>
   /** Resolves when the process has ended; its objects are gone with it. */
   stop(): Promise<void>
 }
@@ -48,6 +50,14 @@ export async function startS3({ port: wanted = 0 }: { port?: number } = {}): Pro
     responseChecksumValidation: 'WHEN_REQUIRED',
   })
   let orders = 0
+  const send = async (bucket: string, what: { seed: Seed } | { fill: Fill }) => {
+    const id = ++orders
+    child.send({ id, bucket, ...what } satisfies Order)
+    child.channel?.ref()
+    const report = await nextReport(child, (report) => 'id' in report && report.id === id)
+    child.channel?.unref()
+    if ('error' in report) throw new Error(report.error)
+  }
 
   const put: S3Server['put'] = async (Bucket, Key, body, ContentType) => {
     // Bytes, since the client takes an empty string for a stream of unknown length.
@@ -70,13 +80,10 @@ export async function startS3({ port: wanted = 0 }: { port?: number } = {}): Pro
       }
       await Promise.all(Array.from({ length: concurrency }, worker))
     },
-    async seed(bucket, options) {
-      const id = ++orders
-      child.send({ id, bucket, seed: options } satisfies Order)
-      child.channel?.ref()
-      const report = await nextReport(child, (report) => 'id' in report && report.id === id)
-      child.channel?.unref()
-      if ('error' in report) throw new Error(report.error)
+    seed: (bucket, seed) => send(bucket, { seed }),
+    async fill(bucket, objects) {
+      const fill = Array.from(objects, ({ key, body }) => ({ key, body: Buffer.from(body).toString('base64') }))
+      await send(bucket, { fill })
     },
     async stop() {
       client.destroy()

@@ -1,0 +1,88 @@
+import { once } from 'node:events'
+import { launch } from '../test/main/launch.ts'
+import { createClient, type GraphqlClient } from '../test/support/client.ts'
+
+/** A Sluice in a process of its own, as an operator runs it. */
+export interface Worker {
+  name: string
+  pid: number
+  client: GraphqlClient
+  /** What it wrote to its streams. */
+  output(): string
+  /** Sends a signal that the worker is to end by, and waits for its end. */
+  end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
+  send(signal: 'SIGSTOP' | 'SIGCONT'): void
+}
+
+export interface Workers {
+  readonly all: Worker[]
+  /** Processes that ended although nobody ended them. */
+  readonly deaths: string[]
+  /** Starts one more, again and again for as long as it cannot start, as a supervisor does. */
+  start(): Promise<Worker>
+  /** Kills all. */
+  stop(): Promise<void>
+}
+
+const token = 'torture-admin-token-0123456789'
+const startAttempts = 20
+
+/** The workers of one database; `env` goes to each. */
+export function createWorkers(env: Record<string, string>): Workers {
+  const all: Worker[] = []
+  const deaths: string[] = []
+  let started = 0
+
+  const tryStart = async (): Promise<Worker> => {
+    const name = `worker-${++started}`
+    const process = launch({ ...env, ADMIN_TOKEN: token, AWS_SDK_UA_APP_ID: name })
+    const { url } = await process.ready()
+    const { child } = process
+    let isToEnd = false
+    let output = ''
+    const client = createClient(url, token)
+    const worker: Worker = {
+      name,
+      pid: child.pid!,
+      client,
+      output: () => output,
+      async end(signal) {
+        isToEnd = true
+        child.kill(signal)
+        // A frozen process takes no other signal.
+        if (signal === 'SIGTERM') child.kill('SIGCONT')
+        await process.ended
+      },
+      send: (signal) => child.kill(signal),
+    }
+    for (const stream of [child.stdout!, child.stderr!]) {
+      stream.on('data', (text) => {
+        output += text
+      })
+    }
+    once(child, 'exit').then(([code, signal]) => {
+      all.splice(all.indexOf(worker), 1)
+      void client.close()
+      if (!isToEnd) deaths.push(`${name} ended by itself (${code ?? signal}):\n${output}`)
+    })
+    all.push(worker)
+    return worker
+  }
+
+  return {
+    all,
+    deaths,
+    async start() {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await tryStart()
+        } catch (error) {
+          if (attempt === startAttempts) throw error
+        }
+      }
+    },
+    async stop() {
+      await Promise.all([...all].map((worker) => worker.end('SIGKILL')))
+    },
+  }
+}
