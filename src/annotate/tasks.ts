@@ -1,8 +1,67 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type Task, TaskEntity } from '../entities/task.ts'
+import { NotFoundError, ValidationError } from '../errors.ts'
+import { isJsonObject, type Json } from '../json.ts'
 import { sql } from '../sql.ts'
+import { mustBeFew } from './bounds.ts'
+import { queueRemovals } from './outbox.ts'
 
-/** Deletes tasks and, with them, their annotations, predictions and links. Number of tasks that existed. */
+/** One item to annotate. */
+export interface NewTask {
+  data: Json
+  meta?: Json | undefined
+  allowSkip?: boolean | null | undefined
+}
+
+/** Creates tasks, all or none, numbered in the order of the list. At most 1,000. @throws ValidationError, NotFoundError */
+export async function createTasks(em: EntityManager, project: number, tasks: NewTask[]): Promise<Task[]> {
+  mustBeFew(tasks)
+  const faults = tasks.flatMap(({ data, meta }, at) => [
+    ...(isJsonObject(data) ? [] : [{ path: `input.tasks.${at}.data`, message: 'must be a JSON object' }]),
+    ...(meta === undefined || meta === null || isJsonObject(meta)
+      ? []
+      : [{ path: `input.tasks.${at}.meta`, message: 'must be a JSON object' }]),
+  ])
+  if (faults.length > 0) throw new ValidationError(faults)
+  return em.fork().transactional(async (tx) => {
+    const made = await sql<{ id: string }>(
+      tx,
+      `with numbered as (
+         update project set last_inner_id = last_inner_id + cardinality($2::text[]) where id = $1
+         returning last_inner_id - cardinality($2::text[]) as base)
+       insert into task (project_id, inner_id, data, meta, allow_skip)
+       select $1, numbered.base + n.at, n.data::json, n.meta::json, n.allow_skip
+       from numbered, unnest($2::text[], $3::text[], $4::bool[]) with ordinality as n (data, meta, allow_skip, at)
+       order by n.at returning id`,
+      [
+        project,
+        tasks.map(({ data }) => JSON.stringify(data)),
+        tasks.map(({ meta }) => (meta ? JSON.stringify(meta) : null)),
+        tasks.map(({ allowSkip }) => allowSkip ?? true),
+      ],
+    )
+    if (made.length < tasks.length) throw new NotFoundError('There is no such project.')
+    return tx.find(TaskEntity, { id: made.map(({ id }) => Number(id)) }, { orderBy: { innerId: 'asc' } })
+  })
+}
+
+/**
+ * Deletes tasks and, with them, their annotations, predictions and links; notes in the same commit what is to go from the
+ * targets. Number of tasks that existed.
+ */
 export async function deleteTasks(em: EntityManager, ids: number[]): Promise<number> {
-  const gone = await sql(em.fork(), 'delete from task where id = any($1::bigint[]) returning id', [ids])
-  return gone.length
+  return em.fork().transactional(async (tx) => {
+    const annotations = await sql<{ id: string }>(
+      tx,
+      'select id from annotation where task_id = any($1::bigint[]) order by id for update',
+      [ids],
+    )
+    if (annotations.length > 0) {
+      await queueRemovals(
+        tx,
+        annotations.map(({ id }) => Number(id)),
+      )
+    }
+    return (await sql(tx, 'delete from task where id = any($1::bigint[]) returning id', [ids])).length
+  })
 }

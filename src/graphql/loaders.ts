@@ -18,6 +18,13 @@ export interface PendingExports {
   failure: string | null
 }
 
+/** How many labels a task has. */
+export interface LabelCounts {
+  annotations: number
+  cancelled: number
+  predictions: number
+}
+
 /** Reads that are batched: a page of any size costs one statement for each kind. */
 export type Loaders = ReturnType<typeof createLoaders>
 
@@ -43,6 +50,7 @@ export function createLoaders(em: EntityManager) {
       return storages.map((storage) => found.get(storage) ?? { count: 0, failure: null })
     }),
     exportLink: byId((ids) => em.fork().find(ExportLinkEntity, { id: ids })),
+    prediction: byId((ids) => em.fork().find(PredictionEntity, { id: ids })),
     annotation: byId((ids) => em.fork().find(AnnotationEntity, { id: ids })),
     webhookDelivery: byId((ids) => em.fork().find(WebhookDeliveryEntity, { id: ids })),
     webhook: byId((ids) => em.fork().find(WebhookEntity, { id: ids })),
@@ -51,6 +59,23 @@ export function createLoaders(em: EntityManager) {
       const links = await em.fork().find(ImportLinkEntity, { task: [...tasks] })
       const found = new Map(links.map((link) => [link.task, link]))
       return tasks.map((task) => found.get(task) ?? null)
+    }),
+    /** How many labels a task has; skipped annotations are counted apart. */
+    countsOfTask: new DataLoader<number, LabelCounts>(async (tasks) => {
+      const rows = await sql<Record<'task' | keyof LabelCounts, string>>(
+        em,
+        `select t.id as task, a.annotations, a.cancelled, p.predictions from unnest($1::bigint[]) as t (id)
+         cross join lateral (
+           select count(*) filter (where not was_cancelled) as annotations, count(*) filter (where was_cancelled) as cancelled
+           from annotation where task_id = t.id) a
+         cross join lateral (select count(*) as predictions from prediction where task_id = t.id) p`,
+        [tasks],
+      )
+      const found = new Map(rows.map(({ task, ...counts }) => [Number(task), counts]))
+      return tasks.map((task) => {
+        const { annotations, cancelled, predictions } = found.get(task)!
+        return { annotations: Number(annotations), cancelled: Number(cancelled), predictions: Number(predictions) }
+      })
     }),
     predictionsOfTask: groups<Prediction>(
       (tasks) => em.fork().find(PredictionEntity, { task: tasks }, { orderBy: { id: 'asc' } }),

@@ -1,4 +1,4 @@
-import { deleteTasks } from '../annotate/tasks.ts'
+import { createTasks, deleteTasks } from '../annotate/tasks.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'
 import { resolveUrl, rewriteUris } from '../resolve/rewrite.ts'
 import { builder } from './builder.ts'
@@ -42,6 +42,31 @@ builder.node(TaskRef, {
       description: 'The object it was made from; null when it did not come from a storage, or that was deleted.',
       resolve: (task, _args, { loaders }) => loaders.linkOfTask.load(task.id),
     }),
+    isLabeled: t.boolean({
+      description: 'Whether it has as many annotations as the project wants for a task; skipped ones do not count.',
+      resolve: async (task, _args, { loaders }) => {
+        const [project, { annotations }] = await Promise.all([
+          loaders.project.load(task.project),
+          loaders.countsOfTask.load(task.id),
+        ])
+        return annotations >= project!.annotationsPerTask
+      },
+    }),
+    totalAnnotations: t.field({
+      type: 'SafeInt',
+      description: 'How many annotations it has, without skipped ones.',
+      resolve: async (task, _args, { loaders }) => (await loaders.countsOfTask.load(task.id)).annotations,
+    }),
+    cancelledAnnotations: t.field({
+      type: 'SafeInt',
+      description: 'How many people have skipped it.',
+      resolve: async (task, _args, { loaders }) => (await loaders.countsOfTask.load(task.id)).cancelled,
+    }),
+    totalPredictions: t.field({
+      type: 'SafeInt',
+      description: 'How many predictions it has.',
+      resolve: async (task, _args, { loaders }) => (await loaders.countsOfTask.load(task.id)).predictions,
+    }),
     predictions: t.field({
       type: [PredictionRef],
       description: 'Labels made by models, oldest first.',
@@ -57,39 +82,6 @@ builder.node(TaskRef, {
   }),
 })
 
-AnnotationRef.implement({
-  description: "A person's labels for a task.",
-  fields: (t) => ({
-    databaseId: t.expose('id', { type: 'SafeInt', description: 'Its number.' }),
-    result: t.expose('result', { type: 'JSON', description: 'The labels.' }),
-    wasCancelled: t.exposeBoolean('wasCancelled', { description: 'Whether the person skipped the task.' }),
-    completedBy: t.exposeString('completedBy', { nullable: true, description: 'Who made it; null = unknown.' }),
-    leadTimeSeconds: t.exposeFloat('leadTimeSeconds', {
-      nullable: true,
-      description: 'Seconds the person worked on it; null = unknown.',
-    }),
-    importId: t.exposeString('importId', {
-      nullable: true,
-      description: 'Its id in the file it came from; null = none.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created here.' }),
-  }),
-})
-
-PredictionRef.implement({
-  description: "A model's labels for a task.",
-  fields: (t) => ({
-    databaseId: t.expose('id', { type: 'SafeInt', description: 'Its number.' }),
-    result: t.expose('result', { type: 'JSON', description: 'The labels.' }),
-    score: t.exposeFloat('score', { nullable: true, description: 'How sure the model is; null = it does not say.' }),
-    modelVersion: t.exposeString('modelVersion', {
-      nullable: true,
-      description: 'Which model made it; null = unknown.',
-    }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created here.' }),
-  }),
-})
-
 builder.queryFields((t) => ({
   task: t.field({
     type: TaskRef,
@@ -100,7 +92,39 @@ builder.queryFields((t) => ({
   }),
 }))
 
+const NewTaskInput = builder.inputType('NewTaskInput', {
+  description: 'One item to annotate.',
+  fields: (t) => ({
+    data: t.field({ type: 'JSON', required: true, description: 'What is to be annotated: a JSON object.' }),
+    meta: t.field({ type: 'JSON', description: 'What else is to be known of it: a JSON object.' }),
+    allowSkip: t.boolean({ description: 'Whether people may skip it. Default: true.' }),
+  }),
+})
+
+const CreateTasksInput = builder.inputType('CreateTasksInput', {
+  description: 'New tasks of a project.',
+  fields: (t) => ({
+    projectId: t.id({ required: true, description: 'Global id of the project.' }),
+    tasks: t.field({ type: [NewTaskInput], required: true, description: 'The tasks, at most 1,000.' }),
+  }),
+})
+
 builder.mutationFields((t) => ({
+  createTasks: t.field({
+    type: [TaskRef],
+    description: 'Creates tasks, all or none, numbered in the order of the list.',
+    errors: {
+      types: [NotFoundError, ValidationError],
+      dataField: { name: 'tasks', description: 'The tasks, in the same order.' },
+    },
+    args: { input: t.arg({ type: CreateTasksInput, required: true, description: 'The tasks.' }) },
+    resolve: (_root, { input: { projectId, tasks } }, { em }) =>
+      createTasks(
+        em,
+        idOf('Project', projectId),
+        tasks.map(({ data, ...rest }) => ({ ...rest, data: data! })),
+      ),
+  }),
   deleteTasks: t.field({
     type: 'Int',
     description:

@@ -1,0 +1,123 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
+import { NotFoundError } from '../errors.ts'
+import type { Json } from '../json.ts'
+import { sql } from '../sql.ts'
+import { mustBeFew, mustBeSeconds } from './bounds.ts'
+import { queueExports, queueRemovals } from './outbox.ts'
+
+/** A person's labels for a task. */
+export interface NewAnnotation {
+  task: number
+  result: Json
+  wasCancelled?: boolean | null | undefined
+  leadTimeSeconds?: number | null | undefined
+}
+
+/** Changes to an annotation; what is absent stays. */
+export interface AnnotationChanges {
+  id: number
+  result?: Json | undefined
+  wasCancelled?: boolean | null | undefined
+  leadTimeSeconds?: number | null | undefined
+}
+
+/**
+ * Creates annotations, all or none, and notes in the same commit that they are to be exported. At most 1,000.
+ * @throws ValidationError; NotFoundError when one of the tasks does not exist.
+ */
+export async function createAnnotations(
+  em: EntityManager,
+  completedBy: string,
+  annotations: NewAnnotation[],
+): Promise<Annotation[]> {
+  mustBeFew(annotations)
+  mustBeSeconds(annotations)
+  return em.fork().transactional(async (tx) => {
+    await lockTasks(
+      tx,
+      annotations.map(({ task }) => task),
+    )
+    const made = await sql<{ id: string }>(
+      tx,
+      `insert into annotation (task_id, result, was_cancelled, lead_time_seconds, completed_by)
+       select n.task, n.result::json, n.cancelled, n.lead_time, $5
+       from unnest($1::bigint[], $2::text[], $3::bool[], $4::float8[])
+         with ordinality as n (task, result, cancelled, lead_time, at) order by n.at
+       returning id`,
+      [
+        annotations.map(({ task }) => task),
+        annotations.map(({ result }) => JSON.stringify(result)),
+        annotations.map(({ wasCancelled }) => wasCancelled ?? false),
+        annotations.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null),
+        completedBy,
+      ],
+    )
+    return saved(
+      tx,
+      made.map(({ id }) => Number(id)),
+    )
+  })
+}
+
+/**
+ * Changes annotations, all or none, and notes in the same commit that they are to be exported. At most 1,000.
+ * @throws ValidationError; NotFoundError when one of them does not exist.
+ */
+export async function updateAnnotations(em: EntityManager, changes: AnnotationChanges[]): Promise<Annotation[]> {
+  mustBeFew(changes)
+  mustBeSeconds(changes)
+  const ids = changes.map(({ id }) => id)
+  return em.fork().transactional(async (tx) => {
+    await lockAnnotations(tx, ids)
+    await sql(
+      tx,
+      `update annotation a set result = coalesce(c.result::json, a.result),
+         was_cancelled = coalesce(c.cancelled, a.was_cancelled),
+         lead_time_seconds = case when c.sets_lead_time then c.lead_time else a.lead_time_seconds end, updated_at = now()
+       from unnest($1::bigint[], $2::text[], $3::bool[], $4::bool[], $5::float8[])
+         as c (id, result, cancelled, sets_lead_time, lead_time)
+       where a.id = c.id`,
+      [
+        ids,
+        changes.map(({ result }) => (result === undefined ? null : JSON.stringify(result))),
+        changes.map(({ wasCancelled }) => wasCancelled ?? null),
+        changes.map(({ leadTimeSeconds }) => leadTimeSeconds !== undefined),
+        changes.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null),
+      ],
+    )
+    return saved(tx, ids)
+  })
+}
+
+/**
+ * Deletes annotations and their links, and notes in the same commit what is to go from the targets. At most 1,000. Number of
+ * those that existed. @throws ValidationError
+ */
+export async function deleteAnnotations(em: EntityManager, ids: number[]): Promise<number> {
+  mustBeFew(ids)
+  return em.fork().transactional(async (tx) => {
+    await sql(tx, 'select id from annotation where id = any($1::bigint[]) order by id for update', [ids])
+    await queueRemovals(tx, ids)
+    return (await sql(tx, 'delete from annotation where id = any($1::bigint[]) returning id', [ids])).length
+  })
+}
+
+async function saved(tx: EntityManager, ids: number[]): Promise<Annotation[]> {
+  await queueExports(tx, ids)
+  const rows = new Map((await tx.find(AnnotationEntity, { id: ids })).map((row) => [row.id, row]))
+  return ids.map((id) => rows.get(id)!)
+}
+
+/** Keeps the tasks from being deleted until the commit. @throws NotFoundError */
+export async function lockTasks(tx: EntityManager, ids: number[]): Promise<void> {
+  const wanted = [...new Set(ids)]
+  const found = await sql(tx, 'select id from task where id = any($1::bigint[]) order by id for key share', [wanted])
+  if (found.length < wanted.length) throw new NotFoundError('There is no such task. Nothing was saved.')
+}
+
+async function lockAnnotations(tx: EntityManager, ids: number[]): Promise<void> {
+  const text = 'select id from annotation where id = any($1::bigint[]) order by id for no key update'
+  const found = await sql(tx, text, [ids])
+  if (found.length < new Set(ids).size) throw new NotFoundError('There is no such annotation. Nothing was saved.')
+}

@@ -1,0 +1,61 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from '../sql.ts'
+
+// A person often saves several times in a row: one write is enough for all of them.
+const gatherSeconds = 1
+
+/**
+ * Notes, in the transaction of the save, that these annotations are to be written to every target of their project with
+ * `autoExport`. An annotation (in TASK format, a task) that waits already keeps its place; its version grows, so that a write
+ * that is under way does not count as that of the new state.
+ */
+export async function queueExports(tx: EntityManager, annotations: number[]): Promise<void> {
+  await sql(
+    tx,
+    `with ${targetsOf('s.auto_export')}
+     insert into outbox (storage_id, kind, subject, due_at)
+     select distinct s.id, s.export_format, case s.export_format when 'TASK' then t.id else a.id end,
+       now() + make_interval(secs => $2)
+     from annotation a
+     join task t on t.id = a.task_id
+     join target s on s.project_id = t.project_id
+     where a.id = any($1::bigint[])
+     order by 1, 3
+     on conflict (storage_id, kind, subject) do update set version = outbox.version + 1`,
+    [annotations, gatherSeconds],
+  )
+}
+
+/**
+ * Notes, in the transaction that is about to delete these annotations, that the objects they were, or may have been, written
+ * to are to go (in TASK format: to be written without them), on every target with `canDeleteObjects`.
+ */
+export async function queueRemovals(tx: EntityManager, annotations: number[]): Promise<void> {
+  await sql(
+    tx,
+    `with ${targetsOf('s.can_delete_objects')},
+     gone as (
+       select s.id as storage, s.export_format as kind, case s.export_format when 'TASK' then t.id else a.id end as subject,
+         (select l.key from export_link l where l.storage_id = s.id and l.annotation_id = a.id) as key
+       from annotation a
+       join task t on t.id = a.task_id
+       join target s on s.project_id = t.project_id
+       where a.id = any($1::bigint[]))
+     insert into outbox (storage_id, kind, subject, key)
+     select g.storage, g.kind, g.subject, max(g.key) from gone g
+     left join outbox o on o.storage_id = g.storage and o.kind = g.kind and o.subject = g.subject
+     group by g.storage, g.kind, g.subject
+     having max(g.key) is not null or max(o.id) is not null
+     order by 1, 3
+     on conflict (storage_id, kind, subject) do update
+     set version = outbox.version + 1, key = coalesce(outbox.key, excluded.key)`,
+    [annotations],
+  )
+}
+
+/** The targets of the annotations `$1`, kept from being deleted until the commit. */
+const targetsOf = (condition: string) => `target as materialized (
+       select s.id, s.project_id, s.export_format from storage s
+       where s.direction = 'EXPORT' and ${condition} and s.project_id in (
+         select t.project_id from annotation a join task t on t.id = a.task_id where a.id = any($1::bigint[]))
+       for key share)`
