@@ -5,7 +5,7 @@ import { failRun, handBack, maxAttempts } from './run.ts'
 import { enqueueRun } from './start.ts'
 
 /** A run without a sign of life for this many heartbeats is lost. */
-const missedBeats = 5
+export const missedBeats = 5
 // Between the commit of a queued run and the noting of its job lies a moment that is no fault.
 const enqueueSeconds = 5
 

@@ -1,0 +1,63 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Connect } from '../connect.ts'
+import { type Storage, StorageEntity } from '../entities/storage.ts'
+import { NotFoundError } from '../errors.ts'
+import type { AdaptiveLimit } from './adaptive.ts'
+import type { Claim, Lease } from './export-lease.ts'
+import { type Outcome, writeClaims } from './export-write.ts'
+
+/** What giving a target its objects needs. */
+export interface Exporting {
+  em: EntityManager
+  connect: Connect
+  storage: Storage['id']
+  lease: Lease
+  limit: AdaptiveLimit
+  skipUnchanged: boolean
+  givesUp: boolean
+}
+
+/**
+ * Writes batches of claims and settles them in order. While a batch is being written, the next one is claimed and read, and
+ * its writes fill the places that become free. Each batch sees the settings that the storage has by then. What was begun is
+ * settled before a stop takes effect.
+ * @throws SluiceError when the place cannot be opened; the reason of the lease's signal; what `settle` throws.
+ */
+export async function writeBatches<Batch extends { claims: Claim[] }>(
+  exporting: Exporting,
+  batches: AsyncIterable<Batch>,
+  settle: (batch: Batch, outcomes: Outcome[]) => Promise<void>,
+): Promise<void> {
+  const { lease } = exporting
+  let settled = Promise.resolve()
+  try {
+    for await (const batch of batches) {
+      const before = settled
+      const written = writeOne(exporting, batch.claims)
+      written.catch(() => {})
+      const next = before.then(async () => {
+        await settle(batch, await written)
+        lease.letGo(batch.claims.map(({ id }) => id))
+      })
+      next.catch(() => {})
+      settled = next
+      await before
+      lease.signal.throwIfAborted()
+    }
+  } finally {
+    await settled
+  }
+  lease.signal.throwIfAborted()
+}
+
+async function writeOne({ em, connect, storage: id, ...rest }: Exporting, claims: Claim[]): Promise<Outcome[]> {
+  if (claims.length === 0) return []
+  const storage = await em.fork().findOne(StorageEntity, id)
+  if (!storage) throw new NotFoundError('The storage was deleted.')
+  const provider = await connect(storage)
+  try {
+    return await writeClaims({ em, storage, provider, ...rest }, claims)
+  } finally {
+    provider.close()
+  }
+}
