@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import { availableParallelism } from 'node:os'
 import type { MikroORM } from '@mikro-orm/postgresql'
 import { authenticate, createFirstToken } from './auth/tokens.ts'
 import type { Config } from './config.ts'
@@ -81,12 +82,21 @@ export async function startApp(
     const { connect } = connections
     const queue = createQueue(connection, logger)
     const heartbeatSeconds = config.STORAGE_IN_PROGRESS_TIMER
+    const writeConcurrency = config.WRITE_CONCURRENCY ?? Math.min(8, 4 * availableParallelism())
     const webhooks = {
       ...{ em, queue, sealer, egress, logger, globalId: globalIdOf },
       retrySeconds: config.WEBHOOK_RETRY_DELAY,
       timeoutSeconds: config.WEBHOOK_TIMEOUT,
     }
-    const worker = { em, events, connect, logger, readConcurrency: config.READ_CONCURRENCY, heartbeatSeconds }
+    const worker = {
+      em,
+      events,
+      connect,
+      logger,
+      readConcurrency: config.READ_CONCURRENCY,
+      writeConcurrency,
+      heartbeatSeconds,
+    }
     handleJobs(queue, { worker, webhooks }, config.WORKER_CONCURRENCY)
     await queue.start()
     stops.push(queue.stop)

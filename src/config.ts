@@ -68,6 +68,9 @@ export const settings = z.object({
   INTROSPECTION: flag.default(true).describe('Answer introspection queries.'),
   WORKER_CONCURRENCY: whole(1, 64).default(4).describe('Syncs that one process runs at the same time.'),
   READ_CONCURRENCY: whole(1, 512).default(32).describe('Objects that one sync reads at the same time.'),
+  WRITE_CONCURRENCY: whole(1, 512)
+    .optional()
+    .describe('Objects that one export writes at the same time. Default: 8, or 4 for each core if that is less.'),
   STORAGE_IN_PROGRESS_TIMER: seconds(3600)
     .positive({ error: 'must be more than 0' })
     .default(5)

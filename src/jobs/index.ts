@@ -4,6 +4,7 @@ import type { WorkerParts } from '../sync/work.ts'
 import type { AnnounceParts } from '../webhooks/announce.ts'
 import type { DeliverParts } from '../webhooks/deliver.ts'
 import { handleDeliveries } from './deliver-webhook.ts'
+import { handleOutbox } from './drain-outbox.ts'
 import { handleImports } from './import-storage.ts'
 import { handleDeliveryPruning } from './prune-deliveries.ts'
 import { handlePruning } from './prune-events.ts'
@@ -21,6 +22,7 @@ export function handleJobs(queue: Queue, { worker, webhooks }: JobParts, concurr
   handleImports(queue, worker, concurrency)
   handleSweeps(queue, worker.em, worker.heartbeatSeconds)
   handlePruning(queue, webhooks)
+  handleOutbox(queue, worker, concurrency)
   handleDeliveries(queue, webhooks)
   handleWebhookSweeps(queue, webhooks)
   handleDeliveryPruning(queue, webhooks.em)
@@ -30,6 +32,7 @@ export function handleJobs(queue: Queue, { worker, webhooks }: JobParts, concurr
 export async function scheduleJobs(queue: Queue, heartbeatSeconds: number): Promise<void> {
   await queue.every(Math.max(1, heartbeatSeconds), jobs.sweepRuns, {})
   await queue.every(Math.max(1, heartbeatSeconds), jobs.sweepWebhooks, {})
+  await queue.every(1, jobs.sweepOutbox, {})
   await queue.every(3_600, jobs.pruneEvents, {})
   await queue.every(3_600, jobs.pruneDeliveries, {})
 }

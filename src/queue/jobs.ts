@@ -30,4 +30,8 @@ export const jobs = {
   sweepWebhooks: { name: 'sweep-webhooks', payload: z.object({}), lockSeconds: sweepLockSeconds },
   /** Shortens the log of webhook deliveries to what is kept. */
   pruneDeliveries: { name: 'prune-deliveries', payload: z.object({}) },
+  /** Writes and removes what waits to be exported to one storage. */
+  drainOutbox: { name: 'drain-outbox', payload: z.object({ storageId: z.number().int() }) },
+  /** Finds storages with exports that are due. */
+  sweepOutbox: { name: 'sweep-outbox', payload: z.object({}) },
 } satisfies Record<string, JobKind<never> | JobKind<object>>

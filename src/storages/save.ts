@@ -90,6 +90,8 @@ async function save(
     const row =
       'id' in target ? await tx.findOneOrFail(StorageEntity, target.id) : tx.create(StorageEntity, draft as Storage)
     if ('id' in target) {
+      // Saves and writes that are noting their outcome hold the storage, too, and go first.
+      await sql(tx, 'select id from storage where id = $1 for update', [row.id])
       // In another bucket, the same key is another object.
       if (bucketOf(row) !== bucketOf(draft)) await forgetObjects(tx, row.id)
       // What was refused before may work with the new settings.

@@ -88,8 +88,11 @@ export function openLease(em: EntityManager, seconds: number, stop: AbortSignal)
   }
 }
 
+// A row that is locked is being settled, or noted, in this process.
 const renewal = `
-update outbox set due_at = now() + make_interval(secs => $3) where id = any($1::bigint[]) and lease = $2`
+update outbox o set due_at = now() + make_interval(secs => $3)
+from (select id from outbox where id = any($1::bigint[]) and lease = $2 for update skip locked) kept
+where o.id = kept.id`
 
 const dueClaim = `
 update outbox o set lease = $2, due_at = now() + make_interval(secs => $3)

@@ -15,6 +15,7 @@ export interface WorkerParts {
   connect: Connect
   logger: Logger
   readConcurrency: number
+  writeConcurrency: number
   /** Time between two signs of life of a run. */
   heartbeatSeconds: number
 }

@@ -1,6 +1,8 @@
+import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import type { GraphqlClient } from './client.ts'
 import { errorFields } from './errors.ts'
 import { createProject } from './scenario.ts'
+import { query, until } from './sql.ts'
 import type { World } from './world.ts'
 
 /** Connects an export storage and returns the answer: `{ storage }` or an error as data. */
@@ -30,4 +32,42 @@ export async function target(
   const answer = await createTarget(world.app, { projectId: project, location, skipCheck: true, ...settings })
   if (!answer.storage) throw new Error(`The storage was not created: ${JSON.stringify(answer)}`)
   return { ...answer.storage, project, bucket }
+}
+
+/** The objects of a bucket by key, parsed. */
+// biome-ignore lint/suspicious/noExplicitAny: tests read what was written
+export async function objectsOf({ s3 }: World, bucket: string): Promise<Record<string, any>> {
+  const objects: Record<string, unknown> = {}
+  let ContinuationToken: string | undefined
+  do {
+    const page = await s3.client.send(new ListObjectsV2Command({ Bucket: bucket, ContinuationToken }))
+    for (const { Key } of page.Contents ?? []) {
+      const { Body } = await s3.client.send(new GetObjectCommand({ Bucket: bucket, Key }))
+      objects[Key!] = JSON.parse(await Body!.transformToString())
+    }
+    ContinuationToken = page.NextContinuationToken
+  } while (ContinuationToken !== undefined)
+  return objects
+}
+
+/** How many exports to a storage are pending, and why the last one failed. */
+export async function pending(client: GraphqlClient, id: string): Promise<{ count: number; failure: string | null }> {
+  const { node } = await client.request(
+    'query ($id: ID!) { node(id: $id) { ... on ExportStorage { pendingExports pendingFailure } } }',
+    { id },
+  )
+  return { count: node.pendingExports, failure: node.pendingFailure }
+}
+
+/** Waits until nothing is pending any more. */
+export async function drained(client: GraphqlClient, id: string): Promise<void> {
+  await until(async () => (await pending(client, id)).count === 0)
+}
+
+/** What the export links of a storage say: the key of each annotation, by its number. */
+export async function exportLinks({ app }: World, storage: number): Promise<Record<string, string>> {
+  const rows = await query(app.databaseUrl, 'select annotation_id, key from export_link where storage_id = $1', [
+    storage,
+  ])
+  return Object.fromEntries(rows.map(({ annotation_id, key }) => [annotation_id, key]))
 }
