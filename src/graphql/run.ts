@@ -3,7 +3,7 @@ import type { runKinds, SyncRun, syncStatuses } from '../entities/sync-run.ts'
 import { builder } from './builder.ts'
 import { ErrorCodeRef } from './error-code.ts'
 import { pageById } from './page.ts'
-import { StorageRef, SyncIssueRef, SyncRunRef } from './refs.ts'
+import { AnnotationRef, StorageRef, SyncIssueRef, SyncRunRef, TaskRef } from './refs.ts'
 
 const SyncStatusRef = builder.enumType('SyncStatus', {
   description: 'State of a sync run. The first two are active, the others final.',
@@ -29,15 +29,17 @@ const RunKindRef = builder.enumType('SyncRunKind', {
 
 const counters = {
   listed: 'Objects that the storage listed.',
-  skipped: 'Listed objects that were left out: folder markers, and keys that the filter does not take.',
+  skipped:
+    'Listed objects that were left out: folder markers, and keys that the filter does not take. In exports: objects that have not changed.',
   matched: 'Listed objects that are to be imported: listed - skipped.',
   existed: 'Objects, or rows of objects, that were imported before.',
   created: 'Tasks created.',
   updated: 'Tasks whose data was replaced.',
   missing: 'Links whose object is gone.',
+  selected: 'Annotations, or in TASK format tasks, that an export has come to.',
   exported: 'Objects written to the storage.',
   deleted: 'Objects removed from the storage.',
-  failed: 'Objects, or rows of objects, that failed; each has an issue.',
+  failed: 'Objects, rows of objects, or annotations that failed; each has an issue.',
   bytesRead: 'Bytes of objects read.',
 } as const
 
@@ -113,8 +115,20 @@ builder.node(SyncRunRef, {
 })
 
 SyncIssueRef.implement({
-  description: 'An object, or a row of one, that a run could not take, and why.',
+  description: 'An object, a row of one, or an annotation that a run could not take, and why.',
   fields: (t) => ({
+    annotation: t.field({
+      type: AnnotationRef,
+      nullable: true,
+      description: 'The annotation that was not exported; null when it concerns none, or that was deleted.',
+      resolve: (issue, _args, { loaders }) => (issue.annotation ? loaders.annotation.load(issue.annotation) : null),
+    }),
+    task: t.field({
+      type: TaskRef,
+      nullable: true,
+      description: 'The task that was not exported in TASK format; null when it concerns none, or that was deleted.',
+      resolve: (issue, _args, { loaders }) => (issue.task ? loaders.task.load(issue.task) : null),
+    }),
     key: t.exposeString('key', {
       nullable: true,
       description: 'Key of the object; null when the issue concerns none.',

@@ -5,6 +5,7 @@ import type { AnnounceParts } from '../webhooks/announce.ts'
 import type { DeliverParts } from '../webhooks/deliver.ts'
 import { handleDeliveries } from './deliver-webhook.ts'
 import { handleOutbox } from './drain-outbox.ts'
+import { handleExports } from './export-storage.ts'
 import { handleImports } from './import-storage.ts'
 import { handleDeliveryPruning } from './prune-deliveries.ts'
 import { handlePruning } from './prune-events.ts'
@@ -20,6 +21,7 @@ export interface JobParts {
 /** Lets this process do every kind of job, `concurrency` imports at a time. Call before the queue starts. */
 export function handleJobs(queue: Queue, { worker, webhooks }: JobParts, concurrency: number): void {
   handleImports(queue, worker, concurrency)
+  handleExports(queue, worker, concurrency)
   handleSweeps(queue, worker.em, worker.heartbeatSeconds)
   handlePruning(queue, webhooks)
   handleOutbox(queue, worker, concurrency)

@@ -20,6 +20,11 @@ export const jobs = {
     name: 'import-storage',
     payload: z.object({ runId: z.number().int(), attempt: z.number().int() }),
   },
+  /** Runs one export, with the same guard. */
+  exportStorage: {
+    name: 'export-storage',
+    payload: z.object({ runId: z.number().int(), attempt: z.number().int() }),
+  },
   /** Finds runs whose worker or job has vanished, and continues or fails them. */
   sweepRuns: { name: 'sweep-runs', payload: z.object({}), lockSeconds: sweepLockSeconds },
   /** Shortens the event log to what is kept. */

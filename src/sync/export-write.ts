@@ -34,7 +34,8 @@ export interface Writing {
 }
 
 const throttledTries = 5
-const placeFaults: ErrorCode[] = [
+/** Faults that say that nothing can be written to the place now, whatever the object. */
+export const placeFaults: ErrorCode[] = [
   'UNREACHABLE',
   'UNRESOLVABLE_HOST',
   'CONNECTION_REFUSED',

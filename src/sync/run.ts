@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
+import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
 import { sql } from '../sql.ts'
 
@@ -22,6 +22,17 @@ export function toRun(em: EntityManager, row: Record<string, unknown>): SyncRun 
   return em.fork().map(SyncRunEntity, row) as SyncRun
 }
 
+/** What a run is to do. */
+export interface RunOptions {
+  kind?: RunKind
+  /** The run whose failures a RETRY takes. */
+  retryOf?: number | null
+  exportScope?: ExportScope
+  skipUnchanged?: boolean
+  /** The annotations of a CHOSEN run. */
+  chosen?: number[]
+}
+
 /**
  * Queues a run for the storage. Of syncs (SYNC, RETRY) there is one at a time: when one is queued or in progress already, that
  * one is the answer, whatever the number of processes that ask at once. `isNew` tells who must put the job into the queue.
@@ -29,22 +40,26 @@ export function toRun(em: EntityManager, row: Record<string, unknown>): SyncRun 
 export async function queueRun(
   em: EntityManager,
   storageId: number,
-  { kind = 'SYNC', retryOf = null }: { kind?: RunKind; retryOf?: number | null } = {},
+  { kind = 'SYNC', retryOf = null, exportScope = 'ALL', skipUnchanged = false, chosen = [] }: RunOptions = {},
 ): Promise<{ run: SyncRun; isNew: boolean }> {
   for (;;) {
     const queued = await em.fork().transactional(async (tx) => {
       const [row] = await sql(
         tx,
         `with fresh as (
-           insert into sync_run (storage_id, kind, retry_of) values ($1, $2, $3)
+           insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged) values ($1, $2, $3, $4, $5)
            on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY') do nothing
            returning *),
          marked as (
            update storage set last_run = fresh.id, last_sync_count = null from fresh
            where storage.id = $1 and fresh.kind in ('SYNC', 'RETRY'))
          select * from fresh`,
-        [storageId, kind, retryOf],
+        [storageId, kind, retryOf, exportScope, skipUnchanged],
       )
+      if (row && chosen.length > 0) {
+        const text = 'insert into chosen_annotation (run_id, annotation) select $1, unnest($2::bigint[])'
+        await sql(tx, text, [row.id, [...new Set(chosen)]])
+      }
       if (row) await recordEvent(tx, 'STATUS', Number(row.id))
       return row
     })
@@ -149,7 +164,7 @@ async function transition(
       await sql(tx, 'update storage set last_sync_at = $2, last_sync_count = $3 where id = $1', [
         row.storage_id,
         row.finished_at,
-        row.created,
+        Number(row.created) + Number(row.exported),
       ])
     }
     await recordEvent(tx, 'STATUS', Number(row.id))

@@ -1,10 +1,17 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
-import type { SyncRun } from '../entities/sync-run.ts'
-import { NotFoundError } from '../errors.ts'
+import { type ExportScope, type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
+import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
-import { cancelRun, queueRun, type RunHold, setJob } from './run.ts'
+import { sql } from '../sql.ts'
+import { cancelRun, isFinal, queueRun, type RunHold, setJob } from './run.ts'
+
+/** What an export takes; null and absent mean the default. */
+export interface ExportOptions {
+  exportScope?: ExportScope | null | undefined
+  skipUnchanged?: boolean | null | undefined
+}
 
 /**
  * Queues a sync of the storage and answers with its run, or with the one that is queued or in progress already. Commits
@@ -14,17 +21,73 @@ import { cancelRun, queueRun, type RunHold, setJob } from './run.ts'
 export async function startSync(
   { em, queue }: { em: EntityManager; queue: Queue },
   storageId: Storage['id'],
+  { exportScope, skipUnchanged }: ExportOptions = {},
 ): Promise<SyncRun> {
-  if ((await em.fork().count(StorageEntity, { id: storageId })) === 0)
-    throw new NotFoundError('There is no such storage.')
-  const { run, isNew } = await queueRun(em, storageId)
+  const storage = await em.fork().findOne(StorageEntity, storageId)
+  if (!storage) throw new NotFoundError('There is no such storage.')
+  if (storage.direction === 'IMPORT' && (exportScope || skipUnchanged)) {
+    const path = exportScope ? 'input.exportScope' : 'input.skipUnchanged'
+    throw new ValidationError([{ path, message: 'is for exports, and this is an import storage' }])
+  }
+  const { run, isNew } = await queueRun(em, storageId, {
+    ...(exportScope && { exportScope }),
+    skipUnchanged: skipUnchanged ?? false,
+  })
+  if (isNew) await enqueueRun({ em, queue }, run)
+  return run
+}
+
+/**
+ * Queues an export of a few annotations (in TASK format: of their tasks), beside a sync that may be under way. The storage's
+ * status stays what it is. @throws NotFoundError when one of them is not of the storage's project.
+ */
+export async function startChosen(
+  { em, queue }: { em: EntityManager; queue: Queue },
+  storageId: Storage['id'],
+  { annotations, skipUnchanged }: { annotations: number[] } & Pick<ExportOptions, 'skipUnchanged'>,
+): Promise<SyncRun> {
+  const storage = await em.fork().findOne(StorageEntity, { id: storageId, direction: 'EXPORT' })
+  if (!storage) throw new NotFoundError('There is no such export storage.')
+  const chosen = [...new Set(annotations)]
+  const found = await sql(
+    em,
+    `select a.id from annotation a join task t on t.id = a.task_id where a.id = any($1::bigint[]) and t.project_id = $2`,
+    [chosen, storage.project],
+  )
+  if (found.length < chosen.length)
+    throw new NotFoundError('There is no such annotation in the project of the storage.')
+  const { run } = await queueRun(em, storageId, { kind: 'CHOSEN', chosen, skipUnchanged: skipUnchanged ?? false })
+  await enqueueRun({ em, queue }, run)
+  return run
+}
+
+/** Queues a run that takes only what failed in another. @throws NotFoundError; ConflictError when nothing did, or it goes on. */
+export async function startRetry(
+  { em, queue }: { em: EntityManager; queue: Queue },
+  runId: SyncRun['id'],
+): Promise<SyncRun> {
+  const failed = await em.fork().findOne(SyncRunEntity, runId)
+  if (!failed) throw new NotFoundError('There is no such run.')
+  if (!isFinal(failed.status)) throw new ConflictError('The run has not ended yet.')
+  const storage = await em.fork().findOneOrFail(StorageEntity, failed.storage)
+  if (storage.direction === 'IMPORT')
+    throw new ConflictError('Sync the storage again: an import tries what failed by itself.')
+  if (failed.failed === 0) throw new ConflictError('Nothing has failed in this run.')
+  const { run, isNew } = await queueRun(em, failed.storage, { kind: 'RETRY', retryOf: failed.id })
   if (isNew) await enqueueRun({ em, queue }, run)
   return run
 }
 
 /** Puts the job of a queued run into the queue. */
 export async function enqueueRun({ em, queue }: { em: EntityManager; queue: Queue }, run: RunHold): Promise<void> {
-  const jobId = await queue.enqueue(jobs.importStorage, { runId: run.id, attempt: run.attempt })
+  const [storage] = await sql<{ direction: Storage['direction'] }>(
+    em,
+    'select s.direction from storage s join sync_run r on r.storage_id = s.id where r.id = $1',
+    [run.id],
+  )
+  if (!storage) return
+  const kind = storage.direction === 'EXPORT' ? jobs.exportStorage : jobs.importStorage
+  const jobId = await queue.enqueue(kind, { runId: run.id, attempt: run.attempt })
   await setJob(em, run, jobId)
 }
 

@@ -1,11 +1,14 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Connect } from '../connect.ts'
-import { StorageEntity } from '../entities/storage.ts'
+import { type Storage, StorageEntity } from '../entities/storage.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
 import { describeError } from '../errors.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Logger } from '../logger.ts'
+import { exportToStorage } from './export.ts'
 import { importStorage } from './import.ts'
 import { beat, beginRun, finishRun, handBack, type RunHold } from './run.ts'
+import { missedBeats } from './sweep.ts'
 import { RunLost } from './write-page.ts'
 
 /** What a worker needs to do runs. */
@@ -36,12 +39,7 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   const unwatch = watch(parts, hold, lost)
   try {
     const storage = await em.fork().findOneOrFail(StorageEntity, run.storage)
-    const provider = await parts.connect(storage)
-    try {
-      await importStorage({ em, run, provider, readConcurrency: parts.readConcurrency, signal })
-    } finally {
-      provider.close()
-    }
+    await (storage.direction === 'EXPORT' ? exportTo : importFrom)(parts, { run, storage, signal })
     await finishRun(em, hold, 'COMPLETED')
   } catch (error) {
     if (error instanceof RunLost) return
@@ -54,6 +52,28 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   } finally {
     unwatch()
   }
+}
+
+interface Work {
+  run: SyncRun
+  storage: Storage
+  signal: AbortSignal
+}
+
+async function importFrom(
+  { em, connect, readConcurrency }: WorkerParts,
+  { run, storage, signal }: Work,
+): Promise<void> {
+  const provider = await connect(storage)
+  try {
+    await importStorage({ em, run, provider, readConcurrency, signal })
+  } finally {
+    provider.close()
+  }
+}
+
+async function exportTo({ em, connect, writeConcurrency, heartbeatSeconds }: WorkerParts, work: Work): Promise<void> {
+  await exportToStorage({ em, connect, writeConcurrency, leaseSeconds: heartbeatSeconds * missedBeats, ...work })
 }
 
 /** Beats on a timer of its own, and aborts when the run is lost or to be canceled. Returns what ends it. */

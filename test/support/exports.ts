@@ -71,3 +71,53 @@ export async function exportLinks({ app }: World, storage: number): Promise<Reco
   ])
   return Object.fromEntries(rows.map(({ annotation_id, key }) => [annotation_id, key]))
 }
+
+const runFields = `id status attempt failure counters { selected exported skipped deleted failed }`
+
+/** Asks for an export and returns the run's global id. */
+export async function startExport(client: GraphqlClient, input: Record<string, unknown>): Promise<string> {
+  const { syncStorage: made } = await client.request(
+    `mutation ($input: SyncStorageInput!) { syncStorage(input: $input) {
+      ... on SyncStorageSuccess { run { id } } ${errorFields} } }`,
+    { input },
+  )
+  if (!made.run) throw new Error(`No export was started: ${JSON.stringify(made)}`)
+  return made.run.id
+}
+
+/** Waits for the last state of an export's run and returns it with its issues. */
+export async function exportEnd(client: GraphqlClient, runId: string) {
+  const states = client.subscribe(`subscription ($id: ID!) { syncRunChanged(runId: $id) { status } }`, { id: runId })
+  for await (const _state of states);
+  const { node } = await client.request(
+    `query ($id: ID!) { node(id: $id) { ... on SyncRun { ${runFields}
+      issues(first: 200) { edges { node { key code message retryable annotation { databaseId } task { databaseId } } } } } } }`,
+    { id: runId },
+  )
+  const { issues, ...run } = node
+  return { ...run, issues: issues.edges.map((edge: { node: object }) => edge.node) }
+}
+
+/** Exports to the end. */
+export async function exportAll(client: GraphqlClient, storageId: string, options: Record<string, unknown> = {}) {
+  return exportEnd(client, await startExport(client, { storageId, ...options }))
+}
+
+/** Tries again what failed in a run, to the end. */
+export async function retryFailed(client: GraphqlClient, runId: string) {
+  const { retryFailed: made } = await client.request(
+    `mutation ($id: ID!) { retryFailed(runId: $id) { ... on RetryFailedSuccess { run { id } } ... on Error { code message } } }`,
+    { id: runId },
+  )
+  return made.run ? exportEnd(client, made.run.id) : made
+}
+
+/** Exports a few annotations to the end. */
+export async function exportChosen(client: GraphqlClient, input: Record<string, unknown>) {
+  const { exportAnnotations: made } = await client.request(
+    `mutation ($input: ExportAnnotationsInput!) { exportAnnotations(input: $input) {
+      ... on ExportAnnotationsSuccess { run { id } } ${errorFields} } }`,
+    { input },
+  )
+  return made.run ? exportEnd(client, made.run.id) : made
+}

@@ -1,0 +1,149 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Connect } from '../connect.ts'
+import type { Storage } from '../entities/storage.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
+import { SluiceError } from '../errors.ts'
+import { recordEvent } from '../events/log.ts'
+import { sql } from '../sql.ts'
+import { createAdaptiveLimit } from './adaptive.ts'
+import { type Claim, type Lease, openLease } from './export-lease.ts'
+import { writeBatches } from './export-pipeline.ts'
+import { type Selection, selectPage } from './export-select.ts'
+import { settleClaims } from './export-settle.ts'
+import { type Outcome, placeFaults } from './export-write.ts'
+import { RunLost } from './write-page.ts'
+
+const batchSize = 100
+// At most 4 progress events a second for a run; its last state is an event of its own.
+const eventEveryMs = 250
+const waitMs = 100
+
+interface Export {
+  em: EntityManager
+  run: SyncRun
+  storage: Storage
+  connect: Connect
+  writeConcurrency: number
+  leaseSeconds: number
+  signal: AbortSignal
+}
+
+interface Batch {
+  claims: Claim[]
+  /** Set with the last claims of the subjects up to the cursor. */
+  done: { selected: number; cursor: string | null } | undefined
+}
+
+/**
+ * Exports what the run selects, in batches: claim → read → write → note links, issues, counters and cursor in one commit.
+ * Starts at the run's cursor. Only acknowledged writes count. What another worker is writing at the moment is waited for and
+ * written again, since its state may be older.
+ * @throws SluiceError when the storage cannot be reached at all; RunLost when another worker holds the run; the signal's reason.
+ */
+export async function exportToStorage(job: Export): Promise<void> {
+  const { em, run, storage, connect, signal } = job
+  const lease = openLease(em, job.leaseSeconds, signal)
+  const limit = createAdaptiveLimit(job.writeConcurrency)
+  const { skipUnchanged } = run
+  let lastEventAt = Number.NEGATIVE_INFINITY
+  const settle = async (batch: Batch, outcomes: Outcome[]) => {
+    const tells = performance.now() - lastEventAt > eventEveryMs
+    await em.fork().transactional(async (tx) => {
+      await settleClaims(tx, { storage: storage.id, token: lease.token }, outcomes)
+      await count(tx, { run, storage }, { batch, outcomes })
+      if (tells) await recordEvent(tx, 'PROGRESS', run.id)
+    })
+    if (tells) lastEventAt = performance.now()
+    const fault = faultOfPlace(outcomes)
+    if (fault) throw fault
+  }
+  try {
+    await writeBatches(
+      { em, connect, storage: storage.id, lease, limit, skipUnchanged, givesUp: false },
+      batchesOf(job, lease),
+      settle,
+    )
+  } finally {
+    lease.end()
+  }
+}
+
+async function* batchesOf({ em, run, storage, signal }: Export, lease: Lease): AsyncGenerator<Batch> {
+  for (let cursor = run.cursor ?? null, page: Selection; ; cursor = page.next) {
+    page = await selectPage(em, { run, storage }, cursor)
+    for (let at = 0; at < page.subjects.length; at += batchSize) {
+      const part = page.subjects.slice(at, at + batchSize)
+      const done = { selected: part.length, cursor: part.at(-1)!.cursor }
+      for (let left = part.map(({ id }) => id); ; await delay(waitMs, undefined, { signal })) {
+        const claims = await lease.claim(storage, left)
+        const taken = new Set(claims.map(({ subject }) => subject))
+        left = left.filter((id) => !taken.has(id))
+        if (left.length === 0) {
+          yield { claims, done }
+          break
+        }
+        if (claims.length > 0) yield { claims, done: undefined }
+      }
+    }
+    if (page.next === null) return
+  }
+}
+
+/** Adds up what came of a batch, in the commit that notes it. @throws RunLost, which undoes that commit (fencing). */
+async function count(
+  tx: EntityManager,
+  { run, storage }: { run: SyncRun; storage: Storage },
+  { batch, outcomes }: { batch: Batch; outcomes: Outcome[] },
+): Promise<void> {
+  const amount = (is: Outcome['is']) => outcomes.filter((one) => one.is === is).length
+  const isWhole = amount('UNTRIED') + amount('UNKNOWN') === 0
+  const done = isWhole ? batch.done : undefined
+  const held = await sql(
+    tx,
+    `update sync_run set selected = selected + $3, exported = exported + $4, skipped = skipped + $5,
+       deleted = deleted + $6, failed = failed + $7, cursor = coalesce($8, cursor), heartbeat_at = now()
+     where id = $1 and attempt = $2 and status = 'IN_PROGRESS' returning id`,
+    [
+      run.id,
+      run.attempt,
+      done?.selected ?? 0,
+      amount('WRITTEN'),
+      amount('UNCHANGED'),
+      amount('REMOVED'),
+      amount('FAILED'),
+      done?.cursor ?? null,
+    ],
+  )
+  if (held.length === 0) throw new RunLost()
+  const failed = outcomes.flatMap((one) => (one.is === 'FAILED' ? [one] : []))
+  if (failed.length === 0) return
+  const isTask = storage.exportFormat === 'TASK'
+  await sql(
+    tx,
+    `insert into sync_issue (run_id, key, annotation, task, code, message, retryable)
+     select $1, i.key, case when $2 then null else i.subject end, case when $2 then i.subject end, i.code, i.message,
+       i.retryable
+     from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bool[]) as i (subject, key, code, message, retryable)
+     on conflict do nothing`,
+    [
+      run.id,
+      isTask,
+      failed.map(({ claim }) => claim.subject),
+      failed.map(({ key }) => key),
+      failed.map(({ fault }) => fault.code),
+      failed.map(({ fault }) => fault.message.replaceAll('\0', '\ufffd')),
+      failed.map(({ fault }) => fault.retryable),
+    ],
+  )
+}
+
+/** The fault of a batch of which nothing was written because the place as a whole is out of reach. */
+function faultOfPlace(outcomes: Outcome[]): SluiceError | undefined {
+  const tried = outcomes.filter(({ is }) => is !== 'GONE' && is !== 'UNCHANGED')
+  const faults = tried.flatMap((one) =>
+    one.is === 'FAILED' && placeFaults.includes(one.fault.code) ? [one.fault] : [],
+  )
+  const [first] = faults
+  return first && faults.length === tried.length ? new SluiceError(first.code, first.message) : undefined
+}
