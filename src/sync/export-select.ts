@@ -36,11 +36,7 @@ async function byId(em: EntityManager, text: string, run: number, cursor: string
 }
 
 /** Along the tasks of the project, whose index is there, and inside a task along its annotations. */
-async function byTask(
-  em: EntityManager,
-  { run, storage }: Selecting,
-  cursor: string | null,
-): Promise<Selection> {
+async function byTask(em: EntityManager, { run, storage }: Selecting, cursor: string | null): Promise<Selection> {
   const [innerId, annotation] = (cursor ?? '0:0').split(':')
   const [row] = await sql<{ upto: string | null; subjects: [inner: number, id: number][] }>(
     em,
