@@ -7,7 +7,7 @@ import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { sql } from '../sql.ts'
 import { setLastEvent, takeTasks } from './cursors.ts'
-import { actionOf, endsRun, type GlobalId, placeData, runData, writeMessage } from './message.ts'
+import { actionOf, endsSync, type GlobalId, placeData, runData, writeMessage } from './message.ts'
 
 const eventsPerTurn = 1_000
 // A commit now and then keeps the webhook's row free for others while a long backlog is announced.
@@ -82,13 +82,13 @@ async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: numb
 
   for (const event of events) {
     // Each look takes all batches that there are: one for the newest event of a storage does for the older ones.
-    if (wants('TASKS_CREATED') && (endsRun(event) || newest.get(event.storage) === event.id)) {
+    if (wants('TASKS_CREATED') && (endsSync(event) || newest.get(event.storage) === event.id)) {
       for (;;) {
         if (made >= deliveriesPerTurn) {
           await setLastEvent(tx, webhookId, last)
           return { made, more: true }
         }
-        const tasks = await takeTasks(tx, { webhookId, storage: event.storage, rest: endsRun(event) })
+        const tasks = await takeTasks(tx, { webhookId, storage: event.storage, rest: endsSync(event) })
         if (tasks.length === 0) break
         await add('TASKS_CREATED', event, { taskIds: tasks.map((task) => globalId('Task', task)) })
       }

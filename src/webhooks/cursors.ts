@@ -33,7 +33,7 @@ export async function skipTasks(tx: EntityManager, webhookId: number): Promise<v
  *
  * That a place in the order of link ids is enough rests on this: links of one storage become visible in the order of their
  * ids. A page is written under the lock of its run's row, which the statement takes before it draws ids and which is free
- * again after its commit, and a storage has one active run at most. So no smaller id ever appears behind the place.
+ * again after its commit, and of the runs that write links a storage has one at a time. So no smaller id ever appears behind the place.
  */
 export async function takeTasks(
   tx: EntityManager,

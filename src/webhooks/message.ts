@@ -29,9 +29,10 @@ export function placeData(
 /** The run at the moment of an event. */
 export function runData(em: EntityManager, { payload }: LoggedEvent) {
   const run = em.fork().map(SyncRunEntity, payload)
-  const { status, attempt, failure, queuedAt, startedAt, finishedAt } = run
+  const { kind, status, attempt, failure, queuedAt, startedAt, finishedAt } = run
   const { listed, skipped, matched, existed, created, updated, missing, exported, deleted, failed, bytesRead } = run
   return {
+    kind,
     status,
     attempt,
     failure,
@@ -44,7 +45,7 @@ export function runData(em: EntityManager, { payload }: LoggedEvent) {
 
 /** What an event is called in the world outside; undefined = it has no name there. */
 export function actionOf({ kind, payload }: LoggedEvent): WebhookAction | undefined {
-  if (kind !== 'STATUS') return undefined
+  if (kind !== 'STATUS' || !isSync(payload)) return undefined
   switch (payload.status as SyncStatus) {
     case 'IN_PROGRESS':
       // A later worker continues what has started, and the wish to cancel is no start.
@@ -61,5 +62,9 @@ export function actionOf({ kind, payload }: LoggedEvent): WebhookAction | undefi
   }
 }
 
-/** Whether a run can change no more after an event. */
-export const endsRun = ({ kind, payload }: LoggedEvent) => kind === 'STATUS' && payload.finished_at !== null
+/** Whether an event is the end of a sync. */
+export const endsSync = ({ kind, payload }: LoggedEvent) =>
+  kind === 'STATUS' && isSync(payload) && payload.finished_at !== null
+
+/** A dry run, and the export of what a person has picked, are no business of others. */
+const isSync = (run: Record<string, unknown>) => run.kind === 'SYNC' || run.kind === 'RETRY'

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { recordEvent } from '../../src/events/log.ts'
+import { beginRun, finishRun, queueRun } from '../../src/sync/run.ts'
 import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
 import { finished, startSync, sync } from '../support/scenario.ts'
 import { query, until } from '../support/sql.ts'
@@ -157,6 +158,20 @@ describe('a webhook', () => {
     expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 3 })
     await until(() => to.taken().includes('SYNC_COMPLETED'))
     expect(to.taken()).toEqual(['SYNC_STARTED', 'TASKS_CREATED', 'SYNC_COMPLETED'])
+  })
+
+  it('is not told of a dry run', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const to = await receiver()
+    await tell(world.app, storage.project, { url: to.url })
+    const em = world.app.orm.em.fork()
+    const { run } = await queueRun(em, storage.databaseId, { kind: 'DRY_RUN' })
+    await beginRun(em, run)
+    await finishRun(em, run, 'COMPLETED')
+    const { id } = await sync(world.app, storage.id)
+    await until(() => to.taken().includes('SYNC_COMPLETED'))
+    expect(to.taken()).toEqual(['SYNC_STARTED', 'TASKS_CREATED', 'SYNC_COMPLETED'])
+    expect(to.received.map(({ message }) => message.data.runId)).toEqual([id, id, id])
   })
 
   it('that is not active is told nothing, and after that only of what comes later', async () => {
