@@ -41,7 +41,7 @@ export async function* elementsOf(
   const head = whole ? whole.bytes : await peek(chunks, 4)
   if (isParquet(head)) {
     await chunks.return(undefined)
-    yield* parquetRows(provider, key, object, options)
+    yield* parquetRows(provider, key, { ...object, whole: intact(whole) }, options)
   } else if (isGzip(head)) {
     yield* jsonElements(gunzipped(whole ? chunks : joined(head, chunks)))
   } else if (whole) {
@@ -72,6 +72,9 @@ function rowOf({ row, bytes, tooLarge }: JsonElement): Element {
   }
   return { rowGroup: -1, row, parse }
 }
+
+/** Bytes that are all there; a part of a file is worth another read. */
+const intact = (whole: { bytes: Buffer; fault?: Error } | undefined) => (whole?.fault ? undefined : whole?.bytes)
 
 const isParquet = (head: Buffer) => head.subarray(0, 4).toString('latin1') === 'PAR1'
 const isGzip = (head: Buffer) => head[0] === 0x1f && head[1] === 0x8b

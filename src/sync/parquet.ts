@@ -1,77 +1,100 @@
 import { SluiceError } from '../errors.ts'
-import { type Json, parseJson } from '../json.ts'
+import type { JsonObject } from '../json.ts'
 import type { ObjectBody, Provider } from '../providers/provider.ts'
 import type { Element } from './elements.ts'
+import type { RowReader } from './parquet-rows.ts'
 import { taskOf } from './parse-task.ts'
+import { bodyChunks } from './read-body.ts'
 
-// A larger row group is decoded in slices, each of which reads its columns anew.
-const maxDecodedBytes = 64 * 2 ** 20
+/** Bytes of a file, by place. */
+export interface FileBytes {
+  byteLength: number
+  slice(start: number, end?: number): Promise<ArrayBuffer>
+}
+
+interface ReadOptions {
+  signal: AbortSignal
+  countRead: (bytes: number) => void
+}
+
+// A file up to this size is read by one request.
+const wholeBytes = 4 * 2 ** 20
+// No honest footer, and no honest page, is larger.
+const maxSliceBytes = 256 * 2 ** 20
+// Rows that are put together at a time.
+const rowsAtOnce = 1_000
 
 /**
- * The rows of a Parquet file, row group by row group. Only the footer and the row group at hand are read, by ranges, and all
- * of them from the same version of the object.
- * @throws SluiceError BROKEN_PARQUET when the file is damaged; as `Provider.read` does.
+ * The rows of a Parquet file, row group by row group. Only the footer and what is decoded next are read, by ranges, and all
+ * of them from the same version of the object; of each column, one page is held. `whole` are the bytes of the object, if
+ * they are at hand.
+ * @throws SluiceError BROKEN_PARQUET when the file is damaged; PRECONDITION_FAILED when the object was replaced meanwhile;
+ *   as `Provider.read` does. Rows before that have been yielded.
  */
 export async function* parquetRows(
   provider: Provider,
   key: string,
-  object: Pick<ObjectBody, 'size' | 'etag'>,
-  { signal, countRead }: { signal: AbortSignal; countRead: (bytes: number) => void },
+  object: Pick<ObjectBody, 'size' | 'etag'> & { whole: Buffer | undefined },
+  options: ReadOptions,
 ): AsyncGenerator<Element> {
-  const [{ parquetMetadataAsync, parquetReadObjects }, { compressors }] = await Promise.all([
-    import('hyparquet'),
-    import('hyparquet-compressors'),
-  ])
-  const file = {
-    byteLength: object.size,
-    async slice(start: number, end = object.size): Promise<ArrayBuffer> {
-      const range = { start, end: end - 1 }
-      const part = await provider.read(key, { range, ifMatch: object.etag ?? undefined, signal })
-      const bytes = new Uint8Array(part.length)
-      let at = 0
-      for await (const chunk of part.body) {
-        bytes.set(chunk, at)
-        at += chunk.length
-      }
-      countRead(at)
-      if (at < part.length) throw new SluiceError('BODY_CUT')
-      return bytes.buffer
-    },
-  }
-  const metadata = await mended(() => parquetMetadataAsync(file))
-  let groupStart = 0
-  for (const [rowGroup, { num_rows, total_byte_size }] of metadata.row_groups.entries()) {
-    const rows = Number(num_rows)
-    const step = Math.max(1, Math.floor(rows / Math.max(1, Math.ceil(Number(total_byte_size) / maxDecodedBytes))))
-    for (let from = 0; from < rows; from += step) {
-      const rowStart = groupStart + from
-      const rowEnd = groupStart + Math.min(rows, from + step)
-      const values = await mended(() => parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd }))
-      for (const [at, value] of values.entries()) {
-        yield { rowGroup, row: from + at, parse: () => taskOf(asJson(value)) }
-      }
+  const file = object.whole ? inMemory(object.whole) : remote(provider, key, object, options)
+  // Loaded when the first file wants them.
+  const [{ parquetMetadataAsync }, { openRows }] = await Promise.all([import('hyparquet'), import('./parquet-rows.ts')])
+  const metadata = await mended(options.signal, () => parquetMetadataAsync(file, { geoparquet: false }))
+  for (const [rowGroup, { num_rows }] of metadata.row_groups.entries()) {
+    const reader: RowReader = await mended(options.signal, () => openRows(file, metadata, rowGroup))
+    for (let row = 0; row < Number(num_rows); ) {
+      const rows: JsonObject[] = await mended(options.signal, () =>
+        reader.take(Math.min(rowsAtOnce, Number(num_rows) - row)),
+      )
+      for (const value of rows) yield { rowGroup, row: row++, parse: () => taskOf(value) }
     }
-    groupStart += rows
   }
 }
 
-/** The library throws plain errors for what it cannot read; ours, and those of the storage, pass. */
-async function mended<T>(read: () => Promise<T>): Promise<T> {
+function inMemory(bytes: Uint8Array): FileBytes {
+  return {
+    byteLength: bytes.length,
+    slice: async (start, end = bytes.length) => new Uint8Array(bytes.subarray(start, end)).buffer,
+  }
+}
+
+function remote(
+  provider: Provider,
+  key: string,
+  { size, etag }: Pick<ObjectBody, 'size' | 'etag'>,
+  { signal, countRead }: ReadOptions,
+): FileBytes {
+  const read = async (start: number, end: number) => {
+    const range = { start, end: end - 1 }
+    const part = await provider.read(key, { range, ifMatch: etag ?? undefined, signal })
+    const bytes = new Uint8Array(part.length)
+    let at = 0
+    for await (const chunk of bodyChunks(part, countRead)) {
+      bytes.set(chunk, at)
+      at += chunk.length
+    }
+    return bytes.buffer
+  }
+  let whole: Promise<ArrayBuffer> | undefined
+  return {
+    byteLength: size,
+    async slice(start, end = size) {
+      if (end - start > maxSliceBytes) throw new Error(`a part of ${end - start} bytes is too large`)
+      if (size > wholeBytes) return read(start, end)
+      whole ??= read(0, size)
+      return (await whole).slice(start, end)
+    },
+  }
+}
+
+/** The library throws whatever comes of bytes that it cannot read; our faults, and an abort, pass. */
+async function mended<T>(signal: AbortSignal, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    if (error instanceof SluiceError || (error as { code?: string }).code !== undefined) throw error
+    if (error instanceof SluiceError || signal.aborted) throw error
     const words = `The Parquet file cannot be read: ${(error as Error).message}.`
     throw new SluiceError('BROKEN_PARQUET', words, { cause: error })
   }
-}
-
-/** Integers keep their digits, times become RFC 3339, bytes base64; what JSON has no number for is null. */
-function asJson(value: Record<string, unknown>): Json {
-  const text = JSON.stringify(value, (_name, item) => {
-    if (typeof item === 'bigint') return JSON.rawJSON(String(item))
-    if (item instanceof Uint8Array) return Buffer.from(item).toString('base64')
-    return item
-  })
-  return parseJson(text)
 }
