@@ -21,7 +21,7 @@ import { createEgressPolicy } from './security/egress.ts'
 import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
 import { templateFault } from './sync/export-name.ts'
-import { createKeyFilter } from './sync/key-filter.ts'
+import { createObjectFilter } from './sync/object-filter.ts'
 import { startAnnouncer } from './webhooks/announcer.ts'
 
 /** A running Sluice. */
@@ -95,6 +95,7 @@ export async function startApp(
       logger,
       readConcurrency: config.READ_CONCURRENCY,
       writeConcurrency,
+      listConcurrency: config.LIST_CONCURRENCY,
       heartbeatSeconds,
     }
     handleJobs(queue, { worker, webhooks }, config.WORKER_CONCURRENCY)
@@ -106,7 +107,7 @@ export async function startApp(
     let url = config.PUBLIC_URL ?? ''
     const enter = async (authorization: string | null) => {
       const viewer = await authenticate(em, config.ADMIN_TOKEN, authorization)
-      const storages = { em, sealer, connect, keyFilter: createKeyFilter, templateFault }
+      const storages = { em, sealer, connect, objectFilter: createObjectFilter, templateFault }
       return createContext({ em, queue, events, connect, storages, webhooks, publicUrl: url }, viewer)
     }
     const yoga = createGraphql({

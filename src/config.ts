@@ -71,6 +71,9 @@ export const settings = z.object({
   WRITE_CONCURRENCY: whole(1, 512)
     .optional()
     .describe('Objects that one export writes at the same time. Default: 8, or 4 for each core if that is less.'),
+  LIST_CONCURRENCY: whole(1, 64)
+    .default(4)
+    .describe('Ranges of one bucket that a sync lists at the same time, when listing is what takes the time.'),
   STORAGE_IN_PROGRESS_TIMER: seconds(3600)
     .positive({ error: 'must be more than 0' })
     .default(5)

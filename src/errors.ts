@@ -102,6 +102,21 @@ export const errorTable = {
     retryable: false,
     words: 'The name of the object would leave the prefix.',
   },
+  OBJECT_CHANGED: {
+    status: 409,
+    retryable: false,
+    words: 'The object is no longer what it was when it was imported. Its tasks were left alone.',
+  },
+  TOO_MANY_MISSING: {
+    status: 409,
+    retryable: false,
+    words: 'More objects are missing than the storage allows, so nothing was done about them.',
+  },
+  NEW_ONLY_UNSUPPORTED: {
+    status: 422,
+    retryable: false,
+    words: 'This storage cannot list from a key on, so it cannot be synced with NEW_ONLY. Use FULL.',
+  },
   KEY_TOO_LONG: { status: 422, retryable: false, words: 'The key is too long to be linked.' },
   ENVELOPE_WITHOUT_DATA: {
     status: 422,

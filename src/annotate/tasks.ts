@@ -47,7 +47,7 @@ export async function createTasks(em: EntityManager, project: number, tasks: New
 
 /**
  * Deletes tasks and, with them, their annotations, predictions and links; notes in the same commit what is to go from the
- * targets. Number of tasks that existed.
+ * targets, and that an object of which one was a row is not imported to its end any more. Number of tasks that existed.
  */
 export async function deleteTasks(em: EntityManager, ids: number[]): Promise<number> {
   return em.fork().transactional(async (tx) => {
@@ -62,6 +62,12 @@ export async function deleteTasks(em: EntityManager, ids: number[]): Promise<num
         annotations.map(({ id }) => Number(id)),
       )
     }
+    await sql(
+      tx,
+      `update imported_object o set rows = null from import_link l
+       where l.task_id = any($1::bigint[]) and l.row_index <> -1 and o.storage_id = l.storage_id and o.key = l.key`,
+      [ids],
+    )
     return (await sql(tx, 'delete from task where id = any($1::bigint[]) returning id', [ids])).length
   })
 }

@@ -25,10 +25,11 @@ export async function checkStorage(
 }
 
 /** Checks the connection of a row that is not saved yet. */
-export async function checkDraft({ connect, keyFilter }: StorageParts, draft: Draft): Promise<CheckStep[]> {
+export async function checkDraft({ connect, objectFilter }: StorageParts, draft: Draft): Promise<CheckStep[]> {
   const provider = draft.provider as ProviderName
   const kind: ProviderKind = providers[provider]
   const settings: Partial<Storage> = draft
+  const filter = objectFilter({ regexFilter: settings.regexFilter ?? null, filters: settings.filters ?? null })
   const subject: CheckSubject = {
     provider,
     direction: draft.direction,
@@ -38,7 +39,7 @@ export async function checkDraft({ connect, keyFilter }: StorageParts, draft: Dr
       if (refused) throw refused
       return connect(draft)
     },
-    takes: keyFilter(settings.regexFilter),
+    takes: (object) => filter(object) === null,
     readsTasks: settings.importMethod === 'TASKS',
     recursive: settings.recursive ?? true,
     presigns: (settings.presign ?? false) && kind.canPresign,

@@ -51,7 +51,7 @@ export interface CheckSubject {
   provider: ProviderName
   /** Opens the place; faults of the configuration are thrown here. */
   open: () => Promise<Provider>
-  takes: (key: string) => boolean
+  takes: (object: ObjectInfo) => boolean
   readsTasks: boolean
   recursive: boolean
   presigns: boolean
@@ -189,7 +189,7 @@ async function firstContact(provider: Provider, note: Note, signal: AbortSignal)
 async function find(provider: Provider, subject: CheckSubject, signal: AbortSignal): Promise<ObjectInfo> {
   const { objects } = await provider.list({ cursor: null, limit: 1_000, recursive: subject.recursive, signal })
   const files = objects.filter(({ key }) => !key.endsWith('/'))
-  const first = files.find(({ key }) => subject.takes(key)) ?? files[0]
+  const first = files.find(subject.takes) ?? files[0]
   if (!first) throw new SluiceError('EMPTY_PREFIX')
   return first
 }

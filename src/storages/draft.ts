@@ -3,6 +3,7 @@ import type { Connect } from '../connect.ts'
 import { ProjectEntity } from '../entities/project.ts'
 import { type ExportFormat, type Storage, StorageEntity } from '../entities/storage.ts'
 import { type FieldError, NotFoundError, ValidationError } from '../errors.ts'
+import type { ObjectInfo } from '../providers/provider.ts'
 import type { Sealer } from '../security/seal.ts'
 import { type LocationInput, type Place, placeOf } from './place.ts'
 
@@ -11,8 +12,8 @@ export interface StorageParts {
   em: EntityManager
   sealer: Sealer
   connect: Connect
-  /** The filter of keys behind a `regexFilter`; throws VALIDATION for a pattern that is none. */
-  keyFilter: (regexFilter: string | null | undefined) => (key: string) => boolean
+  /** The rule by which the filters of a storage leave an object out; throws a ValidationError for filters that are none. */
+  objectFilter: (settings: Pick<Storage, 'regexFilter' | 'filters'>) => (object: ObjectInfo) => string | null
   /** What is wrong with a name template; undefined when no two objects can get the same name by it. */
   templateFault: (template: string, format: ExportFormat) => string | undefined
 }

@@ -1,17 +1,22 @@
 import type { ObjectInfo } from '../providers/provider.ts'
 import type { ParsedTask } from './parse-task.ts'
-import type { NewIssue, NewTask, PageWrite } from './write-page.ts'
+import { emptyPart, type NewIssue, type PageWrite } from './write-page.ts'
 
 const maxTasks = 1_000
-const maxBytes = 16 * 2 ** 20
+const maxBytes = 4 * 2 ** 20
 
-/** Collects what a page yields and writes it in parts, so that a page of large files does not fill the memory. */
+/**
+ * Collects what a page yields and writes it in parts, so that a page of large files does not fill the memory: while one part
+ * is written, the next one is collected.
+ */
 export class Batch {
   readonly #write: (part: PageWrite) => Promise<void>
-  #tasks: NewTask[] = []
-  #issues: NewIssue[] = []
-  #finished: PageWrite['finished'] = []
+  #part = emptyPart()
   #bytes = 0
+  #writing: Promise<void> = Promise.resolve()
+  /** Objects of several rows that are not at their end. */
+  readonly #open = new Set<string>()
+  // The page's own counts go with its cursor, so that a page that is done again after a crash counts once.
   #bytesRead = 0
 
   /** `write` must write parts one after the other, in the order of the calls. */
@@ -21,50 +26,50 @@ export class Batch {
 
   /** Takes a task, once there is room for it. A page of single tasks is never full, so that its cursor goes with them. */
   async add(object: ObjectInfo, at: { rowGroup: number; row: number }, task: ParsedTask): Promise<void> {
-    if (this.#tasks.length >= maxTasks || this.#bytes >= maxBytes) await this.#flush({ cursor: undefined })
-    this.#tasks.push({ ...task, object, ...at })
+    if (this.#part.tasks.length >= maxTasks || this.#bytes >= maxBytes) await this.#flush()
+    if (at.row >= 0 && !this.#open.has(object.key)) {
+      this.#open.add(object.key)
+      this.#part.objects.push({ object, rows: null })
+    }
+    this.#part.tasks.push({ ...task, object, ...at })
     this.#bytes += task.data.length
   }
 
   /** Takes an issue, once there is room for it. */
   async addIssue(issue: NewIssue): Promise<void> {
-    if (this.#issues.length >= maxTasks) await this.#flush({ cursor: undefined })
-    this.#issues.push(issue)
+    if (this.#part.issues.length >= maxTasks) await this.#flush()
+    this.#part.issues.push(issue)
   }
 
   /** Notes that all `rows` rows of an object were added. */
-  finish(key: string, rows: number): void {
-    this.#finished.push({ key, rows })
+  finish(object: ObjectInfo, rows: number): void {
+    this.#open.delete(object.key)
+    const { objects } = this.#part
+    const begun = objects.find((other) => other.object.key === object.key)
+    if (begun) Object.assign(begun, { object, rows })
+    else objects.push({ object, rows })
   }
 
   countRead(bytes: number): void {
     this.#bytesRead += bytes
   }
 
-  /** Writes what is left, the page's own counts and its cursor. */
-  async end(page: { listed: number; skipped: number; existed: number; cursor: string | null }): Promise<void> {
-    await this.#flush(page)
+  /** Writes what is left, with the page's own counts and findings and its checkpoint. */
+  async end(
+    page: Pick<PageWrite, 'back' | 'missing' | 'seen' | 'checkpoint'> & {
+      counts: Omit<PageWrite['counts'], 'bytesRead'>
+    },
+  ): Promise<void> {
+    await this.#writing
+    await this.#write({ ...this.#part, ...page, counts: { ...page.counts, bytesRead: this.#bytesRead } })
   }
 
-  #flush(page: {
-    listed?: number
-    skipped?: number
-    existed?: number
-    cursor: string | null | undefined
-  }): Promise<void> {
-    const { listed = 0, skipped = 0, existed = 0, cursor } = page
-    const part: PageWrite = {
-      tasks: this.#tasks,
-      issues: this.#issues,
-      finished: this.#finished,
-      counts: { listed, skipped, existed, bytesRead: this.#bytesRead },
-      cursor,
-    }
-    this.#tasks = []
-    this.#issues = []
-    this.#finished = []
+  async #flush(): Promise<void> {
+    const before = this.#writing
+    this.#writing = this.#write(this.#part)
+    this.#writing.catch(() => {})
+    this.#part = emptyPart()
     this.#bytes = 0
-    this.#bytesRead = 0
-    return this.#write(part)
+    await before
   }
 }

@@ -1,124 +1,187 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { type Project, ProjectEntity } from '../entities/project.ts'
-import { type Storage, StorageEntity } from '../entities/storage.ts'
+import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
-import type { ListPage, ObjectInfo, Provider } from '../providers/provider.ts'
+import type { Provider } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
-import { formatUri } from '../providers/uri.ts'
-import { Batch } from './batch.ts'
-import { forEachBounded } from './bounded.ts'
-import { inTurn } from './in-turn.ts'
-import { createKeyFilter, type KeyFilter } from './key-filter.ts'
-import type { ParsedTask } from './parse-task.ts'
-import { createProgress } from './progress.ts'
-import { readTasks } from './read-tasks.ts'
-import { importedKeys } from './write-page.ts'
+import { sql } from '../sql.ts'
+import { createAdaptiveLimit } from './adaptive.ts'
+import { findSplit } from './find-split.ts'
+import { importShard, type ShardWork } from './import-shard.ts'
+import { sweepMissing } from './missing.ts'
+import { createObjectFilter } from './object-filter.ts'
+import { createPageWriter } from './progress.ts'
+import {
+  allDone,
+  beatShards,
+  claimShard,
+  newHolder,
+  openShards,
+  releaseShard,
+  reloadShard,
+  type Shard,
+  splitShard,
+  splittable,
+} from './shards.ts'
+import { missedBeats } from './sweep.ts'
+import { ShardChanged } from './write-page.ts'
 
-const pageSize = 1_000
-// A B-tree entry of PostgreSQL has at most 2,704 bytes, and the link's index holds more than the key.
-const maxKeyBytes = 2_600
-
-const wholeObject = { rowGroup: -1, row: -1 }
-
-interface Import {
+/** An import and who works on it. */
+export interface Import {
   em: EntityManager
   run: SyncRun
+  storage: Storage
   provider: Provider
+  /** Objects read at the same time. */
   readConcurrency: number
+  /** Ranges of the bucket listed at the same time. */
+  listConcurrency: number
+  heartbeatSeconds: number
   signal: AbortSignal
 }
 
+// Before so many pages nobody can say that a listing is long.
+const minPagesToSplit = 20
+
 /**
  * Imports page by page: list → filter → drop what is linked → read (TASKS) → write with links, counters and cursor in one
- * commit. Starts at the run's cursor. Faults of single objects become issues of the run. While a page is being written, the
- * next one is read, and the one after that listed.
+ * commit. Continues where each range of the listing stands. Faults of single objects become issues of the run. While a page
+ * is being written, the next one is read, and the one after that listed. When listing is what takes the time, and the
+ * storage can, the bucket is listed in several ranges at once. At last, what was not found is dealt with.
  * @throws SluiceError when the location cannot be listed; RunLost when another worker holds the run; the signal's reason.
  */
-export async function importStorage({ em, run, provider, readConcurrency, signal }: Import): Promise<void> {
-  const storage = await em.fork().findOneOrFail(StorageEntity, run.storage)
-  const project = await em.fork().findOneOrFail(ProjectEntity, storage.project)
-  const filter = createKeyFilter(storage.regexFilter)
-  const write = inTurn(createProgress(em, { ...run, storage: storage.id, project: project.id }))
-  const readInto =
-    storage.importMethod === 'FILES'
-      ? (object: ObjectInfo, batch: Batch) => batch.add(object, wholeObject, fileTask(storage, project, object.key))
-      : (object: ObjectInfo, batch: Batch) => readTasks(provider, object, batch, signal)
+export async function importStorage(given: Import): Promise<void> {
+  const { em, run, storage, provider } = given
+  const isNewOnly = storage.syncMode === 'NEW_ONLY' && run.kind !== 'RETRY'
+  if (isNewOnly && !provider.keyCursor) throw new SluiceError('NEW_ONLY_UNSUPPORTED')
+  await openShards(em, run.id, isNewOnly ? (storage.highestKey ?? null) : null)
+  await workOnShards(given, 'LEADS')
+  await sweepMissing(em, { run, storage, provider, signal: given.signal })
+  if (run.kind === 'SYNC') await noteHighestKey(em, run)
+}
 
-  let written = Promise.resolve()
+/** From where a NEW_ONLY sync goes on. */
+async function noteHighestKey(em: EntityManager, { id, attempt }: SyncRun): Promise<void> {
+  await sql(
+    em,
+    `update storage set highest_key = greatest(highest_key, k.last) from (
+       select r.storage_id, max(s.last_key) as last from sync_run r join sync_shard s on s.run_id = r.id
+       where r.id = $1 and r.attempt = $2 and r.status = 'IN_PROGRESS' group by r.storage_id) k
+     where storage.id = k.storage_id`,
+    [id, attempt],
+  )
+}
+
+/** Takes a share of an import that another worker leads, until nothing of it can be taken. @throws as `importStorage` */
+export async function assistImport(given: Import): Promise<void> {
+  await workOnShards(given, 'ASSISTS')
+}
+
+async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<void> {
+  const { em, run, provider, heartbeatSeconds } = given
+  const holder = newHolder()
+  const left = new AbortController()
+  const work = await workOf(given, AbortSignal.any([given.signal, left.signal]))
+  const canSplit =
+    Boolean(provider.keyCursor) && work.storage.recursive && work.room === undefined && run.kind !== 'RETRY'
+  const lanes = new Map<Promise<unknown>, Shard>()
+  const longListing = { seen: Promise.withResolvers<void>() }
+  let failure: { error: unknown } | undefined
+  const beat = setInterval(() => beatShards(em, run.id, holder).catch(() => {}), heartbeatSeconds * 1_000)
+
+  const open = (shard: Shard) => {
+    const lane = importWhole(work, shard, () => longListing.seen.resolve())
+      .catch((error: unknown) => {
+        failure ??= { error }
+        left.abort(error)
+      })
+      .finally(() => lanes.delete(lane))
+    lanes.set(lane, shard)
+  }
   try {
-    for await (const page of pagesOf(provider, { cursor: run.cursor ?? null, recursive: storage.recursive, signal })) {
-      const batch = new Batch(write)
-      const { fresh, ...counts } = await sift(em, storage, page, filter, batch)
-      await forEachBounded(fresh, readConcurrency, (object) => readInto(object, batch))
-      signal.throwIfAborted()
-      await written
-      written = batch.end({ listed: page.objects.length, ...counts, cursor: page.cursor })
-      written.catch(() => {})
+    while (!failure) {
+      const shard =
+        (await claimShard(em, run, { holder, staleSeconds: heartbeatSeconds * missedBeats })) ??
+        (canSplit && (role === 'ASSISTS' || lanes.size > 0) ? await splitOne(given, work, { holder, role }) : undefined)
+      if (shard) open(shard)
+      if (shard && lanes.size < given.listConcurrency) {
+        longListing.seen = Promise.withResolvers()
+        if (role === 'ASSISTS') continue
+      }
+      if (lanes.size > 0) {
+        const more = lanes.size < given.listConcurrency && canSplit ? [longListing.seen.promise] : []
+        await Promise.race([...lanes.keys(), ...more])
+        longListing.seen = Promise.withResolvers()
+      } else if (role === 'ASSISTS' || (await allDone(em, run.id))) break
+      // What is left is in the hands of other workers.
+      else await sleep(heartbeatSeconds * 200, undefined, { signal: work.signal })
     }
+  } catch (error) {
+    failure ??= { error }
+    left.abort(error)
   } finally {
     // What was begun is brought to its end before the run goes on to another state.
-    await written
+    const open = [...lanes]
+    await Promise.all(open.map(([lane]) => lane))
+    clearInterval(beat)
+    if (role === 'ASSISTS') for (const [, shard] of open) await releaseShard(em, shard)
   }
+  if (failure) throw failure.error
 }
 
-/** The listing from `cursor` on. While a page is at work the next one is on its way; its fault shows when it is its turn. */
-async function* pagesOf(
-  provider: Provider,
-  { cursor, recursive, signal }: { cursor: string | null; recursive: boolean; signal: AbortSignal },
-): AsyncGenerator<ListPage> {
-  const left = new AbortController()
-  const either = AbortSignal.any([signal, left.signal])
-  const ask = (from: string | null) => {
-    const page = provider.list({ cursor: from, limit: pageSize, recursive, signal: either })
-    page.catch(() => {})
-    return page
-  }
-  try {
-    for (let next: Promise<ListPage> | undefined = ask(cursor); next; ) {
-      const page: ListPage = await next
-      next = page.cursor === null ? undefined : ask(page.cursor)
-      yield page
+/** Imports a range to its end, whoever cuts it meanwhile; returns early when it was taken over. */
+async function importWhole(work: ShardWork, shard: Shard, onLongListing: () => void): Promise<void> {
+  for (let held: Shard | undefined = shard; held; ) {
+    try {
+      return await importShard(work, held, { minPages: minPagesToSplit, onLongListing })
+    } catch (error) {
+      if (!(error instanceof ShardChanged)) throw error
+      held = await reloadShard(work.em, held)
     }
-  } finally {
-    left.abort()
   }
 }
 
-/** Leaves out what the filter does not take, what is linked already, and keys that no link can hold. */
-async function sift(em: EntityManager, storage: Storage, page: ListPage, filter: KeyFilter, batch: Batch) {
-  const matched = page.objects.filter(({ key }) => filter(key))
-  const linkable: ObjectInfo[] = []
-  for (const object of matched) {
-    const fault = unlinkable(object.key)
-    if (!fault) linkable.push(object)
-    else await batch.addIssue({ key: object.key.toWellFormed().replaceAll('\0', '\ufffd'), ...wholeObject, ...fault })
+/** Cuts a range that is at work; undefined when none is long enough, or nothing lies ahead of it. */
+async function splitOne(
+  { em, run, provider }: Import,
+  { signal }: ShardWork,
+  { holder, role }: { holder: string; role: 'LEADS' | 'ASSISTS' },
+): Promise<Shard | undefined> {
+  const victim = await splittable(em, run.id, role === 'LEADS' ? minPagesToSplit : 1)
+  if (!victim?.lastKey) return undefined
+  const firstAfter = async (text: string) => {
+    const { objects } = await provider.list({ cursor: text, limit: 1, recursive: true, signal })
+    const key = objects[0]?.key
+    return key !== undefined && (victim.until === null || key <= victim.until) ? key : undefined
   }
-  const keys = linkable.map(({ key }) => key)
-  const known = keys.length === 0 ? new Set<string>() : await importedKeys(em, storage.id, keys)
-  return {
-    fresh: linkable.filter(({ key }) => !known.has(key)),
-    skipped: page.objects.length - matched.length,
-    existed: known.size,
-  }
+  const at = await findSplit(victim.lastKey, firstAfter)
+  return at === null ? undefined : splitShard(em, victim, { at, holder, attempt: run.attempt })
 }
 
-/** Why no link can hold the key; undefined when one can. */
-function unlinkable(key: string): Pick<SluiceError, 'code' | 'message' | 'retryable'> | undefined {
-  const fault =
-    !key.isWellFormed() || key.includes('\0')
-      ? 'KEY_NOT_TEXT'
-      : Buffer.byteLength(key) > maxKeyBytes
-        ? 'KEY_TOO_LONG'
-        : undefined
-  if (!fault) return undefined
-  const { code, message, retryable } = new SluiceError(fault)
-  return { code, message, retryable }
-}
-
-function fileTask(storage: Storage, project: Project, key: string): ParsedTask {
+async function workOf(given: Import, signal: AbortSignal): Promise<ShardWork> {
+  const { em, run, storage, provider } = given
+  const project: Project = await em.fork().findOneOrFail(ProjectEntity, storage.project)
+  const limit = createAdaptiveLimit(given.readConcurrency)
   const kind = providers[storage.provider as ProviderName]
-  const uri = formatUri({ scheme: kind.uriScheme, bucket: kind.place(storage.location).bucket, key })
-  const data = JSON.stringify({ [project.dataKey]: uri })
-  return { data, meta: null, allowSkip: true, predictions: [], annotations: [] }
+  const { bucket, prefix } = kind.place(storage.location)
+  const { maxObjects } = storage.filters ?? {}
+  const isRetry = run.kind === 'RETRY'
+  const folder = storage.recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
+  return {
+    em,
+    run,
+    storage,
+    project,
+    provider,
+    limit,
+    signal,
+    uriBase: { scheme: kind.uriScheme, bucket },
+    scope: { prefix: folder, recursive: storage.recursive },
+    filter: isRetry ? () => null : createObjectFilter(storage),
+    room:
+      maxObjects === undefined || isRetry ? undefined : { left: maxObjects - Math.max(0, run.matched - run.existed) },
+    write: createPageWriter(em),
+  }
 }

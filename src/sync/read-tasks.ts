@@ -45,7 +45,7 @@ export async function readTasks(
     // Leaving early must free the socket.
     await elements.return(undefined)
   }
-  if (rows >= 0 && !faulty) batch.finish(key, rows)
+  if (rows >= 0 && !faulty) batch.finish(object, rows)
 }
 
 function attempt<T>(work: () => T): { value: T } | { error: unknown } {

@@ -82,7 +82,9 @@ export async function setJob(em: EntityManager, { id, attempt }: RunHold, jobId:
 /** QUEUED → IN_PROGRESS for exactly this attempt; undefined when the run does not wait for it (any more). */
 export async function beginRun(em: EntityManager, hold: RunHold): Promise<SyncRun | undefined> {
   const row = await transition(em, {
-    set: `status = 'IN_PROGRESS', started_at = coalesce(started_at, now()), heartbeat_at = now()`,
+    set: `status = 'IN_PROGRESS', started_at = coalesce(started_at, now()), heartbeat_at = now(),
+          first_link = coalesce(first_link,
+            (select case when is_called then last_value else 0 end from import_link_id_seq))`,
     where: `id = $1 and attempt = $2 and status = 'QUEUED'`,
     params: [hold.id, hold.attempt],
   })

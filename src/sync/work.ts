@@ -2,12 +2,12 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Connect } from '../connect.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
-import { describeError } from '../errors.ts'
+import { describeError, SluiceError } from '../errors.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Logger } from '../logger.ts'
 import { exportToStorage } from './export.ts'
 import { importStorage } from './import.ts'
-import { beat, beginRun, finishRun, handBack, type RunHold } from './run.ts'
+import { beat, beginRun, finishRun, handBack, maxAttempts, type RunHold } from './run.ts'
 import { missedBeats } from './sweep.ts'
 import { RunLost } from './write-page.ts'
 
@@ -19,6 +19,8 @@ export interface WorkerParts {
   logger: Logger
   readConcurrency: number
   writeConcurrency: number
+  /** Ranges of one bucket that are listed at the same time. */
+  listConcurrency: number
   /** Time between two signs of life of a run. */
   heartbeatSeconds: number
 }
@@ -44,7 +46,7 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   } catch (error) {
     if (error instanceof RunLost) return
     if (error instanceof Canceled) await finishRun(em, hold, 'CANCELED')
-    else if (stopping.aborted) await handBack(em, hold)
+    else if (stopping.aborted || isPassing(error, hold)) await handBack(em, hold)
     else {
       logger.warn({ err: error, run: run.id }, 'a sync failed')
       await finishRun(em, hold, 'FAILED', describeError(error))
@@ -54,19 +56,19 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   }
 }
 
+/** A fault that is not the storage's, such as a database that was away: the next attempt continues at the checkpoint. */
+const isPassing = (error: unknown, { attempt }: RunHold) => !(error instanceof SluiceError) && attempt < maxAttempts
+
 interface Work {
   run: SyncRun
   storage: Storage
   signal: AbortSignal
 }
 
-async function importFrom(
-  { em, connect, readConcurrency }: WorkerParts,
-  { run, storage, signal }: Work,
-): Promise<void> {
-  const provider = await connect(storage)
+async function importFrom({ connect, ...parts }: WorkerParts, work: Work): Promise<void> {
+  const provider = await connect(work.storage)
   try {
-    await importStorage({ em, run, provider, readConcurrency, signal })
+    await importStorage({ ...parts, ...work, provider })
   } finally {
     provider.close()
   }

@@ -2,8 +2,9 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { ErrorCode } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
+import { countStatement, writeStatement } from './page-statement.ts'
 import type { ParsedTask } from './parse-task.ts'
-import type { RunHold } from './run.ts'
+import type { ShardHold } from './shards.ts'
 
 /** A task and where it came from: `row` of `rowGroup` (-1 outside of Parquet), or -1 when the object is one task. */
 export interface NewTask extends ParsedTask {
@@ -14,7 +15,7 @@ export interface NewTask extends ParsedTask {
 
 /** Why an object, or one of its rows, was not imported. */
 export interface NewIssue {
-  key: string
+  key: string | null
   rowGroup: number
   row: number
   code: ErrorCode
@@ -22,16 +23,43 @@ export interface NewIssue {
   retryable: boolean
 }
 
+/** What is added to a run's counters. */
+export interface PageCounts {
+  listed: number
+  skipped: number
+  existed: number
+  bytesRead: number
+}
+
 /** A part of a page, or the last part, which moves the cursor. */
 export interface PageWrite {
   tasks: NewTask[]
   issues: NewIssue[]
-  /** Objects of several rows that are complete with this write. */
-  finished: { key: string; rows: number }[]
-  /** Added to the run's counters. */
-  counts: { listed: number; skipped: number; existed: number; bytesRead: number }
-  /** Where the listing continues; undefined while the page is not done. */
-  cursor: string | null | undefined
+  /** Objects of several rows of which some are written; `rows` once all are. */
+  objects: { object: ObjectInfo; rows: number | null }[]
+  /** Keys of flagged links whose objects are there again. */
+  back: string[]
+  /** Keys that are linked and not listed, to be kept in mind until the listing is complete. */
+  missing: string[]
+  /** Keys that were listed, where that is needed to know what was not. */
+  seen: string[]
+  counts: PageCounts
+  /** Moves the cursor; undefined while the page is not done. */
+  checkpoint: { cursor: string | null; lastKey: string | null; pages: number } | undefined
+}
+
+/** A part with nothing in it. */
+export function emptyPart(): PageWrite {
+  return {
+    tasks: [],
+    issues: [],
+    objects: [],
+    back: [],
+    missing: [],
+    seen: [],
+    counts: { listed: 0, skipped: 0, existed: 0, bytesRead: 0 },
+    checkpoint: undefined,
+  }
 }
 
 /** The run is held by another worker, or has ended: nothing was written, and nothing more may be. */
@@ -41,33 +69,85 @@ export class RunLost extends Error {
   }
 }
 
+/** The range was taken over or cut by another worker of the run: nothing was written. What is left of it is to be read anew. */
+export class ShardChanged extends Error {
+  constructor() {
+    super('The range of keys has been cut or taken over by another worker.')
+  }
+}
+
+/** Where a page is written to. */
+export interface PageTarget extends ShardHold {
+  storage: number
+  project: number
+  /** Whether a task that is linked already, to another version of the object, is replaced. */
+  replaces: boolean
+  /** Whether rows of a replaced object that are no longer in it are flagged. */
+  flagsMissing: boolean
+  /** Counts what would be written, and writes only that. */
+  dryRun: boolean
+}
+
 /**
- * Writes tasks, links, predictions, annotations, issues, counters and cursor in one statement, so that all of it is
- * committed or none. A row that is linked already is left out and counts as existed: writing the same page again changes
- * nothing. Number of tasks created.
- * @throws RunLost when the run's attempt is not the holder's (fencing).
+ * Writes tasks, links, predictions, annotations, issues, counters and cursor, so that all of it is committed or none; what is
+ * common in one statement, and what is rare beside it in the transaction of `em`, which must be one when there is any. A row
+ * that is linked already is left out: writing the same page again, as after a crash, changes nothing, counters included.
+ * Number of tasks created.
+ * @throws RunLost, ShardChanged when the writer does not hold what it writes to (fencing).
  */
-export async function writePage(
-  em: EntityManager,
-  run: RunHold & { storage: number; project: number },
-  { tasks, issues, finished, counts, cursor }: PageWrite,
-): Promise<number> {
-  const predictions = tasks.flatMap((task, at) => task.predictions.map((p) => ({ ...p, at: at + 1 })))
-  const annotations = tasks.flatMap((task, at) => task.annotations.map((a) => ({ ...a, at: at + 1 })))
-  const [written] = await sql<{ created: string }>(em, statement, [
-    run.id,
-    run.attempt,
-    run.storage,
-    run.project,
+export async function writePage(em: EntityManager, target: PageTarget, part: PageWrite): Promise<number> {
+  const { tasks, issues, objects, counts, checkpoint } = part
+  const shared = [
+    target.run,
+    target.attempt,
+    target.number,
+    target.holder,
+    target.until,
+    checkpoint !== undefined,
+    checkpoint?.cursor ?? null,
+    checkpoint?.lastKey ?? null,
+    checkpoint?.pages ?? 0,
+    target.storage,
     tasks.map((t) => t.object.key),
     tasks.map((t) => t.rowGroup),
     tasks.map((t) => t.row),
-    tasks.map((t) => t.data),
-    tasks.map((t) => t.meta),
-    tasks.map((t) => t.allowSkip),
+    target.replaces,
     tasks.map((t) => t.object.size),
     tasks.map((t) => t.object.etag),
     tasks.map((t) => t.object.lastModified?.toISOString() ?? null),
+    issues.map((i) => i.key),
+    issues.map((i) => i.rowGroup),
+    issues.map((i) => i.row),
+    issues.map((i) => i.code),
+    issues.map((i) => storable(i.message)),
+    issues.map((i) => i.retryable),
+    counts.listed,
+    counts.skipped,
+    counts.existed,
+    counts.bytesRead,
+  ]
+  const [written] = await sql<{ created: string }>(
+    em,
+    target.dryRun ? countStatement : writeStatement,
+    target.dryRun ? shared : [...shared, target.project, ...taskColumns(tasks), ...objectColumns(objects)],
+  )
+  if (!written) throw (await isHeld(em, target)) ? new ShardChanged() : new RunLost()
+  await writeRare(em, target, part)
+  return Number(written.created)
+}
+
+/** Whether `writePage` does more with a part than its one statement. */
+export function hasRare({ back, missing, seen, objects, tasks }: PageWrite, { replaces }: PageTarget): boolean {
+  return back.length + missing.length + seen.length > 0 || (replaces && objects.length + tasks.length > 0)
+}
+
+function taskColumns(tasks: NewTask[]): unknown[] {
+  const predictions = tasks.flatMap((task, at) => task.predictions.map((p) => ({ ...p, at: at + 1 })))
+  const annotations = tasks.flatMap((task, at) => task.annotations.map((a) => ({ ...a, at: at + 1 })))
+  return [
+    tasks.map((t) => t.data),
+    tasks.map((t) => t.meta),
+    tasks.map((t) => t.allowSkip),
     predictions.map((p) => p.at),
     predictions.map((p) => p.result),
     predictions.map((p) => p.score),
@@ -77,92 +157,92 @@ export async function writePage(
     annotations.map((a) => a.wasCancelled),
     annotations.map((a) => a.leadTimeSeconds),
     annotations.map((a) => a.importId),
-    issues.map((i) => i.key),
-    issues.map((i) => i.rowGroup),
-    issues.map((i) => i.row),
-    issues.map((i) => i.code),
-    issues.map((i) => storable(i.message)),
-    issues.map((i) => i.retryable),
-    finished.map((f) => f.key),
-    finished.map((f) => f.rows),
-    counts.listed,
-    counts.skipped,
-    counts.existed,
-    counts.bytesRead,
-    cursor !== undefined,
-    cursor ?? null,
-  ])
-  if (!written) throw new RunLost()
-  return Number(written.created)
+  ]
+}
+
+function objectColumns(objects: PageWrite['objects']): unknown[] {
+  return [
+    objects.map((o) => o.object.key),
+    objects.map((o) => o.rows),
+    objects.map((o) => o.object.size),
+    objects.map((o) => o.object.etag),
+    objects.map((o) => o.object.lastModified?.toISOString() ?? null),
+  ]
 }
 
 /** PostgreSQL's `text` holds no NUL; `json` holds its escape. */
 const storable = (text: string) => text.replaceAll('\0', '\ufffd')
 
-// `offset 0` keeps the look for known links a look for each row in their unique index: by the statistics of a table that has
-// just begun to grow, the planner would rather read all links of the storage for every page.
-const statement = `
-with held as materialized (
-  select id from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update),
-fresh as materialized (
-  select i.*, nextval('task_id_seq') as task_id, row_number() over (order by i.at) as n
-  from held,
-    unnest($5::text[], $6::int[], $7::int[], $8::text[], $9::text[], $10::bool[], $11::bigint[], $12::text[], $13::timestamptz[])
-    with ordinality as i (key, row_group, row_index, data, meta, allow_skip, size, etag, last_modified, at)
-  where not exists (
-    select 1 from import_link l
-    where l.storage_id = $3 and l.key = i.key and l.row_group = i.row_group and l.row_index = i.row_index offset 0)),
-amount as materialized (select count(*) as fresh from fresh),
-numbered as (
-  update project set last_inner_id = last_inner_id + amount.fresh from amount
-  where project.id = $4 and amount.fresh > 0
-  returning last_inner_id - amount.fresh as base),
-tasks as (
-  insert into task (id, project_id, inner_id, data, meta, allow_skip)
-  select f.task_id, $4, numbered.base + f.n, f.data::json, f.meta::json, f.allow_skip from fresh f, numbered order by f.n),
-links as (
-  insert into import_link (storage_id, task_id, key, row_group, row_index, size, etag, last_modified)
-  select $3, f.task_id, f.key, f.row_group, f.row_index, f.size, f.etag, f.last_modified from fresh f order by f.n),
-predictions as (
-  insert into prediction (task_id, result, score, model_version)
-  select f.task_id, p.result::json, p.score, p.model_version
-  from unnest($14::bigint[], $15::text[], $16::float8[], $17::text[]) as p (at, result, score, model_version)
-  join fresh f on f.at = p.at),
-annotations as (
-  insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id)
-  select f.task_id, a.result::json, a.was_cancelled, a.lead_time, a.import_id
-  from unnest($18::bigint[], $19::text[], $20::bool[], $21::float8[], $22::text[])
-    as a (at, result, was_cancelled, lead_time, import_id)
-  join fresh f on f.at = a.at),
-found as (
-  insert into sync_issue (run_id, key, row_group, row_index, code, message, retryable)
-  select held.id, i.key, i.row_group, i.row_index, i.code, i.message, i.retryable
-  from held, unnest($23::text[], $24::int[], $25::int[], $26::text[], $27::text[], $28::bool[])
-    as i (key, row_group, row_index, code, message, retryable)
-  on conflict do nothing
-  returning 1),
-finished as (
-  insert into imported_object (storage_id, key, rows)
-  select $3, o.key, o.rows from held, unnest($29::text[], $30::bigint[]) as o (key, rows)
-  on conflict (storage_id, key) do update set rows = excluded.rows)
-update sync_run set
-  listed = listed + $31, skipped = skipped + $32, matched = matched + ($31 - $32),
-  existed = existed + $33 + (cardinality($5::text[]) - amount.fresh),
-  created = created + amount.fresh, failed = failed + (select count(*) from found), bytes_read = bytes_read + $34,
-  cursor = case when $35 then $36 else cursor end, heartbeat_at = now()
-from held, amount where sync_run.id = held.id
-returning amount.fresh as created`
+async function isHeld(em: EntityManager, { run, attempt }: PageTarget): Promise<boolean> {
+  const rows = await sql(em, `select 1 from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS'`, [
+    run,
+    attempt,
+  ])
+  return rows.length > 0
+}
 
-/** Of the given keys, those that this storage has imported to the end. */
-export async function importedKeys(em: EntityManager, storage: number, keys: string[]): Promise<Set<string>> {
-  const rows = await sql<{ key: string }>(
+async function writeRare(em: EntityManager, target: PageTarget, part: PageWrite): Promise<void> {
+  const remember = (kind: string, keys: string[]) =>
+    sql(em, 'insert into sync_key (run_id, kind, key) select $1, $2, unnest($3::text[]) on conflict do nothing', [
+      target.run,
+      kind,
+      keys,
+    ])
+  if (part.missing.length > 0) await remember('MISSING', part.missing)
+  if (part.seen.length > 0) await remember('SEEN', part.seen)
+  if (target.dryRun) return
+  if (part.back.length > 0) await setExistence(em, target.storage, part.back, true)
+  if (target.replaces) await dropOldRows(em, target, part)
+}
+
+/** Notes on links and objects of these keys whether the object is there. Number of links that said otherwise. */
+export async function setExistence(
+  em: EntityManager,
+  storage: number,
+  keys: string[],
+  exists: boolean,
+): Promise<number> {
+  let links = 0
+  for (const rows of ['row_index = -1', 'row_index <> -1']) {
+    const changed = await sql(
+      em,
+      `update import_link set object_exists = $3, updated_at = now()
+       where storage_id = $1 and key = any($2) and ${rows} and object_exists <> $3 returning 1`,
+      [storage, keys, exists],
+    )
+    links += changed.length
+  }
+  await sql(
     em,
-    `select key from import_link
-     where storage_id = $1 and key = any($2) and row_group = -1 and row_index = -1
-     union all
-     select o.key from imported_object o where o.storage_id = $1 and o.key = any($2)
-       and o.rows = (select count(*) from import_link l where l.storage_id = o.storage_id and l.key = o.key)`,
-    [storage, keys],
+    'update imported_object set object_exists = $3 where storage_id = $1 and key = any($2) and object_exists <> $3',
+    [storage, keys, exists],
   )
-  return new Set(rows.map((row) => row.key))
+  return links
+}
+
+/** What a changed object no longer has: rows that still have the old version after it was read to its end. */
+async function dropOldRows(em: EntityManager, target: PageTarget, { objects, tasks }: PageWrite): Promise<void> {
+  const complete = objects.flatMap(({ object, rows }) => (rows === null ? [] : [object.key]))
+  const singles = tasks.flatMap(({ object, row }) => (row === -1 ? [object.key] : []))
+  const gone = await sql<{ key: string }>(
+    em,
+    'delete from imported_object where storage_id = $1 and key = any($2) returning key',
+    [target.storage, singles],
+  )
+  if (!target.flagsMissing) return
+  for (const rows of ['row_index = -1', 'row_index <> -1']) {
+    await sql(
+      em,
+      `update import_link l set object_exists = false, updated_at = now() from imported_object o
+       where o.storage_id = $1 and o.key = any($2) and l.storage_id = $1 and l.key = o.key and l.${rows}
+         and (l.etag, l.size, l.last_modified) is distinct from (o.etag, o.size, o.last_modified)`,
+      [target.storage, complete],
+    )
+  }
+  await sql(
+    em,
+    `update import_link set object_exists = false, updated_at = now()
+     where storage_id = $1 and key = any($2) and row_index <> -1`,
+    [target.storage, gone.map(({ key }) => key)],
+  )
 }

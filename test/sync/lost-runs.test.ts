@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { RunLost, writePage } from '../../src/sync/write-page.ts'
+import { RunLost, ShardChanged, writePage } from '../../src/sync/write-page.ts'
+import { holdRun, partOf } from '../support/pages.ts'
 import { finished, startSync } from '../support/scenario.ts'
 import { query, until } from '../support/sql.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -35,13 +36,17 @@ describe('a run that nobody works on', () => {
     await world.s3.seed(bucket, { count: 2_500 })
     const storage = await world.storage({ bucket })
     const before = world.front.counts.ListObjectsV2 ?? 0
-    const { id } = await strayRun(storage.databaseId, {
+    const { id, run } = await strayRun(storage.databaseId, {
       ...lost,
-      cursor: `'00000999.bin'`,
       listed: '1000',
       matched: '1000',
       created: '1000',
     })
+    await sql(
+      `insert into sync_shard (run_id, number, cursor, last_key, pages, holder, attempt)
+       values ($1, 0, '00000999.bin', '00000999.bin', 1, 'gone', 1)`,
+      [run],
+    )
     expect(await finished(world.app, id)).toMatchObject({
       status: 'COMPLETED',
       attempt: 2,
@@ -113,27 +118,14 @@ describe('a run that nobody works on', () => {
       attempt: '2',
     })
     const [row] = await sql('select project_id::int as project from storage where id = $1', [storage.databaseId])
-    const object = { key: 'a', size: 1, etag: null, lastModified: null }
-    const page = {
-      tasks: [
-        {
-          object,
-          rowGroup: -1,
-          row: -1,
-          data: '{}',
-          meta: null,
-          allowSkip: true,
-          predictions: [],
-          annotations: [],
-        },
-      ],
-      issues: [{ key: 'b', rowGroup: -1, row: -1, code: 'NOT_JSON' as const, message: 'no', retryable: false }],
-      finished: [{ key: 'c', rows: 0 }],
+    const target = await holdRun(world.app.databaseUrl, run, 2)
+    const page = partOf(['a'], {
+      issues: [{ key: 'b', rowGroup: -1, row: -1, code: 'NOT_JSON', message: 'no', retryable: false }],
+      objects: [{ object: { key: 'c', size: 1, etag: null, lastModified: null }, rows: 0 }],
       counts: { listed: 2, skipped: 0, existed: 0, bytesRead: 0 },
-      cursor: null,
-    }
-    const write = (attempt: number) =>
-      writePage(world.app.orm.em.fork(), { id: run, attempt, storage: storage.databaseId, project: row.project }, page)
+    })
+    const write = (attempt: number, holder = 'test') =>
+      writePage(world.app.orm.em.fork(), { ...target, attempt, holder }, page)
     const traces = async () =>
       sql(
         `select (select count(*)::int from task where project_id = $2) as tasks,
@@ -145,6 +137,7 @@ describe('a run that nobody works on', () => {
         [storage.databaseId, row.project, run],
       )
     await expect(write(1)).rejects.toThrow(RunLost)
+    await expect(write(2, 'another')).rejects.toThrow(ShardChanged)
     expect(await traces()).toEqual([{ tasks: 0, links: 0, objects: 0, issues: 0, numbers: 0, listed: 0 }])
     expect(await write(2)).toBe(1)
     // The same page once more, as after a crash between write and answer, makes no second task.

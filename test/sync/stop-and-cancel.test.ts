@@ -95,7 +95,8 @@ describe('stopping a server', () => {
     held.release()
     const [state] = await query(
       database.url,
-      `select status, attempt, cursor, listed::int, finished_at from sync_run where storage_id = $1`,
+      `select r.status, r.attempt, s.cursor, r.listed::int, r.finished_at
+       from sync_run r join sync_shard s on s.run_id = r.id where r.storage_id = $1`,
       [storage.databaseId],
     )
     expect(state).toEqual({ status: 'QUEUED', attempt: 2, cursor: '00000999.bin', listed: 1_000, finished_at: null })

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writePage } from '../../src/sync/write-page.ts'
+import { holdRun, partOf } from '../support/pages.ts'
 import { query, until } from '../support/sql.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -17,29 +18,20 @@ describe('the links of a storage', () => {
     const [run] = await query(
       url,
       `insert into sync_run (storage_id, status, started_at, heartbeat_at) values ($1, 'IN_PROGRESS', now(), now())
-       returning id::int, (select project_id::int from storage where id = $1) as project`,
+       returning id::int`,
       [storage.databaseId],
     )
-    const hold = { id: run.id, attempt: 1, storage: storage.databaseId, project: run.project }
-    const page = (key: string) => ({
-      tasks: [
-        {
-          object: { key, size: 1, etag: null, lastModified: null },
-          ...{ rowGroup: -1, row: -1, data: '{}', meta: null, allowSkip: true, predictions: [], annotations: [] },
-        },
-      ],
-      ...{ issues: [], finished: [], counts: { listed: 1, skipped: 0, existed: 0, bytesRead: 0 }, cursor: undefined },
-    })
+    const hold = await holdRun(url, run.id)
     const { em } = world.app.orm
     const commit = Promise.withResolvers<void>()
     const written = Promise.withResolvers<void>()
     const first = em.fork().transactional(async (tx) => {
-      await writePage(tx, hold, page('first'))
+      await writePage(tx, hold, partOf(['first']))
       written.resolve()
       await commit.promise
     })
     await written.promise
-    const second = writePage(em.fork(), hold, page('second'))
+    const second = writePage(em.fork(), hold, partOf(['second']))
     // The second has come as far as it can before the commit of the first.
     await until(async () => {
       const waiting = await query(

@@ -1,0 +1,163 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Project } from '../entities/project.ts'
+import type { Storage } from '../entities/storage.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
+import { SluiceError } from '../errors.ts'
+import type { ObjectInfo, Provider } from '../providers/provider.ts'
+import { formatUri, type StorageUri } from '../providers/uri.ts'
+import type { AdaptiveLimit } from './adaptive.ts'
+import { Batch } from './batch.ts'
+import type { ObjectFilter } from './object-filter.ts'
+import { pagesOf } from './pages.ts'
+import type { ParsedTask } from './parse-task.ts'
+import { readTasks } from './read-tasks.ts'
+import { retryPages } from './retry-pages.ts'
+import { type Shard, toStored } from './shards.ts'
+import { type ListingScope, type Sifted, sift } from './sift.ts'
+import type { PageTarget, PageWrite } from './write-page.ts'
+
+/** What the ranges of an import have in common. */
+export interface ShardWork {
+  em: EntityManager
+  run: SyncRun
+  storage: Storage
+  project: Project
+  provider: Provider
+  limit: AdaptiveLimit
+  signal: AbortSignal
+  uriBase: Pick<StorageUri, 'scheme' | 'bucket'>
+  scope: ListingScope
+  filter: ObjectFilter
+  /** How many objects may still be taken; undefined = any number. */
+  room: { left: number } | undefined
+  write: (target: PageTarget, part: PageWrite) => Promise<void>
+}
+
+const wholeObject = { rowGroup: -1, row: -1 }
+const patienceMs = [500, 1_000, 2_000, 4_000, 8_000]
+
+/**
+ * Imports a range from its cursor to its end, two pages at a time: one is read while the one before it is written.
+ * `onLongListing` is called when more than `minPages` pages came and most of the time went into waiting for them.
+ * @throws ShardChanged, RunLost; SluiceError when it cannot be listed; the signal's reason.
+ */
+export async function importShard(
+  work: ShardWork,
+  shard: Shard,
+  { minPages, onLongListing }: { minPages: number; onLongListing: () => void },
+): Promise<void> {
+  const { em, run, storage, room } = work
+  const own = new AbortController()
+  const signal = AbortSignal.any([work.signal, own.signal])
+  const target: PageTarget = {
+    ...shard,
+    storage: storage.id,
+    project: work.project.id,
+    replaces: storage.changedPolicy === 'UPDATE',
+    flagsMissing: storage.missingPolicy !== 'KEEP',
+    dryRun: run.kind === 'DRY_RUN',
+  }
+  const reader = readerOf(work, signal)
+  const keepsSeen = !work.provider.ordered && storage.missingPolicy !== 'KEEP' && run.kind !== 'RETRY'
+  const started = performance.now()
+  let [pages, waitedMs] = [0, 0]
+  let before: Promise<void> = Promise.resolve()
+  try {
+    const { provider } = work
+    const listing =
+      run.kind === 'RETRY'
+        ? retryPages(em, { run, provider, cursor: shard.cursor, signal })
+        : pagesOf(provider, { range: shard, recursive: storage.recursive, signal })
+    for await (const page of listing) {
+      const sifted = await sift(em, { storage, filter: work.filter, scope: work.scope }, page)
+      const isFull = room ? take(room, sifted) : false
+      const batch = new Batch((part) => work.write(target, part))
+      const reading = reader(sifted.fresh, batch)
+      // Its fault shows when it is its turn.
+      reading.catch((error) => own.abort(error))
+      const { issues, skipped, existed, back, missing } = sifted
+      const last = (isFull ? sifted.fresh : page.objects).at(-1)
+      const previous = before
+      before = (async () => {
+        await reading
+        for (const issue of issues) await batch.addIssue(issue)
+        await previous
+        signal.throwIfAborted()
+        const cursor = isFull ? null : page.cursor
+        await batch.end({
+          back,
+          missing,
+          seen: keepsSeen ? page.objects.flatMap(({ key }) => (key.includes('\0') ? [] : [key])) : [],
+          counts: { listed: page.objects.length, skipped, existed },
+          checkpoint: { cursor: toStored(cursor), lastKey: toStored(last?.key ?? null), pages: 1 },
+        })
+      })()
+      before.catch((error) => own.abort(error))
+      await previous
+      waitedMs += page.waitedMs
+      if (++pages >= minPages && waitedMs > (performance.now() - started) / 2) onLongListing()
+      if (isFull) break
+    }
+    await before
+  } catch (error) {
+    own.abort(error)
+    await before.catch(() => {})
+    // What was under way was ended by the first fault, not by what that led to.
+    throw work.signal.aborted ? work.signal.reason : (own.signal.reason ?? error)
+  }
+}
+
+/** Leaves to a page what there is room for. True when there is no more. */
+function take(room: { left: number }, sifted: Sifted): boolean {
+  const over = sifted.fresh.splice(Math.max(0, room.left)).length
+  sifted.skipped += over
+  room.left -= sifted.fresh.length
+  return room.left <= 0
+}
+
+/** Puts objects into a batch, reading them when they are task files. */
+function readerOf(work: ShardWork, signal: AbortSignal): (objects: ObjectInfo[], batch: Batch) => Promise<void> {
+  const { storage, project, uriBase, limit } = work
+  if (storage.importMethod === 'FILES') {
+    return async (objects, batch) => {
+      for (const object of objects) {
+        const uri = formatUri({ ...uriBase, key: object.key })
+        await batch.add(object, wholeObject, fileTask(JSON.stringify({ [project.dataKey]: uri })))
+      }
+    }
+  }
+  const provider = patient(work.provider, limit, signal)
+  return async (objects, batch) => {
+    const all = objects.map((object) =>
+      limit.run(() => {
+        signal.throwIfAborted()
+        return readTasks(provider, object, batch, signal)
+      }),
+    )
+    await Promise.all(all)
+  }
+}
+
+function fileTask(data: string): ParsedTask {
+  return { data, meta: null, allowSkip: true, predictions: [], annotations: [] }
+}
+
+/** A storage that asks to slow down is read by fewer at a time, and asked again, with more and more patience. */
+function patient(provider: Provider, limit: AdaptiveLimit, signal: AbortSignal): Provider {
+  return {
+    ...provider,
+    async read(key, options) {
+      for (let attempt = 0; ; attempt++) {
+        try {
+          return await provider.read(key, options)
+        } catch (error) {
+          const delayMs = patienceMs[attempt]
+          if (!(error instanceof SluiceError) || error.code !== 'THROTTLED' || delayMs === undefined) throw error
+          limit.slowDown()
+          await sleep(delayMs * (0.5 + Math.random()), undefined, { signal })
+        }
+      }
+    },
+  }
+}

@@ -1,0 +1,155 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Storage } from '../entities/storage.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
+import { recordEvent } from '../events/log.ts'
+import type { Provider } from '../providers/provider.ts'
+import { sql } from '../sql.ts'
+import type { RunHold } from './run.ts'
+import { RunLost, setExistence } from './write-page.ts'
+
+const pageSize = 1_000
+
+interface Sweep {
+  run: SyncRun
+  storage: Storage
+  provider: Provider
+  signal: AbortSignal
+}
+
+/**
+ * After a complete listing: does what `missingPolicy` says about links whose objects were not listed, page by page, each with
+ * its counters in one commit. Does nothing when there are more of them than the brake of the storage allows, but for an issue.
+ * A listing that was not meant to be complete (NEW_ONLY, `maxObjects`, RETRY) proves nothing, and neither does one in an order
+ * that the storage had broken: of that, no key was noted.
+ * @throws RunLost; the signal's reason.
+ */
+export async function sweepMissing(em: EntityManager, { run, storage, provider, signal }: Sweep): Promise<void> {
+  const isComplete = storage.syncMode === 'FULL' && storage.filters?.maxObjects === undefined && run.kind !== 'RETRY'
+  if (!isComplete || storage.missingPolicy === 'KEEP') return
+  if (!provider.ordered) await noteUnseen(em, run, storage)
+  const missing = await countOf(em, `select count(*) from sync_key where run_id = $1 and kind = 'MISSING'`, [run.id])
+  if (missing === 0) return
+  const words = await brakeOf(em, storage, missing)
+  if (words) return brake(em, run, words)
+  if (run.kind === 'DRY_RUN') return countMissing(em, run, storage)
+  for (let more = true; more; ) {
+    signal.throwIfAborted()
+    more = await sweepPage(em, run, storage)
+  }
+}
+
+/** Where a listing has no order, what is missing shows only when all was listed. */
+async function noteUnseen(em: EntityManager, { id }: RunHold, { id: storage, missingPolicy }: Storage): Promise<void> {
+  const flagged = missingPolicy === 'DELETE_UNANNOTATED' ? '' : 'and object_exists'
+  await sql(
+    em,
+    `insert into sync_key (run_id, kind, key)
+     select $1, 'MISSING', key from (
+       select key from import_link where storage_id = $2 and row_index = -1 ${flagged}
+       union select key from imported_object where storage_id = $2 ${flagged}) k
+     where not exists (select 1 from sync_key s where s.run_id = $1 and s.kind = 'SEEN' and s.key = k.key)
+     on conflict do nothing`,
+    [id, storage],
+  )
+}
+
+/** Why the sweep must not be; undefined when it may. */
+async function brakeOf(em: EntityManager, storage: Storage, missing: number): Promise<string | undefined> {
+  const { id, maxMissing, maxMissingShare } = storage
+  if (maxMissing == null && maxMissingShare == null) return undefined
+  const all = await countOf(
+    em,
+    `select (select count(*) from import_link where storage_id = $1 and row_index = -1)
+       + (select count(*) from imported_object where storage_id = $1) as count`,
+    [id],
+  )
+  const isTooMany = missing > (maxMissing ?? Infinity) || missing > (maxMissingShare ?? Infinity) * all
+  const limit = maxMissing == null ? `${Math.round(maxMissingShare! * 100)} %` : String(maxMissing)
+  return isTooMany
+    ? `${missing} of ${all} imported objects were not listed any more, and ${limit} is the most that may be. Nothing was ` +
+        'flagged or deleted. If they are gone for good, raise the limit and sync again.'
+    : undefined
+}
+
+async function brake(em: EntityManager, { id, attempt }: RunHold, words: string): Promise<void> {
+  await em.fork().transactional(async (tx) => {
+    const [held] = await sql(
+      tx,
+      `update sync_run set failed = failed + 1 where id = $1 and attempt = $2 and status = 'IN_PROGRESS'
+         and not exists (select 1 from sync_issue where run_id = $1 and code = 'TOO_MANY_MISSING')
+       returning id`,
+      [id, attempt],
+    )
+    if (!held) return
+    await sql(
+      tx,
+      `insert into sync_issue (run_id, code, message, retryable) values ($1, 'TOO_MANY_MISSING', $2, false)`,
+      [id, words],
+    )
+  })
+}
+
+async function countMissing(em: EntityManager, { id, attempt }: RunHold, { id: storage }: Storage): Promise<void> {
+  await sql(
+    em,
+    `update sync_run set missing = (
+       select count(*) from sync_key k join import_link l
+         on l.storage_id = $3 and l.key = k.key and (l.row_index = -1 or l.row_index <> -1)
+       where k.run_id = $1 and k.kind = 'MISSING')
+     where id = $1 and attempt = $2 and status = 'IN_PROGRESS'`,
+    [id, attempt, storage],
+  )
+}
+
+/** Sweeps the first keys that are left. False when these were the last. */
+async function sweepPage(em: EntityManager, { id, attempt }: RunHold, storage: Storage): Promise<boolean> {
+  return em.fork().transactional(async (tx) => {
+    const [held] = await sql(
+      tx,
+      `select 1 from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update`,
+      [id, attempt],
+    )
+    if (!held) throw new RunLost()
+    const rows = await sql<{ key: string }>(
+      tx,
+      `delete from sync_key where run_id = $1 and kind = 'MISSING' and key in (
+         select key from sync_key where run_id = $1 and kind = 'MISSING' order by key limit ${pageSize})
+       returning key`,
+      [id],
+    )
+    const keys = rows.map(({ key }) => key)
+    const deleted = storage.missingPolicy === 'DELETE_UNANNOTATED' ? await deleteUnannotated(tx, storage.id, keys) : 0
+    const flagged = await setExistence(tx, storage.id, keys, false)
+    await sql(
+      tx,
+      'update sync_run set missing = missing + $2, deleted = deleted + $3, heartbeat_at = now() where id = $1',
+      [id, flagged + deleted, deleted],
+    )
+    await recordEvent(tx, 'PROGRESS', id)
+    return keys.length === pageSize
+  })
+}
+
+/** Deletes the tasks of these objects that nobody has annotated, with their links. Number of tasks. */
+async function deleteUnannotated(em: EntityManager, storage: number, keys: string[]): Promise<number> {
+  let deleted = 0
+  for (const rows of ['l.row_index = -1', 'l.row_index <> -1']) {
+    const gone = await sql(
+      em,
+      `delete from task t using import_link l
+       where l.storage_id = $1 and l.key = any($2) and ${rows} and t.id = l.task_id
+         and not exists (select 1 from annotation a where a.task_id = t.id)
+       returning 1`,
+      [storage, keys],
+    )
+    deleted += gone.length
+  }
+  // Should the object come back, what was deleted is imported again.
+  await sql(em, 'update imported_object set rows = null where storage_id = $1 and key = any($2)', [storage, keys])
+  return deleted
+}
+
+async function countOf(em: EntityManager, text: string, params: unknown[]): Promise<number> {
+  const [row] = await sql<{ count: string }>(em, text, params)
+  return Number(row!.count)
+}

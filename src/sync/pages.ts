@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SluiceError } from '../errors.ts'
+import { compareKeys } from '../providers/key-order.ts'
+import type { ListPage, ObjectInfo, Provider } from '../providers/provider.ts'
+
+/** A page of a listing, cut to the range that is listed. */
+export interface Page {
+  objects: ObjectInfo[]
+  /** Where the listing continues. */
+  cursor: string | null
+  /**
+   * The keys that the page is the whole truth of: behind `after`, up to `until`, null = from the beginning, to the end. Null
+   * where the storage lists in no order: there a page tells nothing of keys that are not in it.
+   */
+  range: { after: string | null; until: string | null } | null
+  /** Whether the page had been waited for; else it was there before it was wanted. */
+  waitedMs: number
+}
+
+/** What is listed: behind `after` (a key) or from `cursor` on, up to `until`; null = no bound. */
+export interface ListedRange {
+  after: string | null
+  until: string | null
+  cursor: string | null
+}
+
+const pageSize = 1_000
+const patienceMs = [1_000, 2_000, 4_000, 8_000, 16_000]
+
+/**
+ * The listing of a range, page by page. While a page is at work the next one is on its way; its fault shows when it is its
+ * turn. A storage that asks to slow down is asked again, with more and more patience.
+ * @throws SluiceError as `Provider.list`.
+ */
+export async function* pagesOf(
+  provider: Provider,
+  {
+    range,
+    recursive,
+    signal,
+  }: { range: ListedRange & { lastKey: string | null }; recursive: boolean; signal: AbortSignal },
+): AsyncGenerator<Page> {
+  const left = new AbortController()
+  const either = AbortSignal.any([signal, left.signal])
+  const ask = (from: string | null) => {
+    const page = listPatiently(provider, { cursor: from, recursive, signal: either })
+    page.catch(() => {})
+    return page
+  }
+  let isOrdered = provider.ordered === true
+  let after = range.lastKey ?? range.after
+  try {
+    for (let next: Promise<ListPage> | undefined = ask(range.cursor ?? range.after); next; ) {
+      const asked = performance.now()
+      const listed: ListPage = await next
+      const { objects } = listed
+      const cursor: string | null = listed.cursor
+      const waitedMs = performance.now() - asked
+      isOrdered &&= ascends(objects, after)
+      const inside = isOrdered ? cut(objects, range.until) : objects
+      const isLast: boolean = cursor === null || inside.length < objects.length
+      const lastKey: string | null = inside.at(-1)?.key ?? after
+      next = isLast ? undefined : ask(cursor)
+      yield {
+        objects: inside,
+        cursor: isLast ? null : cursor,
+        range: isOrdered && isText(after) && isText(lastKey) ? { after, until: isLast ? range.until : lastKey } : null,
+        waitedMs,
+      }
+      after = lastKey
+    }
+  } finally {
+    left.abort()
+  }
+}
+
+async function listPatiently(
+  provider: Provider,
+  { cursor, recursive, signal }: { cursor: string | null; recursive: boolean; signal: AbortSignal },
+): Promise<ListPage> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await provider.list({ cursor, limit: pageSize, recursive, signal })
+    } catch (error) {
+      const delayMs = patienceMs[attempt]
+      if (!(error instanceof SluiceError) || error.code !== 'THROTTLED' || delayMs === undefined) throw error
+      await sleep(delayMs * (0.5 + Math.random()), undefined, { signal })
+    }
+  }
+}
+
+/** A server that only speaks an ordered API may break its order: then it proves nothing about what it does not list. */
+function ascends(objects: ObjectInfo[], after: string | null): boolean {
+  let last = after
+  for (const { key } of objects) {
+    if (last !== null && compareKeys(last, key) >= 0) return false
+    last = key
+  }
+  return true
+}
+
+function cut(objects: ObjectInfo[], until: string | null): ObjectInfo[] {
+  const last = objects.at(-1)
+  if (until === null || !last || compareKeys(last.key, until) <= 0) return objects
+  return objects.filter(({ key }) => compareKeys(key, until) <= 0)
+}
+
+/** Whether the database can hold the key, and so compare with it. */
+const isText = (key: string | null) => key === null || (key.isWellFormed() && !key.includes('\0'))

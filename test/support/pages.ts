@@ -1,0 +1,24 @@
+import { emptyPart, type PageTarget, type PageWrite } from '../../src/sync/write-page.ts'
+import { query } from './sql.ts'
+
+/** Makes a run its own worker's, so that a test can write its pages, and returns what that worker holds. */
+export async function holdRun(url: string, run: number, attempt = 1): Promise<PageTarget> {
+  const [row] = await query(
+    url,
+    `insert into sync_shard (run_id, number, holder, attempt) values ($1, 0, 'test', $2)
+     returning (select storage_id::int from sync_run where id = $1) as storage,
+       (select project_id::int from storage s join sync_run r on r.storage_id = s.id where r.id = $1) as project`,
+    [run, attempt],
+  )
+  const held = { run, attempt, number: 0, holder: 'test', until: null, ...row }
+  return { ...held, replaces: false, flagsMissing: true, dryRun: false }
+}
+
+/** A part of a page with a task of its own for each key. */
+export function partOf(keys: string[], more: Partial<PageWrite> = {}): PageWrite {
+  const tasks = keys.map((key) => ({
+    object: { key, size: 1, etag: null, lastModified: null },
+    ...{ rowGroup: -1, row: -1, data: '{}', meta: null, allowSkip: true, predictions: [], annotations: [] },
+  }))
+  return { ...emptyPart(), tasks, ...more }
+}
