@@ -11,7 +11,9 @@ beforeAll(async () => {
 })
 afterAll(() => world?.stop())
 
-const gone = () => until(() => world.app.events.size === 0)
+/** Feeds that the process itself reads: that of the webhooks. */
+const own = 1
+const gone = () => until(() => world.app.events.size === own)
 const query = 'subscription ($id: ID!) { storageChanged(storageId: $id) { cursor } }'
 
 describe('a subscription that was opened and closed', () => {
@@ -19,7 +21,7 @@ describe('a subscription that was opened and closed', () => {
     const storage = await world.storage({ objects: {} })
     const streams = Array.from({ length: 5 }, () => storageEvents(world.app, transport, { storageId: storage.id }))
     for (const stream of streams) await stream.next()
-    expect(world.app.events.size).toBe(5)
+    expect(world.app.events.size).toBe(own + 5)
     for (const stream of streams) await stream.return(undefined)
     await gone()
   })
@@ -46,7 +48,7 @@ describe('a subscription that was opened and closed', () => {
     await until(() => answers.some(({ type }) => type === 'connection_ack'))
     send({ id: '1', type: 'subscribe', payload: { query, variables: { id: storage.id } } })
     await until(() => answers.some(({ type }) => type === 'next'))
-    expect(world.app.events.size).toBe(1)
+    expect(world.app.events.size).toBe(own + 1)
     socket.terminate()
     await gone()
   })
@@ -68,7 +70,7 @@ describe('a subscription that was opened and closed', () => {
     for (let text = ''; !text.includes('storageChanged'); ) {
       text += Buffer.from((await reader.read()).value ?? []).toString()
     }
-    expect(world.app.events.size).toBe(1)
+    expect(world.app.events.size).toBe(own + 1)
     leaving.abort()
     await gone()
   })
