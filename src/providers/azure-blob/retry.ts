@@ -27,8 +27,10 @@ export async function withRetries<T>(
       isLate = true
       giveUp.abort()
     }, timeoutMs)
+    const abort = () => giveUp.abort()
+    signal?.addEventListener('abort', abort, { once: true })
     try {
-      return await send(signal ? AbortSignal.any([signal, giveUp.signal]) : giveUp.signal)
+      return await send(giveUp.signal)
     } catch (error) {
       // An answer that was not understood may still be open.
       giveUp.abort()
@@ -38,6 +40,7 @@ export async function withRetries<T>(
       await wait(waitMs(fault, attempt), signal)
     } finally {
       clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
     }
   }
 }

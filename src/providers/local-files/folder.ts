@@ -1,28 +1,31 @@
-import { constants, type Stats } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, normalize, resolve, sep } from 'node:path'
-import { Readable } from 'node:stream'
 import { SluiceError } from '../../errors.ts'
 import { absoluteRange } from '../absolute-range.ts'
 import { contentTypeOf } from '../content-type.ts'
 import { endOnAbort } from '../end-on-abort.ts'
-import type { ObjectInfo, Provider } from '../provider.ts'
+import type { ByteRange, ObjectBody, ObjectInfo, Provider } from '../provider.ts'
+import { diskError, writeError } from './disk-error.ts'
 import type { LocalFilesLocation } from './location.ts'
+import { bodyOfFile, closeFile, type OpenFile, openFile, realPathOf } from './open-file.ts'
 import { pausedWalks } from './paused-walks.ts'
-import { unfinishedName, walk } from './walk.ts'
+import { type FoundFile, unfinishedName, walk } from './walk.ts'
 
-// What a stream would read at once.
-const sliceBytes = 64 * 1024
+// As many as the threads that do it find waiting; not a page of them, behind which all else would wait.
+const statsAtOnce = 32
 
 /** Opens a folder below `root`. No path and no symbolic link leads out of the folder: what a path really is decides. */
 export async function openLocalFolder({ path }: LocalFilesLocation, root: string | undefined): Promise<Provider> {
   if (root === undefined) throw new SluiceError('LOCAL_FILES_DISABLED')
-  const wanted = resolve(root, path)
-  if (wanted !== root && !inside(wanted, root)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
+  const base = resolve(root)
+  const below = base.endsWith(sep) ? base : base + sep
+  const wanted = resolve(base, path)
+  if (wanted !== base && !inside(wanted, base)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
 
   const lookUp = async (): Promise<string> => {
     const [realRoot, real] = await Promise.all([
-      resolvePath(root, 'LOCAL_PATH_MISSING'),
+      resolvePath(base, 'LOCAL_PATH_MISSING'),
       resolvePath(wanted, 'LOCAL_PATH_MISSING'),
     ])
     if (real === realRoot) throw new SluiceError('LOCAL_PATH_IS_ROOT')
@@ -38,16 +41,29 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     return looking
   }
 
-  /** The real path of the object `key`, which must lie inside the folder. */
-  const locate = async (key: string): Promise<string> => {
-    const real = await folder()
-    // Another spelling of a path, such as `a/../b` or `a//b`, is another key, which no file has.
-    if (key.includes('\0') || normalize(key) !== key || !inside(resolve(root, key), wanted)) {
+  /** The path of the object `key` below the root; links on the way are not looked at. */
+  const pathOf = (key: string): string => {
+    const path = below + key
+    // Another spelling of a path, such as `a/../b`, `a//b` or `b/`, is another key, which no file has.
+    if (key.includes('\0') || key.endsWith('/') || normalize(key) !== key || !inside(path, wanted)) {
       throw new SluiceError('OBJECT_MISSING')
     }
-    const target = await resolvePath(join(root, key), 'OBJECT_MISSING')
-    if (!inside(target, real)) throw new SluiceError('OBJECT_MISSING')
-    return target
+    return path
+  }
+
+  const openObject = async (key: string): Promise<OpenFile> => {
+    const path = pathOf(key)
+    const file = await openFile(path)
+    try {
+      const real = file.real ?? (await realPathOf(file, path))
+      // Where no link leads to the file, none leads to the folder either.
+      const isPlain = real === path && wanted !== base
+      if (!isPlain && !(real && inside(real, await folder()))) throw new SluiceError('OBJECT_MISSING')
+      return file
+    } catch (error) {
+      closeFile(file.fd)
+      throw error
+    }
   }
 
   const paused = pausedWalks()
@@ -67,11 +83,16 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
       const files =
         paused.take(cursor, recursive) ?? walk({ folder: real, prefix: `${path}/`, after: cursor, recursive })
       const objects: ObjectInfo[] = []
-      while (objects.length < limit) {
+      for (let done = false; objects.length < limit; ) {
         signal?.throwIfAborted()
-        const found = await files.next()
-        if (found.done) return { objects, cursor: null }
-        objects.push({ key: found.value.key, size: found.value.stats.size, ...identity(found.value.stats) })
+        if (done) return { objects, cursor: null }
+        const some: FoundFile[] = []
+        while (!done && some.length < Math.min(limit - objects.length, statsAtOnce)) {
+          const found = await files.next()
+          if (found.done) done = true
+          else some.push(found.value)
+        }
+        for (const object of await Promise.all(some.map(lookAt))) if (object) objects.push(object)
       }
       const last = objects.at(-1)!.key
       paused.keep(last, recursive, files)
@@ -80,34 +101,29 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
 
     async read(key, { range, ifMatch, signal } = {}) {
       signal?.throwIfAborted()
-      const file = await openFile(await locate(key))
+      const { fd, stats } = await openObject(key).catch(async (error) => {
+        // What is wrong with the folder comes first.
+        await folder()
+        throw error instanceof SluiceError ? error : diskError(error)
+      })
+      let about: Omit<ObjectBody, 'body'>
       try {
-        const stats = await file.stat()
         if (!stats.isFile()) throw new SluiceError('OBJECT_MISSING')
-        const { etag, lastModified } = identity(stats)
-        if (ifMatch !== undefined && ifMatch !== etag) throw new SluiceError('PRECONDITION_FAILED')
-        const size = stats.size
-        const part = range && absoluteRange(range, size)
-        const { start, end } = part ?? { start: 0, end: size - 1 }
-        const about = { size, etag, lastModified, contentType: contentTypeOf(key) ?? null }
-        if (size === 0) {
-          await file.close()
-          return { body: Readable.from([]), length: 0, ...about }
-        }
-        const length = end - start + 1
-        const body = length > sliceBytes ? file.createReadStream({ start, end }) : await readSlice(file, start, length)
+        about = describe(key, stats, range)
+        if (ifMatch !== undefined && ifMatch !== about.etag) throw new SluiceError('PRECONDITION_FAILED')
         signal?.throwIfAborted()
-        return { body: endOnAbort(body, signal), length, ...(part && { range: part }), ...about }
       } catch (error) {
-        await file.close()
+        closeFile(fd)
         throw error
       }
+      const body = await bodyOfFile(fd, about.range?.start ?? 0, about.length)
+      return { body: endOnAbort(body, signal), ...about }
     },
 
     async write(key, body, { signal } = {}) {
       signal?.throwIfAborted()
       const real = await folder()
-      const target = resolve(root, key)
+      const target = resolve(base, key)
       if (!inside(target, wanted)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
       try {
         const dir = await makeFolder(dirname(target), real)
@@ -132,11 +148,13 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     async remove(key, signal) {
       signal?.throwIfAborted()
       try {
-        await locate(key)
+        const real = await folder()
+        const path = pathOf(key)
         // A link goes itself, not the file it leads to.
-        const dir = await realpath(dirname(join(root, key)))
-        const path = join(dir, basename(key))
-        if (inside(path, await folder()) && !(await lstat(path)).isDirectory()) await rm(path, { force: true })
+        const [dir, target] = await Promise.all([realpath(dirname(path)), realpath(path)])
+        const link = join(dir, basename(path))
+        if (!inside(target, real) || !inside(link, real) || (await lstat(link)).isDirectory()) return
+        await rm(link, { force: true })
       } catch (error) {
         const fault = error instanceof SluiceError ? error : diskError(error)
         if (fault.code !== 'OBJECT_MISSING') throw fault
@@ -170,56 +188,25 @@ async function makeFolder(dir: string, folder: string): Promise<string> {
   return real
 }
 
-async function openFile(path: string): Promise<FileHandle> {
-  try {
-    // The path is already real: a link put there since then is refused. A pipe without a writer must not block.
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  } catch (error) {
-    throw diskError(error)
+/** What a listing tells about a file; undefined for what is none, or has vanished. */
+async function lookAt({ key, path }: FoundFile): Promise<ObjectInfo | undefined> {
+  const stats = await stat(path).catch(() => undefined)
+  return stats?.isFile() ? { key, size: stats.size, etag: etagOf(stats), lastModified: stats.mtime } : undefined
+}
+
+/** What of a file is read, and what is told of it. @throws RANGE_UNSATISFIABLE */
+function describe(key: string, stats: Stats, range: ByteRange | undefined): Omit<ObjectBody, 'body'> {
+  const part = range && absoluteRange(range, stats.size)
+  return {
+    length: part ? part.end - part.start + 1 : stats.size,
+    size: stats.size,
+    ...(part && { range: part }),
+    etag: etagOf(stats),
+    lastModified: stats.mtime,
+    contentType: contentTypeOf(key) ?? null,
   }
 }
 
-/** A body that is there already, since a stream of the file's own costs more than reading so little. Closes the file. */
-async function readSlice(file: FileHandle, start: number, length: number): Promise<Readable> {
-  const bytes = Buffer.allocUnsafe(length)
-  let filled = 0
-  while (filled < length) {
-    const { bytesRead } = await file.read(bytes, filled, length - filled, start + filled).catch((error) => {
-      throw diskError(error)
-    })
-    if (bytesRead === 0) break
-    filled += bytesRead
-  }
-  await file.close()
-  const body = new Readable({ read() {} })
-  if (filled > 0) body.push(bytes.subarray(0, filled))
-  body.push(null)
-  return body
-}
-
-function diskError(error: unknown, missing: 'OBJECT_MISSING' | 'LOCAL_PATH_MISSING' = 'OBJECT_MISSING'): SluiceError {
-  const code = (error as NodeJS.ErrnoException).code
-  const options = { cause: error }
-  // ENXIO: a socket.
-  if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO'].includes(code ?? '')) {
-    return new SluiceError(missing, undefined, options)
-  }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return new SluiceError('DENIED', undefined, options)
-  return new SluiceError('UNREACHABLE', 'The disk reports an error.', options)
-}
-
-function writeError(error: unknown): SluiceError {
-  if (error instanceof SluiceError) return error
-  const code = (error as NodeJS.ErrnoException).code
-  const options = { cause: error }
-  if (code === 'ENAMETOOLONG') return new SluiceError('KEY_TOO_LONG', 'The name is too long for the disk.', options)
-  if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'EISDIR') {
-    return new SluiceError('DENIED', 'Another file or folder is in the way.', options)
-  }
-  return diskError(error)
-}
-
-function identity(stats: Stats): { etag: string; lastModified: Date } {
-  const version = `${stats.ino.toString(16)}-${stats.size.toString(16)}-${Math.trunc(stats.mtimeMs * 1000).toString(16)}`
-  return { etag: `"${version}"`, lastModified: stats.mtime }
+function etagOf({ ino, size, mtimeMs }: Stats): string {
+  return `"${ino.toString(16)}-${size.toString(16)}-${Math.trunc(mtimeMs * 1000).toString(16)}"`
 }

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
-import type { Dirent, Stats } from 'node:fs'
+import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
 import { compareKeys } from '../key-order.ts'
 
-/** A file found by `walk`. */
+/** A name found by `walk`: that of a file, or of something else that is no folder. */
 export interface FoundFile {
   key: string
-  stats: Stats
+  path: string
 }
 
 const unfinished = /^\.sluice-[0-9a-f-]{36}\.part$/
@@ -16,9 +16,9 @@ const unfinished = /^\.sluice-[0-9a-f-]{36}\.part$/
 export const unfinishedName = () => `.sluice-${randomUUID()}.part`
 
 /**
- * Every regular file below `folder`, a real path, in the byte order of full keys; a key is `prefix` and the path inside the
- * folder. Starts behind the key `after` without entering folders that lie before it. Symbolic links are followed as long
- * as they stay inside the folder and lead into no circle; others are passed over, and so are files that vanish meanwhile.
+ * Every name below `folder`, a real path, in the byte order of full keys; a key is `prefix` and the path inside the folder.
+ * Starts behind the key `after` without entering folders that lie before it. Symbolic links are followed as long as they
+ * stay inside the folder and lead into no circle; others are passed over.
  */
 export async function* walk(options: {
   folder: string
@@ -36,8 +36,7 @@ export async function* walk(options: {
         if (unfinished.test(name)) continue
         if (after !== null && compareKeys(key, after) <= 0) continue
         if (isLink && !(await target(path))) continue
-        const stats = await stat(path).catch(() => undefined)
-        if (stats?.isFile()) yield { key, stats }
+        yield { key, path }
       } else if (recursive && (after === null || compareKeys(key, after) > 0 || after.startsWith(key))) {
         const real = isLink ? await target(path) : path
         if (real && !trail.includes(real)) yield* visit(real, key, [...trail, real])

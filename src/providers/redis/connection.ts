@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
@@ -62,6 +63,7 @@ export function createConnection(place: RedisLocation, secrets: RedisSecrets): C
     for (let tries = 1; ; tries++) {
       // Not tried again here: that has been done.
       const session = await connect()
+      gather(session.redis.stream)
       try {
         return await work(session)
       } catch (error) {
@@ -116,6 +118,13 @@ async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T
   } finally {
     signal.removeEventListener('abort', end)
   }
+}
+
+/** Lets what is written before the next turn of the event loop leave together: a system call each would cost more than all else. */
+function gather(socket: Duplex): void {
+  if (socket.writableCorked > 0) return
+  socket.cork()
+  setImmediate(() => socket.uncork())
 }
 
 const closedError = () => new SluiceError('UNREACHABLE', 'The connection was closed.')
