@@ -1,10 +1,23 @@
 import { execFileSync } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  realpath,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import { localFiles } from '../../src/providers/local-files/kind.ts'
+import { closeFile, openFile, realPathOf } from '../../src/providers/local-files/open-file.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { describeProvider } from './conformance.ts'
 
@@ -271,4 +284,21 @@ test('a name of 255 bytes, the longest a disk takes, is written', async () => {
   const key = `data/${'x'.repeat(255)}`
   await provider.write(key, Buffer.from('hello'))
   expect(await text((await provider.read(key)).body)).toBe('hello')
+})
+
+test('a key that names a file as if it were a folder is missing', async () => {
+  const root = await newRoot({ 'data/a': 'x' })
+  await expect((await open(root, 'data')).read('data/a/')).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
+})
+
+test('where the system does not tell the path of an open file, its real path counts if that file is still there', async () => {
+  const root = await realpath(await newRoot({ 'data/real': 'x', 'data/other': 'y' }))
+  await symlink('real', join(root, 'data/alias'))
+  const path = join(root, 'data/alias')
+  const file = await openFile(path)
+  onTestFinished(() => closeFile(file.fd))
+  expect(await realPathOf(file, path)).toBe(join(root, 'data/real'))
+  await rm(path)
+  await symlink('other', path)
+  expect(await realPathOf(file, path)).toBeUndefined()
 })
