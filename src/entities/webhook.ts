@@ -21,6 +21,10 @@ export const WebhookEntity = defineEntity({
     url: p.text(),
     /** The key of its signatures, sealed. */
     secret: p.text(),
+    /** The key before the last change, sealed; null = it was never changed. */
+    formerSecret: p.text().nullable(),
+    /** Until when messages are signed with the former key, too. */
+    formerSecretUntil: p.datetime().nullable(),
     actions: p.array<WebhookAction>((text) => text as WebhookAction),
     active: p.boolean().default(true),
     /** The last event of the log that was turned into deliveries, or was not to be. */

@@ -86,7 +86,9 @@ const UpdateWebhookInput = builder.inputType('UpdateWebhookInput', {
       description:
         'Whether it is told. What happens while it is not is never sent; what was to be sent before is when it is again.',
     }),
-    secret: t.string({ description: `${fieldsOfSettings.secret} All messages from now on are signed with it.` }),
+    secret: t.string({
+      description: `${fieldsOfSettings.secret} All messages from now on are signed with it, and for 24 hours with the former one, too.`,
+    }),
   }),
 })
 

@@ -93,6 +93,7 @@ interface Due {
   project: string
   url: string
   secret: string
+  former_secret: string | null
 }
 
 const dueCondition = `d.status = 'PENDING' and d.next_attempt_at <= now() and (w.active or d.action = 'PING')`
@@ -103,7 +104,8 @@ async function nextDue(em: EntityManager, webhookId: number, seconds: number): P
     em,
     `with w as (
        update webhook set leased_until = now() + make_interval(secs => $2) where id = $1 returning *)
-     select d.id, d.message_id, d.payload, d.attempts, w.id as webhook, w.project_id as project, w.url, w.secret
+     select d.id, d.message_id, d.payload, d.attempts, w.id as webhook, w.project_id as project, w.url, w.secret,
+       case when w.former_secret_until > now() then w.former_secret end as former_secret
      from w join webhook_delivery d on d.webhook_id = w.id where ${dueCondition} order by d.id limit 1`,
     [webhookId, seconds],
   )
@@ -155,7 +157,9 @@ async function attempt(parts: DeliverParts, due: Due, stopping: AbortSignal): Pr
 }
 
 async function send({ sealer, egress, timeoutSeconds }: DeliverParts, due: Due, signal: AbortSignal): Promise<Answer> {
-  const secret = unsealWebhookSecret(sealer, due.secret, Number(due.project))
+  const secrets = [due.secret, due.former_secret]
+    .filter((sealed) => sealed !== null)
+    .map((sealed) => unsealWebhookSecret(sealer, sealed, Number(due.project)))
   const messageId = `msg_${due.message_id}`
   const timestamp = Math.floor(Date.now() / 1_000)
   return post({
@@ -163,7 +167,7 @@ async function send({ sealer, egress, timeoutSeconds }: DeliverParts, due: Due, 
     headers: {
       'content-type': 'application/json',
       'user-agent': 'Sluice',
-      ...signatureHeaders(secret, { messageId, timestamp, body: due.payload }),
+      ...signatureHeaders(secrets, { messageId, timestamp, body: due.payload }),
     },
     body: due.payload,
     egress,

@@ -26,6 +26,8 @@ export interface WebhookInput {
 }
 
 const maxUrlLength = 2_000
+/** How long messages are signed with the former key, too, so that receivers can change over without a break. */
+const changeoverHours = 24
 
 /**
  * Creates a webhook, which is told of what happens from now on, and gives back its key, which is not shown again: the given
@@ -60,6 +62,10 @@ export async function updateWebhook(parts: SaveParts, id: number, input: Webhook
     const webhook = await tx.findOne(WebhookEntity, id, { lockMode: LockMode.PESSIMISTIC_WRITE })
     if (!webhook) throw new NotFoundError('There is no such webhook.')
     const before = { active: webhook.active, tasks: webhook.actions.includes('TASKS_CREATED') }
+    if (input.secret) {
+      const until = new Date(Date.now() + changeoverHours * 3_600_000)
+      tx.assign(webhook, { formerSecret: webhook.secret, formerSecretUntil: until })
+    }
     tx.assign(webhook, columns(parts, webhook.project, input))
     await tx.flush()
     const woken = webhook.active && !before.active

@@ -27,17 +27,18 @@ export interface SignedMessage {
 
 /**
  * The headers that tell a receiver who sent a message, and that it is neither altered nor old: HMAC-SHA256 over
- * `id.timestamp.body` (Standard Webhooks 1.0, "Webhook headers").
+ * `id.timestamp.body` with each of the keys, any of which the receiver may know (Standard Webhooks 1.0, "Webhook headers").
  */
 export function signatureHeaders(
-  secret: string,
+  secrets: string[],
   { messageId, timestamp, body }: SignedMessage,
 ): Record<string, string> {
-  const signature = createHmac('sha256', keyOf(secret)).update(`${messageId}.${timestamp}.${body}`).digest('base64')
+  const signed = `${messageId}.${timestamp}.${body}`
+  const signatures = secrets.map((one) => `v1,${createHmac('sha256', keyOf(one)).update(signed).digest('base64')}`)
   return {
     'webhook-id': messageId,
     'webhook-timestamp': String(timestamp),
-    'webhook-signature': `v1,${signature}`,
+    'webhook-signature': signatures.join(' '),
   }
 }
 

@@ -3,16 +3,21 @@ import { waitSeconds } from '../../src/webhooks/deliver.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
 import { createProject } from '../support/scenario.ts'
-import { until } from '../support/sql.ts'
+import { query, until } from '../support/sql.ts'
 import { delivered, deliveriesOf, logged, resend, tell, updateWebhook } from '../support/webhooks.ts'
 
 let app: TestApp
+/** A server whose patience ends soon. */
+let hasty: TestApp
 let project: string
+let hastyProject: string
 beforeAll(async () => {
-  app = await startTestApp({ WEBHOOK_RETRY_DELAY: '0', WEBHOOK_TIMEOUT: '0.3' })
-  project = await createProject(app)
+  ;[app, hasty] = (await Promise.all(
+    ['60', '0.3'].map((timeout) => startTestApp({ WEBHOOK_RETRY_DELAY: '0', WEBHOOK_TIMEOUT: timeout })),
+  )) as [TestApp, TestApp]
+  ;[project, hastyProject] = [await createProject(app), await createProject(hasty)]
 })
-afterAll(() => app?.stop())
+afterAll(() => Promise.all([app?.stop(), hasty?.stop()]))
 
 async function receiver(port?: number): Promise<Receiver> {
   const started = await startReceiver(port)
@@ -95,19 +100,21 @@ describe('a message', () => {
     { fault: { status: 404 }, error: /^The receiver answered 404\.$/ },
   ])('that meets $fault has not arrived', async ({ fault, error }) => {
     const to = await receiver()
-    const webhook = await tell(app, project, { url: to.url })
+    const webhook = await tell(hasty, hastyProject, { url: to.url })
     to.fail({ ...fault, times: Number.POSITIVE_INFINITY })
-    const { delivery } = await resend(app, 'testWebhook', webhook.id)
-    const [log] = await logged(app, webhook.id, ([only]) => only.attempts > 0)
+    const { delivery } = await resend(hasty, 'testWebhook', webhook.id)
+    const [log] = await logged(hasty, webhook.id, ([only]) => only.attempts > 0)
     expect(log).toMatchObject({ id: delivery.id, error: expect.stringMatching(error), deliveredAt: null })
     expect(to.received.every(({ path }) => path === '/')).toBe(true)
   })
 
   it('has arrived when the status says so, even if the rest of the answer does not come', async () => {
     const to = await receiver()
-    const webhook = await tell(app, project, { url: to.url })
+    const webhook = await tell(hasty, hastyProject, { url: to.url })
     to.fail({ halfAnswer: true })
-    expect(await ping(webhook.id)).toMatchObject({ status: 'DELIVERED', attempts: 1, responseBody: 'so ' })
+    await resend(hasty, 'testWebhook', webhook.id)
+    const [log] = await logged(hasty, webhook.id, delivered(1))
+    expect(log).toMatchObject({ status: 'DELIVERED', attempts: 1, responseBody: 'so ' })
   })
 
   it('is not sent again before the time that the receiver asks for', async () => {
@@ -152,6 +159,25 @@ describe('a message', () => {
   })
 })
 
+describe('a new secret', () => {
+  it('signs beside the former one for a day, so that a receiver can change over when it likes', async () => {
+    const to = await receiver()
+    const webhook = await tell(app, project, { url: to.url })
+    const [second, third] = [1, 2].map((n) => `whsec_${Buffer.alloc(24, n).toString('base64')}`) as [string, string]
+    await updateWebhook(app, { id: webhook.id, secret: second })
+    await ping(webhook.id)
+    for (const secret of [webhook.secret, second]) verify(secret, to.received[0]!)
+    await updateWebhook(app, { id: webhook.id, secret: third })
+    await ping(webhook.id)
+    for (const secret of [second, third]) verify(secret, to.received[1]!)
+    expect(() => verify(webhook.secret, to.received[1]!)).toThrow()
+    await query(app.databaseUrl, 'update webhook set former_secret_until = now() where id = $1', [webhook.databaseId])
+    await ping(webhook.id)
+    expect(() => verify(second, to.received[2]!)).toThrow()
+    verify(third, to.received[2]!)
+  })
+})
+
 describe('messages', () => {
   it('of one webhook arrive in their order, one after the other', async () => {
     const to = await receiver()
@@ -183,18 +209,18 @@ describe('messages', () => {
   })
 
   it('are not kept waiting by receivers that hang, each of which has one at a time', async () => {
-    const patient = await startTestApp({ WEBHOOK_TIMEOUT: '60' })
-    onTestFinished(() => patient.stop())
-    const own = await createProject(patient)
     const [hanging, to] = [await receiver(), await receiver()]
-    hanging.fail({ hold: true, times: Number.POSITIVE_INFINITY })
-    const slow = await Promise.all(Array.from({ length: 20 }, () => tell(patient, own, { url: hanging.url })))
-    const webhook = await tell(patient, own, { url: to.url })
-    for (const { id } of [...slow, ...slow]) await resend(patient, 'testWebhook', id)
+    const hang = hanging.fail({ hold: true, times: Number.POSITIVE_INFINITY })
+    const slow = await Promise.all(Array.from({ length: 20 }, () => tell(app, project, { url: hanging.url })))
+    const webhook = await tell(app, project, { url: to.url })
+    for (const { id } of [...slow, ...slow]) await resend(app, 'testWebhook', id)
     await until(() => hanging.received.length === slow.length)
-    await resend(patient, 'testWebhook', webhook.id)
-    await logged(patient, webhook.id, delivered(1))
+    await resend(app, 'testWebhook', webhook.id)
+    await logged(app, webhook.id, delivered(1))
     expect(hanging.received.length).toBe(slow.length)
+    for (const { id } of slow)
+      await app.request('mutation ($id: ID!) { deleteWebhook(id: $id) { __typename } }', { id })
+    hang.release()
   })
 })
 

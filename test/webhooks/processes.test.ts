@@ -22,7 +22,7 @@ async function servers(count: number): Promise<{ apps: TestApp[]; url: string; r
   onTestFinished(() => database.drop())
   const folder = temporaryFolder('sluice-webhooks-')
   onTestFinished(folder.remove)
-  const settings = { WEBHOOK_RETRY_DELAY: '0', WEBHOOK_TIMEOUT: '1', LOCAL_FILES_ROOT: folder.path }
+  const settings = { WEBHOOK_RETRY_DELAY: '0', LOCAL_FILES_ROOT: folder.path }
   const apps: TestApp[] = []
   for (let n = 0; n < count; n++) {
     const app = await startTestApp(settings, { url: database.url })
