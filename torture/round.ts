@@ -26,6 +26,8 @@ export interface Verdict {
   differences: string[]
   listedAgain: string[]
   readAgain: string[]
+  /** What the workers wrote. */
+  log: string[]
   seconds: number
 }
 
@@ -65,7 +67,7 @@ export async function playRound(stage: Stage, plan: Plan, injected: Fault[]): Pr
     DATABASE_URL: `postgres://${user}:${encodeURIComponent(password)}@127.0.0.1:${proxy.port}/${database.name}`,
     DATA_DIR: stage.folder,
     SECRET_KEY: secretKey,
-    STORAGE_IN_PROGRESS_TIMER: '0.2',
+    STORAGE_IN_PROGRESS_TIMER: '0.4',
     READ_CONCURRENCY: String(plan.readConcurrency),
   })
   const victims: Victims = { workers, witness, watch, proxy, front, database: database.connection }
@@ -115,6 +117,7 @@ export async function playRound(stage: Stage, plan: Plan, injected: Fault[]): Pr
       ],
       listedAgain: witness.listedAgain,
       readAgain: witness.readAgain,
+      log: workers.log,
       seconds: (performance.now() - begun) / 1_000,
     }
   } finally {

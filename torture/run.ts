@@ -12,7 +12,7 @@ const usage = `npm run torture -- [options]
   --seed N       seed of the first round; the next ones count up (default: by chance, and printed)
   --only KINDS   only these faults, separated by commas: ${kinds.join(', ')}
   --parallel N   rounds at the same time, each with servers of its own (default 1)
-  --verbose      a line for each round`
+  --verbose      a line for each round, and what the workers wrote in those with differences`
 
 const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
 const { values } = parseArgs({
@@ -53,6 +53,7 @@ async function lane(): Promise<void> {
     const verdict = await judged(stage, plan)
     verdicts.push(verdict)
     if (values.verbose || !isFine(verdict)) console.log(sentence(verdict))
+    if (values.verbose && !isFine(verdict)) console.log(verdict.log.map((line) => `  ${line}`).join('\n'))
     if (!isFine(verdict)) console.log(`  again: npm run torture -- --rounds 1 --seed ${plan.seed}${onlyOption()}\n`)
   }
   await stage.stop()
@@ -67,7 +68,7 @@ async function judged(stage: Stage, plan: Plan): Promise<Verdict> {
   } catch (error) {
     const differences = [`the round came to no end: ${(error as Error).stack}`]
     const seconds = (performance.now() - begun) / 1_000
-    return { plan, injected, restarts: 0, takeovers: 0, differences, listedAgain: [], readAgain: [], seconds }
+    return { plan, injected, restarts: 0, takeovers: 0, differences, listedAgain: [], readAgain: [], log: [], seconds }
   }
 }
 

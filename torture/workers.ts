@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 import { launch } from '../test/main/launch.ts'
 import { createClient, type GraphqlClient } from '../test/support/client.ts'
 
@@ -7,8 +8,6 @@ export interface Worker {
   name: string
   pid: number
   client: GraphqlClient
-  /** What it wrote to its streams. */
-  output(): string
   /** Sends a signal that the worker is to end by, and waits for its end. */
   end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void>
   send(signal: 'SIGSTOP' | 'SIGCONT'): void
@@ -18,6 +17,8 @@ export interface Workers {
   readonly all: Worker[]
   /** Processes that ended although nobody ended them. */
   readonly deaths: string[]
+  /** The lines that all of them wrote, ended ones too. */
+  readonly log: string[]
   /** Starts one more, again and again for as long as it cannot start, as a supervisor does. */
   start(): Promise<Worker>
   /** Kills all. */
@@ -31,6 +32,7 @@ const startAttempts = 20
 export function createWorkers(env: Record<string, string>): Workers {
   const all: Worker[] = []
   const deaths: string[] = []
+  const log: string[] = []
   let started = 0
 
   const tryStart = async (): Promise<Worker> => {
@@ -39,13 +41,11 @@ export function createWorkers(env: Record<string, string>): Workers {
     const { url } = await process.ready()
     const { child } = process
     let isToEnd = false
-    let output = ''
     const client = createClient(url, token)
     const worker: Worker = {
       name,
       pid: child.pid!,
       client,
-      output: () => output,
       async end(signal) {
         isToEnd = true
         child.kill(signal)
@@ -56,14 +56,12 @@ export function createWorkers(env: Record<string, string>): Workers {
       send: (signal) => child.kill(signal),
     }
     for (const stream of [child.stdout!, child.stderr!]) {
-      stream.on('data', (text) => {
-        output += text
-      })
+      createInterface(stream).on('line', (line) => log.push(`${name}: ${line}`))
     }
     once(child, 'exit').then(([code, signal]) => {
       all.splice(all.indexOf(worker), 1)
       void client.close()
-      if (!isToEnd) deaths.push(`${name} ended by itself (${code ?? signal}):\n${output}`)
+      if (!isToEnd) deaths.push(`${name} ended by itself (${code ?? signal})`)
     })
     all.push(worker)
     return worker
@@ -72,6 +70,7 @@ export function createWorkers(env: Record<string, string>): Workers {
   return {
     all,
     deaths,
+    log,
     async start() {
       for (let attempt = 1; ; attempt++) {
         try {
