@@ -88,7 +88,7 @@ export function startWatch(connection: pg.ClientConfig, moments: Moments): Watch
         await client?.end().catch(() => {})
         client = undefined
       }
-      await new Promise((resolve) => setTimeout(resolve, 5))
+      await new Promise((resolve) => setTimeout(resolve, 10))
     }
     await client?.end()
   })()

@@ -1,5 +1,6 @@
 import { Migrator } from '@mikro-orm/migrations'
 import { MikroORM, type Options } from '@mikro-orm/postgresql'
+import { CompiledQuery, type DatabaseConnection } from 'kysely'
 import pg from 'pg'
 import { entities } from '../entities/index.ts'
 import { parseJson } from '../json.ts'
@@ -23,8 +24,32 @@ export function ormOptions(url: string): Options {
     migrations: { migrationsList: migrations, path: 'src/database/migrations', snapshot: false, emit: 'ts' },
     schemaGenerator: { skipTables: queueTables },
     pool: { min: 0, max: 20, idleTimeoutMillis: 30_000 },
+    driverOptions: { onPoolCreated: giveBackLost },
+    onCreateConnection: (connection) => endWhenLeft(connection as DatabaseConnection),
     discovery: { checkDuplicateTableNames: true },
   } as Options
+}
+
+/**
+ * Gives connections back to the pool that were lost in a transaction: Kysely does that only after a `begin`, `commit` or
+ * `rollback` that succeeded, so that every cut of the database would make the pool smaller, until nothing is left.
+ */
+function giveBackLost(pool: pg.Pool): void {
+  const taken = new WeakSet<pg.PoolClient>()
+  pool.on('acquire', (client) => taken.add(client))
+  pool.on('release', (_error, client) => taken.delete(client))
+  pool.on('connect', (client) => {
+    // Whoever would give it back has been told of the loss, and does it before this.
+    client.once('end', () => setTimeout(() => taken.has(client) && client.release(true), 100))
+  })
+}
+
+// Locks of a process that stands still in a transaction, or whose machine has vanished, would keep all others waiting.
+const leftAfterSeconds = 10
+
+/** Lets the server end the session when a transaction is left open. Not a startup parameter, which poolers refuse. */
+async function endWhenLeft(connection: DatabaseConnection): Promise<void> {
+  await connection.executeQuery(CompiledQuery.raw(`set idle_in_transaction_session_timeout = '${leftAfterSeconds}s'`))
 }
 
 /** `postgres:///db?host=/folder` reaches a unix socket; the ORM's URL parser does not know the form. */
