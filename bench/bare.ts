@@ -68,6 +68,8 @@ export async function bareGet(
 export interface BareInsert {
   /** Adds a task and a link for each object to a new project and storage, with a commit for each page of 1,000. */
   insert(bucket: string, objects: Listed[]): Promise<void>
+  /** Opens a new project and storage; what it gives adds a task and a link for each text, as rows of one object, in one commit. */
+  openRows(): Promise<(data: string[]) => Promise<void>>
   close(): Promise<void>
 }
 
@@ -97,6 +99,15 @@ export async function openBareInsert(url: string): Promise<BareInsert> {
         ])
       }
     },
+    async openRows() {
+      const { rows } = await client.query(place)
+      const { id: storage, project_id: project } = rows[0]
+      let at = 0
+      return async (data) => {
+        await client.query(rowsStatement, [storage, project, at, data])
+        at += data.length
+      }
+    },
     close: () => client.end(),
   }
 }
@@ -115,3 +126,11 @@ tasks as (
   insert into task (id, project_id, inner_id, data) select task_id, $2, $3::bigint + n, data::json from fresh)
 insert into import_link (storage_id, task_id, key, size, etag, last_modified)
 select $1, task_id, key, size, etag, last_modified from fresh`
+
+const rowsStatement = `
+with fresh as materialized (
+  select i.*, nextval('task_id_seq') as task_id from unnest($4::text[]) with ordinality as i (data, n)),
+tasks as (
+  insert into task (id, project_id, inner_id, data) select task_id, $2, $3::bigint + n, data::json from fresh)
+insert into import_link (storage_id, task_id, key, row_index, size, etag, last_modified)
+select $1, task_id, 'rows', $3::bigint + n - 1, 1, 'etag', now() from fresh`

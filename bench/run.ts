@@ -7,14 +7,16 @@ import { measureFiles, measureTasks } from './imports.ts'
 import { measureLatency } from './latency.ts'
 import { countCalls } from './measure.ts'
 import { report } from './report.ts'
+import { measureRows } from './rows.ts'
 import { setStage, withDataFolder } from './stage.ts'
 import { measurePostgres, measureReady } from './startup.ts'
 
-const defaults = { files: '100000', tasks: '5000', syncs: '50', rounds: '3' }
+const defaults = { files: '100000', tasks: '5000', rows: '1000000', syncs: '50', rounds: '3' }
 
 const usage = `npm run bench -- [options]
   --files N    objects of the FILES import (default ${defaults.files})
   --tasks N    objects of the TASKS import (default ${defaults.tasks})
+  --rows N     rows of one file of JSON Lines and one of Parquet (default ${defaults.rows})
   --syncs N    syncs of a storage with one object, to see how fast they start (default ${defaults.syncs})
   --rounds N   rounds of each import and start, of which the median counts (default ${defaults.rounds})
 The report is printed; with the default sizes it is written to bench/RESULTS.md, too.`
@@ -24,6 +26,7 @@ const { values } = parseArgs({
   options: {
     files: option(defaults.files),
     tasks: option(defaults.tasks),
+    rows: option(defaults.rows),
     syncs: option(defaults.syncs),
     rounds: option(defaults.rounds),
     help: { type: 'boolean', default: false },
@@ -51,6 +54,8 @@ const findings = await withDataFolder(async (dataDir) => {
   try {
     const insert = await openBareInsert(stage.app.databaseUrl)
     const [version] = await sql<{ server_version: string }>(stage.app.orm.em, 'show server_version')
+    say(`${values.rows} rows of one file`)
+    const rows = await measureRows(stage, insert, { small: 10_000, count: Number(values.rows) })
     say('latency')
     const latencies = await measureLatency(stage, syncs)
     say(`${files} files`)
@@ -58,7 +63,7 @@ const findings = await withDataFolder(async (dataDir) => {
     say(`${tasks} task files`)
     const tasksFound = await measureTasks(stage, { count: tasks, rounds })
     await insert.close()
-    return { latencies, files: filesFound, tasks: tasksFound, postgresVersion: version!.server_version }
+    return { latencies, files: filesFound, tasks: tasksFound, rows, postgresVersion: version!.server_version }
   } finally {
     await stage.stop()
   }
