@@ -14,6 +14,7 @@ const StepNameRef = builder.enumType('CheckStepName', {
     READ_OBJECT: { description: 'One object can be read (import method TASKS).' },
     WRITE_OBJECT: { description: 'A probe can be written and removed (direction EXPORT).' },
     PRESIGN: { description: 'A signed URL can be made and fetched.' },
+    CLOCK: { description: "The server's clock agrees with the storage's, as far as that tells the time." },
   } satisfies Record<(typeof checkSteps)[number], { description: string }>,
 })
 

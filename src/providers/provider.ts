@@ -81,6 +81,11 @@ export interface Provider {
   remove(key: string, signal?: AbortSignal): Promise<void>
   /** A URL that reads the object without credentials for `ttlSeconds`. Absent where the provider cannot sign. */
   presign?(key: string, options: { ttlSeconds: number }): Promise<URL>
+  /**
+   * The time of the storage's clock, to the second, as an answer to a small request tells it; undefined when that tells none.
+   * Absent where the time makes no difference.
+   */
+  serverTime?(signal?: AbortSignal): Promise<Date | undefined>
   /** Frees sockets. Nothing may be called afterwards. */
   close(): void
 }

@@ -17,6 +17,7 @@ export const checkSteps = [
   'READ_OBJECT',
   'WRITE_OBJECT',
   'PRESIGN',
+  'CLOCK',
 ] as const
 export type CheckStepName = (typeof checkSteps)[number]
 
@@ -116,6 +117,7 @@ export async function checkConnection(
     note('EGRESS', 'OK', 'The server may connect to it.', performance.now())
     await firstContact(opened, note, AbortSignal.timeout(stepTimeoutMs))
     await (subject.direction === 'IMPORT' ? trySource : tryTarget)(opened, subject, attempt)
+    await compareClocks(opened, attempt)
   } catch (error) {
     if (!(error instanceof Failed)) throw error
   } finally {
@@ -151,6 +153,27 @@ async function tryTarget(provider: Provider, { prefix }: CheckSubject, attempt: 
     await provider.write(key, Buffer.from('{}'), { contentType: 'application/json', signal })
     await provider.remove(key, signal)
   })
+}
+
+// What S3 (RequestTimeTooSkewed), Cloud Storage (signed URLs) and Azure (Authorize with Shared Key) accept.
+const mostSkewMs = 15 * 60_000
+
+/** A clock that is wrong makes requests and signed URLs fail, at once or on the day that nobody corrects for it any more. */
+async function compareClocks(provider: Provider, attempt: Attempt): Promise<void> {
+  const { serverTime } = provider
+  if (!serverTime) return
+  await attempt(
+    'CLOCK',
+    "This server's clock agrees with the storage's, as far as that tells the time.",
+    async (signal) => {
+      const time = await serverTime(signal)
+      const aheadMs = Date.now() - (time?.getTime() ?? Date.now())
+      if (Math.abs(aheadMs) <= mostSkewMs) return
+      const minutes = Math.round(Math.abs(aheadMs) / 60_000)
+      const words = `This server's clock is ${minutes} minutes ${aheadMs > 0 ? 'ahead of' : 'behind'} the storage's.`
+      throw new SluiceError('CLOCK_SKEW', words)
+    },
+  )
 }
 
 function corsHint({ provider }: CheckSubject): string | null {

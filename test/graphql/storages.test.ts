@@ -198,6 +198,7 @@ describe('checking a storage', () => {
       'READ_OBJECT OK',
       'WRITE_OBJECT SKIPPED',
       'PRESIGN OK',
+      'CLOCK OK',
     ])
     const rows = await query(world.app.databaseUrl, `select 1 from storage where location->>'bucket' = $1`, [bucket])
     expect(rows).toEqual([])

@@ -105,6 +105,13 @@ describe('Azure Blob: what a failing connection is called', () => {
     await expect(provider.write('a', Buffer.from('x'))).rejects.toMatchObject({ code })
   })
 
+  test('a request that Azure finds too old is CLOCK_SKEW, not a fault of the credentials', async () => {
+    const { front, provider } = await fronted(server)
+    const rest = "<AuthenticationErrorDetail>Request date header too old: 'Tue, 24 Nov'</AuthenticationErrorDetail>"
+    front.fail({ status: 403, code: 'AuthenticationFailed', rest })
+    await expect(provider.check()).rejects.toMatchObject({ code: 'CLOCK_SKEW' })
+  })
+
   test('an endpoint that is too old for the API says so', async () => {
     const { front, provider } = await fronted(server)
     front.fail({ status: 400, code: 'InvalidHeaderValue', rest: '<HeaderName>x-ms-version</HeaderName>' })

@@ -146,4 +146,5 @@ export const azureChecks = {
   ] as [string, string, (place: Place) => Record<string, unknown>][],
   good: (place: Place) => ({ location: place.location(), keys: place.keys }),
   presigns: true,
+  tellsTime: true,
 }

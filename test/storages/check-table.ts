@@ -27,6 +27,8 @@ interface Table<P extends { stop(): Promise<unknown> | unknown }> {
   /** A location where all is well, with one object in it, and the keys that are there. */
   good: (place: P) => { location: Record<string, unknown>; keys: () => Promise<string[]> }
   presigns: boolean
+  /** Whether its answers tell the time. */
+  tellsTime: boolean
 }
 
 interface Step {
@@ -98,6 +100,7 @@ export function describeChecks<P extends { stop(): Promise<unknown> | unknown }>
         'READ_OBJECT OK',
         'WRITE_OBJECT SKIPPED',
         `PRESIGN ${table.presigns ? 'OK' : 'SKIPPED'}`,
+        `CLOCK ${table.tellsTime ? 'OK' : 'SKIPPED'}`,
       ])
       expect(check?.ok).toBe(true)
       const hinted = check!.steps.filter(({ hint }) => hint !== null)
@@ -117,6 +120,7 @@ export function describeChecks<P extends { stop(): Promise<unknown> | unknown }>
         'AUTHENTICATE',
         'OPEN',
         'WRITE_OBJECT',
+        ...(table.tellsTime ? ['CLOCK'] : []),
       ])
       expect(await keys()).toEqual(before)
       expect(before).toHaveLength(1)

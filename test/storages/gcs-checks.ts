@@ -120,4 +120,5 @@ export const gcsChecks = {
   ]),
   good: (place: Place) => ({ location: place.location(), keys: place.keys }),
   presigns: true,
+  tellsTime: true,
 }

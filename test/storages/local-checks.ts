@@ -45,4 +45,5 @@ export const localChecks = {
   invalid: [['no path', 'localFiles.path', () => at('')]] as [string, string, () => Record<string, unknown>][],
   good: (place: Place) => ({ location: at('in'), keys: place.keys }),
   presigns: false,
+  tellsTime: false,
 }

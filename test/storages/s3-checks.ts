@@ -151,4 +151,5 @@ export const s3Checks = {
     return { location: place.location(), keys: place.keys }
   },
   presigns: true,
+  tellsTime: true,
 }

@@ -2,6 +2,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { answerDate } from './clock-front.ts'
 import { createFaults, type FaultScope, type SetFault } from './faults.ts'
 import { forward } from './forward.ts'
 
@@ -127,19 +128,6 @@ function withMaxKeys(url: string, most: number): string {
 function sendError(response: ServerResponse, status: number, code: string, message: string): void {
   const body = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`
   response.writeHead(status, { 'content-type': 'application/xml', 'content-length': body.length }).end(body)
-}
-
-/** Makes every answer carry the time of `clock`, not that of the server behind. */
-function answerDate(response: ServerResponse, clock: () => number): void {
-  const { writeHead } = response
-  response.sendDate = false
-  response.writeHead = ((status: number, headers: string[] | Record<string, string> = {}) => {
-    const pairs = Array.isArray(headers)
-      ? headers.flatMap((name, n) => (n % 2 === 0 ? [[name, headers[n + 1]!] as const] : []))
-      : Object.entries(headers)
-    const others = pairs.filter(([name]) => name.toLowerCase() !== 'date').flat()
-    return writeHead.call(response, status, [...others, 'Date', new Date(clock()).toUTCString()])
-  }) as ServerResponse['writeHead']
 }
 
 interface Judge {

@@ -104,6 +104,13 @@ export function openAzureBlob(place: AzureLocation, by: SignIn): Provider {
       }
     },
 
+    async serverTime(signal) {
+      const { value } = await call({ signal }, (abortSignal) =>
+        container.listBlobsFlat({ prefix: place.prefix, abortSignal }).byPage({ maxPageSize: 1 }).next(),
+      )
+      return value?.date
+    },
+
     close() {
       agent.destroy()
     },

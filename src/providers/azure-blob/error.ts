@@ -80,7 +80,7 @@ export function azureError(error: unknown, asked: Asked): SluiceError {
   const passing = status !== undefined && (status === 429 || status >= 500)
   if (!codes[name] && !passing && isPage(sdk)) return new SluiceError('CONSOLE_URL', undefined, options)
   const code = codeOf(name, sdk, asked)
-  if (code) return new SluiceError(code, wordsFor(code, name, sdk, asked), options)
+  if (code) return new SluiceError(code, wordsFor(code, name, asked), options)
   const network = networkError(error)
   if (network?.code === 'UNRESOLVABLE_HOST' && !asked.place.endpoint) {
     const { host } = new URL(serviceUrl(asked.place))
@@ -92,8 +92,9 @@ export function azureError(error: unknown, asked: Asked): SluiceError {
   return new SluiceError('UNEXPECTED_ANSWER', unexpected(sdk, name), options)
 }
 
-function codeOf(name: string, { message, statusCode = 0 }: SdkError, asked: Asked): ErrorCode | undefined {
+function codeOf(name: string, { message, statusCode = 0, response }: SdkError, asked: Asked): ErrorCode | undefined {
   const code = codes[name] ?? statuses[statusCode]
+  if (isLate(response)) return 'CLOCK_SKEW'
   const { anonymous } = asked.place
   // Azurite has this code for what Azure calls AuthenticationFailed.
   const isUnknown = code === 'BAD_CREDENTIALS' || (code === 'DENIED' && /failed to authenticate/i.test(message))
@@ -103,16 +104,18 @@ function codeOf(name: string, { message, statusCode = 0 }: SdkError, asked: Aske
   return code === 'OBJECT_MISSING' && isContainer ? 'NO_SUCH_BUCKET' : code
 }
 
-function wordsFor(code: ErrorCode, name: string, sdk: SdkError, asked: Asked): string | undefined {
+function wordsFor(code: ErrorCode, name: string, asked: Asked): string | undefined {
   const { place, sasEndsAt = 0 } = asked
   if (code === 'NO_SUCH_BUCKET')
     return `There is no ${place.anonymous ? 'public ' : ''}container "${place.container}" at ${serviceUrl(place)}.`
   if (code === 'DENIED') return place.anonymous ? words.NoAuthenticationInformation : words[name]
   if (code !== 'BAD_CREDENTIALS') return undefined
   if (hasExpired(asked)) return `The SAS token expired at ${new Date(sasEndsAt).toISOString()}.`
-  if (/date header (is )?too old/i.test(sdk.response?.bodyAsText ?? '')) return 'The clock of the server is wrong.'
   return 'Azure does not accept the credentials.'
 }
+
+// What AuthenticationFailed says in AuthenticationErrorDetail of a request that is not from the last 15 minutes.
+const isLate = (response: SdkError['response']) => /date header (is )?too old/i.test(response?.bodyAsText ?? '')
 
 const hasExpired = ({ sasEndsAt = Number.POSITIVE_INFINITY }: Asked) => sasEndsAt < Date.now()
 

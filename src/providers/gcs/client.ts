@@ -2,6 +2,7 @@ import { SluiceError } from '../../errors.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
+import { timeOf } from '../time-of.ts'
 import { openAuth } from './auth.ts'
 import { gcsError, wantsPayer } from './error.ts'
 import { type GcsLocation, type GcsSecrets, isGoogle } from './location.ts'
@@ -174,6 +175,12 @@ export function openGcs(
         return presign(name, { ttlSeconds, userProject })
       },
     }),
+
+    async serverTime(signal) {
+      const query = { prefix, maxResults: 1, fields: listFields }
+      const { headers } = await call(undefined, { method: 'GET', path: bucketPath, query, signal })
+      return timeOf(headers.get('date'))
+    },
 
     close,
   }

@@ -17,6 +17,7 @@ import type { S3Location, S3Secrets } from './location.ts'
 import { orAbort } from './or-abort.ts'
 import { presignGet } from './presign.ts'
 import { createRegion } from './region.ts'
+import { timeOfAnswers } from './server-time.ts'
 
 // Sorts behind every key that continues a folder's name, so a listing that starts after it skips the folder.
 const behindFolder = '\u{10ffff}'
@@ -60,19 +61,19 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
     }
   }
 
+  const listCommand = (cursor: string | null, limit: number, recursive: boolean) =>
+    new ListObjectsV2Command({
+      Bucket,
+      Prefix: recursive ? place.prefix : folderOf(place.prefix),
+      MaxKeys: limit,
+      EncodingType: 'url',
+      ...(cursor !== null && { StartAfter: cursor }),
+      ...(!recursive && { Delimiter: '/' }),
+    })
+
   const page = (cursor: string | null, limit: number, recursive: boolean, signal?: AbortSignal) =>
     call(undefined, signal, async () => {
-      const answer = await client.send(
-        new ListObjectsV2Command({
-          Bucket,
-          Prefix: recursive ? place.prefix : folderOf(place.prefix),
-          MaxKeys: limit,
-          EncodingType: 'url',
-          ...(cursor !== null && { StartAfter: cursor }),
-          ...(!recursive && { Delimiter: '/' }),
-        }),
-        abortable(signal),
-      )
+      const answer = await client.send(listCommand(cursor, limit, recursive), abortable(signal))
       // A website may well answer 200 with a page that parses as XML.
       if (answer.Name === undefined && answer.IsTruncated === undefined) throw new SluiceError('CONSOLE_URL')
       return answer
@@ -167,6 +168,13 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
     async presign(key, { ttlSeconds }) {
       await settleRegion()
       return call(key, undefined, () => presignGet(publicClient, place, { key, ttlSeconds }))
+    },
+
+    async serverTime(signal) {
+      const command = listCommand(null, 1, true)
+      const time = timeOfAnswers(command)
+      await call(undefined, signal, () => client.send(command, abortable(signal)))
+      return time()
     },
 
     close() {
