@@ -160,16 +160,18 @@ describe('webhooks', () => {
         join project p on p.id = w.project_id where p.id = (select max(id) from project)`,
       )
       const ids = nodes.map(({ id }) => Buffer.from(`WebhookDelivery:${id}`).toString('base64'))
-      return statementsOf(() =>
+      const sent = await statementsOf(() =>
         app.request(
           `query ($ids: [ID!]!) { nodes(ids: $ids) { ... on WebhookDelivery {
           ${deliveryFields} webhook { project { title } } } } }`,
           { ids },
         ),
       )
+      // Without those of jobs, which go by the clock: the API reads through the ORM.
+      return sent.filter((text) => /^select "/.test(text))
     }
     const [one, many] = [await cost(1), await cost(5)]
-    expect(many.length).toBe(one.length)
+    expect([one.length, many.length]).toEqual([3, 3])
   })
 })
 
