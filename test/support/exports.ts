@@ -1,6 +1,7 @@
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import type { GraphqlClient } from './client.ts'
 import { errorFields } from './errors.ts'
+import type { S3Server } from './s3.ts'
 import { createProject } from './scenario.ts'
 import { query, until } from './sql.ts'
 import type { World } from './world.ts'
@@ -36,7 +37,7 @@ export async function target(
 
 /** The objects of a bucket by key, parsed. */
 // biome-ignore lint/suspicious/noExplicitAny: tests read what was written
-export async function objectsOf({ s3 }: World, bucket: string): Promise<Record<string, any>> {
+export async function objectsIn(s3: S3Server, bucket: string): Promise<Record<string, any>> {
   const objects: Record<string, unknown> = {}
   let ContinuationToken: string | undefined
   do {
@@ -49,6 +50,9 @@ export async function objectsOf({ s3 }: World, bucket: string): Promise<Record<s
   } while (ContinuationToken !== undefined)
   return objects
 }
+
+/** The objects of a bucket of the world by key, parsed. */
+export const objectsOf = ({ s3 }: World, bucket: string) => objectsIn(s3, bucket)
 
 /** How many exports to a storage are pending, and why the last one failed. */
 export async function pending(client: GraphqlClient, id: string): Promise<{ count: number; failure: string | null }> {
