@@ -14,6 +14,7 @@ export interface Findings {
   files: { first: Comparison; again: Comparison }
   tasks: Comparison
   rows: RowsFound[]
+  exports: Comparison
   latencies: Latencies
   ready: Starts
   postgres: Starts
@@ -27,6 +28,7 @@ export function report({
   files,
   tasks,
   rows,
+  exports,
   latencies,
   ready,
   postgres,
@@ -70,6 +72,7 @@ The bare loop reads the same object with the SDK, parses it with the same librar
 in pages of 1,000, one thing after the other. Memory is the highest resident set while the file was imported; our imports
 come before all bare loops, and the files are made by another process.
 
+${exportReport(exports)}
 ## Beginnings
 
 ${table(
@@ -83,6 +86,24 @@ ${table(
 ${table(
   ['Milliseconds to ready', 'Sluice', 'PostgreSQL alone', 'Difference', 'Target'],
   [begun('first start, empty folder', ready.first, postgres.first), begun('later start', ready.later, postgres.later)],
+)}
+`
+}
+
+/** The part of the report about exports. */
+export function exportReport(exports: Comparison): string {
+  return `## Exports
+
+${table(
+  ['', 'Annotations', 'Sluice, objects/s', 'Bare, objects/s', 'Ratio', 'Target'],
+  [imported('ANNOTATION, all', exports, 0.8)],
+)}
+
+*put* writes bodies of the same size under the same keys with the same client, as many at a time, and no database.
+
+${table(
+  ['', 'SQL statements', 'per 1,000 objects', 'List calls', 'Get calls', 'Memory before → peak, MiB'],
+  [costs('ANNOTATION, all', exports)],
 )}
 `
 }

@@ -3,22 +3,25 @@ import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { sql } from '../src/sql.ts'
 import { openBareInsert } from './bare.ts'
+import { measureExport } from './export.ts'
 import { measureFiles, measureTasks } from './imports.ts'
 import { measureLatency } from './latency.ts'
 import { countCalls } from './measure.ts'
-import { report } from './report.ts'
+import { exportReport, report } from './report.ts'
 import { measureRows } from './rows.ts'
 import { setStage, withDataFolder } from './stage.ts'
 import { measurePostgres, measureReady } from './startup.ts'
 
-const defaults = { files: '100000', tasks: '5000', rows: '1000000', syncs: '50', rounds: '3' }
+const defaults = { files: '100000', tasks: '5000', rows: '1000000', exports: '5000', syncs: '50', rounds: '3' }
 
 const usage = `npm run bench -- [options]
   --files N    objects of the FILES import (default ${defaults.files})
   --tasks N    objects of the TASKS import (default ${defaults.tasks})
   --rows N     rows of one file of JSON Lines and one of Parquet (default ${defaults.rows})
+  --exports N  annotations of the export (default ${defaults.exports})
   --syncs N    syncs of a storage with one object, to see how fast they start (default ${defaults.syncs})
   --rounds N   rounds of each import and start, of which the median counts (default ${defaults.rounds})
+  --only exports   only the export, printed and not written down
 The report is printed; with the default sizes it is written to bench/RESULTS.md, too.`
 
 const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
@@ -27,6 +30,8 @@ const { values } = parseArgs({
     files: option(defaults.files),
     tasks: option(defaults.tasks),
     rows: option(defaults.rows),
+    exports: option(defaults.exports),
+    only: { type: 'string' },
     syncs: option(defaults.syncs),
     rounds: option(defaults.rounds),
     help: { type: 'boolean', default: false },
@@ -36,17 +41,26 @@ if (values.help) {
   console.log(usage)
   process.exit()
 }
-const [files, tasks, syncs, rounds] = [values.files, values.tasks, values.syncs, values.rounds].map(Number) as [
-  number,
-  number,
-  number,
-  number,
-]
+const [files, tasks, exports, syncs, rounds] = [
+  values.files,
+  values.tasks,
+  values.exports,
+  values.syncs,
+  values.rounds,
+].map(Number) as [number, number, number, number, number]
 
 const load = loadavg()[0]!
 countCalls()
 const say = (words: string) => console.error(`… ${words}`)
 say('starts')
+if (values.only === 'exports') {
+  await withDataFolder(async (dataDir) => {
+    const stage = await setStage(dataDir)
+    console.log(exportReport(await measureExport(stage, { count: exports, rounds })))
+    await stage.stop()
+  })
+  process.exit()
+}
 const ready = await measureReady(rounds)
 const postgres = await measurePostgres(rounds)
 const findings = await withDataFolder(async (dataDir) => {
@@ -62,8 +76,17 @@ const findings = await withDataFolder(async (dataDir) => {
     const filesFound = await measureFiles(stage, insert, { count: files, rounds })
     say(`${tasks} task files`)
     const tasksFound = await measureTasks(stage, { count: tasks, rounds })
+    say(`${exports} exports`)
+    const exportsFound = await measureExport(stage, { count: exports, rounds })
     await insert.close()
-    return { latencies, files: filesFound, tasks: tasksFound, rows, postgresVersion: version!.server_version }
+    return {
+      latencies,
+      files: filesFound,
+      tasks: tasksFound,
+      rows,
+      exports: exportsFound,
+      postgresVersion: version!.server_version,
+    }
   } finally {
     await stage.stop()
   }
