@@ -14,6 +14,7 @@ import { SyncKeyEntity } from './sync-key.ts'
 import { SyncRunEntity } from './sync-run.ts'
 import { SyncShardEntity } from './sync-shard.ts'
 import { TaskEntity } from './task.ts'
+import { TaskOriginEntity } from './task-origin.ts'
 import { WebhookEntity } from './webhook.ts'
 import { WebhookCursorEntity } from './webhook-cursor.ts'
 import { WebhookDeliveryEntity } from './webhook-delivery.ts'
@@ -22,6 +23,7 @@ import { WebhookDeliveryEntity } from './webhook-delivery.ts'
 export const entities = [
   ProjectEntity,
   TaskEntity,
+  TaskOriginEntity,
   AnnotationEntity,
   PredictionEntity,
   StorageEntity,

@@ -34,7 +34,7 @@ const counters = {
   matched: 'Listed objects that are to be imported: listed - skipped.',
   existed: 'Objects, or rows of objects, that were imported before.',
   created: 'Tasks created.',
-  updated: 'Tasks whose data was replaced.',
+  updated: 'Tasks whose data was replaced, or that got another annotation from an object of its own.',
   missing: 'Links whose object is gone.',
   selected: 'Annotations, or in TASK format tasks, that an export has come to.',
   exported: 'Objects written to the storage.',

@@ -89,15 +89,15 @@ predictions as (
   from unnest($32::bigint[], $33::text[], $34::float8[], $35::text[]) as p (at, result, score, model_version)
   join owner o on o.at = p.at),
 annotations as (
-  insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id)
-  select f.task_id, a.result::json, a.was_cancelled, a.lead_time, a.import_id
-  from unnest($36::bigint[], $37::text[], $38::bool[], $39::float8[], $40::text[])
-    as a (at, result, was_cancelled, lead_time, import_id)
+  insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id, completed_by)
+  select f.task_id, a.result::json, a.was_cancelled, a.lead_time, a.import_id, a.completed_by
+  from unnest($36::bigint[], $37::text[], $38::bool[], $39::float8[], $40::text[], $41::text[])
+    as a (at, result, was_cancelled, lead_time, import_id, completed_by)
   join fresh f on f.at = a.at),
 objects as (
   insert into imported_object as o (storage_id, key, rows, size, etag, last_modified)
   select $10, n.key, n.rows, n.size, n.etag, n.last_modified
-  from mine, unnest($41::text[], $42::bigint[], $43::bigint[], $44::text[], $45::timestamptz[]) as n (key, rows, size, etag, last_modified)
+  from mine, unnest($42::text[], $43::bigint[], $44::bigint[], $45::text[], $46::timestamptz[]) as n (key, rows, size, etag, last_modified)
   on conflict (storage_id, key) do update set
     rows = excluded.rows, size = excluded.size, etag = excluded.etag, last_modified = excluded.last_modified, object_exists = true)
 ${counters}`

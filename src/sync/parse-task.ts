@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { SluiceError } from '../errors.ts'
 import { isJsonObject, type Json, type JsonObject, mayLoseDigits, parseJson } from '../json.ts'
 
@@ -13,6 +14,8 @@ export interface ParsedAnnotation {
   result: string
   wasCancelled: boolean
   leadTimeSeconds: number | null
+  /** Who made it, as the file names them. */
+  completedBy: string | null
   importId: string | null
 }
 
@@ -23,6 +26,8 @@ export interface ParsedTask {
   allowSkip: boolean
   predictions: ParsedPrediction[]
   annotations: ParsedAnnotation[]
+  /** The same in all elements that hold an annotation of one task each; absent where an element is a task of its own. */
+  origin?: string
 }
 
 // Far below where the stacks of JavaScript and PostgreSQL end.
@@ -46,19 +51,21 @@ export function parseTask(bytes: Buffer): ParsedTask {
   } catch (cause) {
     throw notJson(bytes, cause as Error)
   }
-  if (isBare(value)) return bareTask(text.trim())
+  if (isBare(value) && !isExported(value)) return bareTask(text.trim())
   return taskOf(mayLoseDigits(text) ? parseJson(text) : value)
 }
 
 /**
  * Reads one element of a task file: a bare task (the object is the data), or an envelope
- * `{ data, predictions?, annotations?, allowSkip? | allow_skip?, meta? }`.
+ * `{ data, predictions?, annotations?, allowSkip? | allow_skip?, meta? }`, or an annotation as it is exported,
+ * `{ id, result, …, task: { id, data, … } }`, which is that task with that annotation.
  * @throws SluiceError NOT_A_TASK, ENVELOPE_WITHOUT_DATA, BAD_ENVELOPE or LABELS_IN_DATA.
  */
 export function taskOf(value: Json): ParsedTask {
   if (!isJsonObject(value)) {
     throw new SluiceError('NOT_A_TASK', `A task must be a JSON object, but this is ${nameOf(value)}.`)
   }
+  if (isExported(value)) return exportedTask(value)
   if (isBare(value)) return bareTask(JSON.stringify(value))
   const { data, meta, predictions, annotations } = value
   if (!isJsonObject(data)) throw new SluiceError('data' in value ? 'BAD_ENVELOPE' : 'ENVELOPE_WITHOUT_DATA')
@@ -76,9 +83,33 @@ export function taskOf(value: Json): ParsedTask {
       result: JSON.stringify(item.result ?? []),
       wasCancelled: item.was_cancelled === true,
       leadTimeSeconds: finite(item.lead_time),
+      completedBy: nameOfPerson(item.completed_by),
       importId: item.id === undefined || item.id === null ? null : JSON.stringify(item.id).replace(/^"(.*)"$/, '$1'),
     })),
   }
+}
+
+/** An annotation with its task inside, as exports in ANNOTATION format have it. */
+const isExported = (value: Json): value is JsonObject & { task: JsonObject } =>
+  isJsonObject(value) &&
+  !('data' in value || 'predictions' in value || 'annotations' in value) &&
+  'result' in value &&
+  isJsonObject(value.task) &&
+  isJsonObject(value.task.data) &&
+  value.task.id !== undefined
+
+function exportedTask({ task, ...annotation }: JsonObject & { task: JsonObject }): ParsedTask {
+  // The data counts, too: another server has other tasks under the same numbers.
+  const identity = JSON.stringify([task.project ?? null, task.id!, task.data!])
+  const origin = createHash('sha256').update(identity).digest('base64url')
+  return { ...taskOf({ ...task, annotations: [annotation] }), origin }
+}
+
+/** A name or an address, or at least a number. */
+function nameOfPerson(value: Json | undefined): string | null {
+  const person = isJsonObject(value) ? (value.email ?? value.username ?? value.id) : value
+  if (typeof person === 'string') return person
+  return person === undefined || person === null ? null : JSON.stringify(person)
 }
 
 /** Neither an envelope nor the half of one. */

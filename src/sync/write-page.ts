@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { ErrorCode } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
+import { joinTasks } from './join-tasks.ts'
 import { countStatement, writeStatement } from './page-statement.ts'
 import type { ParsedTask } from './parse-task.ts'
 import type { ShardHold } from './shards.ts'
@@ -133,12 +134,13 @@ export async function writePage(em: EntityManager, target: PageTarget, part: Pag
   )
   if (!written) throw (await isHeld(em, target)) ? new ShardChanged() : new RunLost()
   await writeRare(em, target, part)
-  return Number(written.created)
+  return Number(written.created) - (target.dryRun ? 0 : await joinTasks(em, target, tasks))
 }
 
 /** Whether `writePage` does more with a part than its one statement. */
 export function hasRare({ back, missing, seen, objects, tasks }: PageWrite, { replaces }: PageTarget): boolean {
-  return back.length + missing.length + seen.length > 0 || (replaces && objects.length + tasks.length > 0)
+  const joins = tasks.some(({ origin }) => origin !== undefined)
+  return joins || back.length + missing.length + seen.length > 0 || (replaces && objects.length + tasks.length > 0)
 }
 
 function taskColumns(tasks: NewTask[]): unknown[] {
@@ -157,6 +159,7 @@ function taskColumns(tasks: NewTask[]): unknown[] {
     annotations.map((a) => a.wasCancelled),
     annotations.map((a) => a.leadTimeSeconds),
     annotations.map((a) => a.importId),
+    annotations.map((a) => a.completedBy && storable(a.completedBy)),
   ]
 }
 

@@ -38,8 +38,14 @@ describe('reading a task', () => {
         { result: null, score: 'high', model_version: 3 },
       ],
       annotations: [
-        { result: [{ a: 1 }], id: 12, lead_time: 2, was_cancelled: true, unique_id: 'u' },
-        { result: [], id: 'a"b', lead_time: 'x', was_cancelled: 'yes' },
+        {
+          result: [{ a: 1 }],
+          id: 12,
+          lead_time: 2,
+          was_cancelled: true,
+          completed_by: { id: 3, email: 'ada@example.com' },
+        },
+        { result: [], id: 'a"b', lead_time: 'x', was_cancelled: 'yes', completed_by: 7 },
       ],
     })
     expect(predictions).toEqual([
@@ -47,9 +53,28 @@ describe('reading a task', () => {
       { result: '[]', score: null, modelVersion: null },
     ])
     expect(annotations).toEqual([
-      { result: '[{"a":1}]', wasCancelled: true, leadTimeSeconds: 2, importId: '12' },
-      { result: '[]', wasCancelled: false, leadTimeSeconds: null, importId: 'a\\"b' },
+      { result: '[{"a":1}]', wasCancelled: true, leadTimeSeconds: 2, completedBy: 'ada@example.com', importId: '12' },
+      { result: '[]', wasCancelled: false, leadTimeSeconds: null, completedBy: '7', importId: 'a\\"b' },
     ])
+  })
+
+  it('takes an exported annotation as its task with that annotation', () => {
+    const task = { id: 5, project: 1, data: { n: 1 }, meta: null, allow_skip: false, predictions: [{ result: [2] }] }
+    const exported = (id: number, more = {}) =>
+      parse({ id, result: [id], completed_by: 'ada', task: { ...task, ...more } })
+    expect(exported(9)).toEqual({
+      data: '{"n":1}',
+      meta: null,
+      allowSkip: false,
+      predictions: [{ result: '[2]', score: null, modelVersion: null }],
+      annotations: [{ result: '[9]', wasCancelled: false, leadTimeSeconds: null, completedBy: 'ada', importId: '9' }],
+      origin: expect.any(String),
+    })
+    expect(exported(10).origin).toBe(exported(9).origin)
+    expect(exported(10, { id: 6 }).origin).not.toBe(exported(9).origin)
+    expect(exported(10, { data: { n: 2 } }).origin).not.toBe(exported(9).origin)
+    const bareWithTask = { result: [1], task: { name: 'x' } }
+    expect(parse(bareWithTask)).toEqual({ ...bare, data: JSON.stringify(bareWithTask) })
   })
 
   it('keeps an id that is a big number to the digit', () => {

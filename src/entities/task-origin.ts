@@ -1,0 +1,17 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { StorageEntity } from './storage.ts'
+import { TaskEntity } from './task.ts'
+
+/** The task that several objects of a storage are about, each with another annotation of it. */
+export const TaskOriginEntity = defineEntity({
+  name: 'TaskOrigin',
+  tableName: 'task_origin',
+  properties: {
+    storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').primary().index(false),
+    /** What the objects have in common. */
+    origin: p.text().primary(),
+    task: () => p.manyToOne(TaskEntity).mapToPk().deleteRule('cascade').index(),
+  },
+})
+
+export type TaskOrigin = InferEntity<typeof TaskOriginEntity>
