@@ -86,14 +86,15 @@ owner as materialized (
 predictions as (
   insert into prediction (task_id, result, score, model_version)
   select o.task_id, p.result::json, p.score, p.model_version
-  from unnest($32::bigint[], $33::text[], $34::float8[], $35::text[]) as p (at, result, score, model_version)
-  join owner o on o.at = p.at),
+  from unnest($32::bigint[], $33::text[], $34::float8[], $35::text[]) with ordinality
+    as p (at, result, score, model_version, n)
+  join owner o on o.at = p.at order by p.n),
 annotations as (
   insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id, completed_by)
   select f.task_id, a.result::json, a.was_cancelled, a.lead_time, a.import_id, a.completed_by
-  from unnest($36::bigint[], $37::text[], $38::bool[], $39::float8[], $40::text[], $41::text[])
-    as a (at, result, was_cancelled, lead_time, import_id, completed_by)
-  join fresh f on f.at = a.at),
+  from unnest($36::bigint[], $37::text[], $38::bool[], $39::float8[], $40::text[], $41::text[]) with ordinality
+    as a (at, result, was_cancelled, lead_time, import_id, completed_by, n)
+  join fresh f on f.at = a.at order by a.n),
 objects as (
   insert into imported_object as o (storage_id, key, rows, size, etag, last_modified)
   select $10, n.key, n.rows, n.size, n.etag, n.last_modified
