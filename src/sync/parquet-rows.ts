@@ -14,7 +14,7 @@ export interface RowReader {
 }
 
 // A row group up to this size is read by one request; of a larger one, so many bytes are held in all columns together.
-const heldBytes = 16 * 2 ** 20
+const heldBytes = 4 * 2 ** 20
 const minWindowBytes = 64 * 2 ** 10
 
 /** Opens a row group. @throws Error when what the footer says of it cannot be */
