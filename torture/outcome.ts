@@ -34,7 +34,9 @@ export async function outcomeOf(client: pg.Client, storage: number): Promise<Out
         (select json_agg(concat_ws(' ', a.result, a.was_cancelled, a.lead_time_seconds, a.import_id) order by a.id)
          from annotation a where a.task_id = t.id)) as line
       from import_link l join task t on t.id = l.task_id where l.storage_id = $1 order by l.key, l.row_group, l.row_index`),
-    await rows(`select concat_ws(' ', key, rows) as line from imported_object where storage_id = $1 order by key`),
+    await rows(
+      `select concat_ws(' ', key, rows, size, etag, object_exists) as line from imported_object where storage_id = $1 order by key`,
+    ),
     await rows(`select * from sync_run where storage_id = $1 order by id`),
     await rows(`
       select i.run_id, i.retryable, concat_ws(' ', i.key, i.row_group, i.row_index, i.code, i.message) as line

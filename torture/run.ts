@@ -37,9 +37,14 @@ if (values.help || unknown.length > 0 || ![rounds, firstSeed, parallel].every(Nu
   process.exit(values.help ? 0 : 2)
 }
 
-console.log(`${rounds} rounds from seed ${firstSeed} …`)
 const verdicts: Verdict[] = []
 let next = 0
+// Ctrl-C ends with the rounds under way, and shows the table of those that were.
+process.once('SIGINT', () => {
+  next = rounds
+})
+
+console.log(`${rounds} rounds from seed ${firstSeed} …`)
 const begun = performance.now()
 await Promise.all(Array.from({ length: parallel }, lane))
 console.log(report(verdicts, (performance.now() - begun) / 1_000))
