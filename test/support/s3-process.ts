@@ -170,6 +170,8 @@ app.addHook('onSend', (request, reply, payload, done) => {
 })
 
 process.on('disconnect', () => process.exit())
+// Ctrl-C in a terminal reaches us, too, but those who started us may still need us.
+process.on('SIGINT', () => {})
 process.on('message', ({ id, bucket, ...order }: Order) => {
   try {
     if ('seed' in order) seed(store, bucket, order.seed)
