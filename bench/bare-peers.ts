@@ -1,10 +1,11 @@
 import { fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { BlobServiceClient, StorageSharedKeyCredential } from '@azure/storage-blob'
 import { Storage } from '@google-cloud/storage'
@@ -25,9 +26,9 @@ import type { Put, ServerReport } from './bare-server.ts'
 
 /** A place with objects, opened by our provider and by the SDK that the provider stands on. */
 export interface Peer {
-  /** Name of the kind of storage, and of what stands beside our provider. */
+  /** Name of the kind of storage, and what stands beside our provider. */
   title: string
-  bareTitle: string
+  bareTitle: { list: string; read: string }
   provider: Provider
   /** Lists everything page by page and keeps what it is told. */
   bareList(): Promise<Listed[]>
@@ -56,6 +57,15 @@ export function drain(body: Readable): Promise<number> {
   return promise
 }
 
+/** Bytes that are there, as what every provider gives. */
+function streamOf(bytes: Buffer): Readable {
+  const body = new Readable({ read: nothing })
+  body.push(bytes)
+  body.push(null)
+  return body
+}
+const nothing = () => {}
+
 /** Does `work` with all items, `lanes` at a time. */
 export async function inLanes<T>(items: Iterable<T>, lanes: number, work: (item: T) => Promise<unknown>) {
   const rest = items[Symbol.iterator]()
@@ -82,7 +92,7 @@ export const startS3Peer: StartPeer = async (objects) => {
   const client = new S3Client({ ...settings, region: 'us-east-1', credentials })
   return {
     title: 'S3',
-    bareTitle: '@aws-sdk/client-s3',
+    bareTitle: { list: '@aws-sdk/client-s3: ListObjectsV2', read: '@aws-sdk/client-s3: GetObject' },
     provider,
     bareList: () => bareList(client, bucket),
     async bareRead(Key) {
@@ -108,7 +118,7 @@ export const startGcsPeer: StartPeer = async (objects) => {
   const bare = storage.bucket(bucket)
   return {
     title: 'GCS',
-    bareTitle: '@google-cloud/storage',
+    bareTitle: { list: '@google-cloud/storage: getFiles', read: '@google-cloud/storage: createReadStream' },
     provider: await gcs.open(gcs.location.parse({ bucket, endpoint, anonymous: true }), {}, {}),
     async bareList() {
       const listed: Listed[] = []
@@ -155,7 +165,7 @@ export const startAzurePeer: StartPeer = async (objects) => {
   const location = azureBlob.location.parse({ account, endpoint, container: bucket })
   return {
     title: 'Azure Blob',
-    bareTitle: '@azure/storage-blob',
+    bareTitle: { list: '@azure/storage-blob: listBlobsFlat', read: '@azure/storage-blob: download' },
     provider: await azureBlob.open(location, { accountKey }, {}),
     async bareList() {
       const listed: Listed[] = []
@@ -190,7 +200,7 @@ export const startRedisPeer: StartPeer = async (objects) => {
   await inLanes(objects, 64, ({ key, size }) => client.set(key, Buffer.alloc(size, 'x')))
   return {
     title: isReal ? 'Redis' : 'Redis (small emulator)',
-    bareTitle: 'ioredis',
+    bareTitle: { list: 'ioredis: SCAN, STRLEN in pipelines', read: 'ioredis: GET, as a stream' },
     provider: await redis.open(redis.location.parse({ host, port }), {}, {}),
     async bareList() {
       const listed: Listed[] = []
@@ -207,7 +217,7 @@ export const startRedisPeer: StartPeer = async (objects) => {
       } while (cursor !== '0')
       return listed
     },
-    bareRead: async (key) => (await client.getBuffer(key))!.length,
+    bareRead: async (key) => drain(streamOf((await client.getBuffer(key))!)),
     async stop() {
       client.disconnect()
       await server?.stop()
@@ -221,8 +231,12 @@ export const startLocalPeer: StartPeer = async (objects) => {
   const folder = 'data'
   for (const dir of new Set(objects.map(({ key }) => dirname(key)))) await mkdir(join(root, dir), { recursive: true })
   await inLanes(objects, 16, ({ key, size }) => writeFile(join(root, key), Buffer.alloc(size, 'x')))
+  const inside = join(await realpath(root), folder, '/')
+  // As the keys below a folder sort: with its slash.
+  const sortName = (entry: Dirent) => (entry.isDirectory() ? `${entry.name}/` : entry.name)
   const visit = async (dir: string, listed: Listed[]) => {
-    for (const entry of await readdir(join(root, dir), { withFileTypes: true })) {
+    const entries = await readdir(join(root, dir), { withFileTypes: true })
+    for (const entry of entries.sort((a, b) => (sortName(a) < sortName(b) ? -1 : 1))) {
       const key = `${dir}/${entry.name}`
       if (entry.isDirectory()) await visit(key, listed)
       else {
@@ -234,10 +248,17 @@ export const startLocalPeer: StartPeer = async (objects) => {
   }
   return {
     title: 'Local files',
-    bareTitle: 'node:fs/promises',
+    bareTitle: {
+      list: 'node:fs/promises: readdir, sorted, stat',
+      read: 'node:fs/promises: realpath inside the folder, readFile, as a stream',
+    },
     provider: await localFiles.open(localFiles.location.parse({ path: folder }), {}, { localFilesRoot: root }),
     bareList: () => visit(folder, []),
-    bareRead: async (key) => (await readFile(join(root, key))).length,
+    async bareRead(key) {
+      const path = await realpath(join(root, key))
+      if (!path.startsWith(inside)) throw new Error(`${key} leads out of the folder.`)
+      return drain(streamOf(await readFile(path)))
+    },
     stop: () => rm(root, { recursive: true }),
   }
 }
