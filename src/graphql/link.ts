@@ -46,6 +46,10 @@ builder.node(ImportLinkRef, {
       nullable: true,
       description: 'When the object had last been changed when it was imported; null = unknown.',
     }),
+    objectExists: t.exposeBoolean('objectExists', {
+      description: 'Whether the last complete sync has found the object.',
+    }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was imported.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
   }),
 })

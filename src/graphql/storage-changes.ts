@@ -5,6 +5,7 @@ import { saveImportStorage } from '../storages/save.ts'
 import { builder } from './builder.ts'
 import { CheckStepRef } from './check-step.ts'
 import { idOf, storageTypes } from './ids.ts'
+import { importSettings } from './import-settings.ts'
 import { StorageLocationInputRef } from './location.ts'
 import { ImportStorageRef } from './refs.ts'
 import { ImportMethodRef, StorageDirectionRef } from './storage.ts'
@@ -32,6 +33,7 @@ const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
     recursive: t.boolean({ description: fieldsOfSettings.recursive }),
     presign: t.boolean({ description: fieldsOfSettings.presign }),
     presignTtlMinutes: t.int({ description: fieldsOfSettings.presignTtlMinutes }),
+    ...importSettings(t),
     ...saveOptions(t),
   }),
 })
@@ -52,6 +54,7 @@ const UpdateImportStorageInput = builder.inputType('UpdateImportStorageInput', {
     recursive: t.boolean({ description: 'Whether folders below the prefix are imported, too.' }),
     presign: t.boolean({ description: 'Whether links redirect to signed URLs of the storage.' }),
     presignTtlMinutes: t.int({ description: 'Minutes that a signed URL is valid, from 1 to 10080.' }),
+    ...importSettings(t),
     ...saveOptions(t),
   }),
 })
@@ -70,6 +73,7 @@ const CheckStorageInput = builder.inputType('CheckStorageInput', {
     importMethod: t.field({ type: ImportMethodRef, description: 'What an object is.' }),
     regexFilter: t.string({ description: 'Only keys that match from their start (RE2 syntax).' }),
     recursive: t.boolean({ description: 'Whether folders below the prefix count, too.' }),
+    ...importSettings(t),
     presign: t.boolean({ description: 'Whether a signed URL is tried.' }),
   }),
 })

@@ -10,6 +10,7 @@ import { SyncRunEntity, type syncStatuses } from '../entities/sync-run.ts'
 import { sql } from '../sql.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
+import { ChangedPolicyRef, importFields, MissingPolicyRef, SyncModeRef } from './import-settings.ts'
 import { locationObject, StorageLocationRef, StorageProviderRef } from './location.ts'
 import { orNull } from './or-null.ts'
 import { pageById } from './page.ts'
@@ -129,6 +130,17 @@ builder.node(ImportStorageRef, {
       nullable: true,
       description: 'Only keys that match from their start (RE2 syntax) are imported; null = every key.',
     }),
+    filters: t.expose('filters', { ...importFields.filters, nullable: true }),
+    syncMode: t.expose('syncMode', { type: SyncModeRef, description: 'Where a sync begins to list.' }),
+    missingPolicy: t.expose('missingPolicy', {
+      type: MissingPolicyRef,
+      description: 'What a sync does about tasks whose object is gone.',
+    }),
+    changedPolicy: t.expose('changedPolicy', {
+      type: ChangedPolicyRef,
+      description: 'What a sync does about objects that have changed.',
+    }),
+    maxMissing: t.field({ ...importFields.maxMissing, nullable: true }),
     recursive: t.exposeBoolean('recursive', { description: 'Whether folders below the prefix are imported, too.' }),
     presign: t.exposeBoolean('presign', {
       description: 'Whether links redirect to signed URLs of the storage; otherwise the bytes go through this server.',
@@ -137,13 +149,35 @@ builder.node(ImportStorageRef, {
     links: t.connection({
       type: ImportLinkRef,
       description: 'Which object became which task, newest first.',
-      resolve: (storage, args, { em }) => pageById(em, ImportLinkEntity, { storage: storage.id }, args),
+      args: {
+        objectExists: t.arg.boolean({
+          description: 'Only links whose object was there, or was gone, at the last look.',
+        }),
+        keyPrefix: t.arg.string({ description: 'Only links to keys that start with this.' }),
+      },
+      resolve: (storage, { objectExists, keyPrefix, ...args }, { em }) =>
+        pageById(
+          em,
+          ImportLinkEntity,
+          {
+            storage: storage.id,
+            ...(typeof objectExists === 'boolean' && { objectExists }),
+            ...(keyPrefix && { key: { $like: `${keyPrefix.replace(/[\\\\%_]/g, '\\\\$&')}%` } }),
+          },
+          args,
+        ),
     }),
     tasksLinked: t.field({
       type: 'SafeInt',
       description: 'How many tasks came from one object.',
       args: { key: t.arg.string({ required: true, description: 'Key of the object.' }) },
-      resolve: (storage, { key }, { em }) => em.fork().count(ImportLinkEntity, { storage: storage.id, key }),
+      resolve: (storage, { key }, { em }) =>
+        em.fork().count(ImportLinkEntity, {
+          storage: storage.id,
+          key,
+          // Each kind of link has an index of its own.
+          $or: [{ rowIndex: -1 }, { rowIndex: { $ne: -1 } }],
+        }),
     }),
   }),
 })

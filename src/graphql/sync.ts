@@ -25,6 +25,10 @@ const SyncStorageInput = builder.inputType('SyncStorageInput', {
       description: 'Which annotations an export takes. Default: ALL. Not for import storages.',
     }),
     skipUnchanged: t.boolean({ description: skipUnchangedWords }),
+    dryRun: t.boolean({
+      description:
+        'Only counts what an import would do: the run has the counters and issues of a real one, and nothing else is changed. The status of the storage does not follow it.',
+    }),
   }),
 })
 

@@ -13,6 +13,12 @@ export interface ExportOptions {
   skipUnchanged?: boolean | null | undefined
 }
 
+/** What a sync is to be. */
+export interface SyncOptions extends ExportOptions {
+  /** Counts what an import would do, beside a sync that may be under way. */
+  dryRun?: boolean | null | undefined
+}
+
 /**
  * Queues a sync of the storage and answers with its run, or with the one that is queued or in progress already. Commits
  * before it enqueues: a job never looks for a row that is not there, and a crash in between leaves a queued run without a
@@ -21,7 +27,7 @@ export interface ExportOptions {
 export async function startSync(
   { em, queue }: { em: EntityManager; queue: Queue },
   storageId: Storage['id'],
-  { exportScope, skipUnchanged }: ExportOptions = {},
+  { exportScope, skipUnchanged, dryRun }: SyncOptions = {},
 ): Promise<SyncRun> {
   const storage = await em.fork().findOne(StorageEntity, storageId)
   if (!storage) throw new NotFoundError('There is no such storage.')
@@ -29,7 +35,11 @@ export async function startSync(
     const path = exportScope ? 'input.exportScope' : 'input.skipUnchanged'
     throw new ValidationError([{ path, message: 'is for exports, and this is an import storage' }])
   }
+  if (storage.direction === 'EXPORT' && dryRun) {
+    throw new ValidationError([{ path: 'input.dryRun', message: 'is for imports, and this is an export storage' }])
+  }
   const { run, isNew } = await queueRun(em, storageId, {
+    ...(dryRun && { kind: 'DRY_RUN' }),
     ...(exportScope && { exportScope }),
     skipUnchanged: skipUnchanged ?? false,
   })
@@ -69,9 +79,6 @@ export async function startRetry(
   const failed = await em.fork().findOne(SyncRunEntity, runId)
   if (!failed) throw new NotFoundError('There is no such run.')
   if (!isFinal(failed.status)) throw new ConflictError('The run has not ended yet.')
-  const storage = await em.fork().findOneOrFail(StorageEntity, failed.storage)
-  if (storage.direction === 'IMPORT')
-    throw new ConflictError('Sync the storage again: an import tries what failed by itself.')
   if (failed.failed === 0) throw new ConflictError('Nothing has failed in this run.')
   const { run, isNew } = await queueRun(em, failed.storage, { kind: 'RETRY', retryOf: failed.id })
   if (isNew) await enqueueRun({ em, queue }, run)

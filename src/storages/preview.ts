@@ -1,0 +1,52 @@
+import { StorageEntity } from '../entities/storage.ts'
+import { ValidationError } from '../errors.ts'
+import type { ObjectInfo } from '../providers/provider.ts'
+import { type ProviderName, providers } from '../providers/registry.ts'
+import type { DraftTarget, StorageParts } from './draft.ts'
+import { draftImport, type ImportStorageInput } from './import-settings.ts'
+
+/** The first objects that a sync would list, each with the rule that leaves it out; null = it is taken. */
+export interface Preview {
+  /** What is listed: the prefix, with the `/` of a folder where one level is listed. */
+  prefix: string
+  objects: { object: ObjectInfo; rule: string | null }[]
+  /** Whether these are all there are. */
+  isComplete: boolean
+}
+
+/**
+ * Lists the first `first` objects (at most 1,000) of a stored storage, a stored one with changes, or a candidate, as a sync
+ * would. Stores nothing, reads no object.
+ * @throws ValidationError, NotFoundError; SluiceError when the place cannot be listed.
+ */
+export async function previewObjects(
+  parts: StorageParts,
+  target: DraftTarget,
+  { input, first }: { input: ImportStorageInput; first: number },
+): Promise<Preview> {
+  if (first < 1 || first > 1_000) throw new ValidationError([{ path: 'first', message: 'must be from 1 to 1000' }])
+  if ('id' in target && (await parts.em.fork().count(StorageEntity, { id: target.id, direction: 'EXPORT' })) > 0) {
+    throw new ValidationError([{ path: 'input.id', message: 'is an export storage, from which nothing is imported' }])
+  }
+  const draft = await draftImport(parts, target, input)
+  const filter = parts.objectFilter({ regexFilter: draft.regexFilter ?? null, filters: draft.filters ?? null })
+  const recursive = draft.recursive ?? true
+  const { prefix } = providers[draft.provider as ProviderName].place(draft.location)
+  const provider = await parts.connect(draft)
+  try {
+    const objects: ObjectInfo[] = []
+    let cursor: string | null = null
+    do {
+      const page = await provider.list({ cursor, limit: Math.min(1_000, first - objects.length), recursive })
+      objects.push(...page.objects)
+      cursor = page.cursor
+    } while (cursor !== null && objects.length < first)
+    return {
+      prefix: recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
+      objects: objects.slice(0, first).map((object) => ({ object, rule: filter(object) })),
+      isComplete: cursor === null && objects.length <= first,
+    }
+  } finally {
+    provider.close()
+  }
+}
