@@ -13,6 +13,8 @@ export const ImportedObjectEntity = defineEntity({
     storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').primary().index(false),
     key: p.text().collation('C').primary(),
     rows: p.bigint('number').nullable(),
+    /** The run that imported it to its end. No foreign key: runs of a storage go with it. */
+    finishedBy: p.bigint('number').nullable(),
     size: p.bigint('number').nullable(),
     etag: p.text().nullable(),
     lastModified: p.datetime().nullable(),

@@ -11,6 +11,7 @@ const maxBytes = 4 * 2 ** 20
  */
 export class Batch {
   readonly #write: (part: PageWrite) => Promise<void>
+  readonly #isNew: (object: ObjectInfo) => boolean
   #part = emptyPart()
   #bytes = 0
   #writing: Promise<void> = Promise.resolve()
@@ -19,9 +20,10 @@ export class Batch {
   // The page's own counts go with its cursor, so that a page that is done again after a crash counts once.
   #bytesRead = 0
 
-  /** `write` must write parts one after the other, in the order of the calls. */
-  constructor(write: (part: PageWrite) => Promise<void>) {
+  /** `write` must write parts one after the other, in the order of the calls. `isNew`: nothing of the object is linked. */
+  constructor(write: (part: PageWrite) => Promise<void>, isNew: (object: ObjectInfo) => boolean) {
     this.#write = write
+    this.#isNew = isNew
   }
 
   /** Takes a task, once there is room for it. A page of single tasks is never full, so that its cursor goes with them. */
@@ -31,7 +33,7 @@ export class Batch {
       this.#open.add(object.key)
       this.#part.objects.push({ object, rows: null })
     }
-    this.#part.tasks.push({ ...task, object, ...at })
+    this.#part.tasks.push({ ...task, object, ...at, isNew: this.#isNew(object) })
     this.#bytes += task.data.length
   }
 

@@ -70,9 +70,12 @@ export async function importShard(
         ? retryPages(em, { run, provider, cursor: shard.cursor, signal })
         : pagesOf(provider, { range: shard, recursive: storage.recursive, signal })
     for await (const page of listing) {
-      const sifted = await sift(em, { storage, filter: work.filter, scope: work.scope }, page)
+      const sifted = await sift(em, { storage, run, filter: work.filter, scope: work.scope }, page)
       const isFull = room ? take(room, sifted) : false
-      const batch = new Batch((part) => work.write(target, part))
+      const batch = new Batch(
+        (part) => work.write(target, part),
+        (object) => !sifted.begun.has(object),
+      )
       const reading = reader(sifted.fresh, batch)
       // Its fault shows when it is its turn.
       reading.catch((error) => own.abort(error))

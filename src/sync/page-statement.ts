@@ -4,7 +4,8 @@ export const maxStoredIssues = 10_000
 // `offset 0` keeps the look for a known link a look for each row in its unique index: by the statistics of a table that has
 // just begun to grow, the planner would rather read all links of the storage for every page.
 const link = (columns: string, where: string) =>
-  `left join lateral (select ${columns} from import_link l where l.storage_id = $10 and l.key = i.key and ${where} offset 0)`
+  `left join lateral (
+    select ${columns} from import_link l where $31::bool and l.storage_id = $10 and l.key = i.key and ${where} offset 0)`
 
 // The run's row is locked before any id of a link is drawn: so the ids of one storage's links are in the order of commits.
 const common = `
@@ -13,7 +14,7 @@ with held as materialized (
 mine as materialized (
   update sync_shard s set
     cursor = case when $6 then $7 else cursor end, last_key = coalesce($8, last_key), pages = pages + $9,
-    done = done or ($6 and $7::text is null), heartbeat_at = now()
+    done = done or ($6 and $7::text is null), heartbeat_at = clock_timestamp()
   from held
   where s.run_id = held.id and s.number = $3 and s.holder = $4 and s.attempt = $2 and s.until is not distinct from $5
     and not s.done
@@ -22,8 +23,9 @@ given as materialized (
   select i.*, coalesce(a.id, b.id) as link_id, coalesce(a.task_id, b.task_id) as linked_task,
     $14::bool and (coalesce(a.etag, b.etag), coalesce(a.size, b.size), coalesce(a.last_modified, b.last_modified))
       is distinct from (i.etag, i.size, i.last_modified) as replaced
-  from mine cross join unnest($11::text[], $12::int[], $13::int[], $15::bigint[], $16::text[], $17::timestamptz[])
-    with ordinality as i (key, row_group, row_index, size, etag, last_modified, at)
+  from mine cross join unnest(
+      $11::text[], $12::int[], $13::int[], $15::bigint[], $16::text[], $17::timestamptz[], $28::text[], $29::text[], $30::bool[])
+    with ordinality as i (key, row_group, row_index, size, etag, last_modified, data, meta, allow_skip, at)
   ${link('l.*', 'l.row_index = -1 and i.row_index = -1')} a on true
   ${link('l.*', 'l.row_group = i.row_group and l.row_index = i.row_index and l.row_index <> -1')} b on true),
 amount as materialized (
@@ -48,7 +50,7 @@ update sync_run r set
   existed = r.existed + $26 + amount.existed, created = created + amount.fresh, updated = updated + amount.replaced,
   -- Issues that were there already are those of a page that is written again.
   failed = r.failed + cardinality($18::text[]) - (select count(*) from issue) + (select count(*) from stored),
-  bytes_read = bytes_read + $27, heartbeat_at = now()
+  bytes_read = bytes_read + $27, heartbeat_at = clock_timestamp()
 from mine, amount where r.id = mine.id
 returning amount.fresh as created`
 
@@ -57,48 +59,52 @@ export const countStatement = `${common}${counters}`
 
 /** Writes a part of a page. */
 export const writeStatement = `${common},
+placed as materialized (
+  select g.*, case when link_id is null then nextval('task_id_seq') else linked_task end as task_id from given g),
+-- By their place in the page: a join would be a loop over all for each.
+owner as materialized (
+  select array_agg(case when link_id is null then task_id end order by at) as fresh,
+    array_agg(case when link_id is null or replaced then task_id end order by at) as written
+  from placed),
 fresh as materialized (
-  select g.*, t.data, t.meta, t.allow_skip, nextval('task_id_seq') as task_id, row_number() over (order by g.at) as n
-  from given g join unnest($29::text[], $30::text[], $31::bool[]) with ordinality as t (data, meta, allow_skip, at) on t.at = g.at
-  where g.link_id is null),
+  select *, row_number() over (order by at) as n from placed where link_id is null),
 numbered as (
   update project set last_inner_id = last_inner_id + amount.fresh from amount
-  where project.id = $28 and amount.fresh > 0
+  where project.id = $32 and amount.fresh > 0
   returning last_inner_id - amount.fresh as base),
 tasks as (
   insert into task (id, project_id, inner_id, data, meta, allow_skip)
-  select f.task_id, $28, numbered.base + f.n, f.data::json, f.meta::json, f.allow_skip from fresh f, numbered order by f.n),
+  select f.task_id, $32, numbered.base + f.n, f.data::json, f.meta::json, f.allow_skip from fresh f, numbered order by f.n),
 links as (
   insert into import_link (storage_id, task_id, key, row_group, row_index, size, etag, last_modified)
   select $10, f.task_id, f.key, f.row_group, f.row_index, f.size, f.etag, f.last_modified from fresh f order by f.n),
 renewed as (
-  update task set data = t.data::json, meta = t.meta::json, allow_skip = t.allow_skip, updated_at = now()
-  from given g join unnest($29::text[], $30::text[], $31::bool[]) with ordinality as t (data, meta, allow_skip, at) on t.at = g.at
-  where g.replaced and task.id = g.linked_task),
+  update task set data = g.data::json, meta = g.meta::json, allow_skip = g.allow_skip, updated_at = now()
+  from given g where g.replaced and task.id = g.linked_task),
 relinked as (
   update import_link l set size = g.size, etag = g.etag, last_modified = g.last_modified, object_exists = true, updated_at = now()
   from given g where g.replaced and l.id = g.link_id),
 outdated as (
   delete from prediction p using given g
-  where g.replaced and p.task_id = g.linked_task and g.at = any($32::bigint[])),
-owner as materialized (
-  select at, task_id from fresh union all select at, linked_task from given where replaced and link_id is not null),
+  where g.replaced and p.task_id = g.linked_task and g.at = any($33::bigint[])),
 predictions as (
   insert into prediction (task_id, result, score, model_version)
-  select o.task_id, p.result::json, p.score, p.model_version
-  from unnest($32::bigint[], $33::text[], $34::float8[], $35::text[]) with ordinality
+  select owner.written[p.at], p.result::json, p.score, p.model_version
+  from owner, unnest($33::bigint[], $34::text[], $35::float8[], $36::text[]) with ordinality
     as p (at, result, score, model_version, n)
-  join owner o on o.at = p.at order by p.n),
+  where owner.written[p.at] is not null order by p.n),
 annotations as (
   insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id, completed_by)
-  select f.task_id, a.result::json, a.was_cancelled, a.lead_time, a.import_id, a.completed_by
-  from unnest($36::bigint[], $37::text[], $38::bool[], $39::float8[], $40::text[], $41::text[]) with ordinality
+  select owner.fresh[a.at], a.result::json, a.was_cancelled, a.lead_time, a.import_id, a.completed_by
+  from owner, unnest($37::bigint[], $38::text[], $39::bool[], $40::float8[], $41::text[], $42::text[]) with ordinality
     as a (at, result, was_cancelled, lead_time, import_id, completed_by, n)
-  join fresh f on f.at = a.at order by a.n),
+  where owner.fresh[a.at] is not null order by a.n),
 objects as (
-  insert into imported_object as o (storage_id, key, rows, size, etag, last_modified)
-  select $10, n.key, n.rows, n.size, n.etag, n.last_modified
-  from mine, unnest($42::text[], $43::bigint[], $44::bigint[], $45::text[], $46::timestamptz[]) as n (key, rows, size, etag, last_modified)
+  insert into imported_object as o (storage_id, key, rows, finished_by, size, etag, last_modified)
+  select $10, n.key, n.rows, case when n.rows is not null then mine.id end, n.size, n.etag, n.last_modified
+  from mine, unnest($43::text[], $44::bigint[], $45::bigint[], $46::text[], $47::timestamptz[])
+    as n (key, rows, size, etag, last_modified)
   on conflict (storage_id, key) do update set
-    rows = excluded.rows, size = excluded.size, etag = excluded.etag, last_modified = excluded.last_modified, object_exists = true)
+    rows = excluded.rows, finished_by = excluded.finished_by, size = excluded.size, etag = excluded.etag, last_modified = excluded.last_modified,
+    object_exists = true)
 ${counters}`

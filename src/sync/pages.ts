@@ -57,8 +57,8 @@ export async function* pagesOf(
       const cursor: string | null = listed.cursor
       const waitedMs = performance.now() - asked
       isOrdered &&= ascends(objects, after)
-      const inside = isOrdered ? cut(objects, range.until) : objects
-      const isLast: boolean = cursor === null || inside.length < objects.length
+      const inside = isOrdered ? cut(objects, range.until) : unique(objects)
+      const isLast: boolean = cursor === null || (isOrdered && inside.length < objects.length)
       const lastKey: string | null = inside.at(-1)?.key ?? after
       next = isLast ? undefined : ask(cursor)
       yield {
@@ -107,3 +107,9 @@ function cut(objects: ObjectInfo[], until: string | null): ObjectInfo[] {
 
 /** Whether the database can hold the key, and so compare with it. */
 const isText = (key: string | null) => key === null || (key.isWellFormed() && !key.includes('\0'))
+
+/** Where there is no order, a key may come twice. */
+function unique(objects: ObjectInfo[]): ObjectInfo[] {
+  const byKey = new Map(objects.map((object) => [object.key, object]))
+  return byKey.size === objects.length ? objects : [...byKey.values()]
+}

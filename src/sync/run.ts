@@ -95,7 +95,7 @@ export async function beginRun(em: EntityManager, hold: RunHold): Promise<SyncRu
 export async function beat(em: EntityManager, { id, attempt }: RunHold): Promise<'HELD' | 'CANCELED' | 'LOST'> {
   const [row] = await sql<{ cancel_requested: boolean }>(
     em,
-    `update sync_run set heartbeat_at = now() where id = $1 and attempt = $2 and status = 'IN_PROGRESS'
+    `update sync_run set heartbeat_at = clock_timestamp() where id = $1 and attempt = $2 and status = 'IN_PROGRESS'
      returning cancel_requested`,
     [id, attempt],
   )
@@ -119,22 +119,40 @@ export async function finishRun(
   return row !== undefined
 }
 
+/** Does nothing to a run in progress that has given a sign of life within so many seconds, at the very moment of the change. */
+interface StaleGuard {
+  staleSeconds?: number
+}
+
+// Looked at again when the row has been waited for: a run whose page is being written lives.
+const isStale = (seconds: string) =>
+  `(${seconds}::float8 is null or status <> 'IN_PROGRESS'
+    or heartbeat_at < clock_timestamp() - make_interval(secs => ${seconds}))`
+
 /** IN_PROGRESS → QUEUED, one attempt higher, for a worker that must stop or is gone; continues at the last checkpoint. */
-export async function handBack(em: EntityManager, { id, attempt }: RunHold): Promise<RunHold | undefined> {
+export async function handBack(
+  em: EntityManager,
+  { id, attempt }: RunHold,
+  onlyIf: StaleGuard = {},
+): Promise<RunHold | undefined> {
   const row = await transition(em, {
     set: `status = 'QUEUED', attempt = attempt + 1, job_id = null, heartbeat_at = now()`,
-    where: `id = $1 and attempt = $2 and status in ('IN_PROGRESS', 'QUEUED')`,
-    params: [id, attempt],
+    where: `id = $1 and attempt = $2 and status in ('IN_PROGRESS', 'QUEUED') and ${isStale('$3')}`,
+    params: [id, attempt, onlyIf.staleSeconds ?? null],
   })
   return row && { id, attempt: attempt + 1 }
 }
 
 /** Any active state → FAILED, for a run that nobody holds any more. */
-export async function failRun(em: EntityManager, { id, attempt }: RunHold, failure: string): Promise<void> {
+export async function failRun(
+  em: EntityManager,
+  { id, attempt }: RunHold,
+  { failure, staleSeconds }: { failure: string } & StaleGuard,
+): Promise<void> {
   await transition(em, {
     set: `status = 'FAILED', failure = $3, finished_at = now()`,
-    where: `id = $1 and attempt = $2 and status in ('QUEUED', 'IN_PROGRESS')`,
-    params: [id, attempt, failure],
+    where: `id = $1 and attempt = $2 and status in ('QUEUED', 'IN_PROGRESS') and ${isStale('$4')}`,
+    params: [id, attempt, failure, staleSeconds ?? null],
   })
 }
 

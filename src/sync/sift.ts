@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Storage } from '../entities/storage.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
@@ -14,6 +15,8 @@ const maxKeyBytes = 2_600
 export interface Sifted {
   /** Not imported yet, not to the end, or (UPDATE) no longer what they were. */
   fresh: ObjectInfo[]
+  /** Those of them of which something is linked, or may be. */
+  begun: Set<ObjectInfo>
   /** Imported, flagged as gone, and back. */
   back: string[]
   /** Imported, and not where the listing should have had them. */
@@ -32,12 +35,17 @@ export interface ListingScope {
 /** How the objects of a page are compared with what the storage has linked. */
 export interface SiftOptions {
   storage: Pick<Storage, 'id' | 'changedPolicy' | 'missingPolicy'>
+  run: Pick<SyncRun, 'id' | 'firstLink'>
   filter: ObjectFilter
   scope: ListingScope
 }
 
 /** Leaves out what the filter does not take, what no link can hold, and, in one statement, what is linked already. */
-export async function sift(em: EntityManager, { storage, filter, scope }: SiftOptions, page: Page): Promise<Sifted> {
+export async function sift(
+  em: EntityManager,
+  { storage, run, filter, scope }: SiftOptions,
+  page: Page,
+): Promise<Sifted> {
   const issues: NewIssue[] = []
   const taken: ObjectInfo[] = []
   const linkable: ObjectInfo[] = []
@@ -51,21 +59,24 @@ export async function sift(em: EntityManager, { storage, filter, scope }: SiftOp
     else taken.push(object)
   }
   const skipped = page.objects.length - matched
-  const known = await compare(em, { storage, scope }, { ...page, objects: linkable })
-  if (known.at.size === 0 && known.missing.length === 0 && !known.allFresh) {
-    return { fresh: [], back: [], missing: [], issues, skipped, existed: taken.length }
-  }
+  const known = await compare(em, { storage, run, scope }, { ...page, objects: linkable })
+  const begun = new Set<ObjectInfo>()
+  const { back, missing } = known
+  if (known.allNew) return { fresh: taken, begun, back, missing, issues, skipped, existed: 0 }
   const stateOf = new Map(linkable.map((object, at) => [object, known.at.get(at)]))
   const fresh: ObjectInfo[] = []
-  const reported: ObjectInfo[] = []
+  let existed = 0
   for (const object of taken) {
-    const state = known.allFresh ? 'FRESH' : stateOf.get(object)
-    if (state === 'CHANGED' && storage.changedPolicy === 'REPORT') reported.push(object)
-    else if (state !== undefined) fresh.push(object)
+    const state = stateOf.get(object)
+    if (state === undefined) existed++
+    else if (state === 'CHANGED' && storage.changedPolicy === 'REPORT')
+      issues.push(objectIssue(object.key, 'OBJECT_CHANGED'))
+    else if (state !== 'OWN') {
+      fresh.push(object)
+      if (state !== 'NEW' || page.range === null) begun.add(object)
+    }
   }
-  issues.push(...reported.map(({ key }) => objectIssue(key, 'OBJECT_CHANGED')))
-  const existed = taken.length - fresh.length - reported.length
-  return { fresh, back: known.back, missing: known.missing, issues, skipped, existed }
+  return { fresh, begun, back, missing, issues, skipped, existed }
 }
 
 /** An issue of a whole object, in the words of the code. */
@@ -80,10 +91,16 @@ function unlinkable(key: string): 'KEY_NOT_TEXT' | 'KEY_TOO_LONG' | undefined {
   return key.length * 3 > maxKeyBytes && Buffer.byteLength(key) > maxKeyBytes ? 'KEY_TOO_LONG' : undefined
 }
 
+/**
+ * NEW: nothing of the object is linked. BEGUN: not all of it. CHANGED: another version is. OWN: this run has linked it, and
+ * counted it, in a page that it is at again. SAME: it was imported before.
+ */
+type State = 'NEW' | 'BEGUN' | 'CHANGED' | 'OWN' | 'SAME'
+
 interface Known {
-  /** By position: what is FRESH or CHANGED; what is neither is known and as it was. */
-  at: Map<number, 'FRESH' | 'CHANGED'>
-  allFresh: boolean
+  /** By position; what is not here is the SAME. */
+  at: Map<number, State>
+  allNew: boolean
   back: string[]
   missing: string[]
 }
@@ -91,18 +108,18 @@ interface Known {
 interface Difference {
   at: number | null
   key: string
-  state: 'FRESH' | 'CHANGED' | 'SAME' | 'MISSING'
+  state: State | 'MISSING'
   back: boolean
 }
 
 async function compare(
   em: EntityManager,
-  { storage, scope }: Pick<SiftOptions, 'storage' | 'scope'>,
+  { storage, run, scope }: Pick<SiftOptions, 'storage' | 'run' | 'scope'>,
   { objects, range }: Page,
 ): Promise<Known> {
   const watchesChanges = storage.changedPolicy !== 'IGNORE'
   const watchesMissing = range !== null && storage.missingPolicy !== 'KEEP'
-  if (objects.length === 0 && !watchesMissing) return { at: new Map(), allFresh: false, back: [], missing: [] }
+  if (objects.length === 0 && !watchesMissing) return { at: new Map(), allNew: false, back: [], missing: [] }
   const differences = await sql<Difference>(em, range ? inRange : byKeys, [
     storage.id,
     objects.map(({ key }) => key),
@@ -112,16 +129,19 @@ async function compare(
     watchesChanges,
     watchesMissing,
     storage.missingPolicy === 'DELETE_UNANNOTATED',
+    run.id,
+    run.firstLink,
     ...(range ? [range.after, range.until, scope.prefix] : []),
   ])
-  const found = differences.filter(({ state, at }) => state === 'FRESH' && at !== null)
+  const [only] = differences
+  if (only?.key === null) return { at: new Map(), allNew: true, back: [], missing: [] }
   return {
     at: new Map(
       differences.flatMap(({ at, state }) =>
-        at !== null && (state === 'FRESH' || state === 'CHANGED') ? [[at, state]] : [],
+        at === null || state === 'MISSING' || state === 'SAME' ? [] : [[at, state]],
       ),
     ),
-    allFresh: found.length === objects.length && objects.length > 0,
+    allNew: false,
     back: differences.flatMap(({ back, key }) => (back ? [key] : [])),
     missing: differences.flatMap(({ state, key }) => (state === 'MISSING' && inScope(key, scope) ? [key] : [])),
   }
@@ -132,32 +152,34 @@ function inScope(key: string, { prefix, recursive }: ListingScope): boolean {
 }
 
 // A range of keys is one walk over the index, and shows what is linked but not listed; without an order of the listing every
-// key is looked up by itself.
+// key is looked up by itself. One row without a key says that nothing is known at all, as in a first import.
 const differencesOf = (where: (table: string) => string) => `
-with listed as materialized (
-  select l.key, l.size, l.etag, l.modified, l.at - 1 as at
-  from unnest($2::text[], $3::bigint[], $4::text[], $5::timestamptz[]) with ordinality as l (key, size, etag, modified, at)),
-known as materialized (
-  select k.key, k.size, k.etag, k.last_modified, k.object_exists, true as complete
+with known as materialized (
+  select k.key, k.size, k.etag, k.last_modified, k.object_exists, true as complete, k.id > $10 as own
   from import_link k where k.storage_id = $1 and k.row_index = -1 and ${where('k')}
   union all
-  select o.key, o.size, o.etag, o.last_modified, o.object_exists, o.rows is not null
+  select o.key, o.size, o.etag, o.last_modified, o.object_exists, o.rows is not null, o.finished_by = $9
   from imported_object o where o.storage_id = $1 and ${where('o')})
+select null::int as at, null as key, 'NEW' as state, false as back where not exists (select 1 from known)
+union all
 select * from (
-  select l.at::int as at, coalesce(l.key, k.key) as key,
+  select l.at::int - 1 as at, coalesce(l.key, k.key) as key,
     case when l.key is null then 'MISSING'
-      when k.key is null or not k.complete then 'FRESH'
+      when k.key is null then 'NEW'
+      when not k.complete then 'BEGUN'
       when $6 and (l.etag is distinct from k.etag or l.size is distinct from k.size
         or l.modified is distinct from k.last_modified) then 'CHANGED'
+      when k.own then 'OWN'
       else 'SAME' end as state,
     l.key is not null and not k.object_exists as back
-  from listed l full join known k on k.key = l.key
-  where l.key is not null or ($7 and (k.object_exists or $8))) d
+  from unnest($2::text[], $3::bigint[], $4::text[], $5::timestamptz[]) with ordinality as l (key, size, etag, modified, at)
+  full join known k on k.key = l.key
+  where exists (select 1 from known) and (l.key is not null or ($7 and (k.object_exists or $8)))) d
 where state <> 'SAME' or back`
 
 const inRange = differencesOf(
-  (t) => `($9::text is null or ${t}.key > $9) and ($10::text is null or ${t}.key <= $10)
-    and ${t}.key >= $11 and starts_with(${t}.key, $11)`,
+  (t) => `($11::text is null or ${t}.key > $11) and ($12::text is null or ${t}.key <= $12)
+    and ${t}.key >= $13 and starts_with(${t}.key, $13)`,
 )
 
 const byKeys = differencesOf((t) => `${t}.key = any($2)`)

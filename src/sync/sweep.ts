@@ -25,12 +25,13 @@ export async function sweepRuns(
   { em, queue }: { em: EntityManager; queue: Queue },
   heartbeatSeconds: number,
 ): Promise<void> {
+  const staleSeconds = heartbeatSeconds * missedBeats
   const strays = await sql<Stray>(
     em,
     `select id, attempt, status, job_id from sync_run
      where (status = 'IN_PROGRESS' and heartbeat_at < now() - make_interval(secs => $1))
         or (status = 'QUEUED' and greatest(queued_at, heartbeat_at) < now() - make_interval(secs => $2))`,
-    [heartbeatSeconds * missedBeats, enqueueSeconds],
+    [staleSeconds, enqueueSeconds],
   )
   for (const stray of strays) {
     const hold = { id: Number(stray.id), attempt: stray.attempt }
@@ -39,10 +40,10 @@ export async function sweepRuns(
     if (stray.status === 'QUEUED' && stray.job_id === null) {
       await enqueueRun({ em, queue }, hold)
     } else if (hold.attempt < maxAttempts) {
-      const next = await handBack(em, hold)
+      const next = await handBack(em, hold, { staleSeconds })
       if (next) await enqueueRun({ em, queue }, next)
     } else {
-      await failRun(em, hold, lostText(stray, heartbeatSeconds))
+      await failRun(em, hold, { failure: lostText(stray, heartbeatSeconds), staleSeconds })
     }
   }
 }

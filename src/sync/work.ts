@@ -85,14 +85,22 @@ function watch(
   lost: AbortController,
 ): () => void {
   const feed = events.open({ run: hold.id })
+  let isBeating = false
   const timer = setInterval(() => {
-    beat(em, hold).then(
-      (state) => {
-        if (state === 'LOST') lost.abort(new RunLost())
-        if (state === 'CANCELED') lost.abort(new Canceled())
-      },
-      (error) => logger.warn({ err: error, run: hold.id }, 'a heartbeat failed'),
-    )
+    // One at a time: while a page is being written they would all wait for the run's row.
+    if (isBeating) return
+    isBeating = true
+    beat(em, hold)
+      .then(
+        (state) => {
+          if (state === 'LOST') lost.abort(new RunLost())
+          if (state === 'CANCELED') lost.abort(new Canceled())
+        },
+        (error) => logger.warn({ err: error, run: hold.id }, 'a heartbeat failed'),
+      )
+      .finally(() => {
+        isBeating = false
+      })
   }, heartbeatSeconds * 1_000)
   const listen = async () => {
     for (;;) {

@@ -12,6 +12,8 @@ export interface NewTask extends ParsedTask {
   object: ObjectInfo
   rowGroup: number
   row: number
+  /** Whether it is certain that nothing of its object is linked. */
+  isNew: boolean
 }
 
 /** Why an object, or one of its rows, was not imported. */
@@ -126,11 +128,16 @@ export async function writePage(em: EntityManager, target: PageTarget, part: Pag
     counts.skipped,
     counts.existed,
     counts.bytesRead,
+    tasks.map((t) => t.data),
+    tasks.map((t) => t.meta),
+    tasks.map((t) => t.allowSkip),
+    // What the sifting found unknown in a range that nobody else writes to needs no second look.
+    tasks.some((t) => !t.isNew),
   ]
   const [written] = await sql<{ created: string }>(
     em,
     target.dryRun ? countStatement : writeStatement,
-    target.dryRun ? shared : [...shared, target.project, ...taskColumns(tasks), ...objectColumns(objects)],
+    target.dryRun ? shared : [...shared, target.project, ...labelColumns(tasks), ...objectColumns(objects)],
   )
   if (!written) throw (await isHeld(em, target)) ? new ShardChanged() : new RunLost()
   await writeRare(em, target, part)
@@ -143,13 +150,10 @@ export function hasRare({ back, missing, seen, objects, tasks }: PageWrite, { re
   return joins || back.length + missing.length + seen.length > 0 || (replaces && objects.length + tasks.length > 0)
 }
 
-function taskColumns(tasks: NewTask[]): unknown[] {
+function labelColumns(tasks: NewTask[]): unknown[] {
   const predictions = tasks.flatMap((task, at) => task.predictions.map((p) => ({ ...p, at: at + 1 })))
   const annotations = tasks.flatMap((task, at) => task.annotations.map((a) => ({ ...a, at: at + 1 })))
   return [
-    tasks.map((t) => t.data),
-    tasks.map((t) => t.meta),
-    tasks.map((t) => t.allowSkip),
     predictions.map((p) => p.at),
     predictions.map((p) => p.result),
     predictions.map((p) => p.score),

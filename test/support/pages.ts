@@ -18,7 +18,16 @@ export async function holdRun(url: string, run: number, attempt = 1): Promise<Pa
 export function partOf(keys: string[], more: Partial<PageWrite> = {}): PageWrite {
   const tasks = keys.map((key) => ({
     object: { key, size: 1, etag: null, lastModified: null },
-    ...{ rowGroup: -1, row: -1, data: '{}', meta: null, allowSkip: true, predictions: [], annotations: [] },
+    ...{
+      isNew: false,
+      rowGroup: -1,
+      row: -1,
+      data: '{}',
+      meta: null,
+      allowSkip: true,
+      predictions: [],
+      annotations: [],
+    },
   }))
   return { ...emptyPart(), tasks, ...more }
 }

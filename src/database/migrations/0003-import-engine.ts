@@ -9,7 +9,7 @@ export class ImportEngine extends Migration {
     this.addSql(`alter table "storage" add constraint "storage_sync_mode_check" check ("sync_mode" in ('FULL', 'NEW_ONLY'))`)
     this.addSql(`alter table "storage" add constraint "storage_missing_policy_check" check ("missing_policy" in ('KEEP', 'FLAG', 'DELETE_UNANNOTATED'))`)
     this.addSql(`alter table "storage" add constraint "storage_changed_policy_check" check ("changed_policy" in ('IGNORE', 'UPDATE', 'REPORT'))`)
-    this.addSql(`alter table "imported_object" add "size" bigint null, add "etag" text null, add "last_modified" timestamptz null, add "object_exists" boolean not null default true`)
+    this.addSql(`alter table "imported_object" add "finished_by" bigint null, add "size" bigint null, add "etag" text null, add "last_modified" timestamptz null, add "object_exists" boolean not null default true`)
     this.addSql(`alter table "imported_object" alter column "rows" drop not null`)
     this.addSql(`drop index "sync_run_active_unique"`)
     this.addSql(`alter table "sync_run" add "kind" text not null default 'SYNC', add "retry_of" bigint null, add "first_link" bigint null, add "total" bigint null`)
