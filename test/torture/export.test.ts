@@ -1,0 +1,15 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { playExportRound } from '../../torture/export-round.ts'
+import { type Stage, setStage } from '../../torture/stage.ts'
+
+let stage: Stage
+beforeAll(async () => {
+  stage = await setStage()
+})
+afterAll(() => stage?.stop())
+
+it('exports survive the death of workers that write: every annotation is there as it is now, and nothing else', async () => {
+  const { kills, differences } = await playExportRound(stage, 1)
+  expect(kills).toBe(3)
+  expect(differences).toEqual([])
+}, 240_000)
