@@ -3,7 +3,7 @@ import pg from 'pg'
 import { annotate, createTasks, deleteAnnotations, updateAnnotation } from '../test/support/annotate.ts'
 import type { GraphqlClient } from '../test/support/client.ts'
 import { createTarget, objectsIn, startExport } from '../test/support/exports.ts'
-import { type S3Request, startFront } from '../test/support/s3-front.ts'
+import { type Front, type S3Request, startFront } from '../test/support/s3-front.ts'
 import { createProject } from '../test/support/scenario.ts'
 import { createRandom, type Random } from './random.ts'
 import type { Stage } from './stage.ts'
@@ -72,9 +72,11 @@ export async function playExportRound(stage: Stage, seed: number): Promise<Expor
       skipCheck: true,
     })
     killer.arm(workers)
+    const slow = slowWrites(front)
     const saving = saveAtRandom({ workers, random, ids: annotations.map(({ id }) => id) })
     await exportToEnd({ workers, reader, storageId: storage.id })
     await saving
+    await slow.end()
     await killer.ended()
     await quiet({ workers, reader, storageId: storage.id })
     const differences = await differencesOf({ stage, reader, bucket, exportFormat })
@@ -126,6 +128,24 @@ function createKiller(moments: { after: number; delayMs: number }[]) {
   }
 }
 
+/** Holds writes up for a moment, again and again, so that saves come while they are on their way. */
+function slowWrites(front: Front) {
+  let ended = false
+  const slowing = (async () => {
+    while (!ended) {
+      const held = front.fail({ hold: true, times: 8, match: ({ operation }) => operation === 'PutObject' })
+      await sleep(100)
+      held.release()
+    }
+  })()
+  return {
+    async end() {
+      ended = true
+      await slowing
+    },
+  }
+}
+
 /** Saves and deletes in bursts, by whichever worker lives; a save that meets a dead one may have happened or not. */
 async function saveAtRandom({
   workers,
@@ -137,19 +157,19 @@ async function saveAtRandom({
   ids: string[]
 }): Promise<void> {
   const left = [...ids]
-  for (let burst = 0; burst < 12; burst++) {
+  for (let burst = 0; burst < 30; burst++) {
     const client = workers.all[burst % Math.max(1, workers.all.length)]?.client
     await Promise.all(
-      Array.from({ length: 6 }, async () => {
+      Array.from({ length: 12 }, async () => {
         const id = random.pick(left)
         const result = [random.whole(0, 1e9)]
-        const isLast = random.chance(0.1) && left.length > 10
+        const isLast = random.chance(0.05) && left.length > 30
         if (isLast) left.splice(left.indexOf(id), 1)
         if (!client) return
         await (isLast ? deleteAnnotations(client, [id]) : updateAnnotation(client, { id, result })).catch(() => {})
       }),
     )
-    await sleep(random.whole(20, 400))
+    await sleep(random.whole(20, 200))
   }
 }
 

@@ -1,0 +1,92 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { annotate, createTasks, deleteAnnotations } from '../support/annotate.ts'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { startAzure } from '../support/azure.ts'
+import { createTarget, drained, exportAll } from '../support/exports.ts'
+import { startGcs } from '../support/gcs.ts'
+import { startRedis } from '../support/redis.ts'
+import { startS3 } from '../support/s3.ts'
+import { createProject, createStorage, sync } from '../support/scenario.ts'
+import { tasksOf } from '../support/tasks.ts'
+
+interface Place {
+  location: Record<string, object>
+  stop(): Promise<unknown>
+}
+
+const places: Record<string, (app: TestApp) => Promise<Place>> = {
+  async S3() {
+    const server = await startS3()
+    await server.createBucket('answers')
+    const keys = { accessKeyId: 'key', secretAccessKey: 'secret' }
+    return {
+      location: { s3: { bucket: 'answers', prefix: 'out', endpoint: server.endpoint, ...keys } },
+      stop: server.stop,
+    }
+  },
+  async GCS() {
+    const server = await startGcs()
+    server.createBucket('answers')
+    const serviceAccountJson = server.newAccount().keyFile
+    const gcs = { bucket: 'answers', prefix: 'out', endpoint: server.endpoint, serviceAccountJson }
+    return { location: { gcs }, stop: () => server.stop() }
+  },
+  async AZURE_BLOB() {
+    const server = await startAzure()
+    await server.createContainer('answers')
+    const { account, accountKey, endpoint } = server
+    const azureBlob = { account, accountKey, endpoint, container: 'answers', prefix: 'out' }
+    return { location: { azureBlob }, stop: server.stop }
+  },
+  async REDIS() {
+    const server = await startRedis()
+    return { location: { redis: { host: server.host, port: server.port, db: 1, path: 'out' } }, stop: server.stop }
+  },
+  async LOCAL_FILES(app) {
+    mkdirSync(join(app.localRoot, 'out'))
+    return { location: { localFiles: { path: 'out' } }, stop: async () => {} }
+  },
+}
+
+let app: TestApp
+beforeAll(async () => {
+  app = await startTestApp()
+})
+afterAll(() => app?.stop())
+
+describe.each(Object.keys(places))('%s as a target', (name) => {
+  let place: Place
+  beforeAll(async () => {
+    place = await places[name]!(app)
+  })
+  afterAll(() => place?.stop())
+
+  it('takes exports, gives them back to an import, and loses what is deleted', async () => {
+    const [projectId, empty] = [await createProject(app), await createProject(app)]
+    const template = { nameTemplate: 'a b+ü/{annotationId}.json', canDeleteObjects: true }
+    const { storage, ...error } = await createTarget(app, { projectId, location: place.location, ...template })
+    expect(error).toEqual({ __typename: 'CreateExportStorageSuccess' })
+    const made = await annotate(app, await createTasks(app, projectId, [{ n: 1 }, { n: 2 }, { n: 3 }]), ['ä'])
+    expect(await exportAll(app, storage.id)).toMatchObject({ status: 'COMPLETED', counters: { exported: 3 } })
+    await deleteAnnotations(app, [made[1]!.id])
+    await drained(app, storage.id)
+    const source = await createStorage(app, {
+      projectId: empty,
+      location: place.location,
+      importMethod: 'TASKS',
+      skipCheck: true,
+    })
+    expect(await sync(app, source.storage.id)).toMatchObject({
+      status: 'COMPLETED',
+      counters: { listed: 2, created: 2 },
+    })
+    const tasks = await tasksOf(app, empty)
+    expect(tasks.map(({ data }) => data.n).sort()).toEqual([1, 3])
+    expect(tasks.map(({ annotations }) => annotations[0]?.result)).toEqual([['ä'], ['ä']])
+    expect(tasks.map(({ link }) => link?.key).sort()).toEqual(
+      [made[0]!, made[2]!].map(({ databaseId }) => `out/a b+ü/${databaseId}.json`).sort(),
+    )
+  })
+})
