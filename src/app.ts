@@ -1,7 +1,8 @@
 import type { AddressInfo } from 'node:net'
 import { availableParallelism } from 'node:os'
 import type { MikroORM } from '@mikro-orm/postgresql'
-import { authenticate, createFirstToken } from './auth/tokens.ts'
+import { createMediaTokens } from './auth/media-tokens.ts'
+import { createAuthenticator, createFirstToken } from './auth/tokens.ts'
 import type { Config } from './config.ts'
 import { createConnections } from './connect.ts'
 import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
@@ -17,6 +18,9 @@ import { attachWebSocket } from './http/websocket.ts'
 import { handleJobs, scheduleJobs } from './jobs/index.ts'
 import { createLogger } from './logger.ts'
 import { createQueue, type Queue } from './queue/agenda.ts'
+import { createResolveParts } from './resolve/deliver.ts'
+import { createLocator } from './resolve/locate.ts'
+import { createStreams } from './resolve/streams.ts'
 import { createEgressPolicy } from './security/egress.ts'
 import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
@@ -105,10 +109,16 @@ export async function startApp(
     stops.push(startAnnouncer({ ...webhooks, events }))
 
     let url = config.PUBLIC_URL ?? ''
+    const authenticator = createAuthenticator(em, config.ADMIN_TOKEN)
+    const mediaTokens = createMediaTokens({ em, sealer, recall: authenticator.recall })
+    const resolve = createResolveParts(connect)
     const enter = async (authorization: string | null) => {
-      const viewer = await authenticate(em, config.ADMIN_TOKEN, authorization)
+      const viewer = await authenticator.authenticate(authorization)
       const storages = { em, sealer, connect, objectFilter: createObjectFilter, templateFault }
-      return createContext({ em, queue, events, connect, storages, webhooks, publicUrl: url }, viewer)
+      return createContext(
+        { em, queue, events, connect, storages, webhooks, mediaTokens, resolve, publicUrl: url },
+        viewer,
+      )
     }
     const yoga = createGraphql({
       schema,
@@ -120,14 +130,21 @@ export async function startApp(
     const server = createHttpServer({
       yoga,
       resolve: {
-        em,
-        connect,
-        authenticate: (authorization) => authenticate(em, config.ADMIN_TOKEN, authorization),
+        authenticator,
+        mediaTokens,
+        locate: createLocator(em),
+        parts: resolve,
+        streams: createStreams({
+          max: config.RESOLVER_PROXY_MAX_STREAMS,
+          maxPerViewer: config.RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER,
+        }),
+        corsOrigins: config.CORS_ORIGINS,
         maxRangeBytes: config.RESOLVER_PROXY_MAX_RANGE_SIZE,
         timeoutSeconds: config.RESOLVER_PROXY_TIMEOUT,
         cacheSeconds: config.RESOLVER_PROXY_CACHE_TIMEOUT,
         logger,
       },
+      bufferBytes: config.RESOLVER_PROXY_BUFFER_SIZE,
       ready: async () => {
         await em.getConnection().execute('select 1')
         await queue.ping()

@@ -87,9 +87,31 @@ export const settings = z.object({
     .describe(
       'Seconds before a message that did not arrive is sent again; five times as long before each further attempt, 8 in all.',
     ),
+  CORS_ORIGINS: z
+    .string()
+    .default('')
+    .transform((list) =>
+      list
+        .split(',')
+        .map((origin) => origin.trim().replace(/\/$/, ''))
+        .filter(Boolean),
+    )
+    .refine((list) => list.every((one) => one === '*' || (URL.canParse(one) && new URL(one).origin === one)), {
+      error: 'must be origins such as https://label.example.com, separated by commas, or *',
+    })
+    .describe('Origins of web pages whose scripts may read what resolve links lead to, separated by commas; * = all.'),
   RESOLVER_PROXY_TIMEOUT: seconds(86400)
     .default(10)
-    .describe('Seconds that one proxied stream may stay open; 0 = no bound.'),
+    .describe('Seconds that one proxied stream may stay open; then its connection is reset. 0 = no bound.'),
+  RESOLVER_PROXY_BUFFER_SIZE: whole(1024, 2 ** 24)
+    .default(65536)
+    .describe('Bytes that one proxied stream holds for a client that takes them slowly.'),
+  RESOLVER_PROXY_MAX_STREAMS: whole(1, 100_000)
+    .default(2000)
+    .describe('Proxied streams that one process has open at the same time; more are told to come back (503).'),
+  RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER: whole(1, 100_000)
+    .default(1000)
+    .describe('Proxied streams that one token may have open at the same time.'),
   RESOLVER_PROXY_MAX_RANGE_SIZE: whole(1024, 2 ** 40)
     .default(7340032)
     .describe('Most bytes in one answer to a range request; longer ranges get a shorter 206.'),

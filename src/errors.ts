@@ -4,6 +4,7 @@ export const errorTable = {
   UNAUTHENTICATED: { status: 401, retryable: false, words: 'Send an API token: Authorization: Bearer <token>.' },
   FORBIDDEN: { status: 403, retryable: false, words: 'You may not do this.' },
   NOT_FOUND: { status: 404, retryable: false, words: 'There is no such thing, or you may not see it.' },
+  METHOD_NOT_ALLOWED: { status: 405, retryable: false, words: 'Only GET and HEAD are answered here.' },
   CONFLICT: { status: 409, retryable: true, words: 'This is not possible in the present state.' },
   DUPLICATE_STORAGE: { status: 409, retryable: false, words: 'This place is already connected to the project.' },
   OVERLAPPING_STORAGE: {
@@ -12,6 +13,7 @@ export const errorTable = {
     words: 'An import and an export of this project would share a place.',
   },
   CHECK_FAILED: { status: 422, retryable: true, words: 'The connection does not work.' },
+  TOO_MANY_STREAMS: { status: 503, retryable: true, words: 'Too many streams are open. Try again soon.' },
   INTERNAL: { status: 500, retryable: true, words: 'Something went wrong on our side.' },
 
   BAD_CREDENTIALS: {

@@ -1,12 +1,17 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { inBatches } from '../batch.ts'
 import { type ApiToken, ApiTokenEntity } from '../entities/api-token.ts'
 import { NotFoundError, SluiceError } from '../errors.ts'
 
 /** Who is asking. For now every valid token is an administrator's. */
 export interface Viewer {
+  /** Tells viewers apart; stays the same as long as the token does. */
+  id: string
   /** Name of the token. */
   name: string
+  /** The one project whose objects a media token opens; absent: all. */
+  onlyProject?: number
 }
 
 const digest = (token: string) => createHash('sha256').update(token).digest('hex')
@@ -35,22 +40,49 @@ export async function createFirstToken(em: EntityManager, adminToken: string | u
   return (await createApiToken(em, 'admin')).token
 }
 
-/**
- * Who the value of an `Authorization` header stands for (RFC 6750 §2.1).
- * @throws SluiceError UNAUTHENTICATED when it is absent, malformed, unknown or revoked.
- */
-export async function authenticate(
-  em: EntityManager,
-  adminToken: string | undefined,
-  authorization: string | null | undefined,
-): Promise<Viewer> {
-  const token = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
-  if (token === undefined) throw new SluiceError('UNAUTHENTICATED')
-  const hash = digest(token)
-  if (adminToken !== undefined && timingSafeEqual(Buffer.from(hash), Buffer.from(digest(adminToken)))) {
-    return { name: 'admin' }
+/** Tells who asks. Both reject with SluiceError UNAUTHENTICATED; every answer was read from the database after the question. */
+export interface Authenticator {
+  /** Who the value of an `Authorization` header stands for (RFC 6750 §2.1), unless it is absent, malformed, unknown or revoked. */
+  authenticate(authorization: string | null | undefined): Promise<Viewer>
+  /** The viewer with this id, unless the token behind it was revoked. */
+  recall(id: string): Promise<Viewer>
+}
+
+/** Requests at the same time share one statement. `adminToken` is valid beside those in the database. */
+export function createAuthenticator(em: EntityManager, adminToken: string | undefined): Authenticator {
+  const adminHash = adminToken === undefined ? undefined : digest(adminToken)
+  // Bound to the token, so that what was made under an older one ends with it.
+  const admin = adminHash === undefined ? undefined : { id: `admin:${adminHash.slice(0, 16)}`, name: 'admin' }
+  const find = inBatches(async (keys: string[]) => {
+    const rows = await em.fork().find(ApiTokenEntity, {
+      $or: [{ hash: { $in: keys } }, { id: { $in: keys.filter((key) => key.length < 16).map(Number) } }],
+      revokedAt: null,
+    })
+    return new Map(
+      rows.flatMap(({ id, hash, name }) => {
+        const viewer = { id: `token:${id}`, name }
+        return [[hash, viewer] as const, [String(id), viewer] as const]
+      }),
+    )
+  })
+  const known = async (key: string): Promise<Viewer> => {
+    const viewer = await find(key)
+    if (!viewer) throw new SluiceError('UNAUTHENTICATED', 'The API token is unknown or was revoked.')
+    return viewer
   }
-  const row = await em.fork().findOne(ApiTokenEntity, { hash, revokedAt: null })
-  if (!row) throw new SluiceError('UNAUTHENTICATED', 'The API token is unknown or was revoked.')
-  return { name: row.name }
+  return {
+    async authenticate(authorization) {
+      const token = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
+      if (token === undefined) throw new SluiceError('UNAUTHENTICATED')
+      const hash = digest(token)
+      if (admin && timingSafeEqual(Buffer.from(hash), Buffer.from(adminHash!))) return admin
+      return known(hash)
+    },
+    async recall(id) {
+      if (admin && id === admin.id) return admin
+      const number = /^token:([1-9]\d{0,14})$/.exec(id)?.[1]
+      if (number === undefined) throw new SluiceError('UNAUTHENTICATED')
+      return known(number)
+    },
+  }
 }

@@ -13,6 +13,8 @@ export const ProjectEntity = defineEntity({
     annotationsPerTask: p.integer().default(1),
     /** The highest `innerId` given to a task; raised by one UPDATE per page, so that no two tasks share one. */
     lastInnerId: p.bigint('number').default(0),
+    /** Signs its media tokens; sealed. Null until the first one is made. */
+    mediaKey: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p
       .datetime()

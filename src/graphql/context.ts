@@ -1,8 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type MediaTokens, mediaTokenSeconds } from '../auth/media-tokens.ts'
 import type { Viewer } from '../auth/tokens.ts'
 import type { Connect } from '../connect.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Queue } from '../queue/agenda.ts'
+import type { ResolveParts } from '../resolve/deliver.ts'
 import type { StorageParts } from '../storages/draft.ts'
 import type { AnnounceParts } from '../webhooks/announce.ts'
 import type { SaveParts } from '../webhooks/save.ts'
@@ -16,6 +18,8 @@ export interface GraphqlParts {
   connect: Connect
   storages: StorageParts
   webhooks: SaveParts & AnnounceParts
+  mediaTokens: MediaTokens
+  resolve: ResolveParts
   /** Where clients reach this server; without a slash at its end. */
   publicUrl: string
 }
@@ -30,11 +34,16 @@ export interface Context extends GraphqlParts {
 /** A context with reads of its own. */
 export function createContext(parts: GraphqlParts, viewer: Viewer): Context {
   const em = parts.em.fork()
-  return { ...parts, em, viewer, loaders: createLoaders(em) }
+  return { ...parts, em, viewer, loaders: createLoaders(em, issuer(parts, viewer)) }
 }
+
+const issuer =
+  ({ mediaTokens }: GraphqlParts, viewer: Viewer) =>
+  (project: number) =>
+    mediaTokens.issue(viewer, { project, ttlSeconds: mediaTokenSeconds.normal })
 
 /** Forgets what was read: every event of a subscription sees the present state. */
 export function renewReads(context: Context): void {
   context.em = context.em.fork()
-  context.loaders = createLoaders(context.em)
+  context.loaders = createLoaders(context.em, issuer(context, context.viewer))
 }

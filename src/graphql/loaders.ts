@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import DataLoader from 'dataloader'
+import type { MediaToken } from '../auth/media-tokens.ts'
 import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
 import { ExportLinkEntity } from '../entities/export-link.ts'
 import { type ImportLink, ImportLinkEntity } from '../entities/import-link.ts'
@@ -29,8 +30,10 @@ export interface LabelCounts {
 export type Loaders = ReturnType<typeof createLoaders>
 
 /** Fresh loaders on `em`; they live as long as one operation or one event. */
-export function createLoaders(em: EntityManager) {
+export function createLoaders(em: EntityManager, issueMediaToken: (project: number) => Promise<MediaToken>) {
   return {
+    /** The viewer's media token of a project, of the usual life. */
+    mediaToken: new DataLoader((projects: readonly number[]) => Promise.all(projects.map(issueMediaToken))),
     project: byId((ids) => em.fork().find(ProjectEntity, { id: ids })),
     task: byId((ids) => em.fork().find(TaskEntity, { id: ids })),
     storage: byId((ids) => em.fork().find(StorageEntity, { id: ids })),

@@ -25,9 +25,18 @@ builder.node(TaskRef, {
     resolvedData: t.field({
       type: 'JSON',
       description: 'The data with every URI that a connected storage serves turned into a link to its bytes.',
-      resolve: async (task, _args, { loaders, publicUrl }) => {
+      args: {
+        mediaToken: t.arg.boolean({
+          description:
+            'Whether the links carry a media token that lives for an hour or more, so that they work without any header, as in <img> and <video>. Default: false.',
+        }),
+      },
+      resolve: async (task, { mediaToken }, { loaders, publicUrl }) => {
         const storages = await loaders.importStoragesOfProject.load(task.project)
-        return rewriteUris(task.data, storages, (uri) => resolveUrl(publicUrl, task.id, uri))
+        const token = mediaToken ? (await loaders.mediaToken.load(task.project)).token : undefined
+        return rewriteUris(task.data, storages, (uri) =>
+          resolveUrl({ publicUrl, where: { task: task.id }, uri, token }),
+        )
       },
     }),
     meta: t.expose('meta', {

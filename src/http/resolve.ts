@@ -1,30 +1,31 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream/promises'
-import type { EntityManager } from '@mikro-orm/postgresql'
-import type { Viewer } from '../auth/tokens.ts'
-import type { Connect } from '../connect.ts'
-import { describeError, SluiceError } from '../errors.ts'
+import { mayRead } from '../auth/access.ts'
+import type { MediaTokens } from '../auth/media-tokens.ts'
+import type { Authenticator, Viewer } from '../auth/tokens.ts'
+import { describeError, type ErrorCode, NotFoundError, SluiceError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { contentTypeOf } from '../providers/content-type.ts'
-import { parseUri } from '../providers/uri.ts'
-import { deliver } from '../resolve/deliver.ts'
-import { parseRange } from '../resolve/range.ts'
+import { deliver, type ResolveParts } from '../resolve/deliver.ts'
+import type { Locate, Located, Whereabouts } from '../resolve/locate.ts'
+import type { Streams } from '../resolve/streams.ts'
+import { allowOrigin, answerOptions } from './cors.ts'
+import { readFileuri } from './fileuri.ts'
+import { type SendSettings, sendObject } from './send-object.ts'
 
 /** What the resolve door needs. */
-export interface ResolveDoor {
-  em: EntityManager
-  connect: Connect
-  authenticate: (authorization: string | undefined) => Promise<Viewer>
-  maxRangeBytes: number
-  /** 0 = no bound. */
+export interface ResolveDoor extends SendSettings {
+  authenticator: Authenticator
+  mediaTokens: MediaTokens
+  locate: Locate
+  parts: ResolveParts
+  streams: Streams
+  /** Seconds from the request to the end of its answer; 0 = no bound. */
   timeoutSeconds: number
-  cacheSeconds: number
+  /** Origins whose pages may read answers. */
+  corsOrigins: readonly string[]
   logger: Logger
 }
 
 const route = /^\/(tasks|projects)\/([^/]+)\/(?:resolve|presign)\/?$/
-const maxFileuri = 8_192
-const activeContent = /html|svg|xml/i
 
 /** True if the path is one of this door's. */
 export function isResolvePath(path: string): boolean {
@@ -37,82 +38,106 @@ export function isResolvePath(path: string): boolean {
  * never by ending it as if it were complete.
  */
 export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const gone = new AbortController()
-  res.on('close', () => gone.abort(new Error('The client has left.')))
+  const over = new AbortController()
+  const deadline =
+    door.timeoutSeconds > 0
+      ? setTimeout(() => over.abort(new SluiceError('TIMEOUT')), door.timeoutSeconds * 1_000)
+      : undefined
+  res.once('close', () => {
+    clearTimeout(deadline)
+    if (!res.writableFinished) over.abort(new Error('The client has left.'))
+  })
   try {
-    await answer(door, req, res, gone.signal)
+    allowOrigin(door.corsOrigins, req, res)
+    if (req.method === 'OPTIONS') answerOptions(res)
+    else await answer(door, { req, res, signal: over.signal })
   } catch (error) {
-    if (res.headersSent || gone.signal.aborted) {
-      res.destroy()
-      return
-    }
-    const fault = error instanceof SluiceError ? error : new SluiceError('INTERNAL')
-    if (!(error instanceof SluiceError)) door.logger.error({ err: error }, 'unexpected fault in resolve')
-    else if (fault.status >= 500) door.logger.warn({ fault: describeError(error) }, 'an object could not be resolved')
-    res.writeHead(fault.status, {
-      'Content-Type': 'application/json',
-      'Cache-Control': 'no-store',
-      ...(fault.code === 'UNAUTHENTICATED' && { 'WWW-Authenticate': 'Bearer' }),
-      ...(req.method !== 'GET' && req.method !== 'HEAD' && { Allow: 'GET, HEAD' }),
-    })
-    res.end(JSON.stringify({ code: fault.code, message: fault.message }))
+    if (res.destroyed) return
+    if (res.headersSent) req.socket.resetAndDestroy()
+    else refuse(door, { req, res, error })
   }
 }
 
-async function answer(door: ResolveDoor, req: IncomingMessage, res: ServerResponse, signal: AbortSignal) {
-  if (req.method !== 'GET' && req.method !== 'HEAD') {
-    throw new SluiceError('VALIDATION', 'Only GET and HEAD are answered here.')
+interface Exchange {
+  req: IncomingMessage
+  res: ServerResponse
+  signal: AbortSignal
+}
+
+async function answer(door: ResolveDoor, { req, res, signal }: Exchange): Promise<void> {
+  if (req.method !== 'GET' && req.method !== 'HEAD') throw new SluiceError('METHOD_NOT_ALLOWED')
+  const { pathname, searchParams } = new URL(req.url!, 'http://localhost')
+  const where = readWhere(pathname)
+  const uri = readFileuri(searchParams.get('fileuri'))
+  const viewer = await enter(door, req.headers.authorization, searchParams.get('token'))
+  const located = await find(door.locate, viewer, where)
+  const delivery = await deliver(door.parts, located, uri)
+  if (signal.aborted) throw signal.reason
+  if (delivery.mode === 'PRESIGN') {
+    res.writeHead(303, { Location: delivery.url, 'Cache-Control': 'no-store', 'Content-Length': 0 }).end()
+    return
   }
-  const url = new URL(req.url!, 'http://localhost')
-  const [, kind, idText] = route.exec(url.pathname)!
-  const uri = readFileuri(url.searchParams.get('fileuri'))
-  await door.authenticate(req.headers.authorization)
-  if (!/^[1-9]\d{0,15}$/.test(idText!)) throw new SluiceError('VALIDATION', 'The id must be a number.')
-  const where = kind === 'tasks' ? { task: Number(idText) } : { project: Number(idText) }
-  const range = parseRange(req.headers.range, door.maxRangeBytes)
-  const delivery = await deliver(door, { in: where, uri, range, signal })
+  const close = req.method === 'GET' ? door.streams.open(viewer.id) : () => {}
   try {
-    if (delivery.mode === 'REDIRECT') {
-      res.writeHead(303, { Location: delivery.url.href, 'Cache-Control': 'no-store' }).end()
-      return
+    const source = await delivery.open()
+    try {
+      await sendObject({ req, res, source, settings: door, access: viewer.id, signal })
+    } finally {
+      source.close()
     }
-    const { object } = delivery
-    const type = contentType(object.contentType, uri)
-    const part = object.range
-    res.writeHead(part ? 206 : 200, {
-      'Content-Type': type,
-      'Content-Length': object.length,
-      'Accept-Ranges': 'bytes',
-      'Cache-Control': `private, max-age=${door.cacheSeconds}, must-revalidate`,
-      'X-Content-Type-Options': 'nosniff',
-      ...(part && { 'Content-Range': `bytes ${part.start}-${part.end}/${object.size}` }),
-      ...(object.lastModified && { 'Last-Modified': object.lastModified.toUTCString() }),
-      ...(activeContent.test(type) && { 'Content-Security-Policy': 'sandbox' }),
-    })
-    if (req.method === 'HEAD') {
-      object.body.destroy()
-      res.end()
-      return
-    }
-    const deadline = door.timeoutSeconds > 0 ? AbortSignal.timeout(door.timeoutSeconds * 1_000) : undefined
-    await pipeline(object.body, res, deadline ? { signal: deadline } : {})
   } finally {
-    delivery.close()
+    close()
   }
 }
 
-/** The URI behind `fileuri`: base64url, or the URI itself in old links. */
-function readFileuri(fileuri: string | null): string {
-  if (!fileuri) throw new SluiceError('VALIDATION', 'The parameter fileuri is missing.')
-  if (Buffer.byteLength(fileuri) > maxFileuri) throw new SluiceError('VALIDATION', 'The parameter fileuri is too long.')
-  const decoded = /^[\w-]+=*$/.test(fileuri) ? Buffer.from(fileuri, 'base64url').toString('utf8') : fileuri
-  if (!parseUri(decoded) || decoded.includes('\0')) {
-    throw new SluiceError('VALIDATION', 'The parameter fileuri holds no storage URI.')
-  }
-  return decoded
+function readWhere(pathname: string): Whereabouts {
+  const [, kind, id] = route.exec(pathname) ?? []
+  if (!/^[1-9]\d{0,14}$/.test(id ?? '')) throw new SluiceError('VALIDATION', 'The id must be a number.')
+  return kind === 'tasks' ? { task: Number(id) } : { project: Number(id) }
 }
 
-function contentType(given: string | null, uri: string): string {
-  const generic = !given || /^(application|binary)\/octet-stream/i.test(given)
-  return (generic && contentTypeOf(uri)) || given || 'application/octet-stream'
+/** A header goes before a token in the URL. */
+async function enter(door: ResolveDoor, authorization: string | undefined, token: string | null): Promise<Viewer> {
+  if (authorization !== undefined || token === null) return door.authenticator.authenticate(authorization)
+  return door.mediaTokens.enter(token, async (project) => (await door.locate({ project }))?.mediaKey)
+}
+
+async function find(locate: Locate, viewer: Viewer, where: Whereabouts): Promise<Located> {
+  const located = await locate(where)
+  if (!located) throw new NotFoundError('task' in where ? 'There is no such task.' : 'There is no such project.')
+  mayRead(viewer, located.project)
+  return located
+}
+
+/** Faults of input elsewhere, which mean here that the storage has no bytes of this name to give. */
+const noBytes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'WRONG_TYPE',
+  'KEY_NOT_TEXT',
+  'KEY_TOO_LONG',
+  'LOCAL_FILES_DISABLED',
+  'LOCAL_PATH_OUTSIDE_ROOT',
+  'LOCAL_PATH_IS_ROOT',
+  'LOCAL_PATH_MISSING',
+])
+
+function statusOf({ code, status }: SluiceError): number {
+  if (noBytes.has(code)) return 404
+  return status === 422 ? 502 : status
+}
+
+function refuse(door: ResolveDoor, { req, res, error }: { req: IncomingMessage; res: ServerResponse; error: unknown }) {
+  const fault = error instanceof SluiceError ? error : new SluiceError('INTERNAL')
+  const status = statusOf(fault)
+  if (!(error instanceof SluiceError)) door.logger.error({ err: error }, 'unexpected fault in resolve')
+  else if (status >= 500) door.logger.warn({ fault: describeError(error) }, 'an object could not be resolved')
+  const body = JSON.stringify({ code: fault.code, message: fault.message })
+  res.writeHead(status, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
+    ...(status === 405 && { Allow: 'GET, HEAD, OPTIONS' }),
+    ...(status === 503 && { 'Retry-After': '1' }),
+  })
+  res.end(req.method === 'HEAD' ? undefined : body)
 }

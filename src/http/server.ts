@@ -6,13 +6,15 @@ import { handleResolve, isResolvePath, type ResolveDoor } from './resolve.ts'
 export interface HttpDoors {
   yoga: ReturnType<typeof createGraphql>
   resolve: ResolveDoor
+  /** Bytes that a response holds before its source has to wait. */
+  bufferBytes: number
   /** Rejects unless requests can be served. */
   ready: () => Promise<void>
 }
 
 /** All routes: /graphql, the resolve links, /health (the process is alive) and /ready (database and queue answer). */
-export function createHttpServer({ yoga, resolve, ready }: HttpDoors): Server {
-  return createServer(async (req, res) => {
+export function createHttpServer({ yoga, resolve, bufferBytes, ready }: HttpDoors): Server {
+  return createServer({ highWaterMark: bufferBytes }, async (req, res) => {
     const path = (req.url ?? '/').split('?', 1)[0]!
     if (path === '/graphql') return yoga(req, res)
     if (isResolvePath(path)) return handleResolve(resolve, req, res)

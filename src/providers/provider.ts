@@ -38,6 +38,9 @@ export interface ObjectBody {
   contentType: string | null
 }
 
+/** What is known of an object without its bytes. */
+export type ObjectHead = Pick<ObjectBody, 'size' | 'etag' | 'lastModified' | 'contentType'>
+
 /**
  * An open place in one kind of storage. Every method rejects with a SluiceError whose code tells missing (OBJECT_MISSING),
  * denied (DENIED, BAD_CREDENTIALS), unreachable (UNREACHABLE and the like) and throttled (THROTTLED) apart; the SDK's own
@@ -75,6 +78,8 @@ export interface Provider {
     key: string,
     options?: { range?: ByteRange | undefined; ifMatch?: string | undefined; signal?: AbortSignal | undefined },
   ): Promise<ObjectBody>
+  /** What `read` would tell of an object, asked without opening it. */
+  head(key: string, signal?: AbortSignal): Promise<ObjectHead>
   /** Creates or replaces an object; resolves when the provider has acknowledged it. */
   write(key: string, body: Buffer, options?: { contentType?: string; signal?: AbortSignal | undefined }): Promise<void>
   /** Removes an object; one that is already gone is no fault. */

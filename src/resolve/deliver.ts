@@ -1,58 +1,71 @@
-import type { EntityManager } from '@mikro-orm/postgresql'
+import { LRUCache } from 'lru-cache'
 import type { Connect } from '../connect.ts'
-import { ImportLinkEntity } from '../entities/import-link.ts'
-import { StorageEntity } from '../entities/storage.ts'
-import { TaskEntity } from '../entities/task.ts'
-import { NotFoundError, SluiceError } from '../errors.ts'
-import type { ByteRange, ObjectBody } from '../providers/provider.ts'
+import type { Storage } from '../entities/storage.ts'
+import { NotFoundError } from '../errors.ts'
+import type { ObjectHead } from '../providers/provider.ts'
+import { type ProviderName, providers } from '../providers/registry.ts'
+import type { Located } from './locate.ts'
+import type { ObjectFacts, ObjectSource } from './open-object.ts'
 import { pickStorage } from './pick.ts'
+import { createSignedUrls, type SignedUrl, type SignedUrls } from './signed-urls.ts'
 
-/** A URI's object: a signed URL to go to, or the bytes. `close` frees the sockets and must be called in the end. */
-export type Delivery =
-  | { mode: 'REDIRECT'; url: URL; close(): void }
-  | { mode: 'STREAM'; object: ObjectBody; close(): void }
-
-/** What is asked for: a URI in a task or project. */
-export interface DeliveryRequest {
-  in: { task: number } | { project: number }
-  uri: string
-  range?: ByteRange | undefined
-  signal: AbortSignal
+/** What resolving works with, and remembers: in memory, bounded, and for each version of a storage apart. */
+export interface ResolveParts {
+  connect: Connect
+  signedUrls: SignedUrls
+  facts: ObjectFacts
 }
 
+export function createResolveParts(connect: Connect): ResolveParts {
+  return { connect, signedUrls: createSignedUrls(), facts: new LRUCache<string, ObjectHead>({ max: 10_000 }) }
+}
+
+/** Where a URI's object is had: at a signed URL, or here. `close` gives the provider back and must be called once. */
+export type Delivery =
+  | ({ mode: 'PRESIGN' } & SignedUrl)
+  | { mode: 'PROXY'; open(): Promise<ObjectSource & { close(): void }> }
+
 /**
- * Finds the storage that serves the URI and gets a signed URL or the bytes from it.
- * @throws NotFoundError when task or project do not exist or no storage serves the URI; SluiceError as providers do.
+ * Finds out how the URI's object is delivered.
+ * @throws NotFoundError when no storage of the project serves the URI; SluiceError as providers do.
  */
-export async function deliver(
-  { em, connect }: { em: EntityManager; connect: Connect },
-  { in: where, uri, range, signal }: DeliveryRequest,
-): Promise<Delivery> {
-  const fork = em.fork()
-  const task = 'task' in where ? await fork.findOne(TaskEntity, where.task) : null
-  const project = 'project' in where ? where.project : task?.project
-  if (project === undefined) throw new NotFoundError('There is no such task.')
-  const [storages, link] = await Promise.all([
-    fork.find(StorageEntity, { project, direction: 'IMPORT' }),
-    task ? em.fork().findOne(ImportLinkEntity, { task: task.id }) : null,
-  ])
-  const found = pickStorage(uri, storages, link?.storage)
+export async function deliver(parts: ResolveParts, located: Located, uri: string): Promise<Delivery> {
+  const found = pickStorage(uri, located.storages, located.linkedStorage)
   if (!found) throw new NotFoundError('No connected storage serves this URI.')
   const { storage, key } = found
+  const name = `${storage.id}@${storage.updatedAt.getTime()}\0${key}`
+  if (mayPresign(storage, key)) {
+    const signed = await parts.signedUrls.get(name, () => presign(parts.connect, storage, key)).catch(orStream)
+    if (signed) return { mode: 'PRESIGN', ...signed }
+  }
+  return {
+    mode: 'PROXY',
+    async open() {
+      const provider = await parts.connect(storage)
+      return { provider, key, facts: parts.facts, name, close: provider.close }
+    },
+  }
+}
+
+/** The place lacks the means to sign, though its kind has them, such as a SAS token that may do more than read. */
+class CannotPresign extends Error {}
+
+const orStream = (error: unknown): undefined => {
+  if (!(error instanceof CannotPresign)) throw error
+}
+
+async function presign(connect: Connect, storage: Storage, key: string): Promise<URL> {
   const provider = await connect(storage)
   try {
-    if (storage.presign && provider.presign && !hasDotSegment(key)) {
-      const url = await provider.presign(key, { ttlSeconds: storage.presignTtlMinutes * 60 })
-      return { mode: 'REDIRECT', url, close: () => provider.close() }
-    }
-    const object = await provider.read(key, { range, signal })
-    return { mode: 'STREAM', object, close: () => provider.close() }
-  } catch (error) {
+    if (!provider.presign) throw new CannotPresign()
+    return await provider.presign(key, { ttlSeconds: storage.presignTtlMinutes * 60 })
+  } finally {
     provider.close()
-    if (error instanceof SluiceError) throw error
-    throw new SluiceError('UNREACHABLE', undefined, { cause: error })
   }
 }
 
 /** Browsers take `.` and `..` out of a URL's path (WHATWG URL standard), which breaks its signature: such a key is streamed. */
-const hasDotSegment = (key: string) => key.split('/').some((part) => part === '.' || part === '..')
+function mayPresign(storage: Storage, key: string): boolean {
+  const { canPresign } = providers[storage.provider as ProviderName]
+  return storage.presign && canPresign && !/(^|\/)\.\.?(\/|$)/.test(key)
+}

@@ -8,25 +8,73 @@ export interface Pick {
   key: string
 }
 
-/**
- * The import storage that serves a URI: same scheme and bucket, key inside the prefix; among several the longest prefix,
- * then the one that the task is linked to, then the oldest. Null when none does: a key outside every connected prefix is
- * never served.
- */
-export function pickStorage(uri: string, storages: readonly Storage[], linkedStorage?: number): Pick | null {
+/** Why a storage serves a URI or does not. */
+export const verdicts = {
+  CHOSEN: 'It serves the URI.',
+  OTHER_SCHEME: 'The URI has the scheme of another kind of storage.',
+  OTHER_BUCKET: 'The URI names another bucket.',
+  OUTSIDE_PREFIX: "The key does not start with the storage's prefix.",
+  OTHER_ENDPOINT: 'The task comes from a bucket of this name at another endpoint.',
+  SHORTER_PREFIX: 'Another storage with a longer prefix goes first.',
+  NOT_LINKED: 'The storage that the task comes from goes first.',
+  YOUNGER: 'A storage that was connected earlier goes first.',
+} as const
+export type Verdict = keyof typeof verdicts
+
+/** Each storage with the verdict on it, the chosen one (there is at most one) first. */
+export function weighStorages(
+  uri: string,
+  storages: readonly Storage[],
+  linkedStorage?: number,
+): { storage: Storage; verdict: Verdict }[] {
   const parsed = parseUri(uri)
-  if (!parsed) return null
-  const candidates = storages.flatMap((storage) => {
-    const kind = providers[storage.provider as ProviderName]
-    const { bucket, prefix } = kind.place(storage.location)
-    const serves = kind.uriScheme === parsed.scheme && bucket === parsed.bucket && parsed.key.startsWith(prefix)
-    return serves ? [{ storage, prefix }] : []
+  const weighed = storages.map((storage) => {
+    const { scheme, endpoint, bucket, prefix } = placeOf(storage)
+    const verdict: Verdict | undefined =
+      scheme !== parsed?.scheme
+        ? 'OTHER_SCHEME'
+        : bucket !== parsed.bucket
+          ? 'OTHER_BUCKET'
+          : parsed.key.startsWith(prefix)
+            ? undefined
+            : 'OUTSIDE_PREFIX'
+    return { storage, endpoint, prefix, verdict }
   })
-  const [best] = candidates.sort(
+  const serving = weighed.filter(({ verdict }) => verdict === undefined)
+  // A URI names no endpoint, but the object that the task was made from has one.
+  const linked = serving.find(({ storage }) => storage.id === linkedStorage)
+  const near = linked ? serving.filter(({ endpoint }) => endpoint === linked.endpoint) : serving
+  const [best, ...others] = near.sort(
     (a, b) =>
       b.prefix.length - a.prefix.length ||
-      Number(b.storage.id === linkedStorage) - Number(a.storage.id === linkedStorage) ||
+      Number(b.storage === linked?.storage) - Number(a.storage === linked?.storage) ||
       a.storage.id - b.storage.id,
   )
-  return best ? { storage: best.storage, key: parsed.key } : null
+  const loss = (prefix: string): Verdict =>
+    prefix.length < best!.prefix.length ? 'SHORTER_PREFIX' : best === linked ? 'NOT_LINKED' : 'YOUNGER'
+  return [
+    ...(best ? [{ storage: best.storage, verdict: 'CHOSEN' as const }] : []),
+    ...others.map(({ storage, prefix }) => ({ storage, verdict: loss(prefix) })),
+    ...weighed.flatMap((one) => {
+      const verdict = one.verdict ?? (near.includes(one) ? undefined : 'OTHER_ENDPOINT')
+      return verdict ? [{ storage: one.storage, verdict: verdict as Verdict }] : []
+    }),
+  ]
+}
+
+/**
+ * The import storage that serves a URI: same scheme and bucket, key inside the prefix, and the endpoint of the storage that
+ * the task is linked to, if that one may serve it; among several the longest prefix, then the linked one, then the oldest.
+ * Null when none does: a key outside every connected prefix is never served.
+ */
+export function pickStorage(uri: string, storages: readonly Storage[], linkedStorage?: number): Pick | null {
+  const [first] = weighStorages(uri, storages, linkedStorage)
+  return first?.verdict === 'CHOSEN' ? { storage: first.storage, key: parseUri(uri)!.key } : null
+}
+
+/** Where a storage is, as URIs and endpoints have it. */
+export function placeOf(storage: Storage): { scheme: string; endpoint: string; bucket: string; prefix: string } {
+  const kind = providers[storage.provider as ProviderName]
+  const { endpoint, ...place } = kind.place(storage.location)
+  return { scheme: kind.uriScheme, endpoint: URL.canParse(endpoint) ? new URL(endpoint).href : endpoint, ...place }
 }

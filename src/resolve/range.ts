@@ -1,14 +1,47 @@
 import type { ByteRange } from '../providers/provider.ts'
 
+/** Beyond any object; arithmetic with it stays exact, and storages can read it. */
+const beyond = 2 ** 52
+/** More ranges than this are taken for nonsense, or an attack (RFC 9110 §14.2). */
+const mostRanges = 16
+
 /**
- * The first range of a `Range` header (RFC 9110 §14.2), at most `maxBytes` long; undefined when there is none or the header
- * makes no sense, which means the whole object.
+ * The ranges of a `Range` header, in order (RFC 9110 §14.1.2); undefined when there is none or any part of it makes no sense,
+ * which means the whole object (§14.2).
  */
-export function parseRange(header: string | undefined, maxBytes: number): ByteRange | undefined {
-  const first = /^bytes=\s*(\d*)-(\d*)\s*(?:,|$)/.exec(header ?? '')
-  if (!first) return undefined
-  const [start, end] = [first[1]!, first[2]!].map((digits) => (digits === '' ? undefined : Number(digits)))
-  if (start === undefined) return end === undefined ? undefined : { suffix: Math.min(end, maxBytes) }
-  if (end !== undefined && end < start) return undefined
-  return { start, end: Math.min(end ?? Number.MAX_SAFE_INTEGER, start + maxBytes - 1) }
+export function parseRanges(header: string | undefined): ByteRange[] | undefined {
+  const list = /^bytes=(.*)$/i.exec(header ?? '')?.[1]
+  if (list === undefined) return undefined
+  const parts = list
+    .split(',', mostRanges + 1)
+    .map((part) => part.replace(/^[ \t]+|[ \t]+$/g, ''))
+    // A list may hold empty elements (§5.6.1.2).
+    .filter(Boolean)
+  if (parts.length === 0 || parts.length > mostRanges) return undefined
+  const ranges: ByteRange[] = []
+  for (const part of parts) {
+    const [, first, last] = /^(\d*)-(\d*)$/.exec(part) ?? []
+    if (first === undefined || last === undefined || first + last === '') return undefined
+    if (first === '') ranges.push({ suffix: Math.min(Number(last), beyond) })
+    else if (last === '') ranges.push({ start: Math.min(Number(first), beyond) })
+    else if (Number(last) < Number(first)) return undefined
+    else ranges.push({ start: Math.min(Number(first), beyond), end: Math.min(Number(last), beyond) })
+  }
+  return ranges
+}
+
+/** The range with at most `maxBytes` of its bytes: the first ones. Of a suffix that takes the size of the object. */
+export function boundRange(range: ByteRange, maxBytes: number, size?: number): ByteRange {
+  if ('suffix' in range) {
+    if (range.suffix <= maxBytes) return range
+    if (size === undefined) return range
+    const start = Math.max(0, size - range.suffix)
+    return { start, end: start + maxBytes - 1 }
+  }
+  return { start: range.start, end: Math.min(range.end ?? beyond, range.start + maxBytes - 1) }
+}
+
+/** Whether any byte of an object of `size` bytes lies in the range (RFC 9110 §14.1.2). */
+export function isSatisfiable(range: ByteRange, size: number): boolean {
+  return 'suffix' in range ? range.suffix > 0 : range.start < size
 }

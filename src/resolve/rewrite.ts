@@ -1,37 +1,40 @@
 import type { Storage } from '../entities/storage.ts'
 import { isJsonObject, type Json } from '../json.ts'
-import { type ProviderName, providers } from '../providers/registry.ts'
-import { pickStorage } from './pick.ts'
-
-/** Where a URI inside a text ends: at white space, quotes and brackets of HTML. A text that is one URI is taken whole. */
-const endOfUri = /[\s"'<>`]/
+import { placeOf } from './pick.ts'
 
 /**
  * The data of a task with every URI that one of the storages serves replaced by `url(uri)`: at any depth, alone or inside
- * text. Everything else stays as it is.
+ * text. Everything else stays as it is. One pass, whose time grows with the text and no faster.
  */
 export function rewriteUris(data: Json, storages: readonly Storage[], url: (uri: string) => string): Json {
-  const schemes = new Set(storages.map((storage) => `${providers[storage.provider as ProviderName].uriScheme}://`))
-  const serves = (uri: string) => pickStorage(uri, storages) !== null
+  const starts = storages.map((storage) => {
+    const { scheme, bucket, prefix } = placeOf(storage)
+    return { bucket: `${scheme}://${bucket}/`, full: `${scheme}://${bucket}/${prefix}` }
+  })
+  const schemes = [...new Set(starts.map(({ bucket }) => bucket.slice(0, bucket.indexOf(':'))))]
+  if (schemes.length === 0) return data
+  // Not inside a word: `logs://` is not `gs://`. Schemes are letters, digits and hyphens.
+  const schemeAt = new RegExp(`(?<![\\w+.-])(?:${schemes.join('|')})://`, 'g')
+  const serves = (uri: string) => starts.some(({ bucket, full }) => uri.length > bucket.length && uri.startsWith(full))
 
   const text = (value: string): string => {
-    if (![...schemes].some((scheme) => value.includes(scheme))) return value
-    if (serves(value)) return url(value)
+    const places = [...value.matchAll(schemeAt)].map(({ index }) => index)
+    if (places.length === 0) return value
+    // Alone, it may hold any character.
+    if (places.length === 1 && places[0] === 0 && serves(value)) return url(value)
     let out = ''
     let at = 0
-    for (;;) {
-      const start = nextUri(value, at)
-      if (start === -1) return out + value.slice(at)
-      const length = value.slice(start).search(endOfUri)
-      const uri = length === -1 ? value.slice(start) : value.slice(start, start + length)
-      out += value.slice(at, start) + (serves(uri) ? url(uri) : uri)
-      at = start + uri.length
+    let read = 0
+    for (const start of places) {
+      // What looks like a URI inside another one is a part of its key.
+      if (start < read) continue
+      const uri = uriAt(value, start)
+      read = start + uri.length
+      if (!serves(uri)) continue
+      out += value.slice(at, start) + url(uri)
+      at = read
     }
-  }
-
-  const nextUri = (value: string, from: number): number => {
-    const found = [...schemes].map((scheme) => value.indexOf(scheme, from)).filter((index) => index !== -1)
-    return found.length === 0 ? -1 : Math.min(...found)
+    return out + value.slice(at)
   }
 
   const walk = (value: Json): Json => {
@@ -43,7 +46,41 @@ export function rewriteUris(data: Json, storages: readonly Storage[], url: (uri:
   return walk(data)
 }
 
-/** The link under which a browser gets the bytes of a task's URI. */
-export function resolveUrl(publicUrl: string, taskId: number, uri: string): string {
-  return `${publicUrl}/tasks/${taskId}/resolve/?fileuri=${Buffer.from(uri).toString('base64url')}`
+/** White space, and the quotes and brackets of HTML. */
+const insideUri = /[^\s"'<>`]*/y
+const pairs: Record<string, string> = { ')': '(', ']': '[', '}': '{' }
+
+/**
+ * The URI that begins at `start` inside a text. Between quotes it is all that stands there; elsewhere what follows it as
+ * punctuation is not part of it, nor a bracket that was opened before it.
+ */
+function uriAt(value: string, start: number): string {
+  insideUri.lastIndex = start
+  const uri = insideUri.exec(value)![0]
+  const before = value[start - 1]
+  if ((before === '"' || before === "'") && value[start + uri.length] === before) return uri
+  let end = uri.length
+  const count = (char: string) => uri.slice(0, end).split(char).length - 1
+  // Brackets are counted once each, since a text may end in many of them.
+  const excess = Object.fromEntries(Object.entries(pairs).map(([close, open]) => [close, count(close) - count(open)]))
+  for (; end > 0; end--) {
+    const last = uri[end - 1]!
+    if (last in pairs) {
+      if (excess[last]!-- <= 0) break
+    } else if (!'.,;:!?'.includes(last)) break
+  }
+  return uri.slice(0, end)
+}
+
+/** The link under which a browser gets the bytes of a URI; with a media token, without any header. */
+export function resolveUrl(options: {
+  publicUrl: string
+  where: { task: number } | { project: number }
+  uri: string
+  token?: string | undefined
+}): string {
+  const { publicUrl, where, uri, token } = options
+  const path = 'task' in where ? `tasks/${where.task}` : `projects/${where.project}`
+  const link = `${publicUrl}/${path}/resolve/?fileuri=${Buffer.from(uri).toString('base64url')}`
+  return token === undefined ? link : `${link}&token=${token}`
 }

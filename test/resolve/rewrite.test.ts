@@ -1,12 +1,12 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Storage } from '../../src/entities/storage.ts'
 import { parseJson } from '../../src/json.ts'
-import { pickStorage } from '../../src/resolve/pick.ts'
-import { parseRange } from '../../src/resolve/range.ts'
+import { pickStorage, weighStorages } from '../../src/resolve/pick.ts'
 import { resolveUrl, rewriteUris } from '../../src/resolve/rewrite.ts'
 
-const s3 = (id: number, bucket: string, prefix = '') =>
-  ({ id, provider: 'S3', location: { bucket, prefix } }) as unknown as Storage
+const s3 = (id: number, bucket: string, prefix = '', endpoint?: string) =>
+  ({ id, provider: 'S3', location: { bucket, prefix, endpoint } }) as unknown as Storage
 const local = (id: number, path: string) => ({ id, provider: 'LOCAL_FILES', location: { path } }) as unknown as Storage
 
 describe('the storage that serves a URI', () => {
@@ -27,6 +27,37 @@ describe('the storage that serves a URI', () => {
     ['nothing', undefined, undefined],
   ])('of %s, linked to %s, is %s', (uri, linked, expected) => {
     expect(pickStorage(uri, storages, linked)?.storage.id).toBe(expected)
+  })
+
+  it('is of the endpoint of the linked one, since a URI names none', () => {
+    const twins = [s3(1, 'b', '', 'http://one'), s3(2, 'b', 'in/', 'http://two'), s3(3, 'b', 'in/', 'http://ONE/')]
+    expect(pickStorage('s3://b/in/a', twins)?.storage.id).toBe(2)
+    expect(pickStorage('s3://b/in/a', twins, 1)?.storage.id).toBe(3)
+    expect(pickStorage('s3://b/in/a', twins, 2)?.storage.id).toBe(2)
+    expect(pickStorage('s3://b/in/a', twins, 9)?.storage.id).toBe(2)
+    expect(weighStorages('s3://b/in/a', twins, 1).map(({ storage, verdict }) => [storage.id, verdict])).toEqual([
+      [3, 'CHOSEN'],
+      [1, 'SHORTER_PREFIX'],
+      [2, 'OTHER_ENDPOINT'],
+    ])
+  })
+
+  it('is chosen over the others for a reason that can be told', () => {
+    const all = [...storages, s3(6, 'c', 'y'), s3(7, 'd')]
+    const told = (uri: string, linked?: number) =>
+      Object.fromEntries(weighStorages(uri, all, linked).map(({ storage, verdict }) => [storage.id, verdict]))
+    expect(told('s3://c/xyz', 4)).toEqual({
+      1: 'OTHER_BUCKET',
+      2: 'OTHER_BUCKET',
+      3: 'NOT_LINKED',
+      4: 'CHOSEN',
+      5: 'OTHER_SCHEME',
+      6: 'OUTSIDE_PREFIX',
+      7: 'OTHER_BUCKET',
+    })
+    expect(told('s3://c/xyz')).toMatchObject({ 3: 'CHOSEN', 4: 'YOUNGER' })
+    expect(told('s3://b/in/deep/a')).toMatchObject({ 1: 'SHORTER_PREFIX', 2: 'CHOSEN' })
+    expect(new Set(Object.values(told('no uri')))).toEqual(new Set(['OTHER_SCHEME']))
   })
 
   it('is asked for the key exactly as it stands in the URI', () => {
@@ -55,6 +86,57 @@ describe('resolved data', () => {
     )
   })
 
+  it.each([
+    [
+      'see s3://b/in/1.jpg, (s3://b/in/2.jpg) or s3://b/in/3.jpg.',
+      'see <s3://b/in/1.jpg>, (<s3://b/in/2.jpg>) or <s3://b/in/3.jpg>.',
+    ],
+    ['![x](s3://b/in/1(2).jpg)', '![x](<s3://b/in/1(2).jpg>)'],
+    ['s3://b/in/1.jpg s3://b/in/2.jpg', '<s3://b/in/1.jpg> <s3://b/in/2.jpg>'],
+    ['<img src="s3://b/in/what?">', '<img src="<s3://b/in/what?>">'],
+    ['<img srcset="s3://b/in/1 1x, s3://b/in/2 2x">', '<img srcset="<s3://b/in/1> 1x, <s3://b/in/2> 2x">'],
+    ['xs3://b/in/1 local-files:///photos', 'xs3://b/in/1 local-files:///photos'],
+    ['a s3://b/out/s3://b/in/1', 'a s3://b/out/s3://b/in/1'],
+  ])('in %j finds where a URI begins and ends', (value, expected) => {
+    expect(rewrite(value)).toBe(expected)
+  })
+
+  it('takes time by the length of a text, whatever the text', () => {
+    for (const piece of [
+      's3://',
+      's3://b/in/',
+      's3://b/in/x ',
+      's3://b/out/x)',
+      ')',
+      'local-files:///',
+      's3://b/in/x"',
+    ]) {
+      const value = piece.repeat(300_000)
+      expect(typeof rewrite(`s3://b/in/a ${value}`)).toBe('string')
+    }
+  })
+
+  it('is the same text around URIs that were made up, whatever stands between them', () => {
+    const filler = fc.string({ unit: 'grapheme', maxLength: 20 }).filter((part) => !part.includes('://'))
+    const uri = fc.stringMatching(/^[\w/%&=?+~()-]{0,20}[\w]$/).map((key) => `s3://b/in/${key}`)
+    fc.assert(
+      fc.property(fc.array(fc.tuple(filler, uri), { minLength: 1, maxLength: 6 }), filler, (parts, end) => {
+        const quoted = (show: (uri: string) => string) =>
+          `${parts.map(([before, one]) => `${before}"${show(one)}"`).join('')}${end}`
+        expect(rewrite(quoted((one) => one))).toBe(quoted((one) => `<${one}>`))
+      }),
+    )
+  })
+
+  it('leaves any data without such a URI as it is', () => {
+    fc.assert(
+      fc.property(fc.json(), (json) => {
+        const data = parseJson(json)
+        expect(JSON.stringify(rewriteUris(data, storages, () => 'replaced'))).toBe(JSON.stringify(data))
+      }),
+    )
+  })
+
   it('takes a text that is one URI whole, with spaces and quotes', () => {
     expect(rewrite('s3://b/in/a "b" c.jpg')).toBe('<s3://b/in/a "b" c.jpg>')
   })
@@ -65,33 +147,10 @@ describe('resolved data', () => {
   })
 
   it('links with the URI in base64url', () => {
-    const link = new URL(resolveUrl('https://sluice.example', 7, 's3://b/in/ü?&.jpg'))
+    const link = new URL(
+      resolveUrl({ publicUrl: 'https://sluice.example', where: { task: 7 }, uri: 's3://b/in/ü?&.jpg' }),
+    )
     expect(link.pathname).toBe('/tasks/7/resolve/')
     expect(Buffer.from(link.searchParams.get('fileuri')!, 'base64url').toString()).toBe('s3://b/in/ü?&.jpg')
-  })
-})
-
-describe('a Range header', () => {
-  it.each([
-    [undefined, undefined],
-    ['', undefined],
-    ['bytes=0-0', { start: 0, end: 0 }],
-    ['bytes=2-5', { start: 2, end: 5 }],
-    ['bytes= 2-5', { start: 2, end: 5 }],
-    ['bytes=0-', { start: 0, end: 99 }],
-    ['bytes=50-', { start: 50, end: 149 }],
-    ['bytes=0-1000', { start: 0, end: 99 }],
-    ['bytes=-10', { suffix: 10 }],
-    ['bytes=-1000', { suffix: 100 }],
-    ['bytes=-0', { suffix: 0 }],
-    ['bytes=1-2,5-6', { start: 1, end: 2 }],
-    ['bytes=5-2', undefined],
-    ['bytes=-', undefined],
-    ['bytes=a-b', undefined],
-    ['bytes=1-2x', undefined],
-    ['bytes 1-2', undefined],
-    ['items=1-2', undefined],
-  ])('%j means %j', (header, range) => {
-    expect(parseRange(header, 100)).toEqual(range)
   })
 })

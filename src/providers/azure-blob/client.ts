@@ -10,7 +10,7 @@ import { azureError } from './error.ts'
 import { listPage } from './list.ts'
 import { type AzureLocation, serviceUrl } from './location.ts'
 import { canBeNamed } from './name.ts'
-import { openBody } from './open-body.ts'
+import { openBody, quoted } from './open-body.ts'
 import { withRetries } from './retry.ts'
 import type { SignIn } from './sign-in.ts'
 import { delegationKeys, readSasToken, signRead } from './signed-url.ts'
@@ -77,6 +77,20 @@ export function openAzureBlob(place: AzureLocation, by: SignIn): Provider {
       if (given.start <= given.end) return { ...opened, range: given }
       opened.body.destroy()
       throw new SluiceError('RANGE_UNSATISFIABLE')
+    },
+
+    async head(key, signal) {
+      signal?.throwIfAborted()
+      if (!canBeNamed(key)) throw new SluiceError('OBJECT_MISSING')
+      const properties = await call({ key, ...(signal && { signal }) }, (abortSignal) =>
+        container.getBlobClient(key).getProperties({ abortSignal }),
+      )
+      return {
+        size: properties.contentLength ?? 0,
+        etag: quoted(properties.etag),
+        lastModified: properties.lastModified ?? null,
+        contentType: properties.contentType ?? null,
+      }
     },
 
     async write(key, body, { contentType, signal } = {}) {

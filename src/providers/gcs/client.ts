@@ -148,6 +148,27 @@ export function openGcs(
       }
     },
 
+    async head(name, signal) {
+      signal?.throwIfAborted()
+      if (!canBeName(name)) throw new SluiceError('OBJECT_MISSING')
+      const { text } = await call(name, {
+        method: 'GET',
+        path: pathOf(name),
+        query: { fields: 'size,updated,generation,contentType' },
+        signal,
+      })
+      const object = parse(text) as
+        | { size: string; updated: string; generation: string; contentType?: string }
+        | undefined
+      if (!object) throw new SluiceError('CONSOLE_URL')
+      return {
+        size: Number(object.size),
+        etag: etagOf(object.generation),
+        lastModified: new Date(object.updated),
+        contentType: object.contentType ?? null,
+      }
+    },
+
     async write(name, body, { contentType = 'application/octet-stream', signal } = {}) {
       signal?.throwIfAborted()
       if (isTooLong(name)) throw new SluiceError('KEY_TOO_LONG')

@@ -66,6 +66,13 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     }
   }
 
+  const tryToOpen = (key: string): Promise<OpenFile> =>
+    openObject(key).catch(async (error) => {
+      // What is wrong with the folder comes first.
+      await folder()
+      throw error instanceof SluiceError ? error : diskError(error)
+    })
+
   const paused = pausedWalks()
 
   return {
@@ -101,11 +108,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
 
     async read(key, { range, ifMatch, signal } = {}) {
       signal?.throwIfAborted()
-      const { fd, stats } = await openObject(key).catch(async (error) => {
-        // What is wrong with the folder comes first.
-        await folder()
-        throw error instanceof SluiceError ? error : diskError(error)
-      })
+      const { fd, stats } = await tryToOpen(key)
       let about: Omit<ObjectBody, 'body'>
       try {
         if (!stats.isFile()) throw new SluiceError('OBJECT_MISSING')
@@ -118,6 +121,15 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
       }
       const body = await bodyOfFile(fd, about.range?.start ?? 0, about.length)
       return { body: endOnAbort(body, signal), ...about }
+    },
+
+    async head(key, signal) {
+      signal?.throwIfAborted()
+      const { fd, stats } = await tryToOpen(key)
+      closeFile(fd)
+      if (!stats.isFile()) throw new SluiceError('OBJECT_MISSING')
+      const { size, etag, lastModified, contentType } = describe(key, stats, undefined)
+      return { size, etag, lastModified, contentType }
     },
 
     async write(key, body, { signal } = {}) {

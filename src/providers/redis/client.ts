@@ -48,6 +48,11 @@ export function openRedis(place: RedisLocation, secrets: RedisSecrets): Provider
       }
     },
 
+    async head(key, signal) {
+      const { size } = await connection.run(signal, (redis) => glance(redis, textKey(key), { start: 0, end: 0 }))
+      return { size, etag: null, lastModified: null, contentType: contentTypeOf(key) ?? null }
+    },
+
     async write(key, body, { signal } = {}) {
       await connection.run(signal, (redis) => redis.set(textKey(key), body))
     },

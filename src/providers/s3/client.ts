@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
@@ -146,6 +147,18 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
         length,
         size: part ? Number(part[3]) : length,
         ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
+        etag: answer.ETag ?? null,
+        lastModified: answer.LastModified ?? null,
+        contentType: answer.ContentType ?? null,
+      }
+    },
+
+    async head(key, signal) {
+      const answer = await call(key, signal, () =>
+        client.send(new HeadObjectCommand({ Bucket, Key: key }), abortable(signal)),
+      )
+      return {
+        size: answer.ContentLength ?? 0,
         etag: answer.ETag ?? null,
         lastModified: answer.LastModified ?? null,
         contentType: answer.ContentType ?? null,

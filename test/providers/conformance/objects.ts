@@ -77,6 +77,24 @@ export const reading: CheckGroup = {
       },
     },
     {
+      name: 'head tells what read tells, without the bytes',
+      async run({ start }) {
+        const { open, at } = await start({ 'a.txt': 'hello', empty: '' })
+        const provider = await open()
+        for (const key of [at('a.txt'), at('empty')]) {
+          const { body, size, etag, lastModified, contentType } = await provider.read(key)
+          body.destroy()
+          const head = await provider.head(key)
+          const seconds = (time: Date | null) => time && Math.floor(time.getTime() / 1000)
+          assert.deepEqual(
+            { ...head, lastModified: seconds(head.lastModified) },
+            { size, etag, lastModified: seconds(lastModified), contentType },
+          )
+        }
+        await rejectsAs(provider.head(at('missing')), 'OBJECT_MISSING')
+      },
+    },
+    {
       name: 'what is not there is missing',
       async run({ start }) {
         const { open, at } = await start({ 'folder/a': '' })

@@ -1,0 +1,12 @@
+import { NotFoundError } from '../errors.ts'
+import type { Viewer } from './tokens.ts'
+
+/**
+ * Passes if the viewer may read what belongs to the project. The one place that decides it.
+ * @throws NotFoundError for a project that the viewer may not know of.
+ */
+export function mayRead(viewer: Viewer, project: number): void {
+  if (viewer.onlyProject !== undefined && viewer.onlyProject !== project) {
+    throw new NotFoundError('There is no such thing, or you may not see it.')
+  }
+}

@@ -1,0 +1,130 @@
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { decodeJwt, jwtVerify, SignJWT } from 'jose'
+import { LRUCache } from 'lru-cache'
+import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
+import type { Sealer } from '../security/seal.ts'
+import { sql } from '../sql.ts'
+import type { Authenticator, Viewer } from './tokens.ts'
+
+/** A token that stands in a URL, and when it ends. */
+export interface MediaToken {
+  token: string
+  expiresAt: Date
+}
+
+/** Short-lived keys to the objects of one project, for what cannot send headers: `<img>`, `<video>`, notebooks, models. */
+export interface MediaTokens {
+  /**
+   * Makes a token that reads the project's objects in the viewer's name. Its end is rounded up to a quarter of its life, so
+   * that within that time the same token comes again, and with it URLs that browsers have cached.
+   * @throws NotFoundError when there is no such project; ValidationError for a life out of bounds.
+   */
+  issue(viewer: Viewer, options: { project: number; ttlSeconds: number }): Promise<MediaToken>
+  /**
+   * Whom a token stands for, with access to its project only. `keyOf` gives the sealed key of a project.
+   * @throws SluiceError UNAUTHENTICATED when it is malformed or over, its project's key was rotated, or its maker revoked.
+   */
+  enter(token: string, keyOf: (project: number) => Promise<string | null | undefined>): Promise<Viewer>
+  /** Ends all tokens of a project at once. @throws NotFoundError */
+  rotate(project: number): Promise<void>
+}
+
+/** Seconds that a token lives unless asked otherwise, and may live at most. */
+export const mediaTokenSeconds = { normal: 3_600, most: 86_400 }
+
+/** Tokens are JWTs (RFC 7519) signed with HS256 by a key of their project, which the database holds sealed. */
+export function createMediaTokens(parts: {
+  em: EntityManager
+  sealer: Sealer
+  recall: Authenticator['recall']
+}): MediaTokens {
+  const { em, sealer, recall } = parts
+  const keys = new LRUCache<string, KeyObject>({ max: 1_000 })
+  // A signature that was found right stays so as long as its key does, which is looked up every time.
+  const verified = new LRUCache<string, { viewer: string; endsAt: number }>({ max: 10_000 })
+
+  const contextOf = (project: number) => `media-key:${project}`
+  const unseal = (sealed: string, project: number) => {
+    const key = keys.get(sealed) ?? createSecretKey(sealer.unseal(sealed, contextOf(project)), 'base64url')
+    keys.set(sealed, key)
+    return key
+  }
+  const newKey = (project: number) => sealer.seal(randomBytes(32).toString('base64url'), contextOf(project))
+
+  /** The sealed key of a project, made when there is none. */
+  const keyFor = async (project: number): Promise<string> => {
+    const [row] = await sql<{ media_key: string | null }>(em, 'select media_key from project where id = $1', [project])
+    if (row?.media_key) return row.media_key
+    // Two at once agree on one.
+    const [made] = await sql<{ media_key: string }>(
+      em,
+      'update project set media_key = coalesce(media_key, $2) where id = $1 returning media_key',
+      [project, newKey(project)],
+    )
+    if (!made) throw new NotFoundError('There is no such project.')
+    return made.media_key
+  }
+
+  /** Id of the viewer who made the token. */
+  const verify = async (token: string, { sealed, project }: { sealed: string; project: number }): Promise<string> => {
+    const name = `${sealed}.${token}`
+    const known = verified.get(name)
+    if (known && known.endsAt > Date.now()) return known.viewer
+    const { payload } = await jwtVerify(token, unseal(sealed, project), {
+      algorithms: ['HS256'],
+      audience: `media:${project}`,
+      requiredClaims: ['sub', 'exp'],
+    }).catch(refuse)
+    verified.set(name, { viewer: payload.sub!, endsAt: payload.exp! * 1000 })
+    return payload.sub!
+  }
+
+  return {
+    async issue(viewer, { project, ttlSeconds }) {
+      if (!(ttlSeconds >= 1 && ttlSeconds <= mediaTokenSeconds.most)) {
+        const message = `must be from 1 to ${mediaTokenSeconds.most}`
+        throw new ValidationError([{ path: 'input.ttlSeconds', message }])
+      }
+      const key = await keyFor(project)
+      const step = Math.max(1, Math.floor(ttlSeconds / 4))
+      const end = Math.ceil((Date.now() / 1000 + ttlSeconds) / step) * step
+      const token = await new SignJWT()
+        .setProtectedHeader({ alg: 'HS256' })
+        .setSubject(viewer.id)
+        .setAudience(`media:${project}`)
+        .setExpirationTime(end)
+        .sign(unseal(key, project))
+      return { token, expiresAt: new Date(end * 1000) }
+    },
+
+    async enter(token, keyOf) {
+      const project = projectOf(token)
+      const sealed = await keyOf(project)
+      if (!sealed) return refuse()
+      const viewer = await verify(token, { sealed, project })
+      return { ...(await recall(viewer)), onlyProject: project }
+    },
+
+    async rotate(project) {
+      const rows = await sql(em, 'update project set media_key = $2 where id = $1 returning id', [
+        project,
+        newKey(project),
+      ])
+      if (rows.length === 0) throw new NotFoundError('There is no such project.')
+    },
+  }
+}
+
+/** The project that a token, not verified yet, says it is for. */
+function projectOf(token: string): number {
+  try {
+    const project = /^media:([1-9]\d{0,14})$/.exec(String(decodeJwt(token).aud))?.[1]
+    if (project !== undefined) return Number(project)
+  } catch {}
+  return refuse()
+}
+
+function refuse(cause?: unknown): never {
+  throw new SluiceError('UNAUTHENTICATED', 'The media token is not valid, or no longer.', { cause })
+}

@@ -1,0 +1,87 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { SluiceError } from '../errors.ts'
+import type { ObjectBody } from '../providers/provider.ts'
+import { type ObjectSource, openObject } from '../resolve/open-object.ts'
+import { parseRanges } from '../resolve/range.ts'
+import { objectHeaders } from './object-headers.ts'
+import { sendBody } from './send-body.ts'
+
+/** How objects are sent. */
+export interface SendSettings {
+  /** Most bytes in one answer to a range. */
+  maxRangeBytes: number
+  /** How long a browser may keep an object. */
+  cacheSeconds: number
+}
+
+/**
+ * Answers a GET or HEAD with the object, a part of it, or why neither is needed. A body that breaks off is gone on with as
+ * long as the object is the same. Rejects as providers do: before the first byte, or when the body cannot be finished.
+ */
+export async function sendObject(exchange: {
+  req: IncomingMessage
+  res: ServerResponse
+  source: ObjectSource
+  settings: SendSettings
+  access: string
+  signal: AbortSignal
+}): Promise<void> {
+  const { req, res, source, settings, access, signal } = exchange
+  const { headers } = req
+  const answer = await openObject(source, {
+    method: req.method as 'GET' | 'HEAD',
+    ranges: parseRanges(headers.range),
+    conditions: {
+      ifMatch: headers['if-match'],
+      ifNoneMatch: headers['if-none-match'],
+      ifModifiedSince: headers['if-modified-since'],
+      ifUnmodifiedSince: headers['if-unmodified-since'],
+      ifRange: headers['if-range'] as string | undefined,
+    },
+    maxPartBytes: settings.maxRangeBytes,
+    access,
+    signal,
+  })
+  const { object, etag } = answer
+  // Answers to a token in the URL and to one in a header are the same; to another viewer's they are not.
+  res.appendHeader('Vary', 'Authorization')
+  const about = objectHeaders(object, { etag, key: source.key, cacheSeconds: settings.cacheSeconds })
+  if (answer.status === 304) {
+    const { 'Content-Type': _, ...cacheable } = about
+    res.writeHead(304, cacheable).end()
+    return
+  }
+  if (answer.status === 412) throw new SluiceError('PRECONDITION_FAILED')
+  if (answer.status === 416) {
+    res.setHeader('Content-Range', `bytes */${object.size}`)
+    throw new SluiceError('RANGE_UNSATISFIABLE')
+  }
+  const { opened } = answer
+  if (!opened) {
+    res.writeHead(200, { ...about, 'Content-Length': object.size }).end()
+    return
+  }
+  const { body, length, size, range } = opened
+  try {
+    res.writeHead(answer.status, {
+      ...about,
+      'Content-Length': length,
+      ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${size}` }),
+    })
+    await sendBody(res, { body, length, reopen: (sent) => reopen(source, opened, { sent, signal }), signal })
+  } finally {
+    body.destroy()
+  }
+}
+
+/** What comes behind the first `sent` bytes of a body that broke off, of the same version only. */
+async function reopen(
+  { provider, key }: ObjectSource,
+  { etag, length, range }: ObjectBody,
+  { sent, signal }: { sent: number; signal: AbortSignal },
+) {
+  if (etag === null) throw new SluiceError('BODY_CUT')
+  const first = range?.start ?? 0
+  const rest = { start: first + sent, end: first + length - 1 }
+  return (await provider.read(key, { range: rest, ifMatch: etag, signal })).body
+}

@@ -1,0 +1,90 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { LRUCache } from 'lru-cache'
+import { inBatches } from '../batch.ts'
+import { type Storage, StorageEntity } from '../entities/storage.ts'
+import { sql } from '../sql.ts'
+
+/** Where a URI is asked for. */
+export type Whereabouts = { task: number } | { project: number }
+
+/** A project, as far as it takes to serve its objects. */
+export interface Located {
+  project: number
+  /** The key of its media tokens, sealed; null = none was made yet. */
+  mediaKey: string | null
+  storages: Storage[]
+  /** The storage that the task was made from. */
+  linkedStorage: number | undefined
+}
+
+/** Finds the project of a task or the project itself, with its import storages; undefined when there is none. */
+export type Locate = (where: Whereabouts) => Promise<Located | undefined>
+
+interface Row {
+  kind: 'task' | 'project' | 'storage'
+  id: string
+  project: string
+  storage: string | null
+  text: string | null
+}
+
+/**
+ * One statement serves all requests at a time, and tells of storages no more than their versions: rows are read when a
+ * version is new. Every answer is what the database said after the question.
+ */
+export function createLocator(em: EntityManager): Locate {
+  const rows = new LRUCache<string, Storage>({ max: 5_000 })
+
+  const storagesOf = async (found: Row[]) => {
+    const nameOf = ({ id, text }: Row) => `${id}@${text}`
+    const unknown = found.filter((row) => !rows.has(nameOf(row)))
+    const read =
+      unknown.length > 0 ? await em.fork().find(StorageEntity, { id: unknown.map(({ id }) => Number(id)) }) : []
+    const fresh = new Map(read.map((storage) => [storage.id, storage]))
+    const byProject = new Map<string, Storage[]>()
+    for (const row of found) {
+      const storage = rows.get(nameOf(row)) ?? fresh.get(Number(row.id))
+      if (!storage) continue
+      rows.set(nameOf(row), storage)
+      const others = byProject.get(row.project)
+      if (others) others.push(storage)
+      else byProject.set(row.project, [storage])
+    }
+    return byProject
+  }
+
+  const find = inBatches(async (keys: string[]) => {
+    const ids = (kind: string) => keys.filter((key) => key.startsWith(kind)).map((key) => key.slice(kind.length))
+    const found = await sql<Row>(
+      em,
+      `with asked as (
+         select t.id, t.project_id,
+                (select l.storage_id from import_link l where l.task_id = t.id order by l.id limit 1) as storage_id
+         from task t where t.id = any($1::bigint[])),
+       projects as (
+         select id, media_key from project where id = any($2::bigint[]) or id in (select project_id from asked))
+       select 'task' as kind, id, project_id as project, storage_id as storage, null as text from asked
+       union all select 'project', id, id, null, media_key from projects
+       union all select 'storage', s.id, s.project_id, null, s.xmin::text
+         from storage s join projects p on p.id = s.project_id where s.direction = 'IMPORT'`,
+      [ids('task:'), ids('project:')],
+    )
+    const byProject = await storagesOf(found.filter(({ kind }) => kind === 'storage'))
+    const projects = new Map<string, Located>()
+    for (const { kind, id, text } of found) {
+      if (kind !== 'project') continue
+      const storages = byProject.get(id) ?? []
+      projects.set(id, { project: Number(id), mediaKey: text, storages, linkedStorage: undefined })
+    }
+    const answers = new Map<string, Located>()
+    for (const [id, project] of projects) answers.set(`project:${id}`, project)
+    for (const { kind, id, project, storage } of found) {
+      const owner = kind === 'task' && projects.get(project)
+      if (!owner) continue
+      answers.set(`task:${id}`, { ...owner, linkedStorage: storage === null ? undefined : Number(storage) })
+    }
+    return answers
+  })
+
+  return (where) => find('task' in where ? `task:${where.task}` : `project:${where.project}`)
+}

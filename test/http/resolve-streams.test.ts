@@ -1,0 +1,298 @@
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { createApiToken } from '../../src/auth/tokens.ts'
+import { until } from '../support/sql.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
+const digits = '0123456789'
+const large = 'x'.repeat(8_000_000)
+
+/** A bucket whose objects are streamed, and what asks for them. */
+async function streamed(world: World, objects: Record<string, string>) {
+  const storage = await world.storage({ objects, presign: false })
+  const project = numberOf(storage.project)
+  const path = (key: string) =>
+    `/projects/${project}/resolve/?fileuri=${Buffer.from(`s3://${storage.bucket}/${key}`).toString('base64url')}`
+  const authorization = `Bearer ${world.app.token}`
+  return {
+    ...storage,
+    path,
+    get: (key: string, headers: Record<string, string> = {}, method = 'GET') =>
+      fetch(world.app.url + path(key), { method, redirect: 'manual', headers: { authorization, ...headers } }),
+    /** The answer as soon as its headers are there; its body waits. */
+    async open(key: string, { agent, headers = {} }: { agent?: Agent; headers?: Record<string, string> } = {}) {
+      const asked = request(world.app.url + path(key), {
+        headers: { authorization, ...headers },
+        ...(agent && { agent }),
+      })
+      asked.on('error', () => {})
+      asked.end()
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+      answer.on('error', () => {})
+      return { asked, answer }
+    },
+    /** Requests that reached the bucket while `work` ran. */
+    async upstream(work: () => Promise<unknown>) {
+      const before = { ...world.front.counts }
+      await work()
+      const counts = Object.entries(world.front.counts).map(([name, n]) => [name, n - (before[name] ?? 0)])
+      return Object.fromEntries(counts.filter(([, n]) => n !== 0))
+    },
+  }
+}
+
+/** What became of a body: how much came, and whether its end did. */
+async function outcome(answer: IncomingMessage) {
+  let bytes = 0
+  answer.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+  })
+  const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+    answer.once('error', resolve).once('end', () => resolve(undefined))
+  })
+  return { bytes, complete: answer.complete, failure: failure?.code }
+}
+
+describe('a streamed object', () => {
+  let world: World
+  beforeAll(async () => {
+    world = await startWorld({ CORS_ORIGINS: 'https://label.example.com', RESOLVER_PROXY_TIMEOUT: '0' })
+  })
+  afterAll(() => world?.stop())
+
+  it('that the browser has already is a 304, and costs no body upstream', async () => {
+    const { get, upstream } = await streamed(world, { 'a.txt': digits })
+    const first = await get('a.txt')
+    await first.text()
+    const etag = first.headers.get('etag')!
+    const lastModified = first.headers.get('last-modified')!
+    const conditions: Record<string, string>[] = [
+      { 'if-none-match': etag },
+      { 'if-modified-since': lastModified },
+      { 'if-none-match': '*' },
+    ]
+    for (const condition of conditions) {
+      const counts = await upstream(async () => {
+        const again = await get('a.txt', condition)
+        expect([again.status, await again.text(), again.headers.get('etag')]).toEqual([304, '', etag])
+        expect(again.headers.get('cache-control')).toBe('private, max-age=3600, must-revalidate')
+      })
+      expect(counts).toEqual({ HeadObject: 1 })
+    }
+    expect((await get('a.txt', { 'if-match': etag })).status).toBe(200)
+    expect((await get('a.txt', { 'if-match': '"other"' })).status).toBe(412)
+    expect((await get('a.txt', { 'if-unmodified-since': 'Sun, 06 Nov 1994 08:49:37 GMT' })).status).toBe(412)
+  })
+
+  it('is told apart for each version and each viewer, and lost with the permission', async () => {
+    const { get, bucket } = await streamed(world, { 'a.txt': digits })
+    const first = (await get('a.txt')).headers.get('etag')!
+    await world.s3.put(bucket, 'a.txt', 'changed')
+    const changed = await get('a.txt', { 'if-none-match': first })
+    expect([changed.status, await changed.text()]).toEqual([200, 'changed'])
+    const etag = changed.headers.get('etag')!
+    const { row, token } = await createApiToken(world.app.orm.em, 'other')
+    const authorization = `Bearer ${token}`
+    const other = await get('a.txt', { authorization, 'if-none-match': etag })
+    expect(other.status).toBe(200)
+    const own = other.headers.get('etag')!
+    expect((await get('a.txt', { authorization, 'if-none-match': own })).status).toBe(304)
+    await world.app.request('mutation ($id: ID!) { revokeApiToken(id: $id) { __typename } }', {
+      id: Buffer.from(`ApiToken:${row.id}`).toString('base64'),
+    })
+    expect((await get('a.txt', { authorization, 'if-none-match': own })).status).toBe(401)
+  })
+
+  it('is sought in by one read for each range, and no other request', async () => {
+    const { get, upstream } = await streamed(world, { 'a.txt': digits })
+    const first = await get('a.txt', { range: 'bytes=0-0' })
+    const etag = first.headers.get('etag')!
+    const counts = await upstream(async () => {
+      for (const range of ['bytes=3-4', 'bytes=0-', 'bytes=-2', 'bytes=5-5']) {
+        expect((await get('a.txt', { range, 'if-range': etag })).status).toBe(206)
+      }
+    })
+    expect(counts).toEqual({ GetObject: 4 })
+  })
+
+  it('gives a part only of the version that If-Range names', async () => {
+    const { get, bucket } = await streamed(world, { 'a.txt': digits })
+    const first = await get('a.txt')
+    const etag = first.headers.get('etag')!
+    const range = { range: 'bytes=2-3' }
+    const part = await get('a.txt', { ...range, 'if-range': etag })
+    expect([part.status, await part.text()]).toEqual([206, '23'])
+    for (const other of ['"other"', `W/${etag}`, 'Sun, 06 Nov 1994 08:49:37 GMT']) {
+      const whole = await get('a.txt', { ...range, 'if-range': other })
+      expect([other, whole.status, await whole.text()]).toEqual([other, 200, digits])
+    }
+    await world.s3.put(bucket, 'a.txt', 'abcdef')
+    const whole = await get('a.txt', { ...range, 'if-range': etag })
+    expect([whole.status, await whole.text()]).toEqual([200, 'abcdef'])
+  })
+
+  it('that breaks off upstream is gone on with', async () => {
+    const { open, upstream } = await streamed(world, { large })
+    world.front.fail({ cutAfterBytes: 1_000_000, times: 2, match: ({ key }) => key === 'large' })
+    const counts = await upstream(async () => {
+      const { answer } = await open('large')
+      expect(await outcome(answer)).toEqual({ bytes: large.length, complete: true, failure: undefined })
+    })
+    expect(counts).toEqual({ GetObject: 3 })
+  })
+
+  it('that breaks off and has changed meanwhile is cut by a reset, never ended', async () => {
+    const { open, bucket } = await streamed(world, { large })
+    const cut = world.front.fail({ cutAfterBytes: 1_000_000, match: ({ key }) => key === 'large' })
+    world.front.fail({ status: 412, code: 'PreconditionFailed', match: ({ headers }) => 'if-match' in headers })
+    const { answer } = await open('large')
+    await cut.met
+    expect(bucket).toBeTruthy()
+    const { bytes, complete, failure } = await outcome(answer)
+    expect([bytes < large.length, complete, failure]).toEqual([true, false, 'ECONNRESET'])
+  })
+
+  it('closes its source when the client leaves', async () => {
+    const { open } = await streamed(world, { huge: large.repeat(4) })
+    const watched = world.front.fail({ cutAfterBytes: Number.MAX_SAFE_INTEGER, match: ({ key }) => key === 'huge' })
+    const { asked } = await open('huge')
+    asked.destroy()
+    await watched.closed
+  })
+
+  it('leaves the connection usable, whatever was answered on it', async () => {
+    const { open } = await streamed(world, { 'a.txt': digits })
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    onTestFinished(() => agent.destroy())
+    const ports = new Set<number | undefined>()
+    for (const [key, headers, status] of [
+      ['a.txt', { range: 'bytes=1-2' }, 206],
+      ['a.txt', { range: 'bytes=99-' }, 416],
+      ['a.txt', { 'if-none-match': '*' }, 304],
+      ['missing', {}, 404],
+      ['a.txt', { 'if-match': '"x"' }, 412],
+      ['a.txt', {}, 200],
+    ] as const) {
+      const { answer } = await open(key, { agent, headers })
+      ports.add(answer.socket.localPort)
+      expect(answer.statusCode).toBe(status)
+      const length = Number(answer.headers['content-length'] ?? 0)
+      expect((await text(answer)).length).toBe(length)
+    }
+    expect(ports.size).toBe(1)
+  })
+
+  it('does not suffer from others that were given up', async () => {
+    const { open, get } = await streamed(world, { huge: large, 'a.txt': digits })
+    for (let n = 0; n < 20; n++) (await open('huge', { headers: { range: `bytes=${n}-` } })).asked.destroy()
+    expect(await (await get('a.txt')).text()).toBe(digits)
+  })
+
+  it('may be read by pages of the configured origins, and no others', async () => {
+    const { get } = await streamed(world, { 'a.txt': digits })
+    const origin = 'https://label.example.com'
+    const ours = await get('a.txt', { origin })
+    expect(ours.headers.get('access-control-allow-origin')).toBe(origin)
+    expect(ours.headers.get('access-control-expose-headers')).toBe('Content-Range, Content-Length, ETag, Accept-Ranges')
+    expect(ours.headers.get('vary')).toContain('Origin')
+    const theirs = await get('a.txt', { origin: 'https://evil.example.com' })
+    expect(theirs.headers.get('access-control-allow-origin')).toBeNull()
+    expect(theirs.headers.get('vary')).toContain('Origin')
+    const asked = { origin, 'access-control-request-method': 'GET', 'access-control-request-headers': 'range' }
+    const preflight = await get('a.txt', { ...asked, authorization: '' }, 'OPTIONS')
+    expect(preflight.status).toBe(204)
+    expect(preflight.headers.get('access-control-allow-methods')).toBe('GET, HEAD')
+    expect(preflight.headers.get('access-control-allow-headers')).toContain('Range')
+    expect((await get('a.txt', {}, 'OPTIONS')).headers.get('allow')).toBe('GET, HEAD, OPTIONS')
+  })
+
+  it.each([
+    ['an object that is not there', { status: 404, code: 'NoSuchKey' }, 404, 'OBJECT_MISSING'],
+    ['a bucket that is not there', { status: 404, code: 'NoSuchBucket' }, 502, 'NO_SUCH_BUCKET'],
+    ['refused credentials', { status: 403, code: 'InvalidAccessKeyId' }, 502, 'BAD_CREDENTIALS'],
+    ['a denied object', { status: 403, code: 'AccessDenied' }, 502, 'DENIED'],
+    ['a storage that is down', { status: 500, code: 'InternalError' }, 504, 'UNREACHABLE'],
+    ['a storage that is busy', { status: 503, code: 'SlowDown' }, 503, 'THROTTLED'],
+    ['a storage that resets', { reset: true as const }, 504, 'UNREACHABLE'],
+    [
+      'a storage that redirects to itself without end',
+      { answer: { status: 302, headers: { location: '/loop' }, body: '' } },
+      502,
+      'UNEXPECTED_ANSWER',
+    ],
+  ])('of %s is a clear answer', async (_name, fault, status, code) => {
+    const { get, bucket } = await streamed(world, {})
+    const set = world.front.fail({ ...fault, times: Infinity, match: (asked) => asked.bucket === bucket })
+    onTestFinished(() => set.release())
+    const answer = await get('a.txt')
+    expect([answer.status, await answer.json()]).toEqual([status, { code, message: expect.any(String) }])
+    expect(answer.headers.get('cache-control')).toBe('no-store')
+    expect(answer.headers.get('retry-after')).toBe(status === 503 ? '1' : null)
+  })
+
+  it('is gone with its storage', async () => {
+    const { get, id } = await streamed(world, { 'a.txt': digits })
+    expect((await get('a.txt')).status).toBe(200)
+    await world.app.request('mutation ($id: ID!) { deleteStorage(id: $id) { __typename } }', { id })
+    expect((await get('a.txt')).status).toBe(404)
+  })
+
+  it.each(['a\r\nSet-Cookie: x=1', 'in/../a.txt', 'in/%2e%2e/a.txt', '%00', 'ü?#&', 'https://x/y'])(
+    'of the key %j is that object and no other',
+    async (key) => {
+      const { get } = await streamed(world, { [key]: 'this one', 'a.txt': 'another' })
+      const answer = await get(key)
+      expect([answer.status, await answer.text(), answer.headers.get('set-cookie')]).toEqual([200, 'this one', null])
+    },
+  )
+})
+
+describe('the bounds of streams', () => {
+  let world: World
+  beforeAll(async () => {
+    world = await startWorld({
+      RESOLVER_PROXY_TIMEOUT: '2',
+      RESOLVER_PROXY_MAX_STREAMS: '3',
+      RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER: '2',
+    })
+  })
+  afterAll(() => world?.stop())
+
+  it('hold for one viewer and for all, and what ends makes room', async () => {
+    const { open, get } = await streamed(world, { huge: large.repeat(4), 'a.txt': digits })
+    const { token } = await createApiToken(world.app.orm.em, 'other')
+    const authorization = `Bearer ${token}`
+    const mine = [await open('huge'), await open('huge')]
+    const refused = await get('a.txt')
+    expect([refused.status, refused.headers.get('retry-after'), await refused.json()]).toEqual([
+      503,
+      '1',
+      { code: 'TOO_MANY_STREAMS', message: expect.any(String) },
+    ])
+    expect((await get('a.txt', {}, 'HEAD')).status).toBe(200)
+    const theirs = await open('huge', { headers: { authorization } })
+    expect((await get('a.txt', { authorization })).status).toBe(503)
+    for (const { asked } of [...mine, theirs]) asked.destroy()
+    await until(async () => (await get('a.txt')).status === 200)
+  })
+
+  it('reset a stream that stays open too long, and say so before its first byte', async () => {
+    const { open, get } = await streamed(world, { huge: large.repeat(4), 'a.txt': digits })
+    const slow = [await open('huge'), await open('huge')]
+    expect((await get('a.txt')).status).toBe(503)
+    await until(async () => (await get('a.txt')).status === 200)
+    for (const { answer } of slow) {
+      const { bytes, complete, failure } = await outcome(answer)
+      expect([bytes < large.length * 4, complete, failure]).toEqual([true, false, 'ECONNRESET'])
+    }
+
+    const held = world.front.fail({ hold: true, match: ({ key }) => key === 'a.txt' })
+    const late = await get('a.txt')
+    held.release()
+    expect([late.status, await late.json()]).toEqual([504, { code: 'TIMEOUT', message: expect.any(String) }])
+    expect((await open('a.txt')).answer.statusCode).toBe(200)
+  })
+})

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest'
+import { createSignedUrls, endOf } from '../../src/resolve/signed-urls.ts'
+
+const start = Date.parse('2026-03-01T12:00:00Z')
+
+describe('signed URLs', () => {
+  it.each([
+    ['https://b/k?X-Amz-Date=20260301T120000Z&X-Amz-Expires=900', '2026-03-01T12:15:00.000Z'],
+    ['https://b/k?X-Goog-Date=20260301T120000Z&X-Goog-Expires=60', '2026-03-01T12:01:00.000Z'],
+    ['https://b/k?sv=2020-12-06&se=2026-03-01T12%3A15%3A00Z&sig=x', '2026-03-01T12:15:00.000Z'],
+    ['https://b/k', undefined],
+  ])('%s ends at %s', (url, end) => {
+    expect(endOf(new URL(url))?.toISOString()).toBe(end)
+  })
+
+  it('are handed out again for half of their life, and shared by those who ask at once', async () => {
+    let now = start
+    let made = 0
+    const urls = createSignedUrls({ now: () => now })
+    const get = () =>
+      urls.get('a', async () => new URL(`https://b/k?n=${++made}&se=${new Date(now + 900_000).toISOString()}`))
+    const both = await Promise.all([get(), get()])
+    expect([both[0] === both[1], made]).toEqual([true, 1])
+    now += 449_000
+    expect(await get()).toBe(both[0])
+    now += 2_000
+    expect((await get()).url).toContain('n=2')
+  })
+
+  it('are not kept when they could not be made, nor without bound', async () => {
+    const urls = createSignedUrls({ max: 2 })
+    await expect(urls.get('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    let made = 0
+    const get = (name: string) => urls.get(name, async () => new URL(`https://b/k?n=${++made}`))
+    for (const name of ['a', 'b', 'c', 'a']) await get(name)
+    expect(made).toBe(4)
+  })
+})
