@@ -14,7 +14,7 @@ import { settleClaims } from './export-settle.ts'
 import { type Outcome, placeFaults } from './export-write.ts'
 import { RunLost } from './write-page.ts'
 
-const batchSize = 100
+const batchSize = 200
 // At most 4 progress events a second for a run; its last state is an event of its own.
 const eventEveryMs = 250
 const waitMs = 100
