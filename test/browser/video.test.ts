@@ -1,0 +1,141 @@
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sync } from '../support/scenario.ts'
+import { tasksOf } from '../support/tasks.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+const browserPath = process.env.BROWSER_PATH || '/usr/bin/chromium'
+const has = (command: string) => spawnSync(command, ['-version']).error === undefined
+const missing = [
+  ...(existsSync(browserPath) ? [] : [`a Chromium (${browserPath}, or BROWSER_PATH)`]),
+  ...['ffmpeg', 'ffprobe'].filter((command) => !has(command)),
+]
+const required = Boolean(process.env.BROWSER_TESTS)
+
+const run = promisify(execFile)
+/** Seconds of the video. */
+const length = 60
+
+// Needs tools of the system; CI installs them and sets BROWSER_TESTS, so that a missing one fails there.
+describe.runIf(missing.length === 0 || required)('a video in a task', () => {
+  let world: World
+  let browser: Browser
+  let site: ReturnType<typeof createServer>
+  let page: Page
+  const links: Record<'PRESIGN' | 'PROXY', string> = { PRESIGN: '', PROXY: '' }
+
+  beforeAll(async () => {
+    expect(missing).toEqual([])
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-video-'))
+    const file = join(folder, 'clip.webm')
+    const source = ['-f', 'lavfi', '-i', `testsrc=size=320x240:rate=10:duration=${length}`]
+    const coding = [
+      '-c:v',
+      'libvpx',
+      '-b:v',
+      '600k',
+      '-minrate',
+      '600k',
+      '-g',
+      '10',
+      '-deadline',
+      'realtime',
+      '-cpu-used',
+      '8',
+    ]
+    execFileSync('ffmpeg', ['-v', 'error', ...source, ...coding, file])
+    const video = readFileSync(file)
+    rmSync(folder, { recursive: true })
+    world = await startWorld({ RESOLVER_PROXY_MAX_RANGE_SIZE: '262144' })
+    for (const mode of ['PRESIGN', 'PROXY'] as const) {
+      const storage = await world.storage({ objects: { 'clip.webm': video }, presign: mode === 'PRESIGN' })
+      await sync(world.app, storage.id)
+      const [task] = await tasksOf(world.app, storage.project)
+      const { task: read } = await world.app.request(
+        'query ($id: ID!) { task(id: $id) { resolvedData(mediaToken: true) } }',
+        { id: task!.id },
+      )
+      links[mode] = read.resolvedData.file
+    }
+    site = createServer((_req, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><body>'))
+    site.listen(0, '127.0.0.1')
+    await once(site, 'listening')
+    browser = await chromium.launch({
+      executablePath: browserPath,
+      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+    })
+    page = await browser.newPage()
+    await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`)
+  }, 180_000)
+  afterAll(async () => {
+    await browser?.close()
+    site?.close()
+    await world?.stop()
+  })
+
+  it.each(['PRESIGN', 'PROXY'] as const)('plays and seeks in a browser by %s', { timeout: 60_000 }, async (mode) => {
+    const seen = await page.evaluate(async (url) => {
+      const video = document.createElement('video')
+      video.muted = true
+      video.src = url
+      document.body.append(video)
+      const event = (name: string) =>
+        new Promise((resolve, reject) => {
+          video.addEventListener(name, resolve, { once: true })
+          video.addEventListener('error', () => reject(new Error(video.error?.message)), { once: true })
+        })
+      await event('loadedmetadata')
+      const { duration, videoWidth } = video
+      const seeked: number[] = []
+      for (const time of [50, 5, 30]) {
+        const done = event('seeked')
+        video.currentTime = time
+        await done
+        seeked.push(video.currentTime)
+      }
+      const moved = event('timeupdate')
+      await video.play()
+      await moved
+      return { duration, videoWidth, seeked }
+    }, links[mode])
+    expect(seen).toEqual({ duration: expect.closeTo(length, 0), videoWidth: 320, seeked: [50, 5, 30] })
+  })
+
+  it.each(['PRESIGN', 'PROXY'] as const)('is sought by ffmpeg and ffprobe by %s', { timeout: 60_000 }, async (mode) => {
+    // Not by their sync forms: the server runs in this process.
+    const asked = ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0', links[mode]]
+    const { stdout: duration } = await run('ffprobe', asked)
+    expect(Number(duration)).toBeCloseTo(length, 0)
+    const wanted = ['-ss', '45', '-i', links[mode], '-frames:v', '1', '-f', 'image2pipe', '-c:v', 'png', '-']
+    const { stdout: frame } = await run('ffmpeg', ['-v', 'error', ...wanted], {
+      encoding: 'buffer',
+      maxBuffer: 2 ** 24,
+    })
+    expect(frame.subarray(1, 4).toString()).toBe('PNG')
+  })
+
+  it('that is not there is a clean 404 for an image', async () => {
+    const url = new URL(links.PROXY)
+    const uri = Buffer.from(url.searchParams.get('fileuri')!, 'base64url').toString()
+    url.searchParams.set('fileuri', Buffer.from(uri.replace('clip.webm', 'none.png')).toString('base64url'))
+    const event = await page.evaluate(
+      (src) =>
+        new Promise((resolve) => {
+          const image = new Image()
+          image.onload = () => resolve('load')
+          image.onerror = () => resolve('error')
+          image.src = src
+        }),
+      url.href,
+    )
+    expect([event, (await fetch(url)).status]).toEqual(['error', 404])
+  })
+})
