@@ -39,7 +39,7 @@ const patienceMs = [500, 1_000, 2_000, 4_000, 8_000]
 
 /**
  * Imports a range from its cursor to its end, two pages at a time: one is read while the one before it is written.
- * `onLongListing` is called when more than `minPages` pages came and most of the time went into waiting for them.
+ * `onLongListing` is called when more than `minPages` pages came and a quarter of the time or more went into waiting for them.
  * @throws ShardChanged, RunLost; SluiceError when it cannot be listed; the signal's reason.
  */
 export async function importShard(
@@ -99,7 +99,7 @@ export async function importShard(
       before.catch((error) => own.abort(error))
       await previous
       waitedMs += page.waitedMs
-      if (++pages >= minPages && waitedMs > (performance.now() - started) / 2) onLongListing()
+      if (++pages >= minPages && waitedMs > (performance.now() - started) / 4) onLongListing()
       if (isFull) break
     }
     await before

@@ -2,6 +2,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { answerDate } from './clock-front.ts'
 import { createFaults, type FaultScope, type SetFault } from './faults.ts'
 import { forward } from './forward.ts'
@@ -36,6 +37,7 @@ export type Fault = FaultScope<S3Request> &
     | { reset: true }
     | { cutAfterBytes: number }
     | { hold: true }
+    | { delayMs: number }
   )
 
 export interface Front {
@@ -85,7 +87,7 @@ export async function startFront(options: {
     else if ('cutAfterBytes' in fault) {
       forward({ incoming, response, target, agent, cutAfterBytes: fault.cutAfterBytes })
     } else {
-      await met.released
+      await ('delayMs' in fault ? sleep(fault.delayMs) : met.released)
       forward({ incoming, response, target, agent })
     }
   })
