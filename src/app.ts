@@ -24,6 +24,7 @@ import { createStreams } from './resolve/streams.ts'
 import { createEgressPolicy } from './security/egress.ts'
 import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
+import { startAssisting } from './sync/assist.ts'
 import { templateFault } from './sync/export-name.ts'
 import { createObjectFilter } from './sync/object-filter.ts'
 import { startAnnouncer } from './webhooks/announcer.ts'
@@ -100,6 +101,8 @@ export async function startApp(
       readConcurrency: config.READ_CONCURRENCY,
       writeConcurrency,
       listConcurrency: config.LIST_CONCURRENCY,
+      assistAfterSeconds: config.ASSIST_AFTER,
+      leading: new Set<number>(),
       heartbeatSeconds,
     }
     handleJobs(queue, { worker, webhooks }, config.WORKER_CONCURRENCY)
@@ -107,6 +110,7 @@ export async function startApp(
     stops.push(queue.stop)
     await scheduleJobs(queue, heartbeatSeconds)
     stops.push(startAnnouncer({ ...webhooks, events }))
+    stops.push(startAssisting(worker))
 
     let url = config.PUBLIC_URL ?? ''
     const authenticator = createAuthenticator(em, config.ADMIN_TOKEN)

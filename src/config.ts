@@ -74,6 +74,9 @@ export const settings = z.object({
   LIST_CONCURRENCY: whole(1, 64)
     .default(4)
     .describe('Ranges of one bucket that a sync lists at the same time, when listing is what takes the time.'),
+  ASSIST_AFTER: seconds(86400)
+    .default(10)
+    .describe('Seconds after which idle workers take a share of an import that goes on in another process.'),
   STORAGE_IN_PROGRESS_TIMER: seconds(3600)
     .positive({ error: 'must be more than 0' })
     .default(5)

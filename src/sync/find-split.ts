@@ -1,12 +1,17 @@
+/** What lies ahead of a key: keys that begin with `prefix` and go on with a greater character, up to `greatest`. */
+export interface Ahead {
+  prefix: string
+  greatest: number
+}
+
 /**
- * Where a range of keys can be cut so that something lies on both sides, found by asking for the first key behind a string
- * (`firstAfter`; undefined = there is none): between `from`, a key, and the end, about in the middle of the first characters in
- * which the keys ahead differ from it. Some ten questions. Null when nothing is ahead, or nothing between.
+ * What lies ahead of `from`, a key, where the keys ahead first differ from it; found by asking for the first key behind a string
+ * (`firstAfter`; undefined = there is none), some ten times. Null when nothing is ahead.
  */
-export async function findSplit(
+export async function lookAhead(
   from: string,
   firstAfter: (text: string) => Promise<string | undefined>,
-): Promise<string | null> {
+): Promise<Ahead | null> {
   const points = [...from]
   const head = (length: number) => points.slice(0, length).join('')
   const beyond = (length: number) => firstAfter(head(length) + last)
@@ -19,7 +24,6 @@ export async function findSplit(
     else some = middle
   }
   const prefix = head(some - 1)
-  const start = points[some - 1]!.codePointAt(0)!
   const first = await firstAfter(head(some) + last)
   if (first === undefined || !first.startsWith(prefix)) return null
   // The greatest character behind that beginning.
@@ -31,7 +35,13 @@ export async function findSplit(
     if (found === undefined) end = middle
     else greatest = found.startsWith(prefix) ? Math.max(middle, charAt(found, prefix)) : middle
   }
-  return prefix + character(Math.ceil((start + greatest) / 2))
+  return { prefix, greatest }
+}
+
+/** A string in the middle between a key and the end of what is ahead of it; null when the key is at that end, or elsewhere. */
+export function middleOf({ prefix, greatest }: Ahead, from: string): string | null {
+  const start = from.startsWith(prefix) && from.length > prefix.length ? charAt(from, prefix) : greatest
+  return start >= greatest ? null : prefix + character(Math.ceil((start + greatest) / 2))
 }
 
 /** Sorts behind every character that keys have. */

@@ -8,7 +8,7 @@ import type { Provider } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import { sql } from '../sql.ts'
 import { createAdaptiveLimit } from './adaptive.ts'
-import { findSplit } from './find-split.ts'
+import { lookAhead, middleOf } from './find-split.ts'
 import { importShard, type ShardWork } from './import-shard.ts'
 import { sweepMissing } from './missing.ts'
 import { createObjectFilter } from './object-filter.ts'
@@ -86,19 +86,20 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
   const work = await workOf(given, AbortSignal.any([given.signal, left.signal]))
   const canSplit =
     Boolean(provider.keyCursor) && work.storage.recursive && work.room === undefined && run.kind !== 'RETRY'
-  const lanes = new Map<Promise<unknown>, Shard>()
+  const lanes = new Set<Promise<unknown>>()
   const longListing = { seen: Promise.withResolvers<void>() }
   let failure: { error: unknown } | undefined
   const beat = setInterval(() => beatShards(em, run.id, holder).catch(() => {}), heartbeatSeconds * 1_000)
 
   const open = (shard: Shard) => {
     const lane = importWhole(work, shard, () => longListing.seen.resolve())
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
         failure ??= { error }
         left.abort(error)
+        if (role === 'ASSISTS') await releaseShard(em, shard).catch(() => {})
       })
       .finally(() => lanes.delete(lane))
-    lanes.set(lane, shard)
+    lanes.add(lane)
   }
   try {
     while (!failure) {
@@ -112,7 +113,7 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
       }
       if (lanes.size > 0) {
         const more = lanes.size < given.listConcurrency && canSplit ? [longListing.seen.promise] : []
-        await Promise.race([...lanes.keys(), ...more])
+        await Promise.race([...lanes, ...more])
         longListing.seen = Promise.withResolvers()
       } else if (role === 'ASSISTS' || (await allDone(em, run.id))) break
       // What is left is in the hands of other workers.
@@ -123,10 +124,8 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
     left.abort(error)
   } finally {
     // What was begun is brought to its end before the run goes on to another state.
-    const open = [...lanes]
-    await Promise.all(open.map(([lane]) => lane))
+    await Promise.all(lanes)
     clearInterval(beat)
-    if (role === 'ASSISTS') for (const [, shard] of open) await releaseShard(em, shard)
   }
   if (failure) throw failure.error
 }
@@ -156,8 +155,17 @@ async function splitOne(
     const key = objects[0]?.key
     return key !== undefined && (victim.until === null || key <= victim.until) ? key : undefined
   }
-  const at = await findSplit(victim.lastKey, firstAfter)
-  return at === null ? undefined : splitShard(em, victim, { at, holder, attempt: run.attempt })
+  const ahead = await lookAhead(victim.lastKey, firstAfter)
+  // While that was asked, the range has come further.
+  let held: Shard | undefined = victim
+  for (let tries = 0; ahead && held && tries < 3; tries++) {
+    const at = held.lastKey === null ? null : middleOf(ahead, held.lastKey)
+    if (at === null) return undefined
+    const split = await splitShard(em, held, { at, holder, attempt: run.attempt })
+    if (split) return split
+    held = await reloadShard(em, victim)
+  }
+  return undefined
 }
 
 async function workOf(given: Import, signal: AbortSignal): Promise<ShardWork> {

@@ -21,6 +21,10 @@ export interface WorkerParts {
   writeConcurrency: number
   /** Ranges of one bucket that are listed at the same time. */
   listConcurrency: number
+  /** How long an import goes on before idle workers take a share of it. */
+  assistAfterSeconds: number
+  /** Runs that this process works on. */
+  leading: Set<number>
   /** Time between two signs of life of a run. */
   heartbeatSeconds: number
 }
@@ -36,6 +40,7 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   const { em, logger } = parts
   const run = await beginRun(em, hold)
   if (!run) return
+  parts.leading.add(run.id)
   const lost = new AbortController()
   const signal = AbortSignal.any([lost.signal, stopping])
   const unwatch = watch(parts, hold, lost)
@@ -53,6 +58,7 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
     }
   } finally {
     unwatch()
+    parts.leading.delete(run.id)
   }
 }
 

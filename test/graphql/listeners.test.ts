@@ -11,8 +11,8 @@ beforeAll(async () => {
 })
 afterAll(() => world?.stop())
 
-/** Feeds that the process itself reads: that of the webhooks. */
-const own = 1
+/** Feeds that the process itself reads: of the webhooks, and of the imports in other processes. */
+const own = 2
 const gone = () => until(() => world.app.events.size === own)
 const query = 'subscription ($id: ID!) { storageChanged(storageId: $id) { cursor } }'
 

@@ -136,8 +136,8 @@ describe.each(transports)('a subscription over %s', (transport) => {
     )
     await stream.return(undefined)
     expect(fault?.errors?.[0]?.extensions).toMatchObject({ code })
-    // The webhooks' own.
-    expect(world.app.events.size).toBe(1)
+    // What the process itself reads.
+    expect(world.app.events.size).toBe(2)
   })
 })
 

@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { finished, startSync } from '../support/scenario.ts'
+import { query, until } from '../support/sql.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+const env = { ASSIST_AFTER: '0.3', READ_CONCURRENCY: '4' }
+
+describe('a long import', () => {
+  let world: World
+  let other: TestApp
+  beforeAll(async () => {
+    world = await startWorld(env)
+    other = await startTestApp(env, { url: world.app.databaseUrl })
+  })
+  afterAll(async () => {
+    await other?.stop()
+    await world?.stop()
+  })
+
+  async function slowImport(count: number) {
+    const bucket = await world.bucket()
+    await world.s3.seed(bucket, { count, prefix: 'tasks/', suffix: '.json', body: '{"n":{n}}' })
+    const storage = await world.storage({ bucket, importMethod: 'TASKS' })
+    const slow = world.front.fail({
+      ...{ delayMs: 8, times: Infinity },
+      match: (request) => request.operation === 'GetObject' && request.bucket === bucket,
+    })
+    return { storage, run: await startSync(world.app, storage.id), slow }
+  }
+
+  const holders = async (storageId: number) => {
+    const rows = await query(
+      world.app.databaseUrl,
+      'select distinct holder from sync_shard s join sync_run r on r.id = s.run_id where r.storage_id = $1',
+      [storageId],
+    )
+    return rows.length
+  }
+
+  const counts = async (storageId: number) => {
+    const [row] = await query(
+      world.app.databaseUrl,
+      `select count(*)::int as links, count(distinct key)::int as keys, count(distinct t.inner_id)::int as numbers
+       from import_link l join task t on t.id = l.task_id where l.storage_id = $1`,
+      [storageId],
+    )
+    return row
+  }
+
+  it('is split over two processes, and every object is imported and counted once', async () => {
+    const { storage, run } = await slowImport(4_000)
+    expect(await finished(world.app, run)).toMatchObject({
+      status: 'COMPLETED',
+      attempt: 1,
+      counters: { listed: 4_000, created: 4_000, existed: 0, failed: 0, missing: 0 },
+    })
+    expect(await holders(storage.databaseId)).toBeGreaterThanOrEqual(2)
+    expect(await counts(storage.databaseId)).toEqual({ links: 4_000, keys: 4_000, numbers: 4_000 })
+  }, 60_000)
+
+  it('goes on when the process that took a share stops', async () => {
+    const third = await startTestApp(env, { url: world.app.databaseUrl })
+    const { storage, run } = await slowImport(4_000)
+    await until(async () => (await holders(storage.databaseId)) >= 2)
+    await third.stop()
+    expect(await finished(world.app, run)).toMatchObject({
+      status: 'COMPLETED',
+      counters: { listed: 4_000, created: 4_000, existed: 0 },
+    })
+    expect(await counts(storage.databaseId)).toEqual({ links: 4_000, keys: 4_000, numbers: 4_000 })
+  }, 60_000)
+
+  it('that is canceled stops in both', async () => {
+    const { storage, run, slow } = await slowImport(4_000)
+    await until(async () => (await holders(storage.databaseId)) >= 2)
+    await world.app.request('mutation ($id: ID!) { cancelSync(runId: $id) { __typename } }', { id: run })
+    expect(await finished(world.app, run)).toMatchObject({ status: 'CANCELED' })
+    const reads = () => slow.hits
+    const [before, links] = [reads(), (await counts(storage.databaseId)).links]
+    // A sync that begins and ends afterwards shows that the others had the time to go on.
+    await finished(world.app, await startSync(world.app, (await world.storage({ objects: { a: 'x' } })).id))
+    expect(reads() - before).toBeLessThan(20)
+    expect((await counts(storage.databaseId)).links).toBe(links)
+  }, 60_000)
+})
