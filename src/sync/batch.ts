@@ -1,6 +1,6 @@
 import type { ObjectInfo } from '../providers/provider.ts'
 import type { ParsedTask } from './parse-task.ts'
-import { emptyPart, type NewIssue, type PageWrite } from './write-page.ts'
+import { emptyPart, type NewIssue, type PageWrite, type Written } from './write-page.ts'
 
 const maxTasks = 1_000
 const maxBytes = 4 * 2 ** 20
@@ -10,7 +10,7 @@ const maxBytes = 4 * 2 ** 20
  * is written, the next one is collected.
  */
 export class Batch {
-  readonly #write: (part: PageWrite) => Promise<void>
+  readonly #write: (part: PageWrite) => Promise<Written>
   readonly #isNew: (object: ObjectInfo) => boolean
   #part = emptyPart()
   #bytes = 0
@@ -19,9 +19,10 @@ export class Batch {
   readonly #open = new Set<string>()
   // The page's own counts go with its cursor, so that a page that is done again after a crash counts once.
   #bytesRead = 0
+  #existed = 0
 
   /** `write` must write parts one after the other, in the order of the calls. `isNew`: nothing of the object is linked. */
-  constructor(write: (part: PageWrite) => Promise<void>, isNew: (object: ObjectInfo) => boolean) {
+  constructor(write: (part: PageWrite) => Promise<Written>, isNew: (object: ObjectInfo) => boolean) {
     this.#write = write
     this.#isNew = isNew
   }
@@ -63,12 +64,15 @@ export class Batch {
     },
   ): Promise<void> {
     await this.#writing
-    await this.#write({ ...this.#part, ...page, counts: { ...page.counts, bytesRead: this.#bytesRead } })
+    const existed = page.counts.existed + this.#existed
+    await this.#write({ ...this.#part, ...page, counts: { ...page.counts, existed, bytesRead: this.#bytesRead } })
   }
 
   async #flush(): Promise<void> {
     const before = this.#writing
-    this.#writing = this.#write(this.#part)
+    this.#writing = this.#write(this.#part).then(({ existed }) => {
+      this.#existed += existed
+    })
     this.#writing.catch(() => {})
     this.#part = emptyPart()
     this.#bytes = 0

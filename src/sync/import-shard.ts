@@ -15,7 +15,7 @@ import { readTasks } from './read-tasks.ts'
 import { retryPages } from './retry-pages.ts'
 import { type Shard, toStored } from './shards.ts'
 import { type ListingScope, type Sifted, sift } from './sift.ts'
-import type { PageTarget, PageWrite } from './write-page.ts'
+import type { PageTarget, PageWrite, Written } from './write-page.ts'
 
 /** What the ranges of an import have in common. */
 export interface ShardWork {
@@ -31,7 +31,7 @@ export interface ShardWork {
   filter: ObjectFilter
   /** How many objects may still be taken; undefined = any number. */
   room: { left: number } | undefined
-  write: (target: PageTarget, part: PageWrite) => Promise<void>
+  write: (target: PageTarget, part: PageWrite) => Promise<Written>
 }
 
 const wholeObject = { rowGroup: -1, row: -1 }

@@ -10,7 +10,7 @@ const link = (columns: string, where: string) =>
 // The run's row is locked before any id of a link is drawn: so the ids of one storage's links are in the order of commits.
 const common = `
 with held as materialized (
-  select id, first_link, failed from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update),
+  select id, first_link, failed, started_at from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update),
 mine as materialized (
   update sync_shard s set
     cursor = case when $6 then $7 else cursor end, last_key = coalesce($8, last_key), pages = pages + $9,
@@ -18,9 +18,10 @@ mine as materialized (
   from held
   where s.run_id = held.id and s.number = $3 and s.holder = $4 and s.attempt = $2 and s.until is not distinct from $5
     and not s.done
-  returning held.id, held.first_link, held.failed),
+  returning held.id, held.first_link, held.failed, held.started_at),
 given as materialized (
   select i.*, coalesce(a.id, b.id) as link_id, coalesce(a.task_id, b.task_id) as linked_task,
+    $14::bool and coalesce(a.updated_at, b.updated_at) >= mine.started_at as is_own,
     $14::bool and (coalesce(a.etag, b.etag), coalesce(a.size, b.size), coalesce(a.last_modified, b.last_modified))
       is distinct from (i.etag, i.size, i.last_modified) as replaced
   from mine cross join unnest(
@@ -31,8 +32,8 @@ given as materialized (
 amount as materialized (
   select count(*) filter (where link_id is null) as fresh,
     count(*) filter (where link_id is not null and replaced) as replaced,
-    -- A link of this run was counted when it was made: the page is written again after a crash.
-    count(*) filter (where not replaced and link_id <= coalesce(first_link, link_id)) as existed
+    -- A link that this run has made or renewed was counted then: the page is written again after a crash.
+    count(*) filter (where not replaced and not is_own and link_id <= coalesce(first_link, link_id)) as existed
   from given, mine),
 issue as materialized (
   select i.* from unnest($18::text[], $19::int[], $20::int[], $21::text[], $22::text[], $23::bool[])
@@ -47,12 +48,14 @@ stored as (
 const counters = `
 update sync_run r set
   listed = listed + $24, skipped = skipped + $25, matched = matched + ($24 - $25),
-  existed = r.existed + $26 + amount.existed, created = created + amount.fresh, updated = updated + amount.replaced,
+  -- A part of a page tells what existed, and its page counts that with its checkpoint: else a page that is read again after a
+  -- crash would count it twice.
+  existed = r.existed + $26 + case when $6 then amount.existed else 0 end, created = created + amount.fresh, updated = updated + amount.replaced,
   -- Issues that were there already are those of a page that is written again.
   failed = r.failed + cardinality($18::text[]) - (select count(*) from issue) + (select count(*) from stored),
   bytes_read = bytes_read + $27, heartbeat_at = clock_timestamp()
 from mine, amount where r.id = mine.id
-returning amount.fresh as created`
+returning amount.fresh as created, case when $6 then 0 else amount.existed end as existed`
 
 /** Counts what the same parameters would write, and stores only the counts, the issues and the cursor. */
 export const countStatement = `${common}${counters}`

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { recordEvent } from '../events/log.ts'
-import { hasRare, type PageTarget, type PageWrite, writePage } from './write-page.ts'
+import { hasRare, type PageTarget, type PageWrite, type Written, writePage } from './write-page.ts'
 
 // At most 4 progress events a second for a run; its last state is an event of its own, so nothing is lost at the end.
 const eventEveryMs = 250
@@ -12,37 +12,41 @@ const checkpointEveryMs = 250
  * counters so far. A page that brings nothing new only moves the checkpoint, and leaves that to the next page of its range
  * for a moment.
  */
-export function createPageWriter(em: EntityManager): (target: PageTarget, part: PageWrite) => Promise<void> {
+export function createPageWriter(em: EntityManager): (target: PageTarget, part: PageWrite) => Promise<Written> {
   let turn: Promise<unknown> = Promise.resolve()
   let lastEventAt = Number.NEGATIVE_INFINITY
   const waiting = new Map<number, { part: PageWrite; since: number }>()
 
-  const write = async (target: PageTarget, part: PageWrite) => {
-    if (performance.now() - lastEventAt < eventEveryMs && !hasRare(part, target)) {
-      await writePage(em.fork(), target, part)
-      return
-    }
+  const write = async (target: PageTarget, part: PageWrite): Promise<Written> => {
     const tells = performance.now() - lastEventAt >= eventEveryMs
-    await em.fork().transactional(async (tx) => {
-      await writePage(tx, target, part)
+    if (!tells && !hasRare(part, target)) return writePage(em.fork(), target, part)
+    const written = await em.fork().transactional(async (tx) => {
+      const done = await writePage(tx, target, part)
       if (tells) await recordEvent(tx, 'PROGRESS', target.run)
+      return done
     })
     if (tells) lastEventAt = performance.now()
+    return written
   }
-
-  return (target, part) => {
-    const late = waiting.get(target.number)
-    const whole = late ? merged(late.part, part) : part
-    const since = late?.since ?? performance.now()
-    if (isIdle(whole, target) && performance.now() - since < checkpointEveryMs) {
-      waiting.set(target.number, { part: whole, since })
-      return Promise.resolve()
-    }
-    waiting.delete(target.number)
-    const written = turn.then(() => write(target, whole))
+  const inTurn = (target: PageTarget, part: PageWrite): Promise<Written> => {
+    const written = turn.then(() => write(target, part))
     // One that fails fails its own range only.
     turn = written.catch(() => {})
     return written
+  }
+
+  return async (target, part) => {
+    const late = waiting.get(target.number)
+    waiting.delete(target.number)
+    // A part of a page counts for itself only.
+    if (late && !part.checkpoint) await inTurn(target, late.part)
+    const whole = late && part.checkpoint ? merged(late.part, part) : part
+    const since = late?.since ?? performance.now()
+    if (isIdle(whole, target) && performance.now() - since < checkpointEveryMs) {
+      waiting.set(target.number, { part: whole, since })
+      return { created: 0, existed: 0 }
+    }
+    return inTurn(target, whole)
   }
 }
 

@@ -91,14 +91,20 @@ export interface PageTarget extends ShardHold {
   dryRun: boolean
 }
 
+/** What a part came to. */
+export interface Written {
+  created: number
+  /** Rows that were linked before, where the part has no checkpoint: its page counts them with its own. */
+  existed: number
+}
+
 /**
  * Writes tasks, links, predictions, annotations, issues, counters and cursor, so that all of it is committed or none; what is
  * common in one statement, and what is rare beside it in the transaction of `em`, which must be one when there is any. A row
  * that is linked already is left out: writing the same page again, as after a crash, changes nothing, counters included.
- * Number of tasks created.
  * @throws RunLost, ShardChanged when the writer does not hold what it writes to (fencing).
  */
-export async function writePage(em: EntityManager, target: PageTarget, part: PageWrite): Promise<number> {
+export async function writePage(em: EntityManager, target: PageTarget, part: PageWrite): Promise<Written> {
   const { tasks, issues, objects, counts, checkpoint } = part
   const shared = [
     target.run,
@@ -134,14 +140,15 @@ export async function writePage(em: EntityManager, target: PageTarget, part: Pag
     // What the sifting found unknown in a range that nobody else writes to needs no second look.
     tasks.some((t) => !t.isNew),
   ]
-  const [written] = await sql<{ created: string }>(
+  const [written] = await sql<Record<keyof Written, string>>(
     em,
     target.dryRun ? countStatement : writeStatement,
     target.dryRun ? shared : [...shared, target.project, ...labelColumns(tasks), ...objectColumns(objects)],
   )
   if (!written) throw (await isHeld(em, target)) ? new ShardChanged() : new RunLost()
   await writeRare(em, target, part)
-  return Number(written.created) - (target.dryRun ? 0 : await joinTasks(em, target, tasks))
+  const joined = target.dryRun ? 0 : await joinTasks(em, target, tasks)
+  return { created: Number(written.created) - joined, existed: Number(written.existed) }
 }
 
 /** Whether `writePage` does more with a part than its one statement. */

@@ -139,9 +139,9 @@ describe('a run that nobody works on', () => {
     await expect(write(1)).rejects.toThrow(RunLost)
     await expect(write(2, 'another')).rejects.toThrow(ShardChanged)
     expect(await traces()).toEqual([{ tasks: 0, links: 0, objects: 0, issues: 0, numbers: 0, listed: 0 }])
-    expect(await write(2)).toBe(1)
+    expect(await write(2)).toEqual({ created: 1, existed: 0 })
     // The same page once more, as after a crash between write and answer, makes no second task.
-    expect(await write(2)).toBe(0)
+    expect(await write(2)).toEqual({ created: 0, existed: 1 })
     expect(await traces()).toEqual([{ tasks: 1, links: 1, objects: 1, issues: 1, numbers: 1, listed: 4 }])
     await sql(`update sync_run set status = 'CANCELED', finished_at = now() where id = $1`, [run])
   })
