@@ -1,10 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import {
+  appendFile,
   mkdir,
   mkdtemp,
   readdir,
   readFile,
   realpath,
+  rename,
   rm,
   stat,
   symlink,
@@ -240,6 +242,33 @@ test('a file that changes in place, even to the same size, has another etag', as
   const second = await etag()
   await truncate(join(root, 'data/a'), 1)
   expect(new Set([first, second, await etag()]).size).toBe(3)
+})
+
+for (const [how, change] of [
+  ['grows', (path: string) => appendFile(path, 'more')],
+  ['is written over', (path: string) => writeFile(path, 'b'.repeat(1_000_000))],
+  ['becomes shorter', (path: string) => truncate(path, 500_000)],
+] as const) {
+  test(`a file that ${how} while it is read breaks off with PRECONDITION_FAILED, and is never read past its end`, async () => {
+    const root = await newRoot({ 'data/a': 'a'.repeat(1_000_000) })
+    const { body, length } = await (await open(root, 'data')).read('data/a')
+    let seen = 0
+    const reading = async () => {
+      for await (const chunk of body) {
+        if (seen === 0) await change(join(root, 'data/a'))
+        seen += chunk.length
+      }
+    }
+    await expect(reading()).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' })
+    expect(seen).toBeLessThan(length)
+  })
+}
+
+test('a file that is replaced while it is read is read as it was', async () => {
+  const root = await newRoot({ 'data/a': 'a'.repeat(1_000_000), 'data/b': 'b'.repeat(1_000_000) })
+  const { body } = await (await open(root, 'data')).read('data/a')
+  await rename(join(root, 'data/b'), join(root, 'data/a'))
+  expect(await text(body)).toBe('a'.repeat(1_000_000))
 })
 
 test('a file that is being written is not listed', async () => {

@@ -1,3 +1,6 @@
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sync } from '../support/scenario.ts'
@@ -8,10 +11,15 @@ type Issue = [rowIndex: number | null, code: string]
 
 describe('bad input', () => {
   let world: World
+  let folder: string
   beforeAll(async () => {
-    world = await startWorld()
+    folder = await mkdtemp(join(tmpdir(), 'sluice-bad-input-'))
+    world = await startWorld({ LOCAL_FILES_ROOT: folder })
   })
-  afterAll(() => world?.stop())
+  afterAll(async () => {
+    await world?.stop()
+    await rm(folder, { recursive: true })
+  })
 
   /** Syncs a bucket with this one object. */
   async function imported(body: string | Uint8Array) {
@@ -145,5 +153,28 @@ describe('bad input', () => {
       predictions: [{ result: ['\0\ud83d'] }],
       annotations: [{ result: ['\0\ud83d'] }],
     })
+  })
+
+  it('of a file that grows while it is read is an issue to try again, and no version is mixed with another', async () => {
+    const file = join(folder, 'growing', 'rows.jsonl')
+    await mkdir(join(folder, 'growing'))
+    const row = (n: number) => `{"n":${n},"text":"${'x'.repeat(10_000)}"}\n`
+    let rows = 1_000
+    await writeFile(file, Array.from({ length: rows }, (_, n) => row(n)).join(''))
+    const storage = await world.storage({ location: { localFiles: { path: 'growing' } }, importMethod: 'TASKS' })
+
+    let isDone = false
+    const growing = (async () => {
+      while (!isDone) await appendFile(file, row(rows++))
+    })()
+    const run = await sync(world.app, storage.id).finally(() => {
+      isDone = true
+    })
+    await growing
+    expect(run.issues).toMatchObject([{ rowIndex: null, code: 'PRECONDITION_FAILED', retryable: true }])
+
+    expect(await sync(world.app, storage.id)).toMatchObject({ status: 'COMPLETED', issues: [] })
+    const tasks = await tasksOf(world.app, storage.project)
+    expect(tasks.map(({ data }) => data.n)).toEqual(Array.from({ length: rows }, (_, n) => n))
   })
 })

@@ -108,18 +108,18 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
 
     async read(key, { range, ifMatch, signal } = {}) {
       signal?.throwIfAborted()
-      const { fd, stats } = await tryToOpen(key)
+      const file = await tryToOpen(key)
       let about: Omit<ObjectBody, 'body'>
       try {
-        if (!stats.isFile()) throw new SluiceError('OBJECT_MISSING')
-        about = describe(key, stats, range)
+        if (!file.stats.isFile()) throw new SluiceError('OBJECT_MISSING')
+        about = describe(key, file.stats, range)
         if (ifMatch !== undefined && ifMatch !== about.etag) throw new SluiceError('PRECONDITION_FAILED')
         signal?.throwIfAborted()
       } catch (error) {
-        closeFile(fd)
+        closeFile(file.fd)
         throw error
       }
-      const body = await bodyOfFile(fd, about.range?.start ?? 0, about.length)
+      const body = await bodyOfFile(file, about.range?.start ?? 0, about.length)
       return { body: endOnAbort(body, signal), ...about }
     },
 

@@ -1,6 +1,7 @@
-import { close, constants, createReadStream, fstat, open, read, readlinkSync, type Stats } from 'node:fs'
+import { close, constants, fstat, open, read, readlinkSync, type Stats } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { SluiceError } from '../../errors.ts'
 import { diskError } from './disk-error.ts'
 
 /** A file that is open for reading. Whoever has it closes it, or makes it a body. */
@@ -57,15 +58,65 @@ export function closeFile(fd: number): void {
   close(fd, () => {})
 }
 
-/** The bytes from `start` on. The body closes the file; a small one is there already, since a stream costs more than reading it. */
-export async function bodyOfFile(fd: number, start: number, length: number): Promise<Readable> {
-  if (length > sliceBytes) return createReadStream('', { fd, start, end: start + length - 1 })
+/**
+ * The bytes from `start` on. The body closes the file; a small one is there already, since a stream costs more than reading
+ * it. A large one whose file was written to since it was opened breaks off with PRECONDITION_FAILED, before its last bytes.
+ */
+export async function bodyOfFile(file: OpenFile, start: number, length: number): Promise<Readable> {
+  if (length > sliceBytes) return new FileBody(file, start, length)
   try {
-    return new Slice(length === 0 ? undefined : await readSlice(fd, start, length))
+    return new Slice(length === 0 ? undefined : await readSlice(file.fd, start, length))
   } catch (error) {
     throw diskError(error)
   } finally {
-    closeFile(fd)
+    closeFile(file.fd)
+  }
+}
+
+/** A body that is read as it is wanted, never past what was asked for, however the file grows. */
+class FileBody extends Readable {
+  readonly #file: OpenFile
+  readonly #end: number
+  #at: number
+  #isReading = false
+  constructor(file: OpenFile, start: number, length: number) {
+    super({ highWaterMark: sliceBytes })
+    this.#file = file
+    this.#at = start
+    this.#end = start + length
+  }
+  override _read(): void {
+    const { fd } = this.#file
+    const wanted = Math.min(sliceBytes, this.#end - this.#at)
+    // A pool's slices would hold one another in memory.
+    const bytes = Buffer.allocUnsafeSlow(wanted)
+    this.#isReading = true
+    read(fd, bytes, 0, wanted, this.#at, (fault, count) => {
+      this.#at += count
+      // At its end as it was, or as it is now.
+      if (!fault && count > 0 && this.#at < this.#end) return this.#give(undefined, bytes.subarray(0, count))
+      if (fault) return this.#give(fault)
+      fstat(fd, (unknown, now) => {
+        const { size, mtimeMs } = this.#file.stats
+        if (unknown) this.#give(unknown)
+        else if (now.size !== size || now.mtimeMs !== mtimeMs) this.#give(new SluiceError('PRECONDITION_FAILED'))
+        else this.#give(undefined, bytes.subarray(0, count), true)
+      })
+    })
+  }
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    // The number of a closed file may be that of another one before the read comes to it.
+    if (!this.#isReading) closeFile(this.#file.fd)
+    callback(error)
+  }
+  #give(fault: Error | undefined, bytes?: Buffer, isLast = false): void {
+    this.#isReading = false
+    if (this.destroyed) closeFile(this.#file.fd)
+    else if (fault) this.destroy(fault instanceof SluiceError ? fault : diskError(fault))
+    else {
+      if (bytes!.length > 0) this.push(bytes)
+      if (isLast) this.push(null)
+    }
   }
 }
 
