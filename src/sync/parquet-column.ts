@@ -11,6 +11,7 @@ import type {
 } from 'hyparquet/src/types.js'
 import type { FileBytes } from './parquet.ts'
 import { unpackPage, valuesIn } from './parquet-page.ts'
+import { type PlainValues, plainValues } from './parquet-plain.ts'
 import { valueReader } from './parquet-values.ts'
 
 /** Where the pages of a column are, and what they hold. */
@@ -24,6 +25,8 @@ export interface ColumnChunk {
 // What an honest page does not exceed: a header of a few bytes can claim anything.
 const maxPageBytes = 256 * 2 ** 20
 const maxPageValues = 2 ** 24
+// Values that are made at a time.
+const valuesAtOnce = 250
 const headerBytes = 2 ** 12
 
 /** Reads the values of one column of a row group page by page; holds one page, its dictionary, and a window of bytes. */
@@ -32,12 +35,17 @@ export class ParquetColumn {
   readonly #decoder: ColumnDecoder
   readonly #chunk: { codec: CompressionCodec; schemaPath: SchemaTree[] }
   readonly #isRepeated: boolean
+  readonly #valueOf: (value: unknown) => unknown
   readonly #windowBytes: number
   readonly #end: number
   #next: number
-  #window: { start: number; bytes: ArrayBuffer } = { start: 0, bytes: new ArrayBuffer(0) }
+  #window = { start: 0, end: 0, bytes: new ArrayBuffer(0) }
+  #page = new Uint8Array()
+  /** Of a variant, the library gives views of the page for values, which are read later. */
+  readonly #keepsBytes: boolean
   #dictionary: DecodedArray | undefined
   #values: DecodedArray = []
+  #plain: PlainValues | undefined
   #at = 0
   /** The last row of a repeated column, which the next page may continue. */
   #unfinished: unknown[] = []
@@ -51,6 +59,8 @@ export class ParquetColumn {
     this.#end = end
     this.#windowBytes = windowBytes
     this.#isRepeated = getMaxRepetitionLevel(schemaPath) > 0
+    this.#keepsBytes = schemaPath.some(({ element }) => element.logical_type?.type === 'VARIANT')
+    this.#valueOf = valueReader(schemaPath)
     this.#decoder = {
       ...meta,
       pathInSchema: meta.path_in_schema,
@@ -58,7 +68,7 @@ export class ParquetColumn {
       codec: 'UNCOMPRESSED',
       // Of all types, this is the one whose values the library hands one by one, as they are stored, to a parser of ours.
       element: { ...element, converted_type: 'TIMESTAMP_MILLIS' },
-      parsers: { ...DEFAULT_PARSERS, timestampFromMilliseconds: valueReader(schemaPath) as never },
+      parsers: { ...DEFAULT_PARSERS, timestampFromMilliseconds: this.#valueOf as never },
     }
   }
 
@@ -76,7 +86,9 @@ export class ParquetColumn {
   /** Decodes the next page of values; false when there is none. */
   async #turnPage(): Promise<boolean> {
     this.#at = 0
-    this.#values = []
+    this.#values = this.#plain?.(valuesAtOnce) ?? []
+    if (this.#values.length > 0) return true
+    this.#plain = undefined
     while (this.#next < this.#end - 1) {
       const header = await this.#header()
       const { view } = await this.#reader(header.compressed_page_size)
@@ -85,7 +97,10 @@ export class ParquetColumn {
       const packed = new Uint8Array(view.buffer, view.byteOffset, header.compressed_page_size)
       const { codec, schemaPath } = this.#chunk
       const unpacked = unpackPage(packed, header, { codec, schemaPath })
-      const { buffer, byteOffset, length } = unpacked.page
+      const page = this.#held(unpacked.page)
+      this.#plain = plainValues(page, unpacked.header, this.#decoder, this.#valueOf)
+      if (this.#plain) return this.#turnPage()
+      const { buffer, byteOffset, length } = page
       const reader = { view: new DataView(buffer, byteOffset, length), offset: 0 }
       const before = this.#isRepeated ? this.#unfinished : undefined
       const { data = [] } = readPage(reader, unpacked.header, this.#decoder, this.#dictionary, before, 0)
@@ -99,6 +114,14 @@ export class ParquetColumn {
     this.#values = this.#unfinished
     this.#unfinished = []
     return this.#values.length > 0
+  }
+
+  /** The page in memory that is used again: what lives as long as a page waits, once unused, for a full collection. */
+  #held(page: Uint8Array): Uint8Array {
+    if (this.#keepsBytes) return page
+    if (this.#page.length < page.length) this.#page = new Uint8Array(page.length)
+    this.#page.set(page)
+    return this.#page.subarray(0, page.length)
   }
 
   async #header(): Promise<PageHeader> {
@@ -122,10 +145,11 @@ export class ParquetColumn {
   /** The bytes from the place at hand on: `bytes` of them, or all that the column has left. */
   async #reader(bytes: number): Promise<{ view: DataView; offset: number }> {
     const needed = Math.min(bytes, this.#end - this.#next)
-    const { start, bytes: held } = this.#window
-    if (this.#next < start || this.#next + needed > start + held.byteLength) {
+    const { start, end: held, bytes: spent } = this.#window
+    if (this.#next < start || this.#next + needed > held) {
       const end = Math.min(this.#end, this.#next + Math.max(needed, this.#windowBytes))
-      this.#window = { start: this.#next, bytes: await this.#file.slice(this.#next, end) }
+      const bytes = await this.#file.slice(this.#next, end, this.#keepsBytes ? undefined : spent)
+      this.#window = { start: this.#next, end, bytes }
     }
     return { view: new DataView(this.#window.bytes, this.#next - this.#window.start), offset: 0 }
   }

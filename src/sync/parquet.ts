@@ -9,7 +9,8 @@ import { bodyChunks } from './read-body.ts'
 /** Bytes of a file, by place. */
 export interface FileBytes {
   byteLength: number
-  slice(start: number, end?: number): Promise<ArrayBuffer>
+  /** May put them into `into`, from its beginning, and return that, where it is large enough. */
+  slice(start: number, end?: number, into?: ArrayBuffer): Promise<ArrayBuffer>
 }
 
 interface ReadOptions {
@@ -22,7 +23,7 @@ const wholeBytes = 4 * 2 ** 20
 // No honest footer, and no honest page, is larger.
 const maxSliceBytes = 256 * 2 ** 20
 // Rows that are put together at a time.
-const rowsAtOnce = 1_000
+const rowsAtOnce = 250
 
 /**
  * The rows of a Parquet file, row group by row group. Only the footer and what is decoded next are read, by ranges, and all
@@ -65,10 +66,10 @@ function remote(
   { size, etag }: Pick<ObjectBody, 'size' | 'etag'>,
   { signal, countRead }: ReadOptions,
 ): FileBytes {
-  const read = async (start: number, end: number) => {
+  const read = async (start: number, end: number, into?: ArrayBuffer) => {
     const range = { start, end: end - 1 }
     const part = await provider.read(key, { range, ifMatch: etag ?? undefined, signal })
-    const bytes = new Uint8Array(part.length)
+    const bytes = new Uint8Array(into && into.byteLength >= part.length ? into : new ArrayBuffer(part.length))
     let at = 0
     for await (const chunk of bodyChunks(part, countRead)) {
       bytes.set(chunk, at)
@@ -79,9 +80,9 @@ function remote(
   let whole: Promise<ArrayBuffer> | undefined
   return {
     byteLength: size,
-    async slice(start, end = size) {
+    async slice(start, end = size, into) {
       if (end - start > maxSliceBytes) throw new Error(`a part of ${end - start} bytes is too large`)
-      if (size > wholeBytes) return read(start, end)
+      if (size > wholeBytes) return read(start, end, into)
       whole ??= read(0, size)
       return (await whole).slice(start, end)
     },
