@@ -6,6 +6,7 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import { formatUri, type StorageUri } from '../providers/uri.ts'
+import { sql } from '../sql.ts'
 import type { AdaptiveLimit } from './adaptive.ts'
 import { Batch } from './batch.ts'
 import type { ObjectFilter } from './object-filter.ts'
@@ -59,7 +60,7 @@ export async function importShard(
     dryRun: run.kind === 'DRY_RUN',
   }
   const reader = readerOf(work, signal)
-  const keepsSeen = !work.provider.ordered && storage.missingPolicy !== 'KEEP' && run.kind !== 'RETRY'
+  const keepsSeen = storage.missingPolicy !== 'KEEP' && run.kind !== 'RETRY'
   const started = performance.now()
   let [pages, waitedMs] = [0, 0]
   let before: Promise<void> = Promise.resolve()
@@ -68,7 +69,11 @@ export async function importShard(
     const listing =
       run.kind === 'RETRY'
         ? retryPages(em, { run, provider, cursor: shard.cursor, signal })
-        : pagesOf(provider, { range: shard, recursive: storage.recursive, signal })
+        : pagesOf(provider, {
+            range: shard,
+            isOrdered: provider.ordered === true && !(await hasBrokenOrder(em, run.id)),
+            ...{ recursive: storage.recursive, signal },
+          })
     for await (const page of listing) {
       const sifted = await sift(em, { storage, run, filter: work.filter, scope: work.scope }, page)
       const isFull = room ? take(room, sifted) : false
@@ -91,7 +96,11 @@ export async function importShard(
         await batch.end({
           back,
           missing,
-          seen: keepsSeen ? page.objects.flatMap(({ key }) => (key.includes('\0') ? [] : [key])) : [],
+          // What comes out of order shows by this alone that it is not missing.
+          seen:
+            keepsSeen && page.range === null
+              ? page.objects.flatMap(({ key }) => (key.includes('\0') ? [] : [key]))
+              : [],
           counts: { listed: page.objects.length, skipped, existed },
           checkpoint: { cursor: toStored(cursor), lastKey: toStored(last?.key ?? null), pages: 1 },
         })
@@ -109,6 +118,12 @@ export async function importShard(
     // What was under way was ended by the first fault, not by what that led to.
     throw work.signal.aborted ? work.signal.reason : (own.signal.reason ?? error)
   }
+}
+
+/** Whether the run has met keys out of order before. */
+async function hasBrokenOrder(em: EntityManager, run: number): Promise<boolean> {
+  const seen = await sql(em, `select 1 from sync_key where run_id = $1 and kind = 'SEEN' limit 1`, [run])
+  return seen.length > 0
 }
 
 /** Leaves to a page what there is room for. True when there is no more. */

@@ -4,6 +4,7 @@ import { type Project, ProjectEntity } from '../entities/project.ts'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
+import { compareKeys } from '../providers/key-order.ts'
 import type { Provider } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import { sql } from '../sql.ts'
@@ -153,7 +154,7 @@ async function splitOne(
   const firstAfter = async (text: string) => {
     const { objects } = await provider.list({ cursor: text, limit: 1, recursive: true, signal })
     const key = objects[0]?.key
-    return key !== undefined && (victim.until === null || key <= victim.until) ? key : undefined
+    return key !== undefined && (victim.until === null || compareKeys(key, victim.until) <= 0) ? key : undefined
   }
   const ahead = await lookAhead(victim.lastKey, firstAfter)
   // While that was asked, the range has come further.

@@ -19,14 +19,14 @@ interface Sweep {
 /**
  * After a complete listing: does what `missingPolicy` says about links whose objects were not listed, page by page, each with
  * its counters in one commit. Does nothing when there are more of them than the brake of the storage allows, but for an issue.
- * A listing that was not meant to be complete (NEW_ONLY, `maxObjects`, RETRY) proves nothing, and neither does one in an order
- * that the storage had broken: of that, no key was noted.
+ * A listing that was not meant to be complete (NEW_ONLY, `maxObjects`, RETRY) proves nothing.
  * @throws RunLost; the signal's reason.
  */
 export async function sweepMissing(em: EntityManager, { run, storage, provider, signal }: Sweep): Promise<void> {
   const isComplete = storage.syncMode === 'FULL' && storage.filters?.maxObjects === undefined && run.kind !== 'RETRY'
   if (!isComplete || storage.missingPolicy === 'KEEP') return
   if (!provider.ordered) await noteUnseen(em, run, storage)
+  else await forgetSeen(em, run)
   const missing = await countOf(em, `select count(*) from sync_key where run_id = $1 and kind = 'MISSING'`, [run.id])
   if (missing === 0) return
   const words = await brakeOf(em, storage, missing)
@@ -50,6 +50,16 @@ async function noteUnseen(em: EntityManager, { id }: RunHold, { id: storage, mis
      where not exists (select 1 from sync_key s where s.run_id = $1 and s.kind = 'SEEN' and s.key = k.key)
      on conflict do nothing`,
     [id, storage],
+  )
+}
+
+/** A server that broke the order of its keys has listed some where they did not belong: they are not missing. */
+async function forgetSeen(em: EntityManager, { id }: RunHold): Promise<void> {
+  await sql(
+    em,
+    `delete from sync_key m using sync_key s
+     where m.run_id = $1 and m.kind = 'MISSING' and s.run_id = $1 and s.kind = 'SEEN' and s.key = m.key`,
+    [id],
   )
 }
 

@@ -18,10 +18,21 @@ export interface Page {
 }
 
 /** What is listed: behind `after` (a key) or from `cursor` on, up to `until`; null = no bound. */
-export interface ListedRange {
+interface ListedRange {
   after: string | null
   until: string | null
   cursor: string | null
+  /** The last key before `cursor`. */
+  lastKey: string | null
+}
+
+/** How a range is listed. */
+export interface Listing {
+  range: ListedRange
+  /** Whether keys are taken to come in byte order, until they do not. */
+  isOrdered: boolean
+  recursive: boolean
+  signal: AbortSignal
 }
 
 const pageSize = 1_000
@@ -34,11 +45,7 @@ const patienceMs = [1_000, 2_000, 4_000, 8_000, 16_000]
  */
 export async function* pagesOf(
   provider: Provider,
-  {
-    range,
-    recursive,
-    signal,
-  }: { range: ListedRange & { lastKey: string | null }; recursive: boolean; signal: AbortSignal },
+  { range, isOrdered: wasOrdered, recursive, signal }: Listing,
 ): AsyncGenerator<Page> {
   const left = new AbortController()
   const either = AbortSignal.any([signal, left.signal])
@@ -47,7 +54,7 @@ export async function* pagesOf(
     page.catch(() => {})
     return page
   }
-  let isOrdered = provider.ordered === true
+  let isOrdered = wasOrdered
   let after = range.lastKey ?? range.after
   try {
     for (let next: Promise<ListPage> | undefined = ask(range.cursor ?? range.after); next; ) {

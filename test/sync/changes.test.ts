@@ -205,6 +205,30 @@ describe('objects that are gone', () => {
     expect((await existence(storage))['00000001.bin']).toBe(false)
   })
 
+  it('are not those that a server lists out of the order that S3 promises', async () => {
+    const page = (keys: string[], more: boolean) => ({
+      status: 200,
+      headers: { 'content-type': 'application/xml' },
+      body: `<ListBucketResult><Name>b</Name><IsTruncated>${more}</IsTruncated>${keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`).join('')}</ListBucketResult>`,
+    })
+    const storage = await world.storage({ objects: {}, missingPolicy: 'DELETE_UNANNOTATED' })
+    const list = (match: (url: string) => boolean, answer: ReturnType<typeof page>) =>
+      world.front.fail({
+        ...{ times: Infinity, answer },
+        match: ({ operation, bucket, url }) => operation === 'ListObjectsV2' && bucket === storage.bucket && match(url),
+      })
+    // Folder by folder, as some servers do: "img-2/" sorts before "img/".
+    const faults = [
+      list((url) => url.includes('start-after=img-2'), page(['jpg/1'], false)),
+      list((url) => url.includes('start-after=img'), page(['img-2/1'], true)),
+      list(() => true, page(['img/1', 'img/2'], true)),
+    ]
+    expect(await sync(world.app, storage.id)).toMatchObject({ status: 'COMPLETED', counters: { created: 4 } })
+    const again = await sync(world.app, storage.id)
+    expect(again).toMatchObject({ status: 'COMPLETED', counters: { existed: 4, missing: 0, deleted: 0 } })
+    for (const fault of faults) fault.release()
+  })
+
   it('are not those that the filter or the level of folders keeps out', async () => {
     const storage = await world.storage({ objects: { 'a.jpg': 'x', 'b.txt': 'x', 'sub/c.jpg': 'x' } })
     await sync(world.app, storage.id)
