@@ -69,7 +69,7 @@ describe('npm run conform', () => {
     expect(failing).toHaveLength(11)
     expect(failing[0]).toMatch(/^FAILS {2}reading +of 10 bytes, the range 2-4 gives 2-4 +\d+ ms {2}.+/)
     expect(failing.every((line) => /range/.test(line))).toBe(true)
-    expect(text).toMatch(/Grade F: 7 of 18 checks work \(38 %\)\.$/)
+    expect(text).toMatch(/Grade F: 8 of 19 checks work \(42 %\)\.$/)
     expect(code).toBe(1)
   })
 

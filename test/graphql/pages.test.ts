@@ -107,12 +107,17 @@ describe('the SQL statements of a page', () => {
       [numberOf(project)],
     )
   })
+  /** The fewest statements of some tries: jobs that go by the clock may add theirs to one. */
   const cost = async (fields: string, first: number) => {
-    const sent = await statementsOf(async () => {
-      const read = await app.request(`query ($id: ID!, $first: Int) { ${fields} }`, { id: project, first })
-      expect(JSON.stringify(read).match(/"databaseId"/g)).toHaveLength(first)
-    })
-    return sent.length
+    const tries: number[] = []
+    for (let n = 0; n < 5; n++) {
+      const sent = await statementsOf(async () => {
+        const read = await app.request(`query ($id: ID!, $first: Int) { ${fields} }`, { id: project, first })
+        expect(JSON.stringify(read).match(/"databaseId"/g)).toHaveLength(first)
+      })
+      tries.push(sent.length)
+    }
+    return Math.min(...tries)
   }
 
   it('of storages with project, last run and counters are as many for 100 as for 10', async () => {
