@@ -35,12 +35,15 @@ export interface ShardWork {
   write: (target: PageTarget, part: PageWrite) => Promise<Written>
 }
 
+// A storage that gives its pages faster is so near that asking for two at once is no help.
+const slowPageMs = 30
 const wholeObject = { rowGroup: -1, row: -1 }
 const patienceMs = [500, 1_000, 2_000, 4_000, 8_000]
 
 /**
  * Imports a range from its cursor to its end, two pages at a time: one is read while the one before it is written.
- * `onLongListing` is called when more than `minPages` pages came and a quarter of the time or more went into waiting for them.
+ * `onLongListing` is called when more than `minPages` pages came of which each was waited for, for a
+ * quarter of the time or more.
  * @throws ShardChanged, RunLost; SluiceError when it cannot be listed; the signal's reason.
  */
 export async function importShard(
@@ -108,7 +111,8 @@ export async function importShard(
       before.catch((error) => own.abort(error))
       await previous
       waitedMs += page.waitedMs
-      if (++pages >= minPages && waitedMs > (performance.now() - started) / 4) onLongListing()
+      const isSlow = waitedMs > slowPageMs * ++pages && waitedMs > (performance.now() - started) / 4
+      if (pages >= minPages && isSlow) onLongListing()
       if (isFull) break
     }
     await before
