@@ -159,7 +159,7 @@ export const startAzurePeer: StartPeer = async (objects) => {
     ({ key, size }) => filler.getBlockBlobClient(key).upload(Buffer.alloc(size, 'x'), size),
   )
   const agent = new Agent(sockets)
-  const options: object = { agent, retryOptions: { maxTries: 1 } }
+  const options: object = { agent, retryOptions: { maxTries: 3, retryDelayInMs: 20 } }
   const credential = new StorageSharedKeyCredential(account, accountKey)
   const container = new BlobServiceClient(endpoint, credential, options).getContainerClient(bucket)
   const location = azureBlob.location.parse({ account, endpoint, container: bucket })

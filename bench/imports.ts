@@ -11,28 +11,44 @@ export interface Comparison {
   cost: Cost
 }
 
-/**
- * Import of `count` files that are all new, and a second sync of the same files, each beside the bare operations it is
- * made of. The rounds alternate, so that a slow moment of the machine meets all alike.
- */
+/** Import of `count` real files of the emulator; see `measureKeys`. */
 export async function measureFiles(
   stage: Stage,
   insert: BareInsert,
   { count, rounds }: { count: number; rounds: number },
-): Promise<{ first: Comparison; again: Comparison }> {
+): Promise<Keys> {
   const bucket = 'bench-files'
   await stage.s3.createBucket(bucket)
   await stage.s3.seed(bucket, { count, prefix: 'photos/2026/', suffix: '.jpg', size: 16 })
-  const client = bareClient(stage.s3.endpoint)
+  return measureKeys(stage, insert, { endpoint: stage.s3.endpoint, bucket, count, rounds })
+}
+
+/** An import of files that are all new, and a second sync of the same. */
+export interface Keys {
+  first: Comparison
+  again: Comparison
+}
+
+/**
+ * Import of the `count` files of a bucket, all of them new, and a second sync of the same files, each beside the bare
+ * operations it is made of. The rounds alternate, so that a slow moment of the machine meets all alike.
+ */
+export async function measureKeys(
+  { client: graphql }: Pick<Stage, 'client'>,
+  insert: BareInsert,
+  { endpoint, bucket, count, rounds }: { endpoint: string; bucket: string; count: number; rounds: number },
+): Promise<Keys> {
+  const client = bareClient(endpoint)
   const rates = { list: [] as number[], insert: [] as number[], first: [] as number[], again: [] as number[] }
   let costs: { first: Cost; again: Cost } | undefined
   for (let round = 0; round < rounds; round++) {
     const list = await measure(() => bareList(client, bucket))
     const inserted = await measure(() => insert.insert(bucket, list.value))
-    const storage = await connectBucket(stage, bucket, 'FILES')
-    const first = await measure(() => syncToEnd(stage.client, storage))
+    list.value.length = 0
+    const storage = await connectBucket({ client: graphql, s3: { endpoint } }, bucket, 'FILES')
+    const first = await measure(() => syncToEnd(graphql, storage))
     expectCounters(first.value, { listed: count, created: count, failed: 0 })
-    const again = await measure(() => syncToEnd(stage.client, storage))
+    const again = await measure(() => syncToEnd(graphql, storage))
     expectCounters(again.value, { listed: count, created: 0, existed: count })
     rates.list.push(count / list.seconds)
     rates.insert.push(count / inserted.seconds)

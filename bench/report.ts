@@ -1,4 +1,5 @@
 import { cpus, totalmem } from 'node:os'
+import type { Generated } from './generated.ts'
 import { type Comparison, ratio } from './imports.ts'
 import type { Latencies } from './latency.ts'
 import { quantile } from './measure.ts'
@@ -11,6 +12,7 @@ export interface Findings {
   /** Load average of the machine over the minute before the start: what others were doing on it. */
   load: number
   rounds: number
+  keys: Generated
   files: { first: Comparison; again: Comparison }
   tasks: Comparison
   rows: RowsFound[]
@@ -25,6 +27,7 @@ export function report({
   postgresVersion,
   load,
   rounds,
+  keys,
   files,
   tasks,
   rows,
@@ -63,6 +66,8 @@ ${table(
 
 All of it in the first round. Statements are all that the process sent meanwhile, \`begin\`, \`commit\` and the polling of the queue included.
 Memory is the resident set of the one process that is server, worker and benchmark, sampled every 20 ms.
+
+${keysTable(keys)}
 
 ## Rows of one file
 
@@ -106,6 +111,39 @@ ${table(
   [costs('ANNOTATION, all', exports)],
 )}
 `
+}
+
+/** The report of the generated keys alone. */
+export function keysReport(keys: Generated, load: number): string {
+  return `On ${machine()}, Node ${process.versions.node}, load average before the start ${load.toFixed(1)}.\n\n${keysTable(keys)}`
+}
+
+function keysTable({ small, large }: Generated): string {
+  const count = (comparison: Comparison) => whole(comparison.count)
+  const microseconds = ({ ours }: Comparison) => 1e6 / quantile(ours)
+  const growth = microseconds(large.first) / microseconds(small.first)
+  return `### Generated listings
+
+So that there need not be a million objects, these listings come from a server that makes each page of keys from their numbers;
+both sides ask it. The many keys are measured in one round.
+
+${table(
+  ['', 'Objects', 'Sluice, objects/s', 'Bare, objects/s', 'Ratio', 'Target'],
+  [
+    imported('FILES, all new', small.first, 0.6),
+    imported('FILES, all known', small.again, 0.9),
+    imported('FILES, all new', large.first, 0.6),
+    imported('FILES, all known', large.again, 0.9),
+  ],
+)}
+
+A new object costs ${microseconds(large.first).toFixed(1)} µs among ${count(large.first)} and ${microseconds(small.first).toFixed(1)} µs among ${count(small.first)}, the start of the
+sync included: ${growth.toFixed(2)} times as much (target: at most 1.1 times).
+
+${table(
+  ['', 'SQL statements', 'per 1,000 objects', 'List calls', 'Get calls', 'Memory before → peak, MiB'],
+  [costs(`FILES, ${count(large.first)} new`, large.first), costs(`FILES, ${count(large.again)} known`, large.again)],
+)}`
 }
 
 function machine(): string {

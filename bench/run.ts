@@ -4,29 +4,40 @@ import { parseArgs } from 'node:util'
 import { sql } from '../src/sql.ts'
 import { openBareInsert } from './bare.ts'
 import { measureExport } from './export.ts'
+import { measureGenerated } from './generated.ts'
 import { measureFiles, measureTasks } from './imports.ts'
 import { measureLatency } from './latency.ts'
 import { countCalls } from './measure.ts'
-import { exportReport, report } from './report.ts'
+import { exportReport, keysReport, report } from './report.ts'
 import { measureRows } from './rows.ts'
 import { setStage, withDataFolder } from './stage.ts'
 import { measurePostgres, measureReady } from './startup.ts'
 
-const defaults = { files: '100000', tasks: '5000', rows: '1000000', exports: '5000', syncs: '50', rounds: '3' }
+const defaults = {
+  keys: '1000000',
+  files: '100000',
+  tasks: '20000',
+  rows: '1000000',
+  exports: '20000',
+  syncs: '50',
+  rounds: '3',
+}
 
 const usage = `npm run bench -- [options]
+  --keys N     keys of an import of files whose listing is generated (default ${defaults.keys})
   --files N    objects of the FILES import (default ${defaults.files})
   --tasks N    objects of the TASKS import (default ${defaults.tasks})
   --rows N     rows of one file of JSON Lines and one of Parquet (default ${defaults.rows})
   --exports N  annotations of the export (default ${defaults.exports})
   --syncs N    syncs of a storage with one object, to see how fast they start (default ${defaults.syncs})
   --rounds N   rounds of each import and start, of which the median counts (default ${defaults.rounds})
-  --only exports   only the export, printed and not written down
+  --only keys|exports   only that, printed and not written down
 The report is printed; with the default sizes it is written to bench/RESULTS.md, too.`
 
 const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
 const { values } = parseArgs({
   options: {
+    keys: option(defaults.keys),
     files: option(defaults.files),
     tasks: option(defaults.tasks),
     rows: option(defaults.rows),
@@ -53,6 +64,16 @@ const load = loadavg()[0]!
 countCalls()
 const say = (words: string) => console.error(`… ${words}`)
 say('starts')
+if (values.only === 'keys') {
+  await withDataFolder(async (dataDir) => {
+    const stage = await setStage(dataDir)
+    const insert = await openBareInsert(stage.app.databaseUrl)
+    console.log(keysReport(await measureGenerated(stage, insert, Number(values.keys)), load))
+    await insert.close()
+    await stage.stop()
+  })
+  process.exit()
+}
 if (values.only === 'exports') {
   await withDataFolder(async (dataDir) => {
     const stage = await setStage(dataDir)
@@ -72,6 +93,8 @@ const findings = await withDataFolder(async (dataDir) => {
     const rows = await measureRows(stage, insert, { small: 10_000, count: Number(values.rows) })
     say('latency')
     const latencies = await measureLatency(stage, syncs)
+    say(`${values.keys} keys`)
+    const keys = await measureGenerated(stage, insert, Number(values.keys))
     say(`${files} files`)
     const filesFound = await measureFiles(stage, insert, { count: files, rounds })
     say(`${tasks} task files`)
@@ -81,6 +104,7 @@ const findings = await withDataFolder(async (dataDir) => {
     await insert.close()
     return {
       latencies,
+      keys,
       files: filesFound,
       tasks: tasksFound,
       rows,

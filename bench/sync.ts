@@ -13,7 +13,7 @@ export interface Run {
 
 /** Connects the bucket to a new project, so that all of its objects are new to it. Global id of the storage. */
 export async function connectBucket(
-  { client, s3 }: Stage,
+  { client, s3 }: Pick<Stage, 'client'> & { s3: Pick<Stage['s3'], 'endpoint'> },
   bucket: string,
   importMethod: 'FILES' | 'TASKS',
 ): Promise<string> {

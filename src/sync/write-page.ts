@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { ErrorCode } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
+import { arrayOf, textsOf } from './array-literal.ts'
 import { joinTasks } from './join-tasks.ts'
 import { countStatement, writeStatement } from './page-statement.ts'
 import type { ParsedTask } from './parse-task.ts'
@@ -118,10 +119,10 @@ export async function writePage(em: EntityManager, target: PageTarget, part: Pag
     checkpoint?.pages ?? 0,
     target.storage,
     tasks.map((t) => t.object.key),
-    tasks.map((t) => t.rowGroup),
-    tasks.map((t) => t.row),
+    arrayOf(tasks.map((t) => t.rowGroup)),
+    arrayOf(tasks.map((t) => t.row)),
     target.replaces,
-    tasks.map((t) => t.object.size),
+    arrayOf(tasks.map((t) => t.object.size)),
     tasks.map((t) => t.object.etag),
     tasks.map((t) => t.object.lastModified?.toISOString() ?? null),
     issues.map((i) => i.key),
@@ -135,8 +136,8 @@ export async function writePage(em: EntityManager, target: PageTarget, part: Pag
     counts.existed,
     counts.bytesRead,
     tasks.map((t) => t.data),
-    tasks.map((t) => t.meta),
-    tasks.map((t) => t.allowSkip),
+    textsOf(tasks.map((t) => t.meta)),
+    arrayOf(tasks.map((t) => t.allowSkip)),
     // What the sifting found unknown in a range that nobody else writes to needs no second look.
     tasks.some((t) => !t.isNew),
   ]
