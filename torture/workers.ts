@@ -37,9 +37,9 @@ export function createWorkers(env: Record<string, string>): Workers {
 
   const tryStart = async (): Promise<Worker> => {
     const name = `worker-${++started}`
-    const process = launch({ ...env, ADMIN_TOKEN: token, AWS_SDK_UA_APP_ID: name })
-    const { url } = await process.ready()
-    const { child } = process
+    const launched = launch({ ...env, ADMIN_TOKEN: token, AWS_SDK_UA_APP_ID: name })
+    const { url } = await launched.ready()
+    const { child } = launched
     let isToEnd = false
     const client = createClient(url, token)
     const worker: Worker = {
@@ -51,7 +51,7 @@ export function createWorkers(env: Record<string, string>): Workers {
         child.kill(signal)
         // A frozen process takes no other signal.
         if (signal === 'SIGTERM') child.kill('SIGCONT')
-        await process.ended
+        await launched.ended
       },
       send: (signal) => child.kill(signal),
     }
@@ -64,6 +64,10 @@ export function createWorkers(env: Record<string, string>): Workers {
       if (!isToEnd) deaths.push(`${name} ended by itself (${code ?? signal})`)
     })
     all.push(worker)
+    // A harness that is cut off leaves none behind.
+    const onExit = () => child.kill('SIGKILL')
+    process.once('exit', onExit)
+    child.once('exit', () => process.off('exit', onExit))
     return worker
   }
 
