@@ -4,7 +4,7 @@ import { ImportEngine } from './0003-import-engine.ts'
 import { Webhooks } from './0004-webhooks.ts'
 import { Export } from './0005-export.ts'
 import { Resolve } from './0006-resolve.ts'
-import { TaskOrigins } from './0008-task-origins.ts'
+import { TaskOrigins } from './0007-task-origins.ts'
 import { WebhookSecrets } from './0008-webhook-secrets.ts'
 
 /** Every migration, oldest first. A migration that has shipped is never edited. */
@@ -15,6 +15,6 @@ export const migrations = [
   { name: '0004-webhooks', class: Webhooks },
   { name: '0005-export', class: Export },
   { name: '0006-resolve', class: Resolve },
-  { name: '0008-task-origins', class: TaskOrigins },
+  { name: '0007-task-origins', class: TaskOrigins },
   { name: '0008-webhook-secrets', class: WebhookSecrets },
 ]
