@@ -47,8 +47,9 @@ export async function sift(
   page: Page,
 ): Promise<Sifted> {
   const issues: NewIssue[] = []
-  const taken: ObjectInfo[] = []
   const linkable: ObjectInfo[] = []
+  /** Where those that are taken stand among the linkable. */
+  const taken: number[] = []
   let matched = 0
   for (const object of page.objects) {
     const fault = unlinkable(object.key)
@@ -56,26 +57,26 @@ export async function sift(
     if (filter(object) !== null) continue
     matched++
     if (fault) issues.push(objectIssue(object.key.toWellFormed().replaceAll('\0', '\ufffd'), fault))
-    else taken.push(object)
+    else taken.push(linkable.length - 1)
   }
   const skipped = page.objects.length - matched
   const known = await compare(em, { storage, run, scope }, { ...page, objects: linkable })
-  const begun = new Set<ObjectInfo>()
-  const { back, missing } = known
-  if (known.allNew) return { fresh: taken, begun, back, missing, issues, skipped, existed: 0 }
-  const stateOf = new Map(linkable.map((object, at) => [object, known.at.get(at)]))
   const fresh: ObjectInfo[] = []
+  const begun = new Set<ObjectInfo>()
   let existed = 0
-  for (const object of taken) {
-    const state = stateOf.get(object)
+  for (const at of taken) {
+    const state = known.allNew ? 'NEW' : known.at.get(at)
+    const object = linkable[at]!
     if (state === undefined) existed++
-    else if (state === 'CHANGED' && storage.changedPolicy === 'REPORT')
+    else if (state === 'CHANGED' && storage.changedPolicy === 'REPORT') {
       issues.push(objectIssue(object.key, 'OBJECT_CHANGED'))
-    else if (state !== 'OWN') {
+    } else if (state !== 'OWN') {
       fresh.push(object)
+      // Without an order, a key may come twice, in two pages that are under way at once.
       if (state !== 'NEW' || page.range === null) begun.add(object)
     }
   }
+  const { back, missing } = known
   return { fresh, begun, back, missing, issues, skipped, existed }
 }
 
