@@ -24,10 +24,10 @@ export interface World {
   stop(): Promise<void>
 }
 
-/** Starts the app (with `env` over the test's settings), the emulator and the front. */
-export async function startWorld(env: Record<string, string> = {}): Promise<World> {
+/** Starts the app (with `env` over the test's settings), the emulator and the front, whose listings have `maxKeys` on a page. */
+export async function startWorld(env: Record<string, string> = {}, maxKeys?: number): Promise<World> {
   const [app, s3] = await Promise.all([startTestApp(env), startS3()])
-  const front = await startFront({ target: s3.endpoint })
+  const front = await startFront({ target: s3.endpoint, ...(maxKeys && { maxKeys }) })
   let buckets = 0
   const bucket: World['bucket'] = async (objects = {}) => {
     const name = `bucket-${++buckets}`

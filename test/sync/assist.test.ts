@@ -10,7 +10,8 @@ describe('a long import', () => {
   let world: World
   let other: TestApp
   beforeAll(async () => {
-    world = await startWorld(env)
+    // Pages of few keys, so that there is much to be told and to be shared.
+    world = await startWorld(env, 200)
     other = await startTestApp(env, { url: world.app.databaseUrl })
   })
   afterAll(async () => {
@@ -38,6 +39,15 @@ describe('a long import', () => {
     return rows.length
   }
 
+  /** Waits for a second worker; fails when the run ends without one. */
+  const shared = (storageId: number) =>
+    until(async () => {
+      const [run] = await query(world.app.databaseUrl, 'select status from sync_run where storage_id = $1', [storageId])
+      const workers = await holders(storageId)
+      expect(workers >= 2 || ['QUEUED', 'IN_PROGRESS'].includes(run.status)).toBe(true)
+      return workers >= 2
+    })
+
   const counts = async (storageId: number) => {
     const [row] = await query(
       world.app.databaseUrl,
@@ -62,7 +72,7 @@ describe('a long import', () => {
   it('goes on when the process that took a share stops', async () => {
     const third = await startTestApp(env, { url: world.app.databaseUrl })
     const { storage, run } = await slowImport(4_000)
-    await until(async () => (await holders(storage.databaseId)) >= 2)
+    await shared(storage.databaseId)
     await third.stop()
     expect(await finished(world.app, run)).toMatchObject({
       status: 'COMPLETED',
@@ -73,7 +83,7 @@ describe('a long import', () => {
 
   it('that is canceled stops in both', async () => {
     const { storage, run, slow } = await slowImport(4_000)
-    await until(async () => (await holders(storage.databaseId)) >= 2)
+    await shared(storage.databaseId)
     await world.app.request('mutation ($id: ID!) { cancelSync(runId: $id) { __typename } }', { id: run })
     expect(await finished(world.app, run)).toMatchObject({ status: 'CANCELED' })
     const reads = () => slow.hits
