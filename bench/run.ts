@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { sql } from '../src/sql.ts'
@@ -60,6 +60,10 @@ const [files, tasks, exports, syncs, rounds] = [
   values.rounds,
 ].map(Number) as [number, number, number, number, number]
 
+if (values.only !== undefined && values.only !== 'keys' && values.only !== 'exports') {
+  console.error(`There is no part ${values.only}; there are keys and exports.`)
+  process.exit(64)
+}
 const load = loadavg()[0]!
 countCalls()
 const say = (words: string) => console.error(`… ${words}`)
@@ -118,5 +122,10 @@ const findings = await withDataFolder(async (dataDir) => {
 const text = report({ ...findings, load, rounds, ready, postgres })
 console.log(text)
 const isWhole = Object.entries(defaults).every(([name, size]) => values[name as keyof typeof defaults] === size)
-if (isWhole) writeFileSync(new URL('./RESULTS.md', import.meta.url), text)
+if (isWhole) {
+  const results = new URL('./RESULTS.md', import.meta.url)
+  // What bench/providers.ts has written stays.
+  const [providers = ''] = /<!-- providers -->[\s\S]*<!-- \/providers -->\n/.exec(readFileSync(results, 'utf8')) ?? []
+  writeFileSync(results, `${text}\n${providers}`)
+}
 process.exit()

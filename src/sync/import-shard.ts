@@ -42,8 +42,8 @@ const patienceMs = [500, 1_000, 2_000, 4_000, 8_000]
 
 /**
  * Imports a range from its cursor to its end, two pages at a time: one is read while the one before it is written.
- * `onLongListing` is called when more than `minPages` pages came of which each was waited for, for a
- * quarter of the time or more.
+ * Once `minPages` pages came, `onLongListing` is called with each, as long as a page is waited for long, and that takes a quarter
+ * of the time or more.
  * @throws ShardChanged, RunLost; SluiceError when it cannot be listed; the signal's reason.
  */
 export async function importShard(

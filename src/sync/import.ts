@@ -88,12 +88,17 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
   const canSplit =
     Boolean(provider.keyCursor) && work.storage.recursive && work.room === undefined && run.kind !== 'RETRY'
   const lanes = new Set<Promise<unknown>>()
-  const longListing = { seen: Promise.withResolvers<void>() }
+  let longListing = Promise.withResolvers<void>()
+  // After a range that could not be cut, so many pages pass before another try: each costs some ten questions.
+  let pagesToWait = 0
   let failure: { error: unknown } | undefined
   const beat = setInterval(() => beatShards(em, run.id, holder).catch(() => {}), heartbeatSeconds * 1_000)
 
   const open = (shard: Shard) => {
-    const lane = importWhole(work, shard, () => longListing.seen.resolve())
+    const onLongListing = () => {
+      if (--pagesToWait <= 0) longListing.resolve()
+    }
+    const lane = importWhole(work, shard, onLongListing)
       .catch(async (error: unknown) => {
         failure ??= { error }
         left.abort(error)
@@ -102,20 +107,22 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
       .finally(() => lanes.delete(lane))
     lanes.add(lane)
   }
+  const cut = async () => {
+    if (!canSplit || pagesToWait > 0 || (role === 'LEADS' && lanes.size === 0)) return undefined
+    const shard = await splitOne(given, work, { holder, role })
+    if (!shard) pagesToWait = minPagesToSplit
+    return shard
+  }
   try {
     while (!failure) {
       const shard =
-        (await claimShard(em, run, { holder, staleSeconds: heartbeatSeconds * missedBeats })) ??
-        (canSplit && (role === 'ASSISTS' || lanes.size > 0) ? await splitOne(given, work, { holder, role }) : undefined)
+        (await claimShard(em, run, { holder, staleSeconds: heartbeatSeconds * missedBeats })) ?? (await cut())
       if (shard) open(shard)
-      if (shard && lanes.size < given.listConcurrency) {
-        longListing.seen = Promise.withResolvers()
-        if (role === 'ASSISTS') continue
-      }
+      const isFull = lanes.size >= given.listConcurrency
+      if (shard && role === 'ASSISTS' && !isFull) continue
       if (lanes.size > 0) {
-        const more = lanes.size < given.listConcurrency && canSplit ? [longListing.seen.promise] : []
-        await Promise.race([...lanes, ...more])
-        longListing.seen = Promise.withResolvers()
+        longListing = Promise.withResolvers()
+        await Promise.race(isFull ? lanes : [...lanes, longListing.promise])
       } else if (role === 'ASSISTS' || (await allDone(em, run.id))) break
       // What is left is in the hands of other workers.
       else await sleep(heartbeatSeconds * 200, undefined, { signal: work.signal })

@@ -87,7 +87,7 @@ export async function allDone(em: EntityManager, run: number): Promise<boolean> 
   return rows.length === 0
 }
 
-/** A range that may be worth splitting: at work, the one that was begun first among those of at least `minPages` pages. */
+/** A range that may be worth splitting: any of those at work that have given at least `minPages` pages. */
 export async function splittable(em: EntityManager, run: number, minPages: number): Promise<Shard | undefined> {
   const [row] = await sql<ShardRow>(
     em,

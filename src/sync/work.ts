@@ -51,8 +51,11 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   } catch (error) {
     if (error instanceof RunLost) return
     if (error instanceof Canceled) await finishRun(em, hold, 'CANCELED')
-    else if (stopping.aborted || isPassing(error, hold)) await handBack(em, hold)
-    else {
+    else if (stopping.aborted) await handBack(em, hold)
+    else if (isPassing(error, hold)) {
+      logger.warn({ err: error, run: run.id }, 'a sync met a fault that may pass, and goes on at its checkpoint')
+      await handBack(em, hold)
+    } else {
       logger.warn({ err: error, run: run.id }, 'a sync failed')
       await finishRun(em, hold, 'FAILED', describeError(error))
     }

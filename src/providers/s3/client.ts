@@ -209,7 +209,8 @@ function encryptionOf({ serverSideEncryption, kmsKeyId }: S3Location) {
  * Keys come percent-encoded with `+` for a space (EncodingType=url of ListObjectsV2), so that XML can carry any of them.
  * A server that does not know this leaves EncodingType out of its answer.
  */
-const decodeKey = (key: string) => decodeURIComponent(key.replaceAll('+', ' '))
+/** Most keys hold nothing that was encoded. */
+const decodeKey = (key: string) => (/[%+]/.test(key) ? decodeURIComponent(key.replaceAll('+', ' ')) : key)
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)
 
