@@ -15,7 +15,6 @@ import { schema } from './graphql/schema.ts'
 import { createGraphql } from './http/graphql.ts'
 import { createHttpServer } from './http/server.ts'
 import { attachWebSocket } from './http/websocket.ts'
-import { handleJobs, scheduleJobs } from './jobs/index.ts'
 import { createLogger } from './logger.ts'
 import { createQueue, type Queue } from './queue/agenda.ts'
 import { createResolveParts } from './resolve/deliver.ts'
@@ -24,17 +23,16 @@ import { createStreams } from './resolve/streams.ts'
 import { createEgressPolicy } from './security/egress.ts'
 import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
-import { startAssisting } from './sync/assist.ts'
 import { templateFault } from './sync/export-name.ts'
 import { createObjectFilter } from './sync/object-filter.ts'
-import { startAnnouncer } from './webhooks/announcer.ts'
+import { startWorker } from './worker.ts'
 
 /** A running Sluice. */
 export interface App {
   /** Where clients reach it, as told by PUBLIC_URL or from the port. */
   url: string
   port: number
-  /** The admin token, on the first start of a database only. */
+  /** The admin token, on the first start of an api process on a database only. */
   firstToken: string | undefined
   databaseUrl: string
   /** Folder of the embedded PostgreSQL's cluster; undefined with DATABASE_URL. */
@@ -105,12 +103,14 @@ export async function startApp(
       leading: new Set<number>(),
       heartbeatSeconds,
     }
-    handleJobs(queue, { worker, webhooks }, config.WORKER_CONCURRENCY)
-    await queue.start()
-    stops.push(queue.stop)
-    await scheduleJobs(queue, heartbeatSeconds)
-    stops.push(startAnnouncer({ ...webhooks, events }))
-    stops.push(startAssisting(worker))
+    const isApi = config.SLUICE_ROLES.includes('api')
+    if (config.SLUICE_ROLES.includes('worker')) {
+      await startWorker(queue, { worker, webhooks }, { concurrency: config.WORKER_CONCURRENCY, stops })
+    } else {
+      // Takes no job without a handler, but tells workers of new ones only when it has started.
+      await queue.start()
+      stops.push(queue.stop)
+    }
 
     let url = config.PUBLIC_URL ?? ''
     const authenticator = createAuthenticator(em, config.ADMIN_TOKEN)
@@ -131,23 +131,23 @@ export async function startApp(
       introspection: config.INTROSPECTION,
       logger,
     })
+    const resolveDoor = {
+      authenticator,
+      mediaTokens,
+      locate: createLocator(em),
+      parts: resolve,
+      streams: createStreams({
+        max: config.RESOLVER_PROXY_MAX_STREAMS,
+        maxPerViewer: config.RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER,
+      }),
+      corsOrigins: config.CORS_ORIGINS,
+      maxRangeBytes: config.RESOLVER_PROXY_MAX_RANGE_SIZE,
+      timeoutSeconds: config.RESOLVER_PROXY_TIMEOUT,
+      cacheSeconds: config.RESOLVER_PROXY_CACHE_TIMEOUT,
+      logger,
+    }
     const server = createHttpServer({
-      yoga,
-      resolve: {
-        authenticator,
-        mediaTokens,
-        locate: createLocator(em),
-        parts: resolve,
-        streams: createStreams({
-          max: config.RESOLVER_PROXY_MAX_STREAMS,
-          maxPerViewer: config.RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER,
-        }),
-        corsOrigins: config.CORS_ORIGINS,
-        maxRangeBytes: config.RESOLVER_PROXY_MAX_RANGE_SIZE,
-        timeoutSeconds: config.RESOLVER_PROXY_TIMEOUT,
-        cacheSeconds: config.RESOLVER_PROXY_CACHE_TIMEOUT,
-        logger,
-      },
+      api: isApi ? { yoga, resolve: resolveDoor } : undefined,
       bufferBytes: config.RESOLVER_PROXY_BUFFER_SIZE,
       ready: async () => {
         await em.getConnection().execute('select 1')
@@ -158,7 +158,7 @@ export async function startApp(
       server.once('error', reject).listen(config.PORT, config.HOST, resolve)
     })
     // Not before: the socket server would tell a port that is taken in words of its own.
-    const closeSockets = attachWebSocket(server, { yoga, enter, logger })
+    const closeSockets = isApi ? attachWebSocket(server, { yoga, enter, logger }) : async () => {}
     const { port } = server.address() as AddressInfo
     url ||= `http://localhost:${port}`
     stops.push(async () => {
@@ -168,8 +168,8 @@ export async function startApp(
       await closed
       await yoga.dispose()
     })
-    // Last: a start that fails must not use up the token that nobody has seen yet.
-    const firstToken = await createFirstToken(em, config.ADMIN_TOKEN)
+    // Last: a start that fails must not use up the token that nobody has seen yet. Not by a worker, whose output nobody reads.
+    const firstToken = isApi ? await createFirstToken(em, config.ADMIN_TOKEN) : undefined
     return { url, port, firstToken, databaseUrl, clusterFolder: embedded?.folder, orm, events, queue, stop }
   } catch (error) {
     await stop()

@@ -11,7 +11,16 @@ const seconds = (max: number) => {
 }
 const atLeast = (length: number) => z.string().min(length, { error: `must have at least ${length} characters` })
 const isNetwork = (text: string) => z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]).safeParse(text).success
+const entries = (list: string) =>
+  list
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean)
 const flag = z.stringbool({ error: 'must be true or false' })
+
+/** What a process can be: `api` answers clients, `worker` does jobs. */
+const roles = ['api', 'worker'] as const
+const isRole = (text: string): text is (typeof roles)[number] => (roles as readonly string[]).includes(text)
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
@@ -24,6 +33,16 @@ export const settings = z.object({
     .transform((url) => url.replace(/\/+$/, ''))
     .optional()
     .describe('How clients reach this server; links in resolved tasks start with it. Default: http://localhost:PORT.'),
+  SLUICE_ROLES: z
+    .string()
+    .default(roles.join(','))
+    .transform(entries)
+    .refine((list): list is (typeof roles)[number][] => list.length > 0 && list.every(isRole), {
+      error: `must be ${roles.join(', ')}, or both separated by a comma`,
+    })
+    .describe(
+      'What this process does: api answers clients, worker does jobs. To split them, give all one DATABASE_URL.',
+    ),
   DATA_DIR: z
     .string()
     .min(1)
@@ -50,12 +69,7 @@ export const settings = z.object({
   EGRESS_BLOCKED: z
     .string()
     .default('169.254.0.0/16,fe80::/10,fd00:ec2::254/128')
-    .transform((list) =>
-      list
-        .split(',')
-        .map((network) => network.trim())
-        .filter(Boolean),
-    )
+    .transform(entries)
     .refine((list) => list.every(isNetwork), 'must be networks such as 169.254.0.0/16, separated by commas')
     .describe(
       'Networks that storages and webhooks may not lie in; the default keeps off the metadata services of clouds.',
@@ -93,12 +107,7 @@ export const settings = z.object({
   CORS_ORIGINS: z
     .string()
     .default('')
-    .transform((list) =>
-      list
-        .split(',')
-        .map((origin) => origin.trim().replace(/\/$/, ''))
-        .filter(Boolean),
-    )
+    .transform((list) => entries(list).map((origin) => origin.replace(/\/$/, '')))
     .refine((list) => list.every((one) => one === '*' || (URL.canParse(one) && new URL(one).origin === one)), {
       error: 'must be origins such as https://label.example.com, separated by commas, or *',
     })

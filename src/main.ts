@@ -1,5 +1,8 @@
 import { existsSync } from 'node:fs'
 
+import type { App } from './app.ts'
+import type { Config } from './config.ts'
+
 await import('./node-version.cjs' as string)
 
 const [{ startApp }, { ConfigError, readConfig }, { DataFolderInUse }, { DataFolderUnusable }, { DatabaseUnusable }] =
@@ -36,7 +39,7 @@ try {
   const app = await startApp(config, { signal: interrupt.signal })
   const token = app.firstToken && `\n  Admin token ${app.firstToken}   (shown only this once)`
   console.log(`Sluice is ready.
-  GraphiQL    ${config.GRAPHIQL ? `${app.url}/graphql` : 'switched off (GRAPHIQL)'}
+${doorsOf(config, app)}
   Database    ${app.clusterFolder ? `embedded PostgreSQL in ${app.clusterFolder}` : 'the one of DATABASE_URL'}
   Data folder ${config.DATA_DIR}${token ?? ''}`)
   await interrupted
@@ -53,6 +56,15 @@ try {
   if (code === 'EACCES' && port) fail(77, `Port ${port} may not be opened by this user. Set PORT to one above 1023.`)
   if (code === 'EADDRNOTAVAIL' && port !== undefined) fail(78, `HOST ${address} is not an address of this machine.`)
   fail(1, `Sluice could not start: ${message || code}`)
+}
+
+function doorsOf(config: Config, { url, port }: App): string {
+  if (!config.SLUICE_ROLES.includes('api')) {
+    return `  Role        worker: does jobs, and answers only http://localhost:${port}/health and /ready`
+  }
+  const page = `  GraphiQL    ${config.GRAPHIQL ? `${url}/graphql` : 'switched off (GRAPHIQL)'}`
+  if (config.SLUICE_ROLES.includes('worker')) return page
+  return `${page}\n  Role        api: syncs wait for a worker process`
 }
 
 function fail(code: number, message: string): never {

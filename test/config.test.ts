@@ -20,6 +20,7 @@ describe('the settings', () => {
       DATA_DIR: resolve('data'),
       GRAPHIQL: true,
       INTROSPECTION: true,
+      SLUICE_ROLES: ['api', 'worker'],
       STORAGE_IN_PROGRESS_TIMER: 5,
       RESOLVER_PROXY_TIMEOUT: 10,
       RESOLVER_PROXY_MAX_RANGE_SIZE: 7_340_032,
@@ -34,13 +35,21 @@ describe('the settings', () => {
 
   it('are read as what they are', () => {
     expect(
-      readConfig({ PORT: '0', GRAPHIQL: 'false', INTROSPECTION: '0', PUBLIC_URL: 'https://x.example/', DATA_DIR: 'd' }),
+      readConfig({
+        PORT: '0',
+        GRAPHIQL: 'false',
+        INTROSPECTION: '0',
+        PUBLIC_URL: 'https://x.example/',
+        DATA_DIR: 'd',
+        SLUICE_ROLES: ' worker, ',
+      }),
     ).toMatchObject({
       PORT: 0,
       GRAPHIQL: false,
       INTROSPECTION: false,
       PUBLIC_URL: 'https://x.example',
       DATA_DIR: resolve('d'),
+      SLUICE_ROLES: ['worker'],
     })
   })
 
@@ -51,6 +60,7 @@ describe('the settings', () => {
       DATABASE_URL: 'mysql://user:hidden-password@db',
       SECRET_KEY: 'hidden-key',
       ADMIN_TOKEN: 'hidden-token',
+      SLUICE_ROLES: 'api,hidden-role',
       LOG_LEVEL: 'hidden-level',
       GRAPHIQL: 'hidden-flag',
       WORKER_CONCURRENCY: '0',

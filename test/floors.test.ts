@@ -12,7 +12,7 @@ const floors = [
   ['connect', 'database', 'events', 'queue'],
   ['annotate', 'auth', 'resolve', 'storages', 'sync', 'webhooks'],
   ['dashboard', 'graphql', 'http', 'jobs'],
-  ['app', 'main', 'node-version'],
+  ['app', 'main', 'node-version', 'worker'],
 ]
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(ts|cjs)$/.test(name))

@@ -4,20 +4,20 @@ import { handleResolve, isResolvePath, type ResolveDoor } from './resolve.ts'
 
 /** What the HTTP server leads to. */
 export interface HttpDoors {
-  yoga: ReturnType<typeof createGraphql>
-  resolve: ResolveDoor
+  /** What clients are served with; undefined in a process that only works. */
+  api: { yoga: ReturnType<typeof createGraphql>; resolve: ResolveDoor } | undefined
   /** Bytes that a response holds before its source has to wait. */
   bufferBytes: number
   /** Rejects unless requests can be served. */
   ready: () => Promise<void>
 }
 
-/** All routes: /graphql, the resolve links, /health (the process is alive) and /ready (database and queue answer). */
-export function createHttpServer({ yoga, resolve, bufferBytes, ready }: HttpDoors): Server {
+/** All routes: /graphql and the resolve links, /health (the process is alive) and /ready (database and queue answer). */
+export function createHttpServer({ api, bufferBytes, ready }: HttpDoors): Server {
   return createServer({ highWaterMark: bufferBytes }, async (req, res) => {
     const path = (req.url ?? '/').split('?', 1)[0]!
-    if (path === '/graphql') return yoga(req, res)
-    if (isResolvePath(path)) return handleResolve(resolve, req, res)
+    if (api && path === '/graphql') return api.yoga(req, res)
+    if (api && isResolvePath(path)) return handleResolve(api.resolve, req, res)
     if (path === '/health') return json(res, 200, { status: 'alive' })
     if (path === '/ready') {
       return ready().then(
@@ -25,7 +25,7 @@ export function createHttpServer({ yoga, resolve, bufferBytes, ready }: HttpDoor
         () => json(res, 503, { status: 'not ready', message: 'The database or the job queue does not answer.' }),
       )
     }
-    if (path === '/') return void res.writeHead(302, { Location: '/graphql' }).end()
+    if (api && path === '/') return void res.writeHead(302, { Location: '/graphql' }).end()
     return json(res, 404, { code: 'NOT_FOUND', message: 'There is no such page.' })
   })
 }

@@ -69,7 +69,7 @@ export function launch(env: Record<string, string>, options: LaunchOptions = {})
     prints,
     async ready() {
       await prints('Data folder')
-      const [, url] = /GraphiQL +(\S+)\/graphql/.exec(output)!
+      const [, url] = /GraphiQL +(\S+)\/graphql|(\S+)\/health/.exec(output)!.filter(Boolean)
       return { url: url!, token: /Admin token +(\S+)/.exec(output)?.[1] }
     },
     ended,

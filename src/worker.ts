@@ -1,0 +1,22 @@
+import { handleJobs, type JobParts, scheduleJobs } from './jobs/index.ts'
+import type { Queue } from './queue/agenda.ts'
+import { startAssisting } from './sync/assist.ts'
+import { startAnnouncer } from './webhooks/announcer.ts'
+
+/**
+ * Makes this process take jobs: syncs (`concurrency` at a time), exports, webhooks, and what repeats. Starts the queue. `stops`
+ * gets what ends each part, which hands running syncs back, in the order of starts.
+ */
+export async function startWorker(
+  queue: Queue,
+  parts: JobParts,
+  { concurrency, stops }: { concurrency: number; stops: (() => Promise<unknown>)[] },
+): Promise<void> {
+  const { worker, webhooks } = parts
+  handleJobs(queue, parts, concurrency)
+  await queue.start()
+  stops.push(queue.stop)
+  await scheduleJobs(queue, worker.heartbeatSeconds)
+  stops.push(startAnnouncer({ ...webhooks, events: worker.events }))
+  stops.push(startAssisting(worker))
+}
