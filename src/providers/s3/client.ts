@@ -17,6 +17,7 @@ import { s3Error } from './error.ts'
 import type { S3Location, S3Secrets } from './location.ts'
 import { orAbort } from './or-abort.ts'
 import { presignGet } from './presign.ts'
+import { createPut } from './put.ts'
 import { createRegion } from './region.ts'
 import { timeOfAnswers } from './server-time.ts'
 
@@ -44,6 +45,7 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
       : client
   const Bucket = place.bucket
   const encryption = encryptionOf(place)
+  const put = createPut(client)
 
   /** Sends a request made by `send`; once more if the refusal names another region. */
   const call = async <T>(key: string | undefined, signal: AbortSignal | undefined, send: () => Promise<T>) => {
@@ -167,10 +169,7 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
 
     async write(key, body, { contentType, signal } = {}) {
       await call(key, signal, () =>
-        client.send(
-          new PutObjectCommand({ Bucket, Key: key, Body: body, ContentType: contentType, ...encryption }),
-          abortable(signal),
-        ),
+        put(new PutObjectCommand({ Bucket, Key: key, Body: body, ContentType: contentType, ...encryption }), signal),
       )
     },
 
