@@ -3,8 +3,9 @@ import type { Connect } from '../connect.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { NotFoundError } from '../errors.ts'
 import type { AdaptiveLimit } from './adaptive.ts'
+import { type ByteBudget, createByteBudget } from './byte-budget.ts'
 import type { Claim, Lease } from './export-lease.ts'
-import { type Outcome, writeClaims } from './export-write.ts'
+import { maxBytes, type Outcome, writeClaims } from './export-write.ts'
 
 /** What giving a target its objects needs. */
 export interface Exporting {
@@ -19,7 +20,7 @@ export interface Exporting {
 
 /**
  * Writes batches of claims and settles them in order. While a batch is being written, the next one is claimed and read, and
- * its writes fill the places that become free. Each batch sees the settings that the storage has by then. What was begun is
+ * its writes fill the places that become free; of both no more is in memory than `maxBytes`. Each batch sees the settings that the storage has by then. What was begun is
  * settled before a stop takes effect.
  * @throws SluiceError when the place cannot be opened; the reason of the lease's signal; what `settle` throws.
  */
@@ -29,11 +30,12 @@ export async function writeBatches<Batch extends { claims: Claim[] }>(
   settle: (batch: Batch, outcomes: Outcome[]) => Promise<void>,
 ): Promise<void> {
   const { lease } = exporting
+  const budget = createByteBudget(maxBytes)
   let settled = Promise.resolve()
   try {
     for await (const batch of batches) {
       const before = settled
-      const written = writeOne(exporting, batch.claims)
+      const written = writeOne({ ...exporting, budget }, batch.claims)
       written.catch(() => {})
       const next = before.then(async () => {
         await settle(batch, await written)
@@ -50,7 +52,10 @@ export async function writeBatches<Batch extends { claims: Claim[] }>(
   lease.signal.throwIfAborted()
 }
 
-async function writeOne({ em, connect, storage: id, ...rest }: Exporting, claims: Claim[]): Promise<Outcome[]> {
+async function writeOne(
+  { em, connect, storage: id, ...rest }: Exporting & { budget: ByteBudget },
+  claims: Claim[],
+): Promise<Outcome[]> {
   if (claims.length === 0) return []
   const storage = await em.fork().findOne(StorageEntity, id)
   if (!storage) throw new NotFoundError('The storage was deleted.')

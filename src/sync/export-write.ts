@@ -4,12 +4,14 @@ import type { Storage } from '../entities/storage.ts'
 import { type ErrorCode, SluiceError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { AdaptiveLimit } from './adaptive.ts'
+import type { ByteBudget } from './byte-budget.ts'
 import type { Claim, Lease } from './export-lease.ts'
+import { type Portion, portionsOf } from './export-portions.ts'
 import { type ExportedObject, readState } from './export-state.ts'
 
 /** What came of one claim. */
 export type Outcome = { claim: Claim } & (
-  | { is: 'WRITTEN' | 'UNCHANGED'; key: string; object: Pick<ExportedObject, 'hash' | 'annotations'> }
+  | { is: 'WRITTEN' | 'UNCHANGED'; key: string; object: Written }
   /** The subject is gone, and its object was removed. */
   | { is: 'REMOVED' }
   /** The subject is gone, and there is nothing to remove, or nothing may be removed. */
@@ -28,6 +30,7 @@ export interface Writing {
   provider: Provider
   lease: Lease
   limit: AdaptiveLimit
+  budget: ByteBudget
   skipUnchanged: boolean
   /** Whether to try no further once the place as a whole turns out to be out of reach. */
   givesUp: boolean
@@ -46,38 +49,82 @@ export const placeFaults: ErrorCode[] = [
   'NO_SUCH_BUCKET',
 ]
 
-type Planned = { claim: Claim } & ({ object: ExportedObject; key: string } | { remove: string } | { outcome: Outcome })
+// What one job may hold of objects that are read and not yet written, and the part of it that is read at once.
+export const maxBytes = 32 * 2 ** 20
+const portionBytes = maxBytes / 4
+
+type Written = Pick<ExportedObject, 'hash' | 'annotations'>
+type Planned = { claim: Claim } & (
+  | { key: string; body: Buffer; object: Written }
+  | { remove: string }
+  | { outcome: Outcome }
+)
 
 /**
  * Gives the objects of the claims the state that their subjects have now: read after the claim, so that a later save shows in
- * the claim's version. A write counts when the storage has acknowledged it. Faults of single objects are outcomes, and so is
- * being stopped by the lease's signal.
+ * the claim's version. No more is read than the budget has room for. A write counts when the storage has acknowledged it.
+ * Faults of single objects are outcomes, and so is being stopped by the lease's signal.
  */
 export async function writeClaims(writing: Writing, claims: Claim[]): Promise<Outcome[]> {
-  const { provider, lease, limit, givesUp } = writing
-  const plans = await plan(writing, claims)
-  await lease.noteKeys(plans.flatMap((one) => ('object' in one ? [{ id: one.claim.id, key: one.key }] : [])))
-  let unreachable = false
-  const carryOut = async (one: Planned): Promise<Outcome> => {
-    if ('outcome' in one) return one.outcome
-    const { claim } = one
-    if (unreachable || lease.signal.aborted) return { claim, is: 'UNTRIED' }
-    try {
-      if ('remove' in one) {
-        await provider.remove(one.remove, lease.signal)
-        return { claim, is: 'REMOVED' }
-      }
-      const { object, key } = one
-      await writeUnthrottled(writing, key, object.body)
-      return { claim, is: 'WRITTEN', key, object: { hash: object.hash, annotations: object.annotations } }
-    } catch (error) {
-      if (lease.signal.aborted) return { claim, is: 'UNKNOWN' }
-      const failed = failure(claim, 'key' in one ? one.key : one.remove, error)
-      unreachable ||= givesUp && placeFaults.includes(failed.fault.code)
-      return failed
+  const { em, lease, budget } = writing
+  const place = { isUnreachable: false }
+  const writes: Promise<Outcome>[] = []
+  try {
+    for (const portion of await portionsOf(em, claims, portionBytes)) {
+      await budget.take(portion.bytes)
+      if (place.isUnreachable || lease.signal.aborted) {
+        budget.give(portion.bytes)
+        writes.push(...portion.claims.map(async (claim): Promise<Outcome> => ({ claim, is: 'UNTRIED' })))
+      } else writes.push(...(await beginPortion(writing, portion, place)))
     }
+    return await Promise.all(writes)
+  } finally {
+    await Promise.allSettled(writes)
   }
-  return Promise.all(plans.map((one) => ('outcome' in one ? carryOut(one) : limit.run(() => carryOut(one)))))
+}
+
+/** Reads a portion and begins to write it; its bytes go back to the budget one by one, or all if it cannot be read. */
+async function beginPortion(
+  writing: Writing,
+  { claims, bytes, bytesOf }: Portion,
+  place: { isUnreachable: boolean },
+): Promise<Promise<Outcome>[]> {
+  const { lease, limit, budget } = writing
+  try {
+    const plans = await plan(writing, claims)
+    await lease.noteKeys(plans.flatMap((one) => ('object' in one ? [{ id: one.claim.id, key: one.key }] : [])))
+    return plans.map(async (one) => {
+      const outcome = 'outcome' in one ? one.outcome : await limit.run(() => carryOut(writing, one, place))
+      budget.give(bytesOf(one.claim))
+      return outcome
+    })
+  } catch (error) {
+    budget.give(bytes)
+    throw error
+  }
+}
+
+async function carryOut(
+  writing: Writing,
+  one: Exclude<Planned, { outcome: Outcome }>,
+  place: { isUnreachable: boolean },
+): Promise<Outcome> {
+  const { provider, lease, givesUp } = writing
+  const { claim } = one
+  if (place.isUnreachable || lease.signal.aborted) return { claim, is: 'UNTRIED' }
+  try {
+    if ('remove' in one) {
+      await provider.remove(one.remove, lease.signal)
+      return { claim, is: 'REMOVED' }
+    }
+    await writeUnthrottled(writing, one.key, one.body)
+    return { claim, is: 'WRITTEN', key: one.key, object: one.object }
+  } catch (error) {
+    if (lease.signal.aborted) return { claim, is: 'UNKNOWN' }
+    const failed = failure(claim, 'key' in one ? one.key : one.remove, error)
+    place.isUnreachable ||= givesUp && placeFaults.includes(failed.fault.code)
+    return failed
+  }
 }
 
 async function plan({ em, storage, skipUnchanged }: Writing, claims: Claim[]): Promise<Planned[]> {
@@ -87,15 +134,16 @@ async function plan({ em, storage, skipUnchanged }: Writing, claims: Claim[]): P
   )
   const stateOf = new Map([...kinds.keys()].map((kind, at) => [kind, states[at]!]))
   return claims.map((claim): Planned => {
-    const object = stateOf.get(claim.kind)!.get(claim.subject)
-    if (!object) {
+    const found = stateOf.get(claim.kind)!.get(claim.subject)
+    if (!found) {
       if (claim.key === null || !storage.canDeleteObjects) return { claim, outcome: { claim, is: 'GONE' } }
       return { claim, remove: claim.key }
     }
     try {
-      const key = object.key()
-      if (skipUnchanged && object.isUnchanged(key)) return { claim, outcome: { claim, is: 'UNCHANGED', key, object } }
-      return { claim, object, key }
+      const key = found.key()
+      const object = { hash: found.hash, annotations: found.annotations }
+      if (skipUnchanged && found.isUnchanged(key)) return { claim, outcome: { claim, is: 'UNCHANGED', key, object } }
+      return { claim, key, body: found.body, object }
     } catch (error) {
       return { claim, outcome: failure(claim, null, error) }
     }

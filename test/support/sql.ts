@@ -13,25 +13,42 @@ export async function query(url: string, text: string, params: unknown[] = []): 
   }
 }
 
+/** A statement as it was sent. */
+export interface Sent {
+  text: string
+  params: unknown[]
+}
+
+/** Adds the SQL statements that this process sends from now on to `sent`, until what it returns is called. */
+export function watchStatements(sent: Sent[]): () => void {
+  const original = pg.Client.prototype.query
+  pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
+    const [first, second] = args
+    const { text, values } = (typeof first === 'string' ? { text: first, values: second } : first) as {
+      text?: string
+      values?: unknown
+    }
+    sent.push({ text: text ?? '', params: Array.isArray(values) ? values : Array.isArray(second) ? second : [] })
+    return (original as (...args: unknown[]) => unknown).apply(this, args)
+  } as typeof original
+  return () => {
+    pg.Client.prototype.query = original
+  }
+}
+
 /**
  * The SQL statements that this process sends while `work` runs. The job queue's own polling, which goes by the clock, is
  * left out.
  */
 export async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
-  const seen: string[] = []
-  const original = pg.Client.prototype.query
-  pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
-    const [first] = args
-    const text = typeof first === 'string' ? first : ((first as { text?: string } | undefined)?.text ?? '')
-    if (!text.includes('agenda_jobs')) seen.push(text)
-    return (original as (...args: unknown[]) => unknown).apply(this, args)
-  } as typeof original
+  const sent: Sent[] = []
+  const end = watchStatements(sent)
   try {
     await work()
   } finally {
-    pg.Client.prototype.query = original
+    end()
   }
-  return seen
+  return sent.map(({ text }) => text).filter((text) => !text.includes('agenda_jobs'))
 }
 
 /** Resolves with the first truthy answer of `probe`, asked again and again; the test's own timeout is the limit. */
