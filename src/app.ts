@@ -25,6 +25,7 @@ import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
 import { templateFault } from './sync/export-name.ts'
 import { createObjectFilter } from './sync/object-filter.ts'
+import { sweepRuns } from './sync/sweep.ts'
 import { startWorker } from './worker.ts'
 
 /** A running Sluice. */
@@ -93,6 +94,7 @@ export async function startApp(
     }
     const worker = {
       em,
+      queue,
       events,
       connect,
       logger,
@@ -116,11 +118,15 @@ export async function startApp(
     const authenticator = createAuthenticator(em, config.ADMIN_TOKEN)
     const mediaTokens = createMediaTokens({ em, sealer, recall: authenticator.recall })
     const resolve = createResolveParts(connect)
+    const sweep = (project: number) =>
+      sweepRuns({ em, queue }, heartbeatSeconds, project).catch((err) =>
+        logger.warn({ err, project }, 'lost syncs cannot be looked for'),
+      )
     const enter = async (authorization: string | null) => {
       const viewer = await authenticator.authenticate(authorization)
       const storages = { em, sealer, connect, objectFilter: createObjectFilter, templateFault }
       return createContext(
-        { em, queue, events, connect, storages, webhooks, mediaTokens, resolve, publicUrl: url },
+        { em, queue, events, connect, storages, webhooks, sweep, mediaTokens, resolve, publicUrl: url },
         viewer,
       )
     }

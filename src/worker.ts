@@ -1,11 +1,11 @@
-import { handleJobs, type JobParts, scheduleJobs } from './jobs/index.ts'
+import { handleJobs, type JobParts, makeRounds } from './jobs/index.ts'
 import type { Queue } from './queue/agenda.ts'
 import { startAssisting } from './sync/assist.ts'
 import { startAnnouncer } from './webhooks/announcer.ts'
 
 /**
- * Makes this process take jobs: syncs (`concurrency` at a time), exports, webhooks, and what repeats. Starts the queue. `stops`
- * gets what ends each part, which hands running syncs back, in the order of starts.
+ * Makes this process take jobs: syncs (`concurrency` at a time), exports, webhooks, and what is to be done again and again.
+ * Starts the queue. `stops` gets what ends each part, which hands running syncs back, in the order of starts.
  */
 export async function startWorker(
   queue: Queue,
@@ -16,7 +16,7 @@ export async function startWorker(
   handleJobs(queue, parts, concurrency)
   await queue.start()
   stops.push(queue.stop)
-  await scheduleJobs(queue, worker.heartbeatSeconds)
+  stops.push(makeRounds(queue, parts))
   stops.push(startAnnouncer({ ...webhooks, events: worker.events }))
   stops.push(startAssisting(worker))
 }

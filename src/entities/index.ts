@@ -8,10 +8,12 @@ import { ImportedObjectEntity } from './imported-object.ts'
 import { OutboxEntity } from './outbox.ts'
 import { PredictionEntity } from './prediction.ts'
 import { ProjectEntity } from './project.ts'
+import { RoundEntity } from './round.ts'
 import { StorageEntity } from './storage.ts'
 import { SyncIssueEntity } from './sync-issue.ts'
 import { SyncKeyEntity } from './sync-key.ts'
 import { SyncRunEntity } from './sync-run.ts'
+import { SyncScheduleEntity } from './sync-schedule.ts'
 import { SyncShardEntity } from './sync-shard.ts'
 import { TaskEntity } from './task.ts'
 import { TaskOriginEntity } from './task-origin.ts'
@@ -36,6 +38,8 @@ export const entities = [
   SyncIssueEntity,
   ChosenAnnotationEntity,
   OutboxEntity,
+  SyncScheduleEntity,
+  RoundEntity,
   EventEntity,
   ApiTokenEntity,
   WebhookEntity,

@@ -38,6 +38,10 @@ export const SyncRunEntity = defineEntity({
     status: p.enum(syncStatuses).default('QUEUED'),
     /** Counts the workers that took the run; a worker that holds an older number may not write (fencing). */
     attempt: p.integer().default(1),
+    /** How many attempts ended by no fault of the run: its worker was told to stop, or its job never began. */
+    excused: p.integer().default(0),
+    /** Whether it was put into the queue once more because its job had vanished there. */
+    requeued: p.boolean().default(false),
     /** Where the work continues, committed with the page it follows. The listing of a bucket has its cursors in `sync_shard`. */
     cursor: p.text().nullable(),
     /** The highest id of any link when the run began: a link of the storage with a higher one is this run's own. */
@@ -68,7 +72,11 @@ export const SyncRunEntity = defineEntity({
     heartbeatAt: p.datetime().nullable(),
     finishedAt: p.datetime().nullable(),
   },
-  indexes: [{ properties: ['storage', 'id'] }],
+  indexes: [
+    { properties: ['storage', 'id'] },
+    // Of all runs ever, the few that somebody should be at.
+    { name: 'sync_run_active_index', properties: ['storage'], where: "status in ('QUEUED', 'IN_PROGRESS')" },
+  ],
   uniques: [
     // One active sync per storage, whatever the number of processes that ask for one.
     {

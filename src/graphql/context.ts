@@ -18,6 +18,8 @@ export interface GraphqlParts {
   connect: Connect
   storages: StorageParts
   webhooks: SaveParts & AnnounceParts
+  /** Looks after the project's runs that nobody works on any more, so that what is read next is true; never rejects. */
+  sweep: (project: number) => Promise<void>
   mediaTokens: MediaTokens
   resolve: ResolveParts
   /** Where clients reach this server; without a slash at its end. */

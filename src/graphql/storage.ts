@@ -192,15 +192,17 @@ builder.queryFields((t) => ({
   }),
   storages: t.connection({
     type: StorageRef,
-    description: 'The storages of a project, newest first.',
+    description:
+      'The storages of a project, newest first. A sync whose worker has died is found by this at the latest, so what is shown is true.',
     args: {
       projectId: t.arg.id({ required: true, description: 'Global id of the project.' }),
       direction: t.arg({ type: StorageDirectionRef, description: 'Only storages of this direction.' }),
       provider: t.arg({ type: StorageProviderRef, description: 'Only storages of this kind.' }),
       status: t.arg({ type: [StorageStatusRef], description: 'Only storages in one of these states.' }),
     },
-    resolve: async (_root, { projectId, direction, provider, status, ...args }, { em }) => {
+    resolve: async (_root, { projectId, direction, provider, status, ...args }, { em, sweep }) => {
       const project = idOf('Project', projectId)
+      await sweep(project)
       const inState = status && (await storagesInState(project, status))
       const where = {
         project,

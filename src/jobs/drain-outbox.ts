@@ -1,9 +1,8 @@
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
-import { type DrainParts, drainOutbox, sweepOutbox } from '../sync/export-drain.ts'
+import { type DrainParts, drainOutbox } from '../sync/export-drain.ts'
 
 /** Lets this process write pending exports, to `concurrency` storages at a time. */
 export function handleOutbox(queue: Queue, parts: DrainParts, concurrency: number): void {
   queue.handle(jobs.drainOutbox, ({ storageId }, stopping) => drainOutbox(parts, storageId, stopping), concurrency)
-  queue.handle(jobs.sweepOutbox, () => sweepOutbox({ em: parts.em.fork(), queue }, parts.heartbeatSeconds))
 }

@@ -1,16 +1,16 @@
+import { pruneEvents } from '../events/log.ts'
 import type { Queue } from '../queue/agenda.ts'
-import { jobs } from '../queue/jobs.ts'
+import { sweepOutbox } from '../sync/export-drain.ts'
+import { sweepRuns } from '../sync/sweep.ts'
 import type { WorkerParts } from '../sync/work.ts'
-import type { AnnounceParts } from '../webhooks/announce.ts'
-import type { DeliverParts } from '../webhooks/deliver.ts'
+import { type AnnounceParts, announce } from '../webhooks/announce.ts'
+import { type DeliverParts, sweepDeliveries } from '../webhooks/deliver.ts'
+import { pruneDeliveries } from '../webhooks/prune.ts'
 import { handleDeliveries } from './deliver-webhook.ts'
 import { handleOutbox } from './drain-outbox.ts'
 import { handleExports } from './export-storage.ts'
 import { handleImports } from './import-storage.ts'
-import { handleDeliveryPruning } from './prune-deliveries.ts'
-import { handlePruning } from './prune-events.ts'
-import { handleSweeps } from './sweep-runs.ts'
-import { handleWebhookSweeps } from './sweep-webhooks.ts'
+import { startRounds } from './rounds.ts'
 
 /** What the jobs of each room work with. */
 export interface JobParts {
@@ -22,19 +22,32 @@ export interface JobParts {
 export function handleJobs(queue: Queue, { worker, webhooks }: JobParts, concurrency: number): void {
   handleImports(queue, worker, concurrency)
   handleExports(queue, worker, concurrency)
-  handleSweeps(queue, worker.em, worker.heartbeatSeconds)
-  handlePruning(queue, webhooks)
   handleOutbox(queue, worker, concurrency)
   handleDeliveries(queue, webhooks)
-  handleWebhookSweeps(queue, webhooks)
-  handleDeliveryPruning(queue, webhooks.em)
 }
 
-/** Sets the jobs that repeat. Call after the queue has started. */
-export async function scheduleJobs(queue: Queue, heartbeatSeconds: number): Promise<void> {
-  await queue.every(Math.max(1, heartbeatSeconds), jobs.sweepRuns, {})
-  await queue.every(Math.max(1, heartbeatSeconds), jobs.sweepWebhooks, {})
-  await queue.every(1, jobs.sweepOutbox, {})
-  await queue.every(3_600, jobs.pruneEvents, {})
-  await queue.every(3_600, jobs.pruneDeliveries, {})
+/** Lets this process look after what nobody tells it of. Returns what ends that. */
+export function makeRounds(queue: Queue, { worker, webhooks }: JobParts): () => Promise<void> {
+  const { em, heartbeatSeconds } = worker
+  const parts = { em: em.fork(), queue }
+  return startRounds(worker, {
+    'lost runs': { everySeconds: 1, make: () => sweepRuns(parts, heartbeatSeconds) },
+    'pending exports': { everySeconds: 1, make: () => sweepOutbox(parts, heartbeatSeconds) },
+    'late webhooks': {
+      everySeconds: Math.max(1, heartbeatSeconds),
+      async make() {
+        await announce(webhooks)
+        await sweepDeliveries(webhooks)
+      },
+    },
+    'old events': {
+      everySeconds: 3_600,
+      async make() {
+        // Not before webhooks were told of them.
+        await announce(webhooks)
+        await pruneEvents(em.fork())
+      },
+    },
+    'old deliveries': { everySeconds: 3_600, make: () => pruneDeliveries(em.fork()) },
+  })
 }

@@ -5,16 +5,17 @@ import pg from 'pg'
 import type { Logger } from '../logger.ts'
 import type { JobKind } from './jobs.ts'
 
+/** What has become of a job; `reason` is what its handler has thrown. */
+export type JobState = { is: 'ALIVE' } | { is: 'FAILED'; reason: string } | { is: 'GONE' }
+
 /** The queue of background jobs. A job may run more than once: handlers must guard themselves by the state of their row. */
 export interface Queue {
   /** Puts a job into the queue, to be done now or `at` a time, and returns its id. Call it after the commit of what the job reads. */
   enqueue<P>(kind: JobKind<P>, payload: P, at?: Date): Promise<string>
-  /** Repeats a job every `seconds`, in one process at a time. */
-  every<P>(seconds: number, kind: JobKind<P>, payload: P): Promise<void>
   /** Sets what a job does. `signal` aborts when the queue stops. Call before `start`. */
   handle<P>(kind: JobKind<P>, handler: (payload: P, signal: AbortSignal) => Promise<void>, concurrency?: number): void
-  /** True while the job waits or runs. */
-  has(jobId: string): Promise<boolean>
+  /** ALIVE while the job waits or runs; FAILED when its handler has thrown; GONE when it is done or was taken out. */
+  look(jobId: string): Promise<JobState>
   /** Takes a job out of the queue; one that runs is not stopped. */
   remove(jobId: string): Promise<void>
   start(): Promise<void>
@@ -24,7 +25,10 @@ export interface Queue {
   stop(): Promise<void>
 }
 
-const defaultLockSeconds = 30
+/** How long a process that died keeps a job from others. */
+const lockSeconds = 10
+// Agenda goes by the clock of each machine: a worker whose clock is behind must not wait until a job is due there, too.
+const clockSkewMs = 24 * 3_600_000
 
 /** A queue in the tables of PostgreSQL (made by our migrations); LISTEN/NOTIFY starts a job within milliseconds. */
 export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue {
@@ -38,7 +42,7 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
     backend,
     name: `sluice-${process.pid}-${Math.random().toString(36).slice(2)}`,
     processEvery: 1_000,
-    defaultLockLifetime: defaultLockSeconds * 1_000,
+    defaultLockLifetime: lockSeconds * 1_000,
     // Each kind has a bound of its own; one that is busy must not keep the others waiting.
     maxConcurrency: 1_000,
     removeOnComplete: true,
@@ -55,17 +59,13 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
   return {
     async enqueue(kind, payload, at) {
       const data = kind.payload.parse(payload)
-      const job = at ? await agenda.schedule(at, kind.name, data) : await agenda.now(kind.name, data)
+      const job = await agenda.schedule(at ?? new Date(Date.now() - clockSkewMs), kind.name, data)
       return String(job.attrs._id)
     },
-    async every(seconds, kind, payload) {
-      await agenda.every(seconds * 1_000, kind.name, kind.payload.parse(payload))
-    },
     handle(kind, handler, concurrency = 1) {
-      const lockLifetime = (kind.lockSeconds ?? defaultLockSeconds) * 1_000
       const process = async (job: Job) => {
         // The lock must outlive a handler of any length; a job that was removed from the queue meanwhile cannot be touched.
-        const beat = setInterval(() => job.touch().catch(() => {}), lockLifetime / 3)
+        const beat = setInterval(() => job.touch().catch(() => {}), (lockSeconds * 1_000) / 3)
         try {
           await handler(kind.payload.parse(job.attrs.data ?? {}), stopping.signal)
         } catch (error) {
@@ -75,10 +75,12 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
           clearInterval(beat)
         }
       }
-      agenda.define(kind.name, process, { concurrency, lockLimit: concurrency, lockLifetime })
+      agenda.define(kind.name, process, { concurrency, lockLimit: concurrency })
     },
-    async has(jobId) {
-      return (await backend.repository.getJobById(jobId)) !== null
+    async look(jobId) {
+      const job = await backend.repository.getJobById(jobId)
+      if (!job) return { is: 'GONE' }
+      return job.failedAt ? { is: 'FAILED', reason: job.failReason ?? '' } : { is: 'ALIVE' }
     },
     async remove(jobId) {
       await agenda.cancel({ id: jobId })

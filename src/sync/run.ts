@@ -3,7 +3,7 @@ import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncS
 import { recordEvent } from '../events/log.ts'
 import { sql } from '../sql.ts'
 
-/** How many workers may try a run before it counts as failed. */
+/** How many workers may try a run before it counts as failed; excused attempts do not count. */
 export const maxAttempts = 3
 
 /** Says which worker holds a run: writes of an older attempt are refused. */
@@ -82,7 +82,7 @@ export async function setJob(em: EntityManager, { id, attempt }: RunHold, jobId:
 /** QUEUED → IN_PROGRESS for exactly this attempt; undefined when the run does not wait for it (any more). */
 export async function beginRun(em: EntityManager, hold: RunHold): Promise<SyncRun | undefined> {
   const row = await transition(em, {
-    set: `status = 'IN_PROGRESS', started_at = coalesce(started_at, now()), heartbeat_at = now(),
+    set: `status = 'IN_PROGRESS', requeued = false, started_at = coalesce(started_at, now()), heartbeat_at = now(),
           first_link = coalesce(first_link,
             (select case when is_called then last_value else 0 end from import_link_id_seq))`,
     where: `id = $1 and attempt = $2 and status = 'QUEUED'`,
@@ -119,9 +119,16 @@ export async function finishRun(
   return row !== undefined
 }
 
-/** Does nothing to a run in progress that has given a sign of life within so many seconds, at the very moment of the change. */
 interface StaleGuard {
+  /** Does nothing to a run in progress that has given a sign of life within so many seconds, at the very moment of the change. */
   staleSeconds?: number
+}
+
+interface HandBack extends StaleGuard {
+  /** The attempt ends by no fault of the run, and does not count. */
+  isExcused?: boolean
+  /** The job of the run has vanished from the queue before the run began; does not count, either. */
+  isRequeued?: boolean
 }
 
 // Looked at again when the row has been waited for: a run whose page is being written lives.
@@ -133,12 +140,13 @@ const isStale = (seconds: string) =>
 export async function handBack(
   em: EntityManager,
   { id, attempt }: RunHold,
-  onlyIf: StaleGuard = {},
+  { staleSeconds, isExcused = false, isRequeued = false }: HandBack = {},
 ): Promise<RunHold | undefined> {
   const row = await transition(em, {
-    set: `status = 'QUEUED', attempt = attempt + 1, job_id = null, heartbeat_at = now()`,
+    set: `status = 'QUEUED', attempt = attempt + 1, job_id = null, heartbeat_at = now(),
+          excused = excused + ($4::boolean or $5::boolean)::int, requeued = $5`,
     where: `id = $1 and attempt = $2 and status in ('IN_PROGRESS', 'QUEUED') and ${isStale('$3')}`,
-    params: [id, attempt, onlyIf.staleSeconds ?? null],
+    params: [id, attempt, staleSeconds ?? null, isExcused, isRequeued],
   })
   return row && { id, attempt: attempt + 1 }
 }

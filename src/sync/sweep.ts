@@ -1,56 +1,95 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import type { Queue } from '../queue/agenda.ts'
+import type { JobState, Queue } from '../queue/agenda.ts'
 import { sql } from '../sql.ts'
 import { failRun, handBack, maxAttempts } from './run.ts'
 import { enqueueRun } from './start.ts'
 
 /** A run without a sign of life for this many heartbeats is lost. */
 export const missedBeats = 5
-// Between the commit of a queued run and the noting of its job lies a moment that is no fault.
+// Between the commit of a queued run and the noting of its job lies a moment that is no fault; and how often a job is looked up.
 const enqueueSeconds = 5
 
 interface Stray {
   id: string
   attempt: number
+  excused: number
+  requeued: boolean
   status: 'QUEUED' | 'IN_PROGRESS'
   job_id: string | null
 }
 
+interface SweepParts {
+  em: EntityManager
+  queue: Queue
+}
+
 /**
- * Finds runs that nobody works on any more and continues them at their last checkpoint, one attempt higher, or fails them
- * when their attempts are used up: running ones without a heartbeat, and queued ones without a job. Safe to run in several
- * processes at once, since every step is guarded by the attempt.
+ * Finds runs that nobody works on any more, of one project or of all. Running ones without a heartbeat continue at their last
+ * checkpoint, one attempt higher, or fail when their attempts are used up. Queued ones whose job has vanished are put into
+ * the queue once more, then they fail. Safe to run in several processes at once, since every step is guarded by the attempt.
  */
-export async function sweepRuns(
-  { em, queue }: { em: EntityManager; queue: Queue },
-  heartbeatSeconds: number,
-): Promise<void> {
+export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, project?: number): Promise<void> {
   const staleSeconds = heartbeatSeconds * missedBeats
   const strays = await sql<Stray>(
-    em,
-    `select id, attempt, status, job_id from sync_run
-     where (status = 'IN_PROGRESS' and heartbeat_at < now() - make_interval(secs => $1))
-        or (status = 'QUEUED' and greatest(queued_at, heartbeat_at) < now() - make_interval(secs => $2))`,
-    [staleSeconds, enqueueSeconds],
+    parts.em,
+    `select r.id, r.attempt, r.excused, r.requeued, r.status, r.job_id
+     from sync_run r join storage s on s.id = r.storage_id
+     where r.status in ('QUEUED', 'IN_PROGRESS') and ($3::bigint is null or s.project_id = $3)
+       and greatest(r.queued_at, r.heartbeat_at)
+         < now() - make_interval(secs => case r.status when 'QUEUED' then $2::float8 else $1::float8 end)`,
+    [staleSeconds, enqueueSeconds, project ?? null],
   )
+  const waiting: string[] = []
   for (const stray of strays) {
-    const hold = { id: Number(stray.id), attempt: stray.attempt }
-    if (stray.status === 'QUEUED' && stray.job_id !== null && (await queue.has(stray.job_id))) continue
-    // A run that was handed back, or whose process died before it could enqueue, waits for its first job.
-    if (stray.status === 'QUEUED' && stray.job_id === null) {
-      await enqueueRun({ em, queue }, hold)
-    } else if (hold.attempt < maxAttempts) {
-      const next = await handBack(em, hold, { staleSeconds })
-      if (next) await enqueueRun({ em, queue }, next)
-    } else {
-      await failRun(em, hold, { failure: lostText(stray, heartbeatSeconds), staleSeconds })
-    }
+    const job = stray.job_id === null ? undefined : await parts.queue.look(stray.job_id)
+    if (stray.status === 'IN_PROGRESS') await takeOver(parts, stray, { job, staleSeconds })
+    else if (job?.is === 'ALIVE') waiting.push(stray.id)
+    else await putBack(parts, stray, job)
+  }
+  // That its job was seen is a queued run's sign of life.
+  if (waiting.length > 0) {
+    const text = `update sync_run set heartbeat_at = now() where id = any($1::bigint[]) and status = 'QUEUED'`
+    await sql(parts.em, text, [waiting])
   }
 }
 
-function lostText({ status, attempt }: Stray, heartbeatSeconds: number): string {
-  return status === 'QUEUED'
-    ? `The job is gone from the queue, after ${attempt} attempts. Start the sync again.`
-    : `The worker has given no sign of life for ${heartbeatSeconds * missedBeats} s (attempt ${attempt} of ${maxAttempts}). ` +
+async function takeOver(
+  parts: SweepParts,
+  { id, attempt, excused }: Stray,
+  { job, staleSeconds }: { job: JobState | undefined; staleSeconds: number },
+): Promise<void> {
+  const hold = { id: Number(id), attempt }
+  const tries = attempt - excused
+  if (tries < maxAttempts) {
+    const next = await handBack(parts.em, hold, { staleSeconds })
+    if (next) await enqueueRun(parts, next)
+    return
+  }
+  const failure =
+    job?.is === 'FAILED'
+      ? failedText(job.reason)
+      : `The worker has given no sign of life for ${staleSeconds} s (attempt ${tries} of ${maxAttempts}). ` +
         'It may have run out of memory. Start the sync again; what is imported stays.'
+  await failRun(parts.em, hold, { failure, staleSeconds })
 }
+
+async function putBack(
+  parts: SweepParts,
+  { id, attempt, requeued, job_id }: Stray,
+  job: JobState | undefined,
+): Promise<void> {
+  const hold = { id: Number(id), attempt }
+  // A process died, or lost the queue, before it could enqueue: the run waits for its first job.
+  if (!job) return enqueueRun(parts, hold)
+  if (!requeued) {
+    const next = await handBack(parts.em, hold, { isRequeued: true })
+    if (next) await enqueueRun(parts, next)
+  } else {
+    const gone = 'The job is gone from the queue, and so was the one before. Start the sync again.'
+    await failRun(parts.em, hold, { failure: job.is === 'FAILED' ? failedText(job.reason) : gone })
+  }
+  if (job.is === 'FAILED') await parts.queue.remove(job_id!)
+}
+
+const failedText = (reason: string) =>
+  `The job has failed without a report. Start the sync again; what is done stays. ${reason}`.trim()

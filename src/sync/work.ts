@@ -5,15 +5,18 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import { describeError, SluiceError } from '../errors.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Logger } from '../logger.ts'
+import type { Queue } from '../queue/agenda.ts'
 import { exportToStorage } from './export.ts'
 import { importStorage } from './import.ts'
 import { beat, beginRun, finishRun, handBack, maxAttempts, type RunHold } from './run.ts'
+import { enqueueRun } from './start.ts'
 import { missedBeats } from './sweep.ts'
 import { RunLost } from './write-page.ts'
 
 /** What a worker needs to do runs. */
 export interface WorkerParts {
   em: EntityManager
+  queue: Queue
   events: EventHub
   connect: Connect
   logger: Logger
@@ -33,7 +36,7 @@ class Canceled extends Error {}
 
 /**
  * Does a run from its checkpoint to a final state, unless it does not wait for this attempt (a job may come twice). When
- * `stopping` aborts, the run goes back to the queue and continues at its last page elsewhere. Rejects only when the
+ * `stopping` aborts, the run goes back to the queue at once and continues at its last page elsewhere. Rejects only when the
  * database fails, which leaves the run to the sweeper.
  */
 export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: AbortSignal): Promise<void> {
@@ -51,9 +54,10 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   } catch (error) {
     if (error instanceof RunLost) return
     if (error instanceof Canceled) await finishRun(em, hold, 'CANCELED')
-    else if (stopping.aborted) await handBack(em, hold)
-    else if (isPassing(error, hold)) {
+    else if (stopping.aborted) await handOver(parts, hold)
+    else if (isPassing(error, run)) {
       logger.warn({ err: error, run: run.id }, 'a sync met a fault that may pass, and goes on at its checkpoint')
+      // To the sweeper, which lets some seconds pass.
       await handBack(em, hold)
     } else {
       logger.warn({ err: error, run: run.id }, 'a sync failed')
@@ -66,7 +70,13 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
 }
 
 /** A fault that is not the storage's, such as a database that was away: the next attempt continues at the checkpoint. */
-const isPassing = (error: unknown, { attempt }: RunHold) => !(error instanceof SluiceError) && attempt < maxAttempts
+const isPassing = (error: unknown, { attempt, excused }: SyncRun) =>
+  !(error instanceof SluiceError) && attempt - excused < maxAttempts
+
+async function handOver(parts: WorkerParts, hold: RunHold): Promise<void> {
+  const next = await handBack(parts.em, hold, { isExcused: true })
+  if (next) await enqueueRun(parts, next)
+}
 
 interface Work {
   run: SyncRun

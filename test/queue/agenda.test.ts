@@ -8,6 +8,8 @@ import { query, until } from '../support/sql.ts'
 
 const kind = { name: 'a-kind', payload: z.object({ n: z.number().int() }) }
 
+const state = async (queue: Queue, id: string) => (await queue.look(id)).is
+
 describe('the job queue', () => {
   const started: Queue[] = []
   afterEach(async () => {
@@ -35,7 +37,7 @@ describe('the job queue', () => {
     const { other } = await queues(async ({ n }) => done.resolve(n))
     const id = await other.enqueue(kind, { n: 7 })
     expect(await done.promise).toBe(7)
-    await until(async () => !(await other.has(id)))
+    await until(async () => (await state(other, id)) === 'GONE')
   })
 
   it('knows a job for as long as it waits or runs, and one that was taken out no more', async () => {
@@ -48,29 +50,41 @@ describe('the job queue', () => {
     const first = await worker.enqueue(kind, { n: 1 })
     await begun.promise
     const second = await worker.enqueue(kind, { n: 2 })
-    expect([await worker.has(first), await worker.has(second)]).toEqual([true, true])
+    expect([await state(worker, first), await state(worker, second)]).toEqual(['ALIVE', 'ALIVE'])
     await worker.remove(second)
-    expect(await worker.has(second)).toBe(false)
+    expect(await state(worker, second)).toBe('GONE')
     gate.resolve()
-    expect(await worker.has('00000000-0000-0000-0000-000000000000')).toBe(false)
+    expect(await state(worker, '00000000-0000-0000-0000-000000000000')).toBe('GONE')
   })
 
-  it('gives a repeating job of a process that died to another once its lock is over', async () => {
-    const repeating = { name: 'repeating', payload: z.object({}), lockSeconds: 1.5 }
+  it('gives a job of a process that died to another once its lock is over', async () => {
+    const done = Promise.withResolvers<void>()
     const database = await createDatabase()
     onTestFinished(() => database.drop())
-    const done = Promise.withResolvers<void>()
     const queue = createQueue(connectionOf(database.url), createLogger('silent'))
-    queue.handle(repeating, async () => done.resolve())
-    // What a process leaves that has taken the job and dies before it is done.
+    queue.handle(kind, async () => done.resolve())
+    // What a process leaves that has taken the job some seconds ago, and dies before it is done.
     await query(
       database.url,
-      `insert into agenda_jobs (name, type, data, repeat_interval, next_run_at, locked_at, last_modified_by)
-       values ('repeating', 'single', '{}', '1000', now(), now(), 'dead')`,
+      `insert into agenda_jobs (name, data, next_run_at, locked_at, last_modified_by)
+       values ('a-kind', '{"n": 1}', now(), now() - interval '9 seconds', 'dead')`,
     )
     await queue.start()
     started.push(queue)
     await done.promise
+  })
+
+  it('knows a job that has failed, and why', async () => {
+    const { worker } = await queues(async () => {
+      throw new Error('no luck')
+    })
+    const id = await worker.enqueue(kind, { n: 1 })
+    expect(await until(async () => (await state(worker, id)) !== 'ALIVE' && worker.look(id))).toEqual({
+      is: 'FAILED',
+      reason: 'no luck',
+    })
+    await worker.remove(id)
+    expect(await worker.look(id)).toEqual({ is: 'GONE' })
   })
 
   it('refuses a payload that is not of its kind', async () => {

@@ -73,18 +73,67 @@ describe('a run that nobody works on', () => {
     expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 1, counters: { created: 1 } })
   })
 
-  it('is put into the queue again when its job has vanished, and fails when that goes on', async () => {
+  it('is put into the queue again when its job has vanished, once, and fails when that goes on', async () => {
     const [first, second] = await Promise.all([
       world.storage({ objects: { a: '' } }),
       world.storage({ objects: { a: '' } }),
     ])
     const again = await strayRun(first.databaseId, { job_id: `gen_random_uuid()` })
-    const last = await strayRun(second.databaseId, { job_id: `gen_random_uuid()`, attempt: '3' })
+    const last = await strayRun(second.databaseId, { job_id: `gen_random_uuid()`, requeued: 'true' })
     expect(await finished(world.app, again.id)).toMatchObject({ status: 'COMPLETED', attempt: 2 })
     expect(await finished(world.app, last.id)).toMatchObject({
       status: 'FAILED',
       failure: expect.stringMatching(/^The job is gone from the queue/),
     })
+  })
+
+  it('is put into the queue again, once, when its job has failed there without a report', async () => {
+    const [first, second] = await Promise.all([
+      world.storage({ objects: { a: '' } }),
+      world.storage({ objects: { a: '' } }),
+    ])
+    const failedJob = async () => {
+      const [job] = await sql(
+        `insert into agenda_jobs (name, next_run_at, failed_at, fail_reason)
+         values ('import-storage', null, now(), 'Connection terminated') returning id`,
+      )
+      return job.id as string
+    }
+    const jobs = [await failedJob(), await failedJob()]
+    const again = await strayRun(first.databaseId, { job_id: `'${jobs[0]}'` })
+    const last = await strayRun(second.databaseId, { job_id: `'${jobs[1]}'`, requeued: 'true' })
+    expect(await finished(world.app, again.id)).toMatchObject({ status: 'COMPLETED', attempt: 2 })
+    expect(await finished(world.app, last.id)).toMatchObject({
+      status: 'FAILED',
+      failure: expect.stringMatching(/^The job has failed without a report\..* Connection terminated$/),
+    })
+    // What is left of them in the queue goes, too.
+    await until(async () => (await sql('select 1 from agenda_jobs where id = any($1)', [jobs])).length === 0)
+  })
+
+  it('is left in the queue for as long as its job waits there, which is its sign of life', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const [job] = await sql(
+      `insert into agenda_jobs (name, next_run_at) values ('import-storage', now() + interval '1 hour') returning id`,
+    )
+    const { id, run } = await strayRun(storage.databaseId, { job_id: `'${job.id}'` })
+    await until(async () => {
+      const [row] = await sql(`select heartbeat_at > now() - interval '1 minute' as seen from sync_run where id = $1`, [
+        run,
+      ])
+      return row.seen
+    })
+    await sql(
+      `update agenda_jobs set next_run_at = now(), data = jsonb_build_object('runId', $2::int, 'attempt', 1) where id = $1`,
+      [job.id, run],
+    )
+    expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 1 })
+  })
+
+  it('counts no attempt that ended because its worker was stopped', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const { id } = await strayRun(storage.databaseId, { ...lost, attempt: '5', excused: '3' })
+    expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 6 })
   })
 
   it('is CANCELED by whoever finds it when it was to be canceled', async () => {

@@ -95,15 +95,18 @@ describe('stopping a server', () => {
     held.release()
     const [state] = await query(
       database.url,
-      `select r.status, r.attempt, s.cursor, r.listed::int, r.finished_at
-       from sync_run r join sync_shard s on s.run_id = r.id where r.storage_id = $1`,
+      `select r.status, r.attempt, r.excused, s.cursor, r.listed::int, r.finished_at, j.name as job
+       from sync_run r join sync_shard s on s.run_id = r.id left join agenda_jobs j on j.id::text = r.job_id
+       where r.storage_id = $1`,
       [storage.databaseId],
     )
-    expect(state).toEqual({ status: 'QUEUED', attempt: 2, cursor: '00000999.bin', listed: 1_000, finished_at: null })
+    expect(state).toEqual({
+      ...{ status: 'QUEUED', attempt: 2, excused: 1, cursor: '00000999.bin', listed: 1_000, finished_at: null },
+      // In the queue already: whoever is there goes on at once.
+      job: 'import-storage',
+    })
 
     const lists = front.counts.ListObjectsV2!
-    // As if the moment in which a job may still come had passed.
-    await query(database.url, `update sync_run set queued_at = 'epoch', heartbeat_at = 'epoch'`)
     const second = await startTestApp({}, database)
     expect(await finished(second, run)).toMatchObject({
       status: 'COMPLETED',

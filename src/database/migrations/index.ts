@@ -6,6 +6,7 @@ import { Export } from './0005-export.ts'
 import { Resolve } from './0006-resolve.ts'
 import { TaskOrigins } from './0007-task-origins.ts'
 import { WebhookSecrets } from './0008-webhook-secrets.ts'
+import { Schedules } from './0009-schedules.ts'
 
 /** Every migration, oldest first. A migration that has shipped is never edited. */
 export const migrations = [
@@ -17,4 +18,5 @@ export const migrations = [
   { name: '0006-resolve', class: Resolve },
   { name: '0007-task-origins', class: TaskOrigins },
   { name: '0008-webhook-secrets', class: WebhookSecrets },
+  { name: '0009-schedules', class: Schedules },
 ]
