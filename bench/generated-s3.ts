@@ -1,14 +1,14 @@
-// An S3 server without objects, as a process of its own: it makes the answer to a listing from the numbers of its keys. Started
-// by `startGenerated`, which it does not outlive.
+// An S3 server without objects, as a process of its own: it makes the answer to a listing from the numbers of its keys, and
+// objects of equal bytes. It checks no signature. Started by `startGenerated`, which it does not outlive.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 
 const self = fileURLToPath(import.meta.url)
 
-/** Starts the server; every bucket named `keys-N` has N keys. */
+/** Starts the server; every bucket named `keys-N` has N keys, and in one named `bytes-N` every key is an object of N bytes. */
 export async function startGenerated(): Promise<{ endpoint: string; stop(): Promise<void> }> {
   const child = fork(self, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const [port] = await once(child, 'message')
@@ -49,8 +49,29 @@ function page(count: number, query: URLSearchParams): string {
   return `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>generated</Name><EncodingType>url</EncodingType><KeyCount>${end - from}</KeyCount><IsTruncated>${more}</IsTruncated>${next}${contents.join('')}</ListBucketResult>`
 }
 
+const bodies = new Map<number, Buffer>()
+
+/** GetObject and HeadObject with `Range: bytes=a-b`: one write of bytes that are there, so that little is faster. */
+function sendBytes(size: number, { headers, method }: IncomingMessage, response: ServerResponse): void {
+  const whole = bodies.get(size) ?? Buffer.alloc(size, 'sluice')
+  bodies.set(size, whole)
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? '') ?? []
+  const start = Number(first ?? 0)
+  const end = Math.min(size - 1, last ? Number(last) : size - 1)
+  response.writeHead(first === undefined ? 200 : 206, {
+    'Content-Type': 'image/jpeg',
+    'Content-Length': end - start + 1,
+    ETag: '"d41d8cd98f00b204e9800998ecf8427e"',
+    'Last-Modified': 'Fri, 02 Jan 2026 03:04:05 GMT',
+    ...(first !== undefined && { 'Content-Range': `bytes ${start}-${end}/${size}` }),
+  })
+  response.end(method === 'HEAD' ? undefined : whole.subarray(start, end + 1))
+}
+
 if (process.argv[1] === self) {
   const server = createServer((request, response) => {
+    const size = /^\/bytes-(\d+)\/./.exec(request.url ?? '')?.[1]
+    if (size !== undefined) return sendBytes(Number(size), request, response)
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://s3')
     const count = Number(/^\/keys-(\d+)\/?$/.exec(pathname)?.[1])
     const body = Number.isNaN(count) ? 'x' : page(count, searchParams)

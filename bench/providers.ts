@@ -1,4 +1,3 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -15,6 +14,7 @@ import {
 } from './bare-peers.ts'
 import type { Put } from './bare-server.ts'
 import { measure, quantile } from './measure.ts'
+import { writeSection } from './sections.ts'
 
 const peers: Record<string, StartPeer> = {
   s3: startS3Peer,
@@ -198,16 +198,6 @@ ${found.map(row).join('\n')}
 `
 console.log(text)
 
-const results = new URL('./RESULTS.md', import.meta.url)
 const isWhole = Object.entries(defaults).every(([name, size]) => values[name as keyof typeof defaults] === size)
-if (isWhole && existsSync(results)) {
-  const [begin, end] = ['<!-- providers -->', '<!-- /providers -->']
-  const old = readFileSync(results, 'utf8')
-  const section = `${begin}\n${text}${end}\n`
-  const [from, to] = [old.indexOf(begin), old.indexOf(end)]
-  if (from > to) throw new Error(`${results.pathname} has ${begin} but no ${end} behind it.`)
-  const before = to < 0 ? `${old.trimEnd()}\n\n` : old.slice(0, from)
-  const after = to < 0 ? '' : old.slice(to + end.length).replace(/^\n/, '')
-  writeFileSync(results, before + section + after)
-}
+if (isWhole) writeSection('providers', text)
 process.exit()

@@ -146,7 +146,8 @@ ${table(
 )}`
 }
 
-function machine(): string {
+/** The machine in words. */
+export function machine(): string {
   const [cpu] = cpus()
   return `${cpu?.model.trim() ?? 'unknown processor'}, ${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`
 }
