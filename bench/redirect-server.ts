@@ -9,11 +9,12 @@ import { fileURLToPath } from 'node:url'
 const self = fileURLToPath(import.meta.url)
 
 /** Starts the server, which sends everyone to `location`. */
-export async function startRedirects(location: string): Promise<{ url: string; stop(): Promise<void> }> {
+export async function startRedirects(location: string): Promise<{ url: string; pid: number; stop(): Promise<void> }> {
   const child = fork(self, [location], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const [port] = await once(child, 'message')
   return {
     url: `http://127.0.0.1:${port}`,
+    pid: child.pid!,
     async stop() {
       child.disconnect()
       await once(child, 'exit')

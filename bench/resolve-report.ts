@@ -79,7 +79,15 @@ function row(
   const cpu = (side: Compared['ours']) => (quantile(side.map((took) => took.cpuSeconds)) * scale).toFixed(digits)
   const ratio = quantile(ours.map((took, n) => took.rate / bare[n]!.rate))
   const cpuRatio = quantile(ours.map((took, n) => bare[n]!.cpuSeconds / took.cpuSeconds))
-  const cells = [rate(ours), rate(bare), percent(ratio), `≥ ${percent(target)}`, cpu(ours), cpu(bare), percent(cpuRatio)]
+  const cells = [
+    rate(ours),
+    rate(bare),
+    percent(ratio),
+    `≥ ${percent(target)}`,
+    cpu(ours),
+    cpu(bare),
+    percent(cpuRatio),
+  ]
   return `| ${[title, ...cells].join(' | ')} |`
 }
 

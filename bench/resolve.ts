@@ -13,8 +13,8 @@ import { freePort } from './ports.ts'
 import { startRedirects } from './redirect-server.ts'
 import { type Compared, type ResolveFound, resolveReport } from './resolve-report.ts'
 import { writeSection } from './sections.ts'
-import { cpuSeconds, residentMiB, type SluiceProcess, startSluice } from './sluice-process.ts'
 import { startSlowClients } from './slow-clients.ts'
+import { cpuSeconds, residentMiB, type SluiceProcess, startSluice } from './sluice-process.ts'
 import { withDataFolder } from './stage.ts'
 import { load } from './wrk.ts'
 
@@ -27,6 +27,7 @@ Resolve links beside nginx, a bare presign loop and a bare node:http server. Nee
   --processes N   of Sluice that share the port, as nginx has workers (default ${defaults.processes})
   --clients N     slow clients (default ${defaults.clients})
   --only A,B      of ${defaults.only}
+  --profile DIR   write CPU profiles of the Sluice processes there
 The table is printed. With the defaults it also goes into bench/RESULTS.md.`
 
 const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
@@ -37,6 +38,7 @@ const { values } = parseArgs({
     processes: option(defaults.processes),
     clients: option(defaults.clients),
     only: option(defaults.only),
+    profile: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -61,14 +63,16 @@ async function openProject(client: GraphqlClient, { endpoint, presign }: { endpo
   const location = { s3: { bucket, endpoint, accessKeyId: 'bench', secretAccessKey: 'bench' } }
   const { storage, message } = await createStorage(client, { projectId, presign, skipCheck: true, location })
   if (!storage) throw new Error(`The bucket could not be connected: ${message}`)
-  const { createMediaToken, project } = await client.request(
-    `mutation ($id: ID!) { createMediaToken(input: { projectId: $id, ttlSeconds: 86400 }) {
+  const { createMediaToken, project } = await client
+    .request(
+      `mutation ($id: ID!) { createMediaToken(input: { projectId: $id, ttlSeconds: 86400 }) {
       ... on CreateMediaTokenSuccess { mediaToken { token } } ... on Error { message } } }`,
-    { id: projectId },
-  ).then(async (made) => ({
-    ...made,
-    ...(await client.request('query ($id: ID!) { project(id: $id) { databaseId } }', { id: projectId })),
-  }))
+      { id: projectId },
+    )
+    .then(async (made) => ({
+      ...made,
+      ...(await client.request('query ($id: ID!) { project(id: $id) { databaseId } }', { id: projectId })),
+    }))
   const { token } = createMediaToken.mediaToken
   return (key: string) => {
     const fileuri = Buffer.from(`s3://${bucket}/${key}`).toString('base64url')
@@ -118,18 +122,19 @@ await withDataFolder(async (dataDir) => {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const token = randomBytes(24).toString('base64url')
-  const start = () =>
-    startSluice({
-      PORT: String(port),
-      HOST: '127.0.0.1',
-      REUSE_PORT: 'true',
-      DATA_DIR: dataDir,
-      DATABASE_URL: postgres.url,
-      SECRET_KEY: 'bench-resolve-bench-resolve-bench-resolve',
-      ADMIN_TOKEN: token,
-      // A stream of a slow client stays open for longer than the default allows.
-      RESOLVER_PROXY_TIMEOUT: '3600',
-    })
+  const nodeOptions = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`]
+  const settings = {
+    PORT: String(port),
+    HOST: '127.0.0.1',
+    REUSE_PORT: 'true',
+    DATA_DIR: dataDir,
+    DATABASE_URL: postgres.url,
+    SECRET_KEY: 'bench-resolve-bench-resolve-bench-resolve',
+    ADMIN_TOKEN: token,
+    // A stream of a slow client stays open for longer than the default allows.
+    RESOLVER_PROXY_TIMEOUT: '3600',
+  }
+  const start = () => startSluice(settings, nodeOptions)
   const sluices: SluiceProcess[] = [await start()]
   const client = createClient(url, token)
   try {
@@ -204,7 +209,11 @@ await withDataFolder(async (dataDir) => {
       const paths = Array.from({ length: againKeys }, (_, n) => signed(`again/${n}.jpg`))
       found.again = await alternate('redirects, keys asked again', {
         ours: () => measured(pids, async () => (await load({ url, connections, seconds, paths })).requests),
-        bare: () => measured([redirects.pid], async () => (await load({ url: redirects.url, connections, seconds, paths })).requests),
+        bare: () =>
+          measured(
+            [redirects.pid],
+            async () => (await load({ url: redirects.url, connections, seconds, paths })).requests,
+          ),
       })
       await redirects.stop()
       sdk.destroy()

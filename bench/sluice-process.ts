@@ -10,14 +10,15 @@ export interface SluiceProcess {
 }
 
 /** Starts Sluice as `npm start` does, with these settings over the defaults; resolves when it is ready. */
-export async function startSluice(env: Record<string, string>): Promise<SluiceProcess> {
+export async function startSluice(env: Record<string, string>, nodeOptions: string[] = []): Promise<SluiceProcess> {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, [main], {
+  const child = spawn(process.execPath, [...nodeOptions, main], {
     env: { PATH, HOME, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(child, 'exit')
+  process.once('exit', () => child.kill('SIGKILL'))
   let said = ''
   await Promise.race([
     new Promise<void>((resolve) =>
@@ -46,7 +47,9 @@ export function residentMiB(pid: number): number {
 
 /** Seconds of processor time that a process and its children have taken (proc(5), `utime` and `stime`). */
 export function cpuSeconds(pid: number): number {
-  const own = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ')
+  const own = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /s, '')
+    .split(' ')
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim()
   const theirs = children === '' ? [] : children.split(' ').map(Number)
   return (Number(own[11]) + Number(own[12])) / 100 + theirs.reduce((sum, child) => sum + cpuSeconds(child), 0)

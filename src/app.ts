@@ -161,7 +161,8 @@ export async function startApp(
       },
     })
     await new Promise<void>((resolve, reject) => {
-      server.once('error', reject).listen(config.PORT, config.HOST, resolve)
+      const { PORT: port, HOST: host, REUSE_PORT: reusePort } = config
+      server.once('error', reject).listen({ port, host, reusePort }, resolve)
     })
     // Not before: the socket server would tell a port that is taken in words of its own.
     const closeSockets = isApi ? attachWebSocket(server, { yoga, enter, logger }) : async () => {}

@@ -29,6 +29,9 @@ const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or http
 export const settings = z.object({
   PORT: whole(0, 65535).default(4000).describe('Port of the HTTP server; 0 takes a free one.'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on. Use 0.0.0.0 to accept other machines.'),
+  REUSE_PORT: flag
+    .default(false)
+    .describe('Let several processes of this machine listen on PORT together and share its connections (Linux).'),
   PUBLIC_URL: httpUrl
     .transform((url) => url.replace(/\/+$/, ''))
     .optional()
