@@ -20,7 +20,7 @@ async function useAll(provider: Provider): Promise<void> {
   expect((await provider.list({ cursor: null, limit: 9, recursive: true })).objects).toHaveLength(1)
   expect(await text((await provider.read('a.txt', { range: { start: 1 } })).body)).toBe('ello')
   await provider.write('new/ü.json', Buffer.from('{}'), { contentType: 'application/json' })
-  await provider.write('large', Buffer.alloc(3_000_000))
+  await provider.write('large', Buffer.alloc(3_000_000), { signal: new AbortController().signal })
   await provider.remove('large')
   await provider.remove('new/ü.json')
   const url = await provider.presign!('a.txt', { ttlSeconds: 60 })

@@ -1,6 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { gcs as kind } from '../../src/providers/gcs/kind.ts'
 import { annotate, createTasks, deleteAnnotations } from '../support/annotate.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { startAzure } from '../support/azure.ts'
@@ -13,6 +15,8 @@ import { tasksOf } from '../support/tasks.ts'
 
 interface Place {
   location: Record<string, object>
+  /** What the place itself says of an object; absent where objects have no content type. */
+  contentType?(key: string): Promise<string | undefined>
   stop(): Promise<unknown>
 }
 
@@ -23,6 +27,8 @@ const places: Record<string, (app: TestApp) => Promise<Place>> = {
     const keys = { accessKeyId: 'key', secretAccessKey: 'secret' }
     return {
       location: { s3: { bucket: 'answers', prefix: 'out', endpoint: server.endpoint, ...keys } },
+      contentType: async (Key) =>
+        (await server.client.send(new HeadObjectCommand({ Bucket: 'answers', Key }))).ContentType,
       stop: server.stop,
     }
   },
@@ -30,15 +36,27 @@ const places: Record<string, (app: TestApp) => Promise<Place>> = {
     const server = await startGcs()
     server.createBucket('answers')
     const serviceAccountJson = server.newAccount().keyFile
-    const gcs = { bucket: 'answers', prefix: 'out', endpoint: server.endpoint, serviceAccountJson }
-    return { location: { gcs }, stop: () => server.stop() }
+    const location = { bucket: 'answers', prefix: 'out', endpoint: server.endpoint }
+    const gcs = { ...location, serviceAccountJson }
+    return {
+      location: { gcs },
+      contentType: async (key) => {
+        const provider = await kind.open(kind.location.parse(location), { serviceAccountJson }, {})
+        return (await provider.head(key).finally(() => provider.close())).contentType ?? undefined
+      },
+      stop: () => server.stop(),
+    }
   },
   async AZURE_BLOB() {
     const server = await startAzure()
-    await server.createContainer('answers')
+    const container = await server.createContainer('answers')
     const { account, accountKey, endpoint } = server
     const azureBlob = { account, accountKey, endpoint, container: 'answers', prefix: 'out' }
-    return { location: { azureBlob }, stop: server.stop }
+    return {
+      location: { azureBlob },
+      contentType: async (key) => (await container.getBlobClient(key).getProperties()).contentType,
+      stop: server.stop,
+    }
   },
   async REDIS() {
     const server = await startRedis()
@@ -70,6 +88,8 @@ describe.each(Object.keys(places))('%s as a target', (name) => {
     expect(error).toEqual({ __typename: 'CreateExportStorageSuccess' })
     const made = await annotate(app, await createTasks(app, projectId, [{ n: 1 }, { n: 2 }, { n: 3 }]), ['ä'])
     expect(await exportAll(app, storage.id)).toMatchObject({ status: 'COMPLETED', counters: { exported: 3 } })
+    const types = made.map(({ databaseId }) => place.contentType?.(`out/a b+ü/${databaseId}.json`))
+    if (place.contentType) expect(await Promise.all(types)).toEqual(Array(3).fill('application/json'))
     await deleteAnnotations(app, [made[1]!.id])
     await drained(app, storage.id)
     const source = await createStorage(app, {

@@ -164,6 +164,24 @@ describe('an export', () => {
     expect(Object.values(await exportLinks(world, databaseId)).sort()).toEqual(written.sort())
   })
 
+  it('tells how far it is while it runs', async () => {
+    const { id, bucket, keys } = await setUp(250)
+    const held = world.front.fail({ hold: true, match: isPut(bucket, keys.at(-1)) })
+    const run = await startExport(world.app, { storageId: id })
+    const states = world.app.subscribe(
+      'subscription ($id: ID!) { syncRunChanged(runId: $id) { status counters { selected exported } } }',
+      { id: run },
+    )
+    for await (const { syncRunChanged: state } of states) {
+      expect(state.status).not.toBe('COMPLETED')
+      if (state.counters.exported === 0) continue
+      expect(state).toEqual({ status: 'IN_PROGRESS', counters: { selected: 200, exported: 200 } })
+      break
+    }
+    held.release()
+    expect(await exportEnd(world.app, run)).toMatchObject({ status: 'COMPLETED', counters: { exported: 250 } })
+  })
+
   it('goes slower, and on, when the storage asks to slow down', async () => {
     const { id, bucket } = await setUp(60)
     const slow = world.front.fail({ status: 503, code: 'SlowDown', match: isPut(bucket), times: 40 })
