@@ -16,7 +16,8 @@ import { createGraphql } from './http/graphql.ts'
 import { createHttpServer } from './http/server.ts'
 import { attachWebSocket } from './http/websocket.ts'
 import { createLogger } from './logger.ts'
-import { createQueue, type Queue } from './queue/agenda.ts'
+import type { Queue } from './queue/agenda.ts'
+import { openQueue } from './queue/open.ts'
 import { createResolveParts } from './resolve/deliver.ts'
 import { createLocator } from './resolve/locate.ts'
 import { createStreams } from './resolve/streams.ts'
@@ -84,7 +85,7 @@ export async function startApp(
     })
     stops.push(async () => connections.stop())
     const { connect } = connections
-    const queue = createQueue(connection, logger)
+    const queue = await orAbort(openQueue({ connection, jobsUrl: config.JOBS_URL }, logger), signal)
     const heartbeatSeconds = config.STORAGE_IN_PROGRESS_TIMER
     const writeConcurrency = config.WRITE_CONCURRENCY ?? Math.min(8, 4 * availableParallelism())
     const webhooks = {

@@ -56,6 +56,16 @@ export const settings = z.object({
     .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
     .optional()
     .describe('PostgreSQL 15 or newer to use instead of the embedded one.'),
+  JOBS_URL: z
+    .string()
+    // Several hosts, as MongoDB has them, make no URL by the book.
+    .regex(/^(postgres(ql)?|mongodb(\+srv)?):\/\/\S+$/, {
+      error: 'must be a postgres://, mongodb:// or mongodb+srv:// URL',
+    })
+    .optional()
+    .describe(
+      'PostgreSQL or MongoDB to keep background jobs in. The same in all processes. Default: the database itself.',
+    ),
   SECRET_KEY: atLeast(32)
     .optional()
     .describe('Seals the credentials of storages in the database. Default: made once and kept in DATA_DIR/secret.key.'),

@@ -5,14 +5,21 @@ import type { Config } from './config.ts'
 
 await import('./node-version.cjs' as string)
 
-const [{ startApp }, { ConfigError, readConfig }, { DataFolderInUse }, { DataFolderUnusable }, { DatabaseUnusable }] =
-  await Promise.all([
-    import('./app.ts'),
-    import('./config.ts'),
-    import('./database/embedded.ts'),
-    import('./database/cluster.ts'),
-    import('./database/reach.ts'),
-  ])
+const [
+  { startApp },
+  { ConfigError, readConfig },
+  { DataFolderInUse },
+  { DataFolderUnusable },
+  { DatabaseUnusable },
+  { JobsUnusable },
+] = await Promise.all([
+  import('./app.ts'),
+  import('./config.ts'),
+  import('./database/embedded.ts'),
+  import('./database/cluster.ts'),
+  import('./database/reach.ts'),
+  import('./queue/store.ts'),
+])
 
 // A reader that leaves, as in `npm start | head`, must not end the server.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
@@ -40,7 +47,7 @@ try {
   const token = app.firstToken && `\n  Admin token ${app.firstToken}   (shown only this once)`
   console.log(`Sluice is ready.
 ${doorsOf(config, app)}
-  Database    ${app.clusterFolder ? `embedded PostgreSQL in ${app.clusterFolder}` : 'the one of DATABASE_URL'}
+  Database    ${app.clusterFolder ? `embedded PostgreSQL in ${app.clusterFolder}` : 'the one of DATABASE_URL'}${config.JOBS_URL ? '\n  Jobs        in the database of JOBS_URL' : ''}
   Data folder ${config.DATA_DIR}${token ?? ''}`)
   await interrupted
   await app.stop()
@@ -50,7 +57,7 @@ ${doorsOf(config, app)}
   if (error instanceof ConfigError) fail(78, error.message)
   if (error instanceof DataFolderInUse) fail(75, error.message)
   if (error instanceof DataFolderUnusable) fail(73, error.message)
-  if (error instanceof DatabaseUnusable) fail(69, error.message)
+  if (error instanceof DatabaseUnusable || error instanceof JobsUnusable) fail(69, error.message)
   const { code, port, address, message } = error as NodeJS.ErrnoException & { port?: number; address?: string }
   if (code === 'EADDRINUSE') fail(75, `Port ${port} on ${address} is taken. Set PORT to another one.`)
   if (code === 'EACCES' && port) fail(77, `Port ${port} may not be opened by this user. Set PORT to one above 1023.`)

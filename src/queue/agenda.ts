@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PostgresBackend } from '@agendajs/postgres-backend'
-import { Agenda, type Job } from 'agenda'
-import pg from 'pg'
+import { Agenda, type Job, type NotificationChannel } from 'agenda'
+import type pg from 'pg'
 import type { Logger } from '../logger.ts'
 import type { JobKind } from './jobs.ts'
+import type { JobStore } from './store.ts'
 
 /** What has become of a job; `reason` is what its handler has thrown. */
 export type JobState = { is: 'ALIVE' } | { is: 'FAILED'; reason: string } | { is: 'GONE' }
@@ -30,18 +30,22 @@ const lockSeconds = 10
 // Agenda goes by the clock of each machine: a worker whose clock is behind must not wait until a job is due there, too.
 const clockSkewMs = 24 * 3_600_000
 
-/** A queue in the tables of PostgreSQL (made by our migrations); LISTEN/NOTIFY starts a job within milliseconds. */
-export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue {
-  // Without listeners, a restart of the database would end the process.
-  const pool = new pg.Pool({ ...connection, max: 5 })
-  pool.on('connect', (client) => client.on('error', () => {}))
-  pool.on('error', (error) => logger.warn({ err: error }, 'the queue lost a connection'))
-  const backend = new PostgresBackend({ pool, ensureSchema: false })
-  backend.notificationChannel?.on('error', (error) => logger.warn({ err: error }, 'the queue lost its notifications'))
+/** What a queue is made of: where its jobs are kept, how it hears of new ones, and the app's own database. */
+export interface QueueParts {
+  store: JobStore
+  channel: NotificationChannel
+  pool: pg.Pool
+  pollSeconds: number
+}
+
+/** A queue over its parts, which it closes when it stops. */
+export function createQueue({ store, channel, pool, pollSeconds }: QueueParts, logger: Logger): Queue {
+  const { backend } = store
   const agenda = new Agenda({
     backend,
+    notificationChannel: channel,
     name: `sluice-${process.pid}-${Math.random().toString(36).slice(2)}`,
-    processEvery: 1_000,
+    processEvery: pollSeconds * 1_000,
     defaultLockLifetime: lockSeconds * 1_000,
     // Each kind has a bound of its own; one that is busy must not keep the others waiting.
     maxConcurrency: 1_000,
@@ -78,18 +82,18 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
       agenda.define(kind.name, process, { concurrency, lockLimit: concurrency })
     },
     async look(jobId) {
-      const job = await backend.repository.getJobById(jobId)
+      const job = store.idForm.test(jobId) ? await backend.repository.getJobById(jobId) : null
       if (!job) return { is: 'GONE' }
       return job.failedAt ? { is: 'FAILED', reason: job.failReason ?? '' } : { is: 'ALIVE' }
     },
     async remove(jobId) {
-      await agenda.cancel({ id: jobId })
+      if (store.idForm.test(jobId)) await agenda.cancel({ id: jobId })
     },
     async start() {
       await agenda.start()
     },
     async ping() {
-      await pool.query('select 1')
+      await Promise.all([pool.query('select 1'), store.ping()])
     },
     async stop() {
       stopping.abort(new Error('The server is stopping.'))
@@ -100,6 +104,7 @@ export function createQueue(connection: pg.ClientConfig, logger: Logger): Queue 
       idle.abort()
       await drained
       await backend.disconnect()
+      await store.close()
       await pool.end()
     },
   }

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { jobsSetting } from '../support/jobs.ts'
 
 /** The project's folder. */
 export const projectFolder = fileURLToPath(new URL('../..', import.meta.url))
@@ -42,7 +43,7 @@ export function launch(env: Record<string, string>, options: LaunchOptions = {})
   const { PATH = '', HOME = '/' } = process.env
   const child = spawn(command, args, {
     cwd: options.cwd ?? tmpdir(),
-    env: { PATH, HOME, PORT: '0', ...env },
+    env: { PATH, HOME, PORT: '0', ...(env.DATABASE_URL && jobsSetting(env.DATABASE_URL)), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
     ...options.user,

@@ -43,12 +43,14 @@ describe('a start that cannot be', () => {
       SECRET_KEY: 'hunter2',
       ADMIN_TOKEN: 'öffne mir bitte die Tür, Freund',
       DATABASE_URL: 'mysql://someone:hunter2@localhost/sluice',
+      JOBS_URL: 'redis://:hunter2@localhost',
     }).ended
     expect(code).toBe(78)
     expect(output.split('\n')).toEqual([
       'The settings cannot be used:',
       '  - PORT: must be a whole number from 0 to 65535',
       '  - DATABASE_URL: must be a postgres:// or postgresql:// URL',
+      '  - JOBS_URL: must be a postgres://, mongodb:// or mongodb+srv:// URL',
       '  - SECRET_KEY: must have at least 32 characters',
       '  - ADMIN_TOKEN: must be ASCII without spaces',
       '  - LOG_LEVEL: must be one of fatal, error, warn, info, debug, trace, silent',
@@ -72,6 +74,19 @@ describe('a start that cannot be', () => {
   ])('says in one line, without the password, that at DATABASE_URL %s', async (_what, url, words) => {
     const { code, output } = await launch({ DATA_DIR: dataFolder(), DATABASE_URL: url }).ended
     expect(output).toContain(words)
+    expect(output).not.toContain('hunter2')
+    expect(output.trimEnd().split('\n')).toHaveLength(1)
+    expect(code).toBe(69)
+  })
+
+  it.each([
+    ['no MongoDB listens', 'mongodb://me:hunter2@127.0.0.1:1/jobs?serverSelectionTimeoutMS=100', '(127.0.0.1:1/jobs)'],
+    ['its host is unknown', 'mongodb+srv://me:hunter2@mongo.invalid', '(mongo.invalid/sluice)'],
+    ['the password is not encoded', 'mongodb://me:hun?hunter2@127.0.0.1', '(a MongoDB URL)'],
+    ['there is another PostgreSQL, but none', 'postgres://me:hunter2@127.0.0.1:1/jobs', '(127.0.0.1:1/jobs)'],
+  ])('says in one line, without the password, that at JOBS_URL %s', async (_what, url, where) => {
+    const { code, output } = await launch({ DATA_DIR: dataFolder(), JOBS_URL: url }).ended
+    expect(output).toContain(`The database of JOBS_URL ${where} cannot be used: `)
     expect(output).not.toContain('hunter2')
     expect(output.trimEnd().split('\n')).toHaveLength(1)
     expect(code).toBe(69)

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { connectionOf } from '../../src/database/open.ts'
-import { createLogger } from '../../src/logger.ts'
-import { createQueue, type Queue } from '../../src/queue/agenda.ts'
+import type { Queue } from '../../src/queue/agenda.ts'
+import type { QueueSettings } from '../../src/queue/open.ts'
 import { createDatabase } from '../support/app.ts'
-import { query, until } from '../support/sql.ts'
+import { openTestQueue, withJobs } from '../support/jobs.ts'
+import { until } from '../support/sql.ts'
 
 const kind = { name: 'a-kind', payload: z.object({ n: z.number().int() }) }
 
@@ -17,19 +17,19 @@ describe('the job queue', () => {
   })
 
   /** Two queues on one database, as two processes have; the first one works. */
-  async function queues(handler: (payload: { n: number }, signal: AbortSignal) => Promise<void>) {
+  async function queues(
+    handler: (payload: { n: number }, signal: AbortSignal) => Promise<void>,
+    settings: Partial<QueueSettings> = {},
+  ) {
     const database = await createDatabase()
     onTestFinished(() => database.drop())
-    const [worker, other] = [0, 1].map(() => createQueue(connectionOf(database.url), createLogger('silent'))) as [
-      Queue,
-      Queue,
-    ]
-    worker.handle(kind, handler)
-    for (const queue of [worker, other]) {
+    const [worker, other] = await Promise.all([0, 1].map(() => openTestQueue(database.url, settings)))
+    worker!.handle(kind, handler)
+    for (const queue of [worker!, other!]) {
       await queue.start()
       started.push(queue)
     }
-    return { worker, other }
+    return { worker: worker!, other: other! }
   }
 
   it('does a job that another process has put in, and forgets it when it is done', async () => {
@@ -38,6 +38,13 @@ describe('the job queue', () => {
     const id = await other.enqueue(kind, { n: 7 })
     expect(await done.promise).toBe(7)
     await until(async () => (await state(other, id)) === 'GONE')
+  })
+
+  it('hears of a job at once, long before it would look for one', async () => {
+    const done = Promise.withResolvers<void>()
+    const { other } = await queues(async () => done.resolve(), { pollSeconds: 3_600 })
+    await other.enqueue(kind, { n: 1 })
+    await done.promise
   })
 
   it('knows a job for as long as it waits or runs, and one that was taken out no more', async () => {
@@ -54,21 +61,33 @@ describe('the job queue', () => {
     await worker.remove(second)
     expect(await state(worker, second)).toBe('GONE')
     gate.resolve()
-    expect(await state(worker, '00000000-0000-0000-0000-000000000000')).toBe('GONE')
+  })
+
+  it('knows no job by an id of another database, whatever its form', async () => {
+    const { worker } = await queues(async () => {})
+    for (const id of ['00000000-0000-0000-0000-000000000000', '0123456789abcdef01234567', "'", '']) {
+      expect(await state(worker, id)).toBe('GONE')
+      await worker.remove(id)
+    }
   })
 
   it('gives a job of a process that died to another once its lock is over', async () => {
     const done = Promise.withResolvers<void>()
     const database = await createDatabase()
     onTestFinished(() => database.drop())
-    const queue = createQueue(connectionOf(database.url), createLogger('silent'))
+    const queue = await openTestQueue(database.url)
     queue.handle(kind, async () => done.resolve())
     // What a process leaves that has taken the job some seconds ago, and dies before it is done.
-    await query(
-      database.url,
-      `insert into agenda_jobs (name, data, next_run_at, locked_at, last_modified_by)
-       values ('a-kind', '{"n": 1}', now(), now() - interval '9 seconds', 'dead')`,
-    )
+    await withJobs(database.url, async (jobs) => {
+      const takenAt = new Date(Date.now() - 9_000)
+      await jobs.saveJob(
+        { name: kind.name, type: 'normal', priority: 0, nextRunAt: takenAt, data: { n: 1 } },
+        undefined,
+      )
+      expect(
+        await jobs.getNextJobToRun(kind.name, takenAt, new Date(0), takenAt, { lastModifiedBy: 'dead' }),
+      ).toBeDefined()
+    })
     await queue.start()
     started.push(queue)
     await done.promise

@@ -6,6 +6,7 @@ import { inject } from 'vitest'
 import { type App, startApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { createClient, type GraphqlClient } from './client.ts'
+import { jobsSetting } from './jobs.ts'
 import { admin, databaseUrl } from './postgres.ts'
 
 /** A real app on a free port with a database of its own, and a client that is signed in. */
@@ -40,6 +41,7 @@ export async function startTestApp(env: Record<string, string> = {}, database?: 
   const config = readConfig({
     PORT: '0',
     DATABASE_URL: url,
+    ...jobsSetting(url),
     DATA_DIR: dataDir,
     LOCAL_FILES_ROOT: localRoot,
     ADMIN_TOKEN: adminToken,

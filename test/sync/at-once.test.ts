@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { jobs } from '../../src/queue/jobs.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createProject, finished, startSync } from '../support/scenario.ts'
 import { query } from '../support/sql.ts'
@@ -66,13 +67,11 @@ describe('syncs at the same time', () => {
   it('of one storage never overlap, even when a job comes twice', async () => {
     const storage = await world.storage({ objects: { a: '', b: '', c: '' } })
     const run = await startSync(world.app, storage.id)
-    await query(
-      world.app.databaseUrl,
-      `insert into agenda_jobs (name, next_run_at, data)
-       select 'import-storage', now(), jsonb_build_object('runId', id, 'attempt', attempt)
-       from sync_run, generate_series(1, 5) where storage_id = $1`,
-      [storage.databaseId],
-    )
+    const [row] = await query(world.app.databaseUrl, 'select id::int from sync_run where storage_id = $1', [
+      storage.databaseId,
+    ])
+    const again = () => world.app.queue.enqueue(jobs.importStorage, { runId: row.id, attempt: 1 })
+    await Promise.all(Array.from({ length: 5 }, again))
     expect(await finished(other, run)).toMatchObject({
       status: 'COMPLETED',
       attempt: 1,

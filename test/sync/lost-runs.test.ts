@@ -1,9 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { RunLost, ShardChanged, writePage } from '../../src/sync/write-page.ts'
+import { jobsOf, withJobs } from '../support/jobs.ts'
 import { holdRun, partOf } from '../support/pages.ts'
 import { finished, startSync } from '../support/scenario.ts'
 import { query, until } from '../support/sql.ts'
 import { startWorld, type World } from '../support/world.ts'
+
+/** The job of an import, as it lies in the queue. */
+const waiting = { name: 'import-storage', type: 'normal', priority: 0, data: {} } as const
 
 describe('a run that nobody works on', () => {
   let world: World
@@ -92,13 +96,12 @@ describe('a run that nobody works on', () => {
       world.storage({ objects: { a: '' } }),
       world.storage({ objects: { a: '' } }),
     ])
-    const failedJob = async () => {
-      const [job] = await sql(
-        `insert into agenda_jobs (name, next_run_at, failed_at, fail_reason)
-         values ('import-storage', null, now(), 'Connection terminated') returning id`,
-      )
-      return job.id as string
-    }
+    const failedJob = () =>
+      withJobs(world.app.databaseUrl, async (all) => {
+        const job = await all.saveJob({ ...waiting, nextRunAt: null }, undefined)
+        await all.saveJobState({ ...job, failedAt: new Date(), failReason: 'Connection terminated' }, undefined)
+        return String(job._id)
+      })
     const jobs = [await failedJob(), await failedJob()]
     const again = await strayRun(first.databaseId, { job_id: `'${jobs[0]}'` })
     const last = await strayRun(second.databaseId, { job_id: `'${jobs[1]}'`, requeued: 'true' })
@@ -108,25 +111,23 @@ describe('a run that nobody works on', () => {
       failure: expect.stringMatching(/^The job has failed without a report\..* Connection terminated$/),
     })
     // What is left of them in the queue goes, too.
-    await until(async () => (await sql('select 1 from agenda_jobs where id = any($1)', [jobs])).length === 0)
+    await until(async () => (await jobsOf(world.app.databaseUrl)).every(({ _id }) => !jobs.includes(String(_id))))
   })
 
   it('is left in the queue for as long as its job waits there, which is its sign of life', async () => {
     const storage = await world.storage({ objects: { a: '' } })
-    const [job] = await sql(
-      `insert into agenda_jobs (name, next_run_at) values ('import-storage', now() + interval '1 hour') returning id`,
-    )
-    const { id, run } = await strayRun(storage.databaseId, { job_id: `'${job.id}'` })
+    const { databaseUrl } = world.app
+    const later = new Date(Date.now() + 3_600_000)
+    const job = await withJobs(databaseUrl, (all) => all.saveJob({ ...waiting, nextRunAt: later }, undefined))
+    const { id, run } = await strayRun(storage.databaseId, { job_id: `'${job._id}'` })
     await until(async () => {
       const [row] = await sql(`select heartbeat_at > now() - interval '1 minute' as seen from sync_run where id = $1`, [
         run,
       ])
       return row.seen
     })
-    await sql(
-      `update agenda_jobs set next_run_at = now(), data = jsonb_build_object('runId', $2::int, 'attempt', 1) where id = $1`,
-      [job.id, run],
-    )
+    const due = { ...job, nextRunAt: new Date(), data: { runId: run, attempt: 1 } }
+    await withJobs(databaseUrl, (all) => all.saveJob(due, undefined))
     expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 1 })
   })
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDatabase, startTestApp, type TestApp } from '../support/app.ts'
 import type { GraphqlClient } from '../support/client.ts'
+import { jobsOf } from '../support/jobs.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
 import { startFront } from '../support/s3-front.ts'
 import { createProject, createStorage, finished, startSync } from '../support/scenario.ts'
@@ -95,15 +96,16 @@ describe('stopping a server', () => {
     held.release()
     const [state] = await query(
       database.url,
-      `select r.status, r.attempt, r.excused, s.cursor, r.listed::int, r.finished_at, j.name as job
-       from sync_run r join sync_shard s on s.run_id = r.id left join agenda_jobs j on j.id::text = r.job_id
+      `select r.status, r.attempt, r.excused, s.cursor, r.listed::int, r.finished_at, r.job_id as job
+       from sync_run r join sync_shard s on s.run_id = r.id
        where r.storage_id = $1`,
       [storage.databaseId],
     )
+    // In the queue already: whoever is there goes on at once.
+    const waiting = await jobsOf(database.url, 'import-storage')
     expect(state).toEqual({
       ...{ status: 'QUEUED', attempt: 2, excused: 1, cursor: '00000999.bin', listed: 1_000, finished_at: null },
-      // In the queue already: whoever is there goes on at once.
-      job: 'import-storage',
+      job: String(waiting[0]?._id),
     })
 
     const lists = front.counts.ListObjectsV2!

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { recordEvent } from '../../src/events/log.ts'
 import { beginRun, finishRun, queueRun } from '../../src/sync/run.ts'
+import { jobsOf } from '../support/jobs.ts'
 import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
 import { finished, startSync, sync } from '../support/scenario.ts'
 import { query, until } from '../support/sql.ts'
@@ -239,10 +240,7 @@ describe('a webhook', () => {
       [webhook.databaseId],
     )
     expect(left).toEqual({ webhooks: 0, deliveries: 0 })
-    await until(
-      async () =>
-        (await query(world.app.databaseUrl, `select 1 from agenda_jobs where name = 'deliver-webhook'`)).length === 0,
-    )
+    await until(async () => (await jobsOf(world.app.databaseUrl, 'deliver-webhook')).length === 0)
     expect(to.received.length).toBe(1)
   })
 })

@@ -5,6 +5,7 @@ import { announce } from '../../src/webhooks/announce.ts'
 import { launch, temporaryFolder } from '../main/launch.ts'
 import { createDatabase, startTestApp, type TestApp } from '../support/app.ts'
 import { createClient } from '../support/client.ts'
+import { jobsOf } from '../support/jobs.ts'
 import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
 import { createProject, createStorage, sync } from '../support/scenario.ts'
 import { query, until } from '../support/sql.ts'
@@ -130,7 +131,7 @@ describe('what was announced', () => {
     const webhook = await tell(apps[0]!, project, { url: to.url })
     await query(url, `update webhook set leased_until = now() + interval '1 hour' where id = $1`, [webhook.databaseId])
     await resend(apps[0]!, 'testWebhook', webhook.id)
-    await until(async () => (await query(url, `select 1 from agenda_jobs where name = 'deliver-webhook'`)).length === 0)
+    await until(async () => (await jobsOf(url, 'deliver-webhook')).length === 0)
     expect(to.received).toEqual([])
   })
 })

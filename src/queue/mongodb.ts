@@ -1,0 +1,48 @@
+import { type JobStore, JobsUnusable } from './store.ts'
+
+const collection = 'agendaJobs'
+
+/**
+ * Jobs in MongoDB, in the database that the URL names, or else in `sluice`. The driver is loaded only here, since few need it.
+ * @throws JobsUnusable
+ */
+export async function openMongoStore(url: string): Promise<JobStore> {
+  const [{ MongoClient }, { MongoBackend }] = await Promise.all([import('mongodb'), import('@agendajs/mongo-backend')])
+  const client = openClient()
+  const { hosts, srvHost } = client.options
+  const db = client.db(/^[^/]+\/\/[^/]+\/[^?]/.test(url) ? undefined : 'sluice')
+  try {
+    await client.connect()
+    // The backend would make it on its own, but so that a failure ends the process.
+    await db
+      .collection(collection)
+      .createIndex({ name: 1, nextRunAt: 1, priority: -1, lockedAt: 1, disabled: 1 }, { name: 'next-job' })
+  } catch (cause) {
+    await client.close()
+    throw new JobsUnusable(`${srvHost ?? hosts.join(',')}/${db.databaseName}`, cause)
+  }
+  return {
+    backend: new MongoBackend({ mongo: db, collection, ensureIndex: false }),
+    idForm: /^[\da-f]{24}$/i,
+    ping: () => db.command({ ping: 1 }, { timeoutMS: 5_000 }),
+    close: () => client.close(),
+  }
+
+  function openClient() {
+    try {
+      return new MongoClient(url, {
+        appName: 'sluice',
+        // A replica that lags would say of a job that it is gone.
+        readPreference: 'primary',
+        ...(!/[?&]serverSelectionTimeoutMS=/i.test(url) && { serverSelectionTimeoutMS: 10_000 }),
+      })
+    } catch (cause) {
+      // The driver's own words may repeat a piece of a password that was not encoded.
+      const reason = new Error(
+        'the driver does not take it; special characters in user and password must be percent-encoded, and options known',
+        { cause },
+      )
+      throw new JobsUnusable('a MongoDB URL', reason)
+    }
+  }
+}

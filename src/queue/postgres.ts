@@ -1,0 +1,52 @@
+import { PostgresBackend } from '@agendajs/postgres-backend'
+import pg from 'pg'
+import type { Logger } from '../logger.ts'
+import { type JobStore, JobsUnusable } from './store.ts'
+
+/** A pool for the queue. Without its listeners, a restart of the database would end the process. */
+export function createPool(connection: pg.PoolConfig, logger: Logger): pg.Pool {
+  const pool = new pg.Pool({ ...connection, max: 5 })
+  pool.on('connect', (client) => client.on('error', () => {}))
+  pool.on('error', (error) => logger.warn({ err: error }, 'the queue lost a connection'))
+  return pool
+}
+
+/** Jobs in the app's own database, whose tables our migrations make. */
+export function postgresStore(pool: pg.Pool): JobStore {
+  return {
+    backend: new PostgresBackend({ pool, ensureSchema: false, disableNotifications: true }),
+    idForm: /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i,
+    ping: () => pool.query('select 1'),
+    close: async () => {},
+  }
+}
+
+/** Jobs in another PostgreSQL, in tables that are made when there are none. @throws JobsUnusable */
+export async function openPostgresStore(url: string, logger: Logger): Promise<JobStore> {
+  const pool = createPool({ connectionString: url, connectionTimeoutMillis: 10_000 }, logger)
+  const { host, port, database } = new pg.Client({ connectionString: url })
+  try {
+    // Two processes that make the tables at once crash.
+    await alone(pool, () => new PostgresBackend({ pool, disableNotifications: true }).connect())
+  } catch (cause) {
+    await pool.end()
+    throw new JobsUnusable(`${host}:${port}/${database}`, cause)
+  }
+  return { ...postgresStore(pool), close: () => pool.end() }
+}
+
+/** Does `work` in one process at a time, of all that have the same database. */
+export async function alone(pool: pg.Pool, work: () => Promise<unknown>): Promise<void> {
+  const client = await pool.connect()
+  try {
+    await client.query('begin')
+    await client.query(`select pg_advisory_xact_lock(hashtext('sluice job queue'))`)
+    await work()
+    await client.query('commit')
+  } catch (error) {
+    await client.query('rollback').catch(() => {})
+    throw error
+  } finally {
+    client.release()
+  }
+}

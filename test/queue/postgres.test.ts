@@ -1,0 +1,29 @@
+import { expect, inject, it, onTestFinished } from 'vitest'
+import { z } from 'zod'
+import { createDatabase } from '../support/app.ts'
+import { openTestQueue } from '../support/jobs.ts'
+import { admin, databaseUrl } from '../support/postgres.ts'
+import { query } from '../support/sql.ts'
+
+const kind = { name: 'a-kind', payload: z.object({}) }
+
+it('keeps jobs in another, empty PostgreSQL, whose tables several processes make at once', async () => {
+  const database = await createDatabase()
+  const name = `jobs_${new URL(database.url).pathname.slice(1)}`
+  await admin(inject('postgres'), `create database ${name}`)
+  const jobsUrl = databaseUrl(inject('postgres'), name)
+  onTestFinished(async () => {
+    await admin(inject('postgres'), `drop database ${name} with (force)`)
+    await database.drop()
+  })
+  const queues = await Promise.all([0, 1, 2].map(() => openTestQueue(database.url, { jobsUrl, pollSeconds: 3_600 })))
+  const done = Promise.withResolvers<void>()
+  queues[0]!.handle(kind, () => done.promise)
+  for (const queue of queues) await queue.start()
+  const id = await queues[1]!.enqueue(kind, {})
+  await Promise.all(queues.map((queue) => queue.ping()))
+  expect(await query(jobsUrl, 'select id from agenda_jobs')).toEqual([{ id }])
+  expect(await query(database.url, 'select id from agenda_jobs')).toEqual([])
+  done.resolve()
+  for (const queue of queues) await queue.stop()
+})
