@@ -25,6 +25,7 @@ const peers: Record<string, StartPeer> = {
 }
 const defaults = { keys: '20000', reads: '2000', rounds: '5', concurrency: '32', only: Object.keys(peers).join() }
 const target = 0.9
+const leastSeconds = 1
 
 const usage = `node bench/providers.ts [options]
 List rate and read rate of each provider beside a bare loop on its SDK.
@@ -82,15 +83,22 @@ const objects: Put = Array.from({ length: keys }, (_, n) => ({
 const wanted = Array.from({ length: reads }, (_, n) => objects[n % bodies]!)
 const bytesWanted = wanted.reduce((sum, { size }) => sum + size, 0)
 
-/** What `work` takes. @throws Error unless it comes to `expected`, since then nothing that it took means anything */
-async function take(work: () => Promise<number>, expected: number): Promise<Taken> {
+/**
+ * What `work` takes, on the average of `repeats` times. @throws Error unless it comes to `expected` each time, since then nothing
+ * that it took means anything
+ */
+async function take(work: () => Promise<number>, expected: number, repeats: number): Promise<Taken> {
   // So that each pays for its own garbage.
   collectGarbage()
   const before = process.cpuUsage()
-  const { value, seconds } = await measure(work)
+  const { seconds } = await measure(async () => {
+    for (let n = 0; n < repeats; n++) {
+      const value = await work()
+      if (value !== expected) throw new Error(`The work came to ${value}, not to ${expected}.`)
+    }
+  })
   const { user, system } = process.cpuUsage(before)
-  if (value !== expected) throw new Error(`The work came to ${value}, not to ${expected}.`)
-  return { seconds, cpu: (user + system) / 1e6 }
+  return { seconds: seconds / repeats, cpu: (user + system) / 1e6 / repeats }
 }
 
 async function listAll({ provider }: Peer): Promise<number> {
@@ -113,15 +121,17 @@ async function readAll(read: (key: string) => Promise<number>): Promise<number> 
   return bytes
 }
 
-/** The rounds of one operation; who begins alternates. The first round only warms up. */
+/**
+ * The rounds of one operation; who begins alternates. The first round only warms up, and tells how often both must do it so
+ * that no round is over in less than a second: shorter ones are a matter of luck.
+ */
 async function alternate(expected: number, ours: () => Promise<number>, bare: () => Promise<number>) {
   const taken = { ours: [] as Taken[], bare: [] as Taken[] }
-  for (let round = 0; round <= rounds; round++) {
-    const order = round % 2 === 0 ? (['ours', 'bare'] as const) : (['bare', 'ours'] as const)
-    for (const who of order) {
-      const took = await take(who === 'ours' ? ours : bare, expected)
-      if (round > 0) taken[who].push(took)
-    }
+  const warm = [await take(ours, expected, 2), await take(bare, expected, 2)]
+  const repeats = Math.ceil(leastSeconds / Math.min(...warm.map(({ seconds }) => seconds)))
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? (['bare', 'ours'] as const) : (['ours', 'bare'] as const)
+    for (const who of order) taken[who].push(await take(who === 'ours' ? ours : bare, expected, repeats))
   }
   return taken
 }
@@ -189,7 +199,7 @@ ${whole(keys)} keys listed in pages of 1,000, one after the other; ${whole(reads
 time; each beside a loop on the bare SDK with the same pages, in the same process; with the
 same agent settings for S3 and Azure, but the SDK's own for GCS. Servers run in processes of their own. Ours can be aborted,
 and every body is a stream that is read to its end; a bare loop that has the bytes at once makes a stream of them.
-Medians of ${rounds} rounds that alternate with the bare loop; a ratio is the median of those of each round, by the clock
+Medians of ${rounds} rounds of at least a second that alternate with the bare loop; a ratio is the median of those of each round, by the clock
 and by this process's processor time, which neighbours disturb less. Target: at least ${percent(target)}.
 
 | | Beside | Sluice, per s | Bare, per s | Ratio | Sluice, CPU µs each | Bare, CPU µs each | CPU ratio |

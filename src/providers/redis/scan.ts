@@ -1,3 +1,4 @@
+import type { Redis } from 'ioredis'
 import type { Connection } from './connection.ts'
 import { textOfKey } from './key-bytes.ts'
 
@@ -42,13 +43,10 @@ export async function nextKeys(
     const count = Math.max(limit - found.size, leastCount)
     at = await connection.run(signal, async (redis, serverRun) => {
       const from = at.serverRun === serverRun ? at.scan! : '0'
-      const match = ['MATCH', `${escapeGlob(prefix)}*`]
-      const [next, keys] = (await redis.callBuffer('SCAN', from, ...(prefix === '' ? [] : match), 'COUNT', count)) as [
-        Buffer,
-        Buffer[],
-      ]
-      for (const key of keys.map(textOfKey)) if (takes(key)) found.add(key)
-      return { serverRun, scan: String(next) === '0' ? null : String(next), kept: [] }
+      const match = prefix === '' ? [] : ['MATCH', `${escapeGlob(prefix)}*`]
+      const { next, keys } = await scan(redis, [from, ...match, 'COUNT', count])
+      for (const key of keys) if (takes(key)) found.add(key)
+      return { serverRun, scan: next === '0' ? null : next, kept: [] }
     })
   }
 
@@ -56,6 +54,17 @@ export async function nextKeys(
   const kept = keys.splice(limit)
   const done = at.scan === null && kept.length === 0
   return { keys, cursor: done ? null : writeCursor({ ...at, kept }) }
+}
+
+/**
+ * One step of SCAN, its keys as `textOfKey` gives them. Bytes that are no text show as U+FFFD when text is asked for, which is
+ * much faster; then the step is done again for the bytes, and that answer counts, as any answer to a cursor does.
+ */
+async function scan(redis: Redis, step: (string | number)[]): Promise<{ next: string; keys: string[] }> {
+  const [next, keys] = (await redis.call('SCAN', step)) as [string, string[]]
+  if (!keys.some((key) => key.includes('\ufffd'))) return { next, keys }
+  const [nextBytes, bytes] = (await redis.callBuffer('SCAN', step)) as [Buffer, Buffer[]]
+  return { next: String(nextBytes), keys: bytes.map(textOfKey) }
 }
 
 // JSON escapes NUL and lone surrogates, which PostgreSQL could not hold.
