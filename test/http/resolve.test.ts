@@ -201,8 +201,12 @@ describe('the link to an object', () => {
       '123',
       'bytes 1-3/10',
     ])
-    world.front.fail({ status: 403, code: 'AccessDenied', match: ({ key }) => key === 'a.txt' })
+    const denied = world.front.fail({
+      ...{ status: 403, code: 'AccessDenied', times: Infinity },
+      match: ({ bucket }) => bucket === storage.bucket,
+    })
     const refused = await get(path)
+    denied.release()
     expect([refused.status, await refused.json()]).toEqual([502, { code: 'DENIED', message: expect.any(String) }])
   })
 })

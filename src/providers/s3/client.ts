@@ -10,11 +10,13 @@ import {
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
-import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
+import type { ObjectBody, Provider } from '../provider.ts'
 import { clientConfig } from './client-config.ts'
 import { credentialsConfig } from './credentials.ts'
+import { createDirectReads, rangeHeader } from './direct-read.ts'
 import { s3Error } from './error.ts'
 import type { S3Location, S3Secrets } from './location.ts'
+import { createObjectRequests } from './object-requests.ts'
 import { orAbort } from './or-abort.ts'
 import { presignGet } from './presign.ts'
 import { createPut } from './put.ts'
@@ -44,6 +46,10 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
       ? newClient(place.publicEndpoint, { credentials: client.config.credentials })
       : client
   const Bucket = place.bucket
+  const requests = createObjectRequests(client, { bucket: Bucket, region })
+  const publicRequests =
+    publicClient === client ? requests : createObjectRequests(publicClient, { bucket: Bucket, region })
+  const direct = createDirectReads(requests, { client, place, region })
   const encryption = encryptionOf(place)
   const put = createPut(client)
 
@@ -131,6 +137,8 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
     },
 
     async read(key, { range, ifMatch, signal } = {}): Promise<ObjectBody> {
+      const opened = await direct.read(key, { range: range && rangeHeader(range), ifMatch, signal })
+      if (opened) return opened
       const answer = await call(key, signal, () =>
         client.send(
           new GetObjectCommand({
@@ -142,7 +150,9 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
           abortable(signal),
         ),
       )
-      const length = answer.ContentLength ?? 0
+      const { ContentLength: length } = answer
+      if (length === undefined)
+        throw new SluiceError('UNEXPECTED_ANSWER', 'The storage does not tell how long an object is.')
       const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '')
       return {
         body: endOnAbort(answer.Body as Readable, signal),
@@ -179,7 +189,9 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
 
     async presign(key, { ttlSeconds }) {
       await settleRegion()
-      return call(key, undefined, () => presignGet(publicClient, place, { key, ttlSeconds }))
+      return call(key, undefined, async () =>
+        presignGet(publicClient, { place, requests: await publicRequests() }, { key, ttlSeconds }),
+      )
     },
 
     async serverTime(signal) {
@@ -190,6 +202,7 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
     },
 
     close() {
+      direct.close()
       client.destroy()
       if (publicClient !== client) publicClient.destroy()
     },
@@ -212,8 +225,5 @@ function encryptionOf({ serverSideEncryption, kmsKeyId }: S3Location) {
 const decodeKey = (key: string) => (/[%+]/.test(key) ? decodeURIComponent(key.replaceAll('+', ' ')) : key)
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)
-
-const rangeHeader = (range: ByteRange) =>
-  'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end ?? ''}`
 
 const abortable = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signal } : {})

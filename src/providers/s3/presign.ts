@@ -3,17 +3,19 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { SluiceError } from '../../errors.ts'
 import { contentTypeOf } from '../content-type.ts'
 import type { S3Location } from './location.ts'
+import { encodePart, type ObjectRequests } from './object-requests.ts'
 
 // What S3 accepts (Amazon S3, "RequestTimeTooSkewed") is 15 minutes; the SDK takes it for a wrong clock from 4 minutes on.
 const skewThatMattersMs = 240_000
 
 /**
  * A URL for a GET of the object on the endpoint of `client`, good for `ttlSeconds`, but not beyond the end of the session
- * whose credentials sign it. Without credentials it is the plain address.
+ * whose credentials sign it, and for browsers to keep as long. Without credentials it is the plain address. `requests` are those
+ * of the client; without them the SDK signs by its own way.
  */
 export async function presignGet(
   client: S3Client,
-  place: S3Location,
+  { place, requests }: { place: S3Location; requests: ObjectRequests | undefined },
   { key, ttlSeconds }: { key: string; ttlSeconds: number },
 ): Promise<URL> {
   const asked = { Bucket: place.bucket, Key: key }
@@ -27,7 +29,19 @@ export async function presignGet(
   const now = Date.now() + (Math.abs(skewMs) < skewThatMattersMs ? 0 : skewMs)
   const leftSeconds = expiration ? Math.floor((expiration.getTime() - now) / 1000) : Infinity
   if (leftSeconds < 1) throw new SluiceError('BAD_CREDENTIALS', 'The temporary credentials have expired.')
-  const command = new GetObjectCommand({ ...asked, ResponseContentType: contentTypeOf(key) })
   const expiresIn = Math.min(ttlSeconds, leftSeconds)
-  return new URL(await getSignedUrl(client, command, { expiresIn, signingDate: new Date(now) }))
+  const options = { expiresIn, signingDate: new Date(now) }
+  const type = contentTypeOf(key)
+  const cacheControl = `private, max-age=${expiresIn}`
+  if (!requests) {
+    const overrides = { ResponseContentType: type, ResponseCacheControl: cacheControl }
+    return new URL(await getSignedUrl(client, new GetObjectCommand({ ...asked, ...overrides }), options))
+  }
+  const overrides = { ...(type && { 'response-content-type': type }), 'response-cache-control': cacheControl }
+  const { path, query } = await requests.signer.presign(
+    requests.of(key, { ...overrides, 'x-id': 'GetObject' }),
+    options,
+  )
+  const search = Object.entries(query ?? {}).map(([name, value]) => `${encodePart(name)}=${encodePart(String(value))}`)
+  return new URL(`${requests.origin}${path}?${search.join('&')}`)
 }

@@ -1,0 +1,125 @@
+import type { S3Client } from '@aws-sdk/client-s3'
+import { LRUCache } from 'lru-cache'
+import { Agent } from 'undici'
+import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { endOnAbort } from '../end-on-abort.ts'
+import type { ByteRange, ObjectBody } from '../provider.ts'
+import { timeOf } from '../time-of.ts'
+import type { S3Location } from './location.ts'
+import type { ObjectRequests } from './object-requests.ts'
+import type { Region } from './region.ts'
+
+/** Signed headers are used again for this long; S3 takes them for 15 minutes ("RequestTimeTooSkewed"). */
+const reuseMs = 60_000
+
+/** Statuses that mean one thing alone (Amazon S3, "Error responses"). */
+const refusals: Record<number, ErrorCode> = { 412: 'PRECONDITION_FAILED', 416: 'RANGE_UNSATISFIABLE' }
+
+interface Signed {
+  origin: string
+  path: string
+  headers: Record<string, string>
+}
+
+/** Reads of objects by one plain signed request each. */
+export interface DirectReads {
+  /**
+   * The object, or undefined for faults and for answers that leave a doubt: then the SDK is to ask, which repeats, follows the
+   * region and tells what is wrong.
+   * @throws SluiceError OBJECT_MISSING, PRECONDITION_FAILED or RANGE_UNSATISFIABLE; the reason of `signal`
+   */
+  read(
+    key: string,
+    options: { range?: string | undefined; ifMatch?: string | undefined; signal?: AbortSignal | undefined },
+  ): Promise<ObjectBody | undefined>
+  close(): void
+}
+
+/**
+ * The SDK takes several times as much of the processor for a GET as the bytes of a range of 64 KiB do, most of it for what is the
+ * same each time. Range and condition are not signed (Amazon S3, "Signature calculations": only `host` and `x-amz-*` must be), so
+ * that the ranges of an object share a signature.
+ */
+export function createDirectReads(
+  requestsNow: () => Promise<ObjectRequests | undefined>,
+  { client, place, region }: { client: S3Client; place: S3Location; region: Region },
+): DirectReads {
+  const agent = new Agent({
+    connections: 1_024,
+    pipelining: 1,
+    connect: { timeout: 10_000 },
+    headersTimeout: 60_000,
+    bodyTimeout: 60_000,
+  })
+  const signed = new LRUCache<string, Signed>({ max: 1_000, ttl: reuseMs })
+
+  const sign = async (name: string, key: string): Promise<Signed | undefined> => {
+    const requests = await requestsNow()
+    if (!requests) return undefined
+    const request = requests.of(key)
+    const { headers } = place.anonymous
+      ? request
+      : await requests.signer.sign(request, { signingDate: new Date(Date.now() + client.config.systemClockOffset) })
+    const fresh = { origin: requests.origin, path: request.path, headers }
+    signed.set(name, fresh)
+    return fresh
+  }
+
+  return {
+    async read(key, { range, ifMatch, signal }) {
+      const name = `${region.current}\0${key}`
+      try {
+        const request = signed.get(name) ?? (await sign(name, key))
+        if (!request) return undefined
+        const { origin, path, headers } = request
+        const {
+          statusCode,
+          headers: told,
+          body,
+        } = await agent.request({
+          ...{ origin, path, method: 'GET' },
+          headers: { ...headers, ...(range && { range }), ...(ifMatch && { 'if-match': ifMatch }) },
+          signal: signal ?? null,
+        })
+        const answer = described(statusCode, told as Record<string, string | undefined>)
+        if (answer) {
+          region.confirm()
+          return { ...answer, body: endOnAbort(body, signal) }
+        }
+        signed.delete(name)
+        const code = refusals[statusCode]
+        // To its end, so that the connection can be used again.
+        const words = Number(told['content-length'] ?? 0) < 16_384 ? await body.text() : await body.dump()
+        if (statusCode === 404 && words?.includes('<Code>NoSuchKey</Code>')) throw new SluiceError('OBJECT_MISSING')
+        if (code) throw new SluiceError(code)
+      } catch (error) {
+        if (signal?.aborted) throw signal.reason
+        if (error instanceof SluiceError) throw error
+      }
+      return undefined
+    },
+    close() {
+      void agent.destroy()
+    },
+  }
+}
+
+/** What an answer tells of its body; undefined when it is not the object. */
+function described(status: number, headers: Record<string, string | undefined>): Omit<ObjectBody, 'body'> | undefined {
+  const { 'content-length': length, 'content-range': range, etag, 'content-type': type } = headers
+  if ((status !== 200 && status !== 206) || length === undefined) return undefined
+  const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(range ?? '')
+  if ((status === 206) !== (part !== null)) return undefined
+  return {
+    length: Number(length),
+    size: part ? Number(part[3]) : Number(length),
+    ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
+    etag: etag ?? null,
+    lastModified: timeOf(headers['last-modified']) ?? null,
+    contentType: type ?? null,
+  }
+}
+
+/** The value of a `Range` header. */
+export const rangeHeader = (range: ByteRange) =>
+  'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end ?? ''}`
