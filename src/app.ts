@@ -13,6 +13,7 @@ import { createContext } from './graphql/context.ts'
 import { globalIdOf } from './graphql/ids.ts'
 import { schema } from './graphql/schema.ts'
 import { createGraphql } from './http/graphql.ts'
+import { createMetrics } from './http/metrics.ts'
 import { createHttpServer } from './http/server.ts'
 import { attachWebSocket } from './http/websocket.ts'
 import { createLogger } from './logger.ts'
@@ -24,6 +25,7 @@ import { createStreams } from './resolve/streams.ts'
 import { createEgressPolicy } from './security/egress.ts'
 import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
+import { countActiveRuns } from './sync/count-active.ts'
 import { templateFault } from './sync/export-name.ts'
 import { createObjectFilter } from './sync/object-filter.ts'
 import { sweepRuns } from './sync/sweep.ts'
@@ -138,15 +140,20 @@ export async function startApp(
       introspection: config.INTROSPECTION,
       logger,
     })
+    const streams = createStreams({
+      max: config.RESOLVER_PROXY_MAX_STREAMS,
+      maxPerViewer: config.RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER,
+    })
+    const metrics = config.METRICS_TOKEN
+      ? createMetrics({ token: config.METRICS_TOKEN, streams: () => streams.count, runs: () => countActiveRuns(em) })
+      : undefined
     const resolveDoor = {
       authenticator,
       mediaTokens,
       locate: createLocator(em),
       parts: resolve,
-      streams: createStreams({
-        max: config.RESOLVER_PROXY_MAX_STREAMS,
-        maxPerViewer: config.RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER,
-      }),
+      streams,
+      metrics: metrics?.resolve,
       corsOrigins: config.CORS_ORIGINS,
       maxRangeBytes: config.RESOLVER_PROXY_MAX_RANGE_SIZE,
       timeoutSeconds: config.RESOLVER_PROXY_TIMEOUT,
@@ -155,6 +162,7 @@ export async function startApp(
     }
     const server = createHttpServer({
       api: isApi ? { yoga, resolve: resolveDoor } : undefined,
+      metrics,
       bufferBytes: config.RESOLVER_PROXY_BUFFER_SIZE,
       ready: async () => {
         await em.getConnection().execute('select 1')

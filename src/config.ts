@@ -125,6 +125,10 @@ export const settings = z.object({
       error: 'must be origins such as https://label.example.com, separated by commas, or *',
     })
     .describe('Origins of web pages whose scripts may read what resolve links lead to, separated by commas; * = all.'),
+  METRICS_TOKEN: atLeast(16)
+    .regex(/^[\x21-\x7e]*$/, { error: 'must be ASCII without spaces' })
+    .optional()
+    .describe('Bearer token that opens /metrics, in the format of Prometheus. Unset: there is no such page.'),
   RESOLVER_PROXY_TIMEOUT: seconds(86400)
     .default(10)
     .describe('Seconds that one proxied stream may stay open; then its connection is reset. 0 = no bound.'),

@@ -3,6 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { inBatches } from '../batch.ts'
 import { type ApiToken, ApiTokenEntity } from '../entities/api-token.ts'
 import { NotFoundError, SluiceError } from '../errors.ts'
+import { sql } from '../sql.ts'
 
 /** Who is asking. For now every valid token is an administrator's. */
 export interface Viewer {
@@ -54,14 +55,16 @@ export function createAuthenticator(em: EntityManager, adminToken: string | unde
   // Bound to the token, so that what was made under an older one ends with it.
   const admin = adminHash === undefined ? undefined : { id: `admin:${adminHash.slice(0, 16)}`, name: 'admin' }
   const find = inBatches(async (keys: string[]) => {
-    const rows = await em.fork().find(ApiTokenEntity, {
-      $or: [{ hash: { $in: keys } }, { id: { $in: keys.filter((key) => key.length < 16).map(Number) } }],
-      revokedAt: null,
-    })
+    const isHash = (key: string) => key.length > 16
+    const rows = await sql<{ id: string; hash: string; name: string }>(
+      em,
+      'select id, hash, name from api_token where (hash = any($1::text[]) or id = any($2::bigint[])) and revoked_at is null',
+      [keys.filter(isHash), keys.filter((key) => !isHash(key))],
+    )
     return new Map(
       rows.flatMap(({ id, hash, name }) => {
         const viewer = { id: `token:${id}`, name }
-        return [[hash, viewer] as const, [String(id), viewer] as const]
+        return [[hash, viewer] as const, [id, viewer] as const]
       }),
     )
   })

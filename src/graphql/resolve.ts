@@ -144,7 +144,7 @@ async function resolveUri(
   { project, storages, uri }: { project: number; storages: Storage[]; uri: string },
 ): Promise<Resolved> {
   try {
-    const delivery = await deliver(resolve, { project, storages, mediaKey: null, linkedStorage: undefined }, uri)
+    const delivery = await deliver(resolve, { project, storages, mediaKey: null, linkedStorage: undefined }, { uri })
     if (delivery.mode === 'PRESIGN') return { uri, ...delivery }
     const { token, expiresAt } = await loaders.mediaToken.load(project)
     return { uri, mode: 'PROXY', url: resolveUrl({ publicUrl, where: { project }, uri, token }), expiresAt }

@@ -14,6 +14,8 @@ export function objectHeaders(
   return {
     'Content-Type': type,
     'Accept-Ranges': 'bytes',
+    // What is stored compressed is sent so, and its ranges are of that (RFC 9110 §14.1).
+    ...(/^[\w-]+(, [\w-]+)*$/.test(object.contentEncoding ?? '') && { 'Content-Encoding': object.contentEncoding }),
     'Cache-Control': `private, max-age=${cacheSeconds}, must-revalidate`,
     'X-Content-Type-Options': 'nosniff',
     // The URL may hold a media token.

@@ -9,6 +9,7 @@ import type { Locate, Located, Whereabouts } from '../resolve/locate.ts'
 import type { Streams } from '../resolve/streams.ts'
 import { allowOrigin, answerOptions } from './cors.ts'
 import { readFileuri } from './fileuri.ts'
+import type { ResolveMetrics } from './metrics.ts'
 import { type SendSettings, sendObject } from './send-object.ts'
 
 /** What the resolve door needs. */
@@ -18,6 +19,7 @@ export interface ResolveDoor extends SendSettings {
   locate: Locate
   parts: ResolveParts
   streams: Streams
+  metrics: ResolveMetrics | undefined
   /** Seconds from the request to the end of its answer; 0 = no bound. */
   timeoutSeconds: number
   /** Origins whose pages may read answers. */
@@ -43,16 +45,21 @@ export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res
     door.timeoutSeconds > 0
       ? setTimeout(() => over.abort(new SluiceError('TIMEOUT')), door.timeoutSeconds * 1_000)
       : undefined
+  const exchange: Exchange = { req, res, signal: over.signal, mode: 'NONE' }
   res.once('close', () => {
     clearTimeout(deadline)
-    if (!res.writableFinished) over.abort(new Error('The client has left.'))
+    if (res.headersSent) door.metrics?.answered(exchange.mode, res.statusCode)
+    if (res.writableFinished) return
+    door.metrics?.aborted(exchange.brokenBy ?? 'client')
+    over.abort(new Error('The client has left.'))
   })
   try {
     allowOrigin(door.corsOrigins, req, res)
     if (req.method === 'OPTIONS') answerOptions(res)
-    else await answer(door, { req, res, signal: over.signal })
+    else await answer(door, exchange)
   } catch (error) {
     if (res.destroyed) return
+    exchange.brokenBy = error instanceof SluiceError && error.code === 'TIMEOUT' ? 'timeout' : 'storage'
     if (res.headersSent) req.socket.resetAndDestroy()
     else refuse(door, { req, res, error })
   }
@@ -62,17 +69,31 @@ interface Exchange {
   req: IncomingMessage
   res: ServerResponse
   signal: AbortSignal
+  /** How it is answered. */
+  mode: 'PRESIGN' | 'PROXY' | 'NONE'
+  /** Why the answer is cut, unless the client has left. */
+  brokenBy?: 'timeout' | 'storage'
 }
 
-async function answer(door: ResolveDoor, { req, res, signal }: Exchange): Promise<void> {
+async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
+  const { req, res, signal } = exchange
   if (req.method !== 'GET' && req.method !== 'HEAD') throw new SluiceError('METHOD_NOT_ALLOWED')
   const { pathname, searchParams } = new URL(req.url!, 'http://localhost')
   const where = readWhere(pathname)
   const uri = readFileuri(searchParams.get('fileuri'))
-  const viewer = await enter(door, req.headers.authorization, searchParams.get('token'))
-  const located = await find(door.locate, viewer, where)
-  const delivery = await deliver(door.parts, located, uri)
+  const asked = door.locate(where)
+  // Nobody is told of it, nor of its fault, before it is known who asks.
+  asked.catch(() => {})
+  const { authorization } = req.headers
+  const viewer = await enter(door, { authorization, token: searchParams.get('token'), asked })
+  const located = await asked
+  if (!located) throw new NotFoundError('task' in where ? 'There is no such task.' : 'There is no such project.')
+  mayRead(viewer, located.project)
+  // A URL that is signed for GET refuses HEAD.
+  const mode = req.method === 'HEAD' ? 'PROXY' : undefined
+  const delivery = await deliver(door.parts, located, { uri, mode })
   if (signal.aborted) throw signal.reason
+  exchange.mode = delivery.mode
   if (delivery.mode === 'PRESIGN') {
     res.writeHead(303, { Location: delivery.url, 'Cache-Control': 'no-store', 'Content-Length': 0 }).end()
     return
@@ -81,7 +102,7 @@ async function answer(door: ResolveDoor, { req, res, signal }: Exchange): Promis
   try {
     const source = await delivery.open()
     try {
-      await sendObject({ req, res, source, settings: door, access: viewer.id, signal })
+      await sendObject({ req, res, source, settings: door, access: viewer.id, signal, metrics: door.metrics })
     } finally {
       source.close()
     }
@@ -96,17 +117,20 @@ function readWhere(pathname: string): Whereabouts {
   return kind === 'tasks' ? { task: Number(id) } : { project: Number(id) }
 }
 
-/** A header goes before a token in the URL. */
-async function enter(door: ResolveDoor, authorization: string | undefined, token: string | null): Promise<Viewer> {
-  if (authorization !== undefined || token === null) return door.authenticator.authenticate(authorization)
-  return door.mediaTokens.enter(token, async (project) => (await door.locate({ project }))?.mediaKey)
+interface Credentials {
+  authorization: string | undefined
+  token: string | null
+  /** What is asked for: most often it has the key of the token. */
+  asked: Promise<Located | undefined>
 }
 
-async function find(locate: Locate, viewer: Viewer, where: Whereabouts): Promise<Located> {
-  const located = await locate(where)
-  if (!located) throw new NotFoundError('task' in where ? 'There is no such task.' : 'There is no such project.')
-  mayRead(viewer, located.project)
-  return located
+/** A header goes before a token in the URL. */
+async function enter(door: ResolveDoor, { authorization, token, asked }: Credentials): Promise<Viewer> {
+  if (authorization !== undefined || token === null) return door.authenticator.authenticate(authorization)
+  return door.mediaTokens.enter(token, async (project) => {
+    const here = await asked
+    return here?.project === project ? here.mediaKey : (await door.locate({ project }))?.mediaKey
+  })
 }
 
 /** Faults of input elsewhere, which mean here that the storage has no bytes of this name to give. */

@@ -11,6 +11,8 @@ export interface Sendable {
   length: number
   reopen: (sent: number) => Promise<Readable>
   signal: AbortSignal
+  /** Is told of the bytes of each chunk. */
+  count?: ((bytes: number) => void) | undefined
 }
 
 /**
@@ -18,7 +20,7 @@ export interface Sendable {
  * source that breaks off is opened again. Number of times it was; rejects when the body cannot be finished, or `signal`
  * aborts: then the response has not been ended, and the caller must cut it.
  */
-export function sendBody(res: ServerResponse, { body, length, reopen, signal }: Sendable): Promise<number> {
+export function sendBody(res: ServerResponse, { body, length, reopen, signal, count }: Sendable): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()
   let current = body
   let sent = 0
@@ -57,6 +59,7 @@ export function sendBody(res: ServerResponse, { body, length, reopen, signal }: 
       if (isOver || signal.aborted) return
       const part = sent + chunk.length > length ? chunk.subarray(0, length - sent) : chunk
       sent += part.length
+      count?.(part.length)
       fruitless = 0
       if (!res.write(part)) source.pause()
       if (sent === length) finish()

@@ -3,6 +3,7 @@ import { SluiceError } from '../errors.ts'
 import type { ObjectBody } from '../providers/provider.ts'
 import { type ObjectSource, openObject } from '../resolve/open-object.ts'
 import { parseRanges } from '../resolve/range.ts'
+import type { ResolveMetrics } from './metrics.ts'
 import { objectHeaders } from './object-headers.ts'
 import { sendBody } from './send-body.ts'
 
@@ -25,9 +26,11 @@ export async function sendObject(exchange: {
   settings: SendSettings
   access: string
   signal: AbortSignal
+  metrics: ResolveMetrics | undefined
 }): Promise<void> {
-  const { req, res, source, settings, access, signal } = exchange
+  const { req, res, source, settings, access, signal, metrics } = exchange
   const { headers } = req
+  const asked = performance.now()
   const answer = await openObject(source, {
     method: req.method as 'GET' | 'HEAD',
     ranges: parseRanges(headers.range),
@@ -42,6 +45,7 @@ export async function sendObject(exchange: {
     access,
     signal,
   })
+  metrics?.opened((performance.now() - asked) / 1_000)
   const { object, etag } = answer
   // Answers to a token in the URL and to one in a header are the same; to another viewer's they are not.
   res.appendHeader('Vary', 'Authorization')
@@ -68,7 +72,9 @@ export async function sendObject(exchange: {
       'Content-Length': length,
       ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${size}` }),
     })
-    await sendBody(res, { body, length, reopen: (sent) => reopen(source, opened, { sent, signal }), signal })
+    const reopenAt = (sent: number) => reopen(source, opened, { sent, signal })
+    const times = await sendBody(res, { body, length, reopen: reopenAt, signal, count: metrics?.sent })
+    metrics?.continued(times)
   } finally {
     body.destroy()
   }

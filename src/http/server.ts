@@ -1,19 +1,22 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { createGraphql } from './graphql.ts'
+import type { Metrics } from './metrics.ts'
 import { handleResolve, isResolvePath, type ResolveDoor } from './resolve.ts'
 
 /** What the HTTP server leads to. */
 export interface HttpDoors {
   /** What clients are served with; undefined in a process that only works. */
   api: { yoga: ReturnType<typeof createGraphql>; resolve: ResolveDoor } | undefined
+  /** Undefined when there are none to be shown. */
+  metrics: Metrics | undefined
   /** Bytes that a response holds before its source has to wait. */
   bufferBytes: number
   /** Rejects unless requests can be served. */
   ready: () => Promise<void>
 }
 
-/** All routes: /graphql and the resolve links, /health (the process is alive) and /ready (database and queue answer). */
-export function createHttpServer({ api, bufferBytes, ready }: HttpDoors): Server {
+/** All routes: /graphql and the resolve links, /health (the process is alive), /ready (database and queue answer) and /metrics. */
+export function createHttpServer({ api, metrics, bufferBytes, ready }: HttpDoors): Server {
   return createServer({ highWaterMark: bufferBytes }, async (req, res) => {
     const path = (req.url ?? '/').split('?', 1)[0]!
     if (api && path === '/graphql') return api.yoga(req, res)
@@ -24,6 +27,9 @@ export function createHttpServer({ api, bufferBytes, ready }: HttpDoors): Server
         () => json(res, 200, { status: 'ready' }),
         () => json(res, 503, { status: 'not ready', message: 'The database or the job queue does not answer.' }),
       )
+    }
+    if (metrics && path === '/metrics') {
+      return metrics.answer(req, res).catch(() => json(res, 503, { message: 'The metrics cannot be read now.' }))
     }
     if (api && path === '/') return void res.writeHead(302, { Location: '/graphql' }).end()
     return json(res, 404, { code: 'NOT_FOUND', message: 'There is no such page.' })

@@ -36,10 +36,12 @@ export interface ObjectBody {
   etag: string | null
   lastModified: Date | null
   contentType: string | null
+  /** How the stored bytes are encoded (RFC 9110 §8.4), such as `gzip`; absent where they are as they are. */
+  contentEncoding?: string
 }
 
 /** What is known of an object without its bytes. */
-export type ObjectHead = Pick<ObjectBody, 'size' | 'etag' | 'lastModified' | 'contentType'>
+export type ObjectHead = Pick<ObjectBody, 'size' | 'etag' | 'lastModified' | 'contentType' | 'contentEncoding'>
 
 /**
  * An open place in one kind of storage. Every method rejects with a SluiceError whose code tells missing (OBJECT_MISSING),

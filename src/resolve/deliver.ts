@@ -26,15 +26,19 @@ export type Delivery =
   | { mode: 'PROXY'; open(): Promise<ObjectSource & { close(): void }> }
 
 /**
- * Finds out how the URI's object is delivered.
+ * Finds out how the URI's object is delivered; with `mode` only in this way.
  * @throws NotFoundError when no storage of the project serves the URI; SluiceError as providers do.
  */
-export async function deliver(parts: ResolveParts, located: Located, uri: string): Promise<Delivery> {
+export async function deliver(
+  parts: ResolveParts,
+  located: Located,
+  { uri, mode }: { uri: string; mode?: 'PROXY' | undefined },
+): Promise<Delivery> {
   const found = pickStorage(uri, located.storages, located.linkedStorage)
   if (!found) throw new NotFoundError('No connected storage serves this URI.')
   const { storage, key } = found
   const name = `${storage.id}@${storage.updatedAt.getTime()}\0${key}`
-  if (mayPresign(storage, key)) {
+  if (mode !== 'PROXY' && mayPresign(storage, key)) {
     const signed = await parts.signedUrls.get(name, () => presign(parts.connect, storage, key)).catch(orStream)
     if (signed) return { mode: 'PRESIGN', ...signed }
   }

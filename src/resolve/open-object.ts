@@ -57,8 +57,8 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
   }
   const read = async (range: ByteRange | undefined, ifMatch: string | null | undefined) => {
     const opened = await provider.read(key, { range, signal, ...(ifMatch && { ifMatch }) })
-    const { size, etag, lastModified, contentType } = opened
-    facts.set(name, { size, etag, lastModified, contentType })
+    const { body, length, range: part, ...head } = opened
+    facts.set(name, head)
     return opened
   }
   const sent = (opened: ObjectBody): ObjectAnswer => ({

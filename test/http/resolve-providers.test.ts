@@ -185,6 +185,10 @@ describe.each(Object.keys(kinds))('an object of %s', (name) => {
     )
     const bytes = signs ? await fetch(answer.headers.get('location')!) : answer
     expect(await bytes.text()).toBe(digits)
+    if (['S3', 'AZURE_BLOB'].includes(name)) expect(bytes.headers.get('cache-control')).toBe('private, max-age=900')
+    // A URL that is signed for GET would refuse HEAD.
+    const head = await get('in/a.txt', {}, 'HEAD')
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, '10'])
     const again = await get('in/a.txt')
     expect(again.headers.get('location')).toBe(answer.headers.get('location'))
   })

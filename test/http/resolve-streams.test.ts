@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request } from 'node:http'
-import { text } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
+import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createApiToken } from '../../src/auth/tokens.ts'
 import { until } from '../support/sql.ts'
@@ -189,6 +191,22 @@ describe('a streamed object', () => {
     const { open, get } = await streamed(world, { huge: large, 'a.txt': digits })
     for (let n = 0; n < 20; n++) (await open('huge', { headers: { range: `bytes=${n}-` } })).asked.destroy()
     expect(await (await get('a.txt')).text()).toBe(digits)
+  })
+
+  it('that is stored compressed is sent as it is, and says so', async () => {
+    const { get, open, bucket } = await streamed(world, {})
+    const Body = gzipSync(digits)
+    const stored = { Bucket: bucket, Key: 'a.txt', ContentEncoding: 'gzip', ContentType: 'text/plain' }
+    await world.s3.client.send(new PutObjectCommand({ ...stored, Body }))
+    const whole = await get('a.txt')
+    expect([whole.headers.get('content-encoding'), await whole.text()]).toEqual(['gzip', digits])
+    const { answer } = await open('a.txt', { headers: { range: 'bytes=0-4' } })
+    expect([answer.headers['content-encoding'], answer.headers['content-range']]).toEqual([
+      'gzip',
+      `bytes 0-4/${Body.length}`,
+    ])
+    expect(await buffer(answer)).toEqual(Body.subarray(0, 5))
+    expect((await get('a.txt', {}, 'HEAD')).headers.get('content-encoding')).toBe('gzip')
   })
 
   it('may be read by pages of the configured origins, and no others', async () => {

@@ -166,6 +166,8 @@ app.addHook('onRequest', (request, reply, done) => {
 app.addHook('onSend', (request, reply, payload, done) => {
   const type = (request.query as Record<string, string | undefined>)['response-content-type']
   if (type && reply.statusCode < 300) reply.type(type)
+  const cache = (request.query as Record<string, string | undefined>)['response-cache-control']
+  if (cache && reply.statusCode < 300) reply.header('cache-control', cache)
   done(null, payload)
 })
 

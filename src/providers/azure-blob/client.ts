@@ -90,6 +90,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn): Provider {
         etag: quoted(properties.etag),
         lastModified: properties.lastModified ?? null,
         contentType: properties.contentType ?? null,
+        ...(properties.contentEncoding && { contentEncoding: properties.contentEncoding }),
       }
     },
 

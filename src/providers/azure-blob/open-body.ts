@@ -21,6 +21,7 @@ export function openBody(answer: BlobDownloadResponseParsed, signal: AbortSignal
     etag: quoted(answer.etag),
     lastModified: answer.lastModified ?? null,
     contentType: answer.contentType ?? null,
+    ...(answer.contentEncoding && { contentEncoding: answer.contentEncoding }),
   }
 }
 

@@ -44,7 +44,8 @@ export function delegationKeys(fetchKey: FetchDelegationKey, clock: () => number
 
 /**
  * The query of a URL that reads one blob for `ttlSeconds`, or as long as the delegation key lasts. The answer carries the
- * content type of the key's extension (`rsct`), so that browsers show what was uploaded without one.
+ * content type of the key's extension (`rsct`), so that browsers show what was uploaded without one, and may be kept by them as
+ * long (`rscc`).
  */
 export function signRead(
   place: AzureLocation,
@@ -60,6 +61,7 @@ export function signRead(
     blobName: key,
     permissions: BlobSASPermissions.parse('r'),
     expiresOn: new Date(ends),
+    cacheControl: `private, max-age=${ttlSeconds}`,
     ...(contentType && { contentType }),
   }
   if ('accountKey' in signer) {

@@ -137,6 +137,7 @@ export function openGcs(
         throw new SluiceError('RANGE_UNSATISFIABLE')
       }
       const modified = headers.get('last-modified')
+      const encoding = headers.get('content-encoding')
       return {
         body: endOnAbort(body, signal),
         length,
@@ -145,6 +146,7 @@ export function openGcs(
         etag,
         lastModified: modified === null ? null : new Date(modified),
         contentType: headers.get('content-type'),
+        ...(encoding && { contentEncoding: encoding }),
       }
     },
 
@@ -154,11 +156,11 @@ export function openGcs(
       const { text } = await call(name, {
         method: 'GET',
         path: pathOf(name),
-        query: { fields: 'size,updated,generation,contentType' },
+        query: { fields: 'size,updated,generation,contentType,contentEncoding' },
         signal,
       })
       const object = parse(text) as
-        | { size: string; updated: string; generation: string; contentType?: string }
+        | { size: string; updated: string; generation: string; contentType?: string; contentEncoding?: string }
         | undefined
       if (!object) throw new SluiceError('CONSOLE_URL')
       return {
@@ -166,6 +168,7 @@ export function openGcs(
         etag: etagOf(object.generation),
         lastModified: new Date(object.updated),
         contentType: object.contentType ?? null,
+        ...(object.contentEncoding && { contentEncoding: object.contentEncoding }),
       }
     },
 

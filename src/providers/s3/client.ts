@@ -13,7 +13,7 @@ import { compareKeys } from '../key-order.ts'
 import type { ObjectBody, Provider } from '../provider.ts'
 import { clientConfig } from './client-config.ts'
 import { credentialsConfig } from './credentials.ts'
-import { createDirectReads, rangeHeader } from './direct-read.ts'
+import { createDirectReads, encodingOf, rangeHeader } from './direct-read.ts'
 import { s3Error } from './error.ts'
 import type { S3Location, S3Secrets } from './location.ts'
 import { createObjectRequests } from './object-requests.ts'
@@ -162,6 +162,7 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
         etag: answer.ETag ?? null,
         lastModified: answer.LastModified ?? null,
         contentType: answer.ContentType ?? null,
+        ...encodingOf(answer.ContentEncoding),
       }
     },
 
@@ -174,6 +175,7 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
         etag: answer.ETag ?? null,
         lastModified: answer.LastModified ?? null,
         contentType: answer.ContentType ?? null,
+        ...encodingOf(answer.ContentEncoding),
       }
     },
 

@@ -117,7 +117,17 @@ function described(status: number, headers: Record<string, string | undefined>):
     etag: etag ?? null,
     lastModified: timeOf(headers['last-modified']) ?? null,
     contentType: type ?? null,
+    ...encodingOf(headers['content-encoding']),
   }
+}
+
+/** The encoding of an object; without `aws-chunked`, which was that of its upload ("Signature calculations: chunked upload"). */
+export function encodingOf(header: string | undefined): { contentEncoding?: string } {
+  const codings = (header ?? '')
+    .split(',')
+    .map((coding) => coding.trim())
+    .filter((coding) => coding !== '' && coding !== 'aws-chunked')
+  return codings.length > 0 ? { contentEncoding: codings.join(', ') } : {}
 }
 
 /** The value of a `Range` header. */

@@ -1,0 +1,91 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** What the resolve door tells of each request. */
+export interface ResolveMetrics {
+  /** A request that was answered: by a redirect, by bytes of an object, or by neither (NONE), with a status. */
+  answered(mode: 'PRESIGN' | 'PROXY' | 'NONE', status: number): void
+  sent(bytes: number): void
+  /** From asking a storage for an object to the first it tells. */
+  opened(seconds: number): void
+  /** A body that broke off at the storage was gone on with so often. */
+  continued(times: number): void
+  /** A body was not sent to its end. */
+  aborted(by: 'client' | 'timeout' | 'storage'): void
+}
+
+/** The metrics of this process, in the text format of Prometheus. */
+export interface Metrics {
+  resolve: ResolveMetrics
+  /** Answers GET `/metrics`: to bearers of the token alone. */
+  answer(req: IncomingMessage, res: ServerResponse): Promise<void>
+}
+
+/** `streams` and `runs` are asked at each scrape: streams that are open, and syncs by status. */
+export function createMetrics(options: {
+  token: string
+  streams: () => number
+  runs: () => Promise<ReadonlyMap<string, number>>
+}): Metrics {
+  const { token, streams, runs } = options
+  const register = new Registry()
+  collectDefaultMetrics({ register })
+  const registers = [register]
+  const requests = new Counter({
+    ...{ name: 'sluice_resolve_requests_total', help: 'Requests of resolve links.', registers },
+    labelNames: ['mode', 'status'] as const,
+  })
+  const bytes = new Counter({
+    ...{ name: 'sluice_resolve_bytes_total', help: 'Bytes of objects that were sent.', registers },
+  })
+  const upstream = new Histogram({
+    ...{ name: 'sluice_resolve_upstream_seconds', help: 'Until a storage tells of an object.', registers },
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  })
+  const continued = new Counter({
+    ...{
+      name: 'sluice_resolve_continued_total',
+      help: 'Times a storage broke off and was asked for the rest.',
+      registers,
+    },
+  })
+  const aborted = new Counter({
+    ...{ name: 'sluice_resolve_aborted_total', help: 'Bodies that were not sent to their ends.', registers },
+    labelNames: ['by'] as const,
+  })
+  new Gauge({
+    ...{ name: 'sluice_resolve_streams', help: 'Streams that are open.', registers },
+    collect() {
+      this.set(streams())
+    },
+  })
+  new Gauge({
+    ...{ name: 'sluice_runs', help: 'Syncs and exports that wait or run, of all processes.', registers },
+    labelNames: ['status'] as const,
+    async collect() {
+      const counts = await runs()
+      for (const status of ['QUEUED', 'IN_PROGRESS']) this.set({ status }, counts.get(status) ?? 0)
+    },
+  })
+  const wanted = digest(`Bearer ${token}`)
+  return {
+    resolve: {
+      answered: (mode, status) => requests.inc({ mode, status }),
+      sent: (count) => bytes.inc(count),
+      opened: (seconds) => upstream.observe(seconds),
+      continued: (times) => times > 0 && continued.inc(times),
+      aborted: (by) => aborted.inc({ by }),
+    },
+    async answer(req, res) {
+      if (!timingSafeEqual(digest(req.headers.authorization ?? ''), wanted)) {
+        res.writeHead(401, { 'WWW-Authenticate': 'Bearer', 'Content-Length': 0 }).end()
+        return
+      }
+      const text = await register.metrics()
+      res.writeHead(200, { 'Content-Type': register.contentType, 'Cache-Control': 'no-store' }).end(text)
+    },
+  }
+}
+
+const digest = (text: string) => createHash('sha256').update(text).digest()

@@ -1,0 +1,79 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { until } from '../support/sql.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+const token = 'metrics-token-0123456789'
+
+describe('/metrics', () => {
+  let world: World
+  beforeAll(async () => {
+    world = await startWorld({ METRICS_TOKEN: token })
+  })
+  afterAll(() => world?.stop())
+
+  const ask = (authorization?: string) =>
+    fetch(`${world.app.url}/metrics`, authorization ? { headers: { authorization } } : {})
+  /** The value of a line, such as `sluice_resolve_streams`; 0 when there is none. */
+  const value = async (name: string) => {
+    const text = await (await ask(`Bearer ${token}`)).text()
+    const line = text.split('\n').find((one) => one.startsWith(`${name} `))
+    return Number(line?.slice(name.length + 1) ?? 0)
+  }
+  const link = async (objects: Record<string, string>, presign = false) => {
+    const storage = await world.storage({ objects, presign })
+    const project = Buffer.from(storage.project, 'base64').toString().split(':')[1]
+    return (key: string) =>
+      `${world.app.url}/projects/${project}/resolve/?fileuri=${Buffer.from(`s3://${storage.bucket}/${key}`).toString('base64url')}`
+  }
+  const headers = () => ({ authorization: `Bearer ${world.app.token}` })
+
+  it('are shown to bearers of their own token alone', async () => {
+    for (const wrong of [undefined, 'Bearer wrong', `Bearer ${world.app.token}`]) {
+      expect((await ask(wrong)).status).toBe(401)
+    }
+    const answer = await ask(`Bearer ${token}`)
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/plain')])
+    const text = await answer.text()
+    for (const name of ['process_resident_memory_bytes', 'sluice_runs{status="QUEUED"}', 'sluice_resolve_streams']) {
+      expect(text).toContain(name)
+    }
+  })
+
+  it('count requests by mode and status, bytes, and the time of storages', async () => {
+    const [streamed, signed] = [await link({ 'a.txt': 'hello' }), await link({ 'a.txt': 'hello' }, true)]
+    for (const url of [streamed('a.txt'), streamed('none'), signed('a.txt')]) {
+      await (await fetch(url, { headers: headers(), redirect: 'manual' })).text()
+    }
+    await fetch(streamed('a.txt'))
+    await until(async () => (await value('sluice_resolve_requests_total{mode="NONE",status="401"}')) === 1)
+    expect(await value('sluice_resolve_requests_total{mode="PROXY",status="200"}')).toBe(1)
+    expect(await value('sluice_resolve_requests_total{mode="PROXY",status="404"}')).toBe(1)
+    expect(await value('sluice_resolve_requests_total{mode="PRESIGN",status="303"}')).toBe(1)
+    expect(await value('sluice_resolve_bytes_total')).toBe(5)
+    expect(await value('sluice_resolve_upstream_seconds_count')).toBe(1)
+  })
+
+  it('count streams that are open, those that clients have left, and those that were gone on with', async () => {
+    const huge = 'x'.repeat(16_000_000)
+    const url = await link({ huge, cut: huge.slice(0, 2_000_000) })
+    const asked = request(url('huge'), { headers: headers() }).end()
+    await once(asked, 'response')
+    expect(await value('sluice_resolve_streams')).toBe(1)
+    asked.on('error', () => {}).destroy()
+    await until(async () => (await value('sluice_resolve_streams')) === 0)
+    expect(await value('sluice_resolve_aborted_total{by="client"}')).toBe(1)
+    world.front.fail({ cutAfterBytes: 1_000_000, match: ({ key }) => key === 'cut' })
+    await (await fetch(url('cut'), { headers: headers() })).text()
+    await until(async () => (await value('sluice_resolve_continued_total')) === 1)
+  })
+})
+
+describe('without METRICS_TOKEN', () => {
+  it('there is no such page', async () => {
+    const world = await startWorld()
+    expect((await fetch(`${world.app.url}/metrics`)).status).toBe(404)
+    await world.stop()
+  })
+})
