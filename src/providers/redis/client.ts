@@ -66,16 +66,13 @@ export function openRedis(place: RedisLocation, secrets: RedisSecrets): Provider
   }
 }
 
-/** Bytes of each key's value, in one round trip; 0 for a key that holds no string or that the user may not read. */
-async function sizesOf(redis: Redis, keys: string[]): Promise<number[]> {
-  if (keys.length === 0) return []
-  const commands = redis.pipeline()
-  for (const key of keys) commands.strlen(key.isWellFormed() ? key : bytesOfKey(key))
-  const answers = (await commands.exec())!
-  return answers.map(([error, size]) => {
-    if (error && !concernsOneKey(error)) throw error
-    return error ? 0 : (size as number)
-  })
+/** Bytes of each key's value, asked for together; 0 for a key that holds no string or that the user may not read. */
+function sizesOf(redis: Redis, keys: string[]): Promise<number[]> {
+  const none = (error: Error) => {
+    if (!concernsOneKey(error)) throw error
+    return 0
+  }
+  return Promise.all(keys.map((key) => redis.strlen(key.isWellFormed() ? key : bytesOfKey(key)).catch(none)))
 }
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)
