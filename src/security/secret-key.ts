@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -11,7 +11,8 @@ export function loadSecretKey(dataDir: string): string {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
   mkdirSync(dataDir, { recursive: true })
-  const fresh = `${file}.${process.pid}`
+  // Not by the process's number: in containers that share a folder, each is number 1.
+  const fresh = `${file}.${randomUUID()}`
   writeFileSync(fresh, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 })
   try {
     linkSync(fresh, file)
