@@ -121,6 +121,7 @@ export async function startApp(
     const authenticator = createAuthenticator(em, config.ADMIN_TOKEN)
     const mediaTokens = createMediaTokens({ em, sealer, recall: authenticator.recall })
     const resolve = createResolveParts(connect)
+    const scheduleMinSeconds = config.SCHEDULE_MIN_INTERVAL
     const sweep = (project: number) =>
       sweepRuns({ em, queue }, heartbeatSeconds, project).catch((err) =>
         logger.warn({ err, project }, 'lost syncs cannot be looked for'),
@@ -129,7 +130,19 @@ export async function startApp(
       const viewer = await authenticator.authenticate(authorization)
       const storages = { em, sealer, connect, objectFilter: createObjectFilter, templateFault }
       return createContext(
-        { em, queue, events, connect, storages, webhooks, sweep, mediaTokens, resolve, publicUrl: url },
+        {
+          em,
+          queue,
+          events,
+          connect,
+          storages,
+          webhooks,
+          sweep,
+          scheduleMinSeconds,
+          mediaTokens,
+          resolve,
+          publicUrl: url,
+        },
         viewer,
       )
     }

@@ -108,6 +108,9 @@ export const settings = z.object({
     .positive({ error: 'must be more than 0' })
     .default(5)
     .describe('Seconds between two heartbeats of a running sync; after five without one the sync counts as lost.'),
+  SCHEDULE_MIN_INTERVAL: whole(1, 86400)
+    .default(60)
+    .describe('Least seconds between two syncs of one schedule; one that would come more often is refused.'),
   WEBHOOK_TIMEOUT: seconds(60)
     .min(0.1, { error: 'must be at least 0.1' })
     .default(10)

@@ -5,6 +5,9 @@ export const errorTable = {
   FORBIDDEN: { status: 403, retryable: false, words: 'You may not do this.' },
   NOT_FOUND: { status: 404, retryable: false, words: 'There is no such thing, or you may not see it.' },
   METHOD_NOT_ALLOWED: { status: 405, retryable: false, words: 'Only GET and HEAD are answered here.' },
+  BAD_CRON: { status: 400, retryable: false, words: 'This is not a cron expression that comes again and again.' },
+  UNKNOWN_TIME_ZONE: { status: 400, retryable: false, words: 'There is no such time zone.' },
+  TOO_FREQUENT: { status: 400, retryable: false, words: 'The times of the schedule come too close to each other.' },
   CONFLICT: { status: 409, retryable: true, words: 'This is not possible in the present state.' },
   DUPLICATE_STORAGE: { status: 409, retryable: false, words: 'This place is already connected to the project.' },
   OVERLAPPING_STORAGE: {
@@ -155,10 +158,11 @@ export class SluiceError extends Error {
   }
 }
 
-/** A fault in one input field; `path` leads to it, such as `input.location.s3.bucket`. */
+/** A fault in one input field; `path` leads to it, such as `input.location.s3.bucket`. Without a `code` it is VALIDATION. */
 export interface FieldError {
   path: string
   message: string
+  code?: ErrorCode
 }
 
 /** Input was refused. Nothing was changed. */

@@ -20,6 +20,8 @@ export interface GraphqlParts {
   webhooks: SaveParts & AnnounceParts
   /** Looks after the project's runs that nobody works on any more, so that what is read next is true; never rejects. */
   sweep: (project: number) => Promise<void>
+  /** Least time between two syncs of a schedule. */
+  scheduleMinSeconds: number
   mediaTokens: MediaTokens
   resolve: ResolveParts
   /** Where clients reach this server; without a slash at its end. */

@@ -1,4 +1,4 @@
-import { ConflictError, NotFoundError, type SluiceError, ValidationError } from '../errors.ts'
+import { ConflictError, type FieldError, NotFoundError, type SluiceError, ValidationError } from '../errors.ts'
 import { ConnectionCheckError } from '../storages/check.ts'
 import { DuplicateStorageError, OverlappingStorageError } from '../storages/save.ts'
 import { builder } from './builder.ts'
@@ -14,11 +14,16 @@ const ErrorRef = builder.interfaceRef<SluiceError>('Error').implement({
   }),
 })
 
-const FieldErrorRef = builder.objectRef<{ path: string; message: string }>('FieldError').implement({
+const FieldErrorRef = builder.objectRef<FieldError>('FieldError').implement({
   description: 'A fault in one input field.',
   fields: (t) => ({
     path: t.exposeString('path', { description: 'The way to the field, such as `input.location.s3.bucket`.' }),
     message: t.exposeString('message', { description: 'What is wrong with its value.' }),
+    code: t.field({
+      type: ErrorCodeRef,
+      description: 'The same for a program; VALIDATION unless there is a more precise one.',
+      resolve: ({ code }) => code ?? 'VALIDATION',
+    }),
   }),
 })
 

@@ -8,6 +8,7 @@ import { type Prediction, PredictionEntity } from '../entities/prediction.ts'
 import { ProjectEntity } from '../entities/project.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { SyncRunEntity } from '../entities/sync-run.ts'
+import { type SyncSchedule, SyncScheduleEntity } from '../entities/sync-schedule.ts'
 import { TaskEntity } from '../entities/task.ts'
 import { WebhookEntity } from '../entities/webhook.ts'
 import { WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
@@ -51,6 +52,11 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
         rows.map(({ storage, count, failure }) => [Number(storage), { count: Number(count), failure }]),
       )
       return storages.map((storage) => found.get(storage) ?? { count: 0, failure: null })
+    }),
+    scheduleOfStorage: new DataLoader<number, SyncSchedule | null>(async (storages) => {
+      const schedules = await em.fork().find(SyncScheduleEntity, { storage: [...storages] })
+      const found = new Map(schedules.map((schedule) => [schedule.storage, schedule]))
+      return storages.map((storage) => found.get(storage) ?? null)
     }),
     exportLink: byId((ids) => em.fork().find(ExportLinkEntity, { id: ids })),
     prediction: byId((ids) => em.fork().find(PredictionEntity, { id: ids })),

@@ -15,6 +15,7 @@ import { locationObject, StorageLocationRef, StorageProviderRef } from './locati
 import { orNull } from './or-null.ts'
 import { pageById } from './page.ts'
 import { ImportLinkRef, ImportStorageRef, ProjectRef, StorageRef, SyncRunRef } from './refs.ts'
+import { SyncScheduleRef } from './schedule.ts'
 
 const statusWords = {
   INITIALIZED: 'Never synced.',
@@ -108,6 +109,12 @@ StorageRef.implement({
       type: SyncRunRef,
       description: 'Its syncs, newest first.',
       resolve: (storage, args, { em }) => pageById(em, SyncRunEntity, { storage: storage.id }, args),
+    }),
+    schedule: t.field({
+      type: SyncScheduleRef,
+      nullable: true,
+      description: 'When it is synced by itself; null = only when somebody asks.',
+      resolve: (storage, _args, { loaders }) => loaders.scheduleOfStorage.load(storage.id),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was connected.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When its settings were last changed.' }),

@@ -5,7 +5,7 @@ import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { SyncRunRef } from './refs.ts'
 
-const ExportScopeRef = builder.enumType('ExportScope', {
+export const ExportScopeRef = builder.enumType('ExportScope', {
   description: 'Which annotations an export takes.',
   values: {
     ALL: { description: 'All of the project, skipped ones included.' },
@@ -13,7 +13,7 @@ const ExportScopeRef = builder.enumType('ExportScope', {
   } satisfies Record<(typeof exportScopes)[number], { description: string }>,
 })
 
-const skipUnchangedWords =
+export const skipUnchangedWords =
   'Whether an object is left alone whose content and name are those of its last write. Default: false.'
 
 const SyncStorageInput = builder.inputType('SyncStorageInput', {

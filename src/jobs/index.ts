@@ -1,6 +1,7 @@
 import { pruneEvents } from '../events/log.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { sweepOutbox } from '../sync/export-drain.ts'
+import { runSchedules } from '../sync/schedule.ts'
 import { sweepRuns } from '../sync/sweep.ts'
 import type { WorkerParts } from '../sync/work.ts'
 import { type AnnounceParts, announce } from '../webhooks/announce.ts'
@@ -32,6 +33,7 @@ export function makeRounds(queue: Queue, { worker, webhooks }: JobParts): () => 
   const parts = { em: em.fork(), queue }
   return startRounds(worker, {
     'lost runs': { everySeconds: 1, make: () => sweepRuns(parts, heartbeatSeconds) },
+    schedules: { everySeconds: 1, make: () => runSchedules(parts) },
     'pending exports': { everySeconds: 1, make: () => sweepOutbox(parts, heartbeatSeconds) },
     'late webhooks': {
       everySeconds: Math.max(1, heartbeatSeconds),

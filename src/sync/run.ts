@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
 import { sql } from '../sql.ts'
+import { noteOutcome } from './schedule-pause.ts'
 
 /** How many workers may try a run before it counts as failed; excused attempts do not count. */
 export const maxAttempts = 3
@@ -40,26 +41,11 @@ export interface RunOptions {
 export async function queueRun(
   em: EntityManager,
   storageId: number,
-  { kind = 'SYNC', retryOf = null, exportScope = 'ALL', skipUnchanged = false, chosen = [] }: RunOptions = {},
+  options: RunOptions = {},
 ): Promise<{ run: SyncRun; isNew: boolean }> {
   for (;;) {
     const queued = await em.fork().transactional(async (tx) => {
-      const [row] = await sql(
-        tx,
-        `with fresh as (
-           insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged) values ($1, $2, $3, $4, $5)
-           on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY') do nothing
-           returning *),
-         marked as (
-           update storage set last_run = fresh.id, last_sync_count = null from fresh
-           where storage.id = $1 and fresh.kind in ('SYNC', 'RETRY'))
-         select * from fresh`,
-        [storageId, kind, retryOf, exportScope, skipUnchanged],
-      )
-      if (row && chosen.length > 0) {
-        const text = 'insert into chosen_annotation (run_id, annotation) select $1, unnest($2::bigint[])'
-        await sql(tx, text, [row.id, [...new Set(chosen)]])
-      }
+      const row = await insertRun(tx, storageId, options)
       if (row) await recordEvent(tx, 'STATUS', Number(row.id))
       return row
     })
@@ -72,6 +58,34 @@ export async function queueRun(
     )
     if (active) return { run: toRun(em, active), isNew: false }
   }
+}
+
+/**
+ * The row of a new run, written by the transaction of `tx`, which is to record its event last; undefined when it would be a
+ * second sync of the storage at the same time.
+ */
+export async function insertRun(
+  tx: EntityManager,
+  storageId: number,
+  { kind = 'SYNC', retryOf = null, exportScope = 'ALL', skipUnchanged = false, chosen = [] }: RunOptions,
+): Promise<Record<string, unknown> | undefined> {
+  const [row] = await sql(
+    tx,
+    `with fresh as (
+       insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged) values ($1, $2, $3, $4, $5)
+       on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY') do nothing
+       returning *),
+     marked as (
+       update storage set last_run = fresh.id, last_sync_count = null from fresh
+       where storage.id = $1 and fresh.kind in ('SYNC', 'RETRY'))
+     select * from fresh`,
+    [storageId, kind, retryOf, exportScope, skipUnchanged],
+  )
+  if (row && chosen.length > 0) {
+    const text = 'insert into chosen_annotation (run_id, annotation) select $1, unnest($2::bigint[])'
+    await sql(tx, text, [row.id, [...new Set(chosen)]])
+  }
+  return row
 }
 
 /** Notes which job will do the run; a run that went on meanwhile is left alone. */
@@ -195,6 +209,7 @@ async function transition(
         Number(row.created) + Number(row.exported),
       ])
     }
+    if (isSync && row.finished_at !== null) await noteOutcome(tx, row.storage_id, row.status as SyncStatus)
     await recordEvent(tx, 'STATUS', Number(row.id))
     return row
   })

@@ -31,10 +31,7 @@ export async function startSync(
 ): Promise<SyncRun> {
   const storage = await em.fork().findOne(StorageEntity, storageId)
   if (!storage) throw new NotFoundError('There is no such storage.')
-  if (storage.direction === 'IMPORT' && (exportScope || skipUnchanged)) {
-    const path = exportScope ? 'input.exportScope' : 'input.skipUnchanged'
-    throw new ValidationError([{ path, message: 'is for exports, and this is an import storage' }])
-  }
+  mustFit(storage, { exportScope, skipUnchanged })
   if (storage.direction === 'EXPORT' && dryRun) {
     throw new ValidationError([{ path: 'input.dryRun', message: 'is for imports, and this is an export storage' }])
   }
@@ -45,6 +42,13 @@ export async function startSync(
   })
   if (isNew) await enqueueRun({ em, queue }, run)
   return run
+}
+
+/** @throws ValidationError when an import is to have what only exports have. */
+export function mustFit({ direction }: Storage, { exportScope, skipUnchanged }: ExportOptions): void {
+  if (direction === 'EXPORT' || !(exportScope || skipUnchanged)) return
+  const path = exportScope ? 'input.exportScope' : 'input.skipUnchanged'
+  throw new ValidationError([{ path, message: 'is for exports, and this is an import storage' }])
 }
 
 /**

@@ -1,0 +1,47 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { SyncStatus } from '../entities/sync-run.ts'
+import { sql } from '../sql.ts'
+import { nextTick } from './timetable.ts'
+
+/** So many failed syncs in a row make a schedule pause. */
+export const pauseAfter = 3
+const firstPauseHours = 1
+const maxPauseHours = 24
+
+interface Counted {
+  cron: string
+  time_zone: string
+  jitter_seconds: number
+  failures_in_row: number
+  paused_at: string | null
+  now: string
+}
+
+/**
+ * Lets the schedule of a storage know how a sync ended, within the transaction of that. One that has failed again and again
+ * pauses: it tries at its first time after an hour, then after twice as long, at most a day. A sync that works, started by
+ * whomever, ends the pause. One that was canceled tells nothing.
+ */
+export async function noteOutcome(tx: EntityManager, storageId: unknown, status: SyncStatus): Promise<void> {
+  if (status === 'CANCELED') return
+  const [schedule] = await sql<Counted>(
+    tx,
+    `update sync_schedule set failures_in_row = case when $2 then failures_in_row + 1 else 0 end
+     where storage_id = $1 and ($2 or failures_in_row > 0) returning *, now() as now`,
+    [storageId, status === 'FAILED'],
+  )
+  if (!schedule) return
+  const failures = schedule.failures_in_row
+  const isPaused = failures >= pauseAfter
+  if (!isPaused && schedule.paused_at === null) return
+  const timetable = { cron: schedule.cron, timeZone: schedule.time_zone, jitterSeconds: schedule.jitter_seconds }
+  const from = Date.parse(schedule.now) + (isPaused ? pauseHours(failures) * 3_600_000 : 0)
+  await sql(
+    tx,
+    `update sync_schedule set paused_at = case when $2 then coalesce(paused_at, now()) end, next_run_at = $3
+     where storage_id = $1`,
+    [storageId, isPaused, nextTick(timetable, new Date(from))],
+  )
+}
+
+const pauseHours = (failures: number) => Math.min(firstPauseHours * 2 ** (failures - pauseAfter), maxPauseHours)

@@ -1,0 +1,126 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { type Storage, StorageEntity } from '../entities/storage.ts'
+import type { ExportScope } from '../entities/sync-run.ts'
+import { type SyncSchedule, SyncScheduleEntity } from '../entities/sync-schedule.ts'
+import { NotFoundError, ValidationError } from '../errors.ts'
+import { recordEvent } from '../events/log.ts'
+import type { Queue } from '../queue/agenda.ts'
+import { sql } from '../sql.ts'
+import { insertRun, toRun } from './run.ts'
+import { type ExportOptions, enqueueRun, mustFit } from './start.ts'
+import { nextTick, timetableFaults } from './timetable.ts'
+
+/** When to sync, and what; absent parts have their default. */
+export interface ScheduleInput extends ExportOptions {
+  cron: string
+  /** Default: UTC. */
+  timeZone?: string | null | undefined
+  /** Default: 0. */
+  jitterSeconds?: number | null | undefined
+}
+
+/**
+ * Lets a storage be synced by itself from now on, in place of the schedule that it had; a pause ends.
+ * @throws NotFoundError; ValidationError, with the codes BAD_CRON, UNKNOWN_TIME_ZONE or TOO_FREQUENT when times come closer
+ * than `minSeconds`
+ */
+export async function scheduleSync(
+  em: EntityManager,
+  storageId: Storage['id'],
+  { input, minSeconds }: { input: ScheduleInput; minSeconds: number },
+): Promise<SyncSchedule> {
+  const storage = await em.fork().findOne(StorageEntity, storageId)
+  if (!storage) throw new NotFoundError('There is no such storage.')
+  mustFit(storage, input)
+  const timetable = {
+    cron: input.cron.trim(),
+    timeZone: input.timeZone ?? 'UTC',
+    jitterSeconds: input.jitterSeconds ?? 0,
+  }
+  const faults = timetableFaults(timetable, minSeconds)
+  if (faults.length > 0) throw new ValidationError(faults.map((fault) => ({ ...fault, path: `input.${fault.path}` })))
+  const next = nextTick(timetable, await databaseTime(em))
+  await sql(
+    em,
+    `insert into sync_schedule
+       (storage_id, cron, time_zone, jitter_seconds, export_scope, skip_unchanged, next_run_at)
+     values ($1, $2, $3, $4, $5, $6, $7)
+     on conflict (storage_id) do update set
+       cron = excluded.cron, time_zone = excluded.time_zone, jitter_seconds = excluded.jitter_seconds,
+       export_scope = excluded.export_scope, skip_unchanged = excluded.skip_unchanged,
+       next_run_at = excluded.next_run_at, failures_in_row = 0, paused_at = null, updated_at = now()`,
+    [
+      ...[storageId, timetable.cron, timetable.timeZone, timetable.jitterSeconds],
+      ...[input.exportScope ?? 'ALL', input.skipUnchanged ?? false, next],
+    ],
+  )
+  return em.fork().findOneOrFail(SyncScheduleEntity, storageId)
+}
+
+/** Ends the schedule of a storage, if it has one; a sync that is under way goes on. @throws NotFoundError */
+export async function unscheduleSync(em: EntityManager, storageId: Storage['id']): Promise<void> {
+  const [storage] = await sql(em, 'select id from storage where id = $1', [storageId])
+  if (!storage) throw new NotFoundError('There is no such storage.')
+  await sql(em, 'delete from sync_schedule where storage_id = $1', [storageId])
+}
+
+interface Due {
+  storage_id: string
+  cron: string
+  time_zone: string
+  jitter_seconds: number
+  export_scope: ExportScope
+  skip_unchanged: boolean
+  next_run_at: string
+  updated_at: string
+  now: string
+}
+
+const atOnce = 1_000
+
+/**
+ * Queues a sync for every schedule whose time has come, once however many times have passed, and none where a sync is under
+ * way. Safe in any number of processes at once: a run and the schedule's next time are one commit, which only the first makes.
+ */
+export async function runSchedules(parts: { em: EntityManager; queue: Queue }): Promise<void> {
+  const due = await sql<Due>(
+    parts.em,
+    'select *, now() as now from sync_schedule where next_run_at <= now() order by next_run_at limit $1',
+    [atOnce],
+  )
+  const faults: unknown[] = []
+  for (const one of due) await startDue(parts, one).catch((fault) => faults.push(fault))
+  if (faults.length > 0) throw new AggregateError(faults, `${faults.length} schedules could not be followed.`)
+}
+
+class Taken extends Error {}
+
+async function startDue({ em, queue }: { em: EntityManager; queue: Queue }, due: Due): Promise<void> {
+  const timetable = { cron: due.cron, timeZone: due.time_zone, jitterSeconds: due.jitter_seconds }
+  const next = nextTick(timetable, new Date(due.now))
+  const started = em.fork().transactional(async (tx) => {
+    // The schedule's row comes last, as it does when a run ends, so that the two never wait for each other.
+    const run = await insertRun(tx, Number(due.storage_id), {
+      exportScope: due.export_scope,
+      skipUnchanged: due.skip_unchanged,
+    })
+    const mine = await sql(
+      tx,
+      `update sync_schedule set next_run_at = $2, last_run = coalesce($3, last_run)
+       where storage_id = $1 and next_run_at = $4 and updated_at = $5 returning storage_id`,
+      [due.storage_id, next, run?.id ?? null, due.next_run_at, due.updated_at],
+    )
+    if (mine.length === 0) throw new Taken()
+    if (run) await recordEvent(tx, 'STATUS', Number(run.id))
+    return run && toRun(tx, run)
+  })
+  const run = await started.catch((error) => {
+    if (!(error instanceof Taken)) throw error
+  })
+  if (run) await enqueueRun({ em, queue }, run)
+}
+
+async function databaseTime(em: EntityManager): Promise<Date> {
+  const [row] = await sql<{ now: string }>(em, 'select now() as now')
+  return new Date(row!.now)
+}
