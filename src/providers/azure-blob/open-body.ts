@@ -1,4 +1,4 @@
-import { PassThrough, type Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { BlobDownloadResponseParsed } from '@azure/storage-blob'
 import { SluiceError } from '../../errors.ts'
 import { endOnAbort } from '../end-on-abort.ts'
@@ -7,10 +7,21 @@ import type { ObjectBody } from '../provider.ts'
 /** The answer to a download as a provider gives it. A connection that is cut ends the body with BODY_CUT. */
 export function openBody(answer: BlobDownloadResponseParsed, signal: AbortSignal | undefined): ObjectBody {
   const source = answer.readableStreamBody as Readable
-  const body = new PassThrough()
-  source.on('error', (cause) => body.destroy(new SluiceError('BODY_CUT', undefined, { cause })))
-  body.once('close', () => source.destroy())
-  source.pipe(body)
+  // Not a PassThrough, whose other side costs as much as a small body.
+  const body = new Readable({
+    read: () => source.resume(),
+    destroy(error, done) {
+      source.destroy()
+      done(error)
+    },
+  })
+  source
+    .on('data', (chunk) => {
+      if (!body.push(chunk)) source.pause()
+    })
+    .on('end', () => body.push(null))
+    .on('error', (cause) => body.destroy(new SluiceError('BODY_CUT', undefined, { cause })))
+    .pause()
   const length = answer.contentLength ?? 0
   const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.contentRange ?? '')
   return {
