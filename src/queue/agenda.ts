@@ -12,11 +12,19 @@ export type JobState = { is: 'ALIVE' } | { is: 'FAILED'; reason: string } | { is
 export interface Queue {
   /** Puts a job into the queue, to be done now or `at` a time, and returns its id. Call it after the commit of what the job reads. */
   enqueue<P>(kind: JobKind<P>, payload: P, at?: Date): Promise<string>
+  /**
+   * Like `enqueue`, for what a sweeper finds anyhow: when the queue cannot be reached, that is logged, and the answer is
+   * undefined.
+   */
+  offer<P>(kind: JobKind<P>, payload: P): Promise<string | undefined>
   /** Sets what a job does. `signal` aborts when the queue stops. Call before `start`. */
   handle<P>(kind: JobKind<P>, handler: (payload: P, signal: AbortSignal) => Promise<void>, concurrency?: number): void
   /** ALIVE while the job waits or runs; FAILED when its handler has thrown; GONE when it is done or was taken out. */
   look(jobId: string): Promise<JobState>
-  /** Takes a job out of the queue; one that runs is not stopped. */
+  /**
+   * Takes a job out of the queue; one that runs is not stopped. When the queue cannot be reached, that is logged: a job that is
+   * left behind finds nothing to do.
+   */
   remove(jobId: string): Promise<void>
   start(): Promise<void>
   /** Rejects when the queue's database does not answer. */
@@ -60,12 +68,19 @@ export function createQueue({ store, channel, pool, pollSeconds }: QueueParts, l
       () => 0,
     )
 
+  const enqueue: Queue['enqueue'] = async (kind, payload, at) => {
+    const data = kind.payload.parse(payload)
+    const job = await agenda.schedule(at ?? new Date(Date.now() - clockSkewMs), kind.name, data)
+    return String(job.attrs._id)
+  }
+
   return {
-    async enqueue(kind, payload, at) {
-      const data = kind.payload.parse(payload)
-      const job = await agenda.schedule(at ?? new Date(Date.now() - clockSkewMs), kind.name, data)
-      return String(job.attrs._id)
-    },
+    enqueue,
+    offer: (kind, payload) =>
+      enqueue(kind, payload).catch((error) => {
+        logger.warn({ err: error, job: kind.name }, 'a job could not be put into the queue')
+        return undefined
+      }),
     handle(kind, handler, concurrency = 1) {
       const process = async (job: Job) => {
         // The lock must outlive a handler of any length; a job that was removed from the queue meanwhile cannot be touched.
@@ -87,7 +102,10 @@ export function createQueue({ store, channel, pool, pollSeconds }: QueueParts, l
       return job.failedAt ? { is: 'FAILED', reason: job.failReason ?? '' } : { is: 'ALIVE' }
     },
     async remove(jobId) {
-      if (store.idForm.test(jobId)) await agenda.cancel({ id: jobId })
+      if (!store.idForm.test(jobId)) return
+      await agenda.cancel({ id: jobId }).catch((error) => {
+        logger.warn({ err: error }, 'a job could not be taken out of the queue')
+      })
     },
     async start() {
       await agenda.start()

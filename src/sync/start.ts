@@ -89,7 +89,7 @@ export async function startRetry(
   return run
 }
 
-/** Puts the job of a queued run into the queue. */
+/** Puts the job of a queued run into the queue; when that cannot be reached, the sweeper will. */
 export async function enqueueRun({ em, queue }: { em: EntityManager; queue: Queue }, run: RunHold): Promise<void> {
   const [storage] = await sql<{ direction: Storage['direction'] }>(
     em,
@@ -98,8 +98,8 @@ export async function enqueueRun({ em, queue }: { em: EntityManager; queue: Queu
   )
   if (!storage) return
   const kind = storage.direction === 'EXPORT' ? jobs.exportStorage : jobs.importStorage
-  const jobId = await queue.enqueue(kind, { runId: run.id, attempt: run.attempt })
-  await setJob(em, run, jobId)
+  const jobId = await queue.offer(kind, { runId: run.id, attempt: run.attempt })
+  if (jobId !== undefined) await setJob(em, run, jobId)
 }
 
 /** Cancels a run and takes its job out of the queue if it has not begun. Undefined when the run has ended already. */

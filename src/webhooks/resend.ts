@@ -20,7 +20,7 @@ export async function sendPing({ em, queue, globalId }: ResendParts, webhookId: 
     payload: writeMessage('PING', new Date(), data),
   } as WebhookDelivery)
   await fork.persist(delivery).flush()
-  await queue.enqueue(jobs.deliverWebhook, { webhookId })
+  await queue.offer(jobs.deliverWebhook, { webhookId })
   return delivery
 }
 
@@ -40,6 +40,6 @@ export async function redeliver({ em, queue }: ResendParts, deliveryId: number):
      where id = $1`,
     [deliveryId],
   )
-  await queue.enqueue(jobs.deliverWebhook, { webhookId: webhook.id })
+  await queue.offer(jobs.deliverWebhook, { webhookId: webhook.id })
   return fork.refreshOrFail(delivery)
 }

@@ -73,7 +73,7 @@ export async function updateWebhook(parts: SaveParts, id: number, input: Webhook
     if (woken || !before.tasks) await skipTasks(tx, id)
     return { webhook, woken }
   })
-  if (woken) await parts.queue.enqueue(jobs.deliverWebhook, { webhookId: id })
+  if (woken) await parts.queue.offer(jobs.deliverWebhook, { webhookId: id })
   return webhook
 }
 
