@@ -4,7 +4,7 @@ import { ExportFormatRef } from './export-storage.ts'
 import { idOf } from './ids.ts'
 import { StorageLocationInputRef } from './location.ts'
 import { ExportStorageRef } from './refs.ts'
-import { type InputFields, saveErrors, saveOptions, settingsAndOptions } from './storage-input.ts'
+import { type InputFields, probeOption, saveErrors, saveOptions, settingsAndOptions } from './storage-input.ts'
 
 const nameTemplateWords =
   'What objects are named below the prefix: text with {projectId}, {taskId}, {innerId}, {annotationId}, {sourceStem} (name of the object that the task came from, without its extension). '
@@ -30,6 +30,7 @@ const CreateExportStorageInput = builder.inputType('CreateExportStorageInput', {
       description: `${nameTemplateWords}Default: {annotationId}.json, or {taskId}.json in TASK format.`,
     }),
     ...exportSettings(t),
+    ...probeOption(t),
     ...saveOptions(t),
   }),
 })
@@ -47,6 +48,7 @@ const UpdateExportStorageInput = builder.inputType('UpdateExportStorageInput', {
       description: `${nameTemplateWords}For what is written from now on: objects under old names stay. Null: by id.`,
     }),
     ...exportSettings(t),
+    ...probeOption(t),
     ...saveOptions(t),
   }),
 })

@@ -9,7 +9,7 @@ import { importSettings } from './import-settings.ts'
 import { StorageLocationInputRef } from './location.ts'
 import { ImportStorageRef } from './refs.ts'
 import { ImportMethodRef, StorageDirectionRef } from './storage.ts'
-import { saveErrors, saveOptions, settingsAndOptions, settingsOf } from './storage-input.ts'
+import { probeOption, saveErrors, saveOptions, settingsAndOptions, settingsOf } from './storage-input.ts'
 
 const fieldsOfSettings = {
   title: 'Name for people.',
@@ -75,6 +75,7 @@ const CheckStorageInput = builder.inputType('CheckStorageInput', {
     recursive: t.boolean({ description: 'Whether folders below the prefix count, too.' }),
     ...importSettings(t),
     presign: t.boolean({ description: 'Whether a signed URL is tried.' }),
+    ...probeOption(t),
   }),
 })
 

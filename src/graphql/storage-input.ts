@@ -18,11 +18,12 @@ export function settingsOf({ location, ...rest }: SettingsInput) {
 /** What is to be saved, and what the person waves through. */
 export function settingsAndOptions({
   skipCheck,
+  skipProbe,
   allowDuplicate,
   allowOverlap,
   ...settings
 }: SettingsInput & SaveOptions) {
-  return [settingsOf(settings), { skipCheck, allowDuplicate, allowOverlap }] as const
+  return [settingsOf(settings), { skipCheck, skipProbe, allowDuplicate, allowOverlap }] as const
 }
 
 /** Gives an input type its fields. */
@@ -33,6 +34,13 @@ export const saveOptions = (t: InputFields) => ({
   skipCheck: t.boolean({ description: 'Save without trying the connection.' }),
   allowDuplicate: t.boolean({ description: 'Save even if the project has the same place connected already.' }),
   allowOverlap: t.boolean({ description: 'Save even if exports of the project would come back as tasks.' }),
+})
+
+/** The input field by which a person keeps the check of a target from writing. */
+export const probeOption = (t: InputFields) => ({
+  skipProbe: t.boolean({
+    description: 'Check what exports go to without writing and removing an object, as where nothing may be removed.',
+  }),
 })
 
 /** What saving a storage can answer with. */

@@ -6,6 +6,12 @@ import type { Draft, DraftTarget, StorageParts } from './draft.ts'
 import { draftExport, type ExportStorageInput, refusalOf } from './export-settings.ts'
 import { draftImport, type ImportStorageInput } from './import-settings.ts'
 
+/** What of a check may be left out. */
+export interface CheckOptions {
+  /** Write nothing to a target. */
+  skipProbe?: boolean | null | undefined
+}
+
 /**
  * Checks a stored storage, a stored one with changes, or a candidate. Stores nothing. `direction` is what the place is meant
  * for: that of the stored one unless said, and IMPORT for a candidate.
@@ -16,16 +22,21 @@ export async function checkStorage(
   target: DraftTarget,
   {
     direction,
+    skipProbe,
     ...input
-  }: ImportStorageInput & ExportStorageInput & { direction?: StorageDirection | null | undefined },
+  }: ImportStorageInput & ExportStorageInput & CheckOptions & { direction?: StorageDirection | null | undefined },
 ): Promise<CheckStep[]> {
   const stored = 'id' in target ? await parts.em.fork().findOne(StorageEntity, target.id) : null
   const draft = await (stored?.direction === 'EXPORT' ? draftExport : draftImport)(parts, target, input)
-  return checkDraft(parts, { ...draft, direction: direction ?? draft.direction })
+  return checkDraft(parts, { ...draft, direction: direction ?? draft.direction }, { skipProbe })
 }
 
 /** Checks the connection of a row that is not saved yet. */
-export async function checkDraft({ connect, objectFilter }: StorageParts, draft: Draft): Promise<CheckStep[]> {
+export async function checkDraft(
+  { connect, objectFilter }: StorageParts,
+  draft: Draft,
+  { skipProbe }: CheckOptions,
+): Promise<CheckStep[]> {
   const provider = draft.provider as ProviderName
   const kind: ProviderKind = providers[provider]
   const settings: Partial<Storage> = draft
@@ -40,6 +51,7 @@ export async function checkDraft({ connect, objectFilter }: StorageParts, draft:
       return connect(draft)
     },
     takes: (object) => filter(object) === null,
+    skipProbe: skipProbe ?? false,
     readsTasks: settings.importMethod === 'TASKS',
     recursive: settings.recursive ?? true,
     presigns: (settings.presign ?? false) && kind.canPresign,

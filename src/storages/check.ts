@@ -45,7 +45,7 @@ export class ConnectionCheckError extends SluiceError {
 
 /** What the check wants to know of a storage besides its place. */
 export interface CheckSubject {
-  /** A target is written to, not read: it needs no object, and a probe is written and removed. */
+  /** A target is written to, not read: it needs no object, and a probe is written and removed unless that is to be skipped. */
   direction: StorageDirection
   /** What the keys of a target start with. */
   prefix: string
@@ -54,6 +54,8 @@ export interface CheckSubject {
   open: () => Promise<Provider>
   takes: (object: ObjectInfo) => boolean
   readsTasks: boolean
+  /** Whether nothing is to be written to a target. */
+  skipProbe?: boolean
   recursive: boolean
   presigns: boolean
   /** Browsers fetch signed URLs from another address than ours; then we cannot try one. */
@@ -147,7 +149,8 @@ async function trySource(provider: Provider, subject: CheckSubject, attempt: Att
   }
 }
 
-async function tryTarget(provider: Provider, { prefix }: CheckSubject, attempt: Attempt): Promise<void> {
+async function tryTarget(provider: Provider, { prefix, skipProbe }: CheckSubject, attempt: Attempt): Promise<void> {
+  if (skipProbe) return
   await attempt('WRITE_OBJECT', 'An object can be written and removed.', async (signal) => {
     const key = `${prefix}${prefix === '' || prefix.endsWith('/') ? '' : '/'}.sluice-probe-${randomUUID()}`
     await provider.write(key, Buffer.from('{}'), { contentType: 'application/json', signal })

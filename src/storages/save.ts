@@ -5,7 +5,7 @@ import { ImportedObjectEntity } from '../entities/imported-object.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { SluiceError, ValidationError } from '../errors.ts'
 import { sql } from '../sql.ts'
-import { checkDraft } from './candidate.ts'
+import { type CheckOptions, checkDraft } from './candidate.ts'
 import { ConnectionCheckError } from './check.ts'
 import type { Draft, DraftTarget, StorageParts } from './draft.ts'
 import { draftExport, type ExportStorageInput, refusalOf } from './export-settings.ts'
@@ -40,7 +40,7 @@ export class OverlappingStorageError extends SluiceError {
 }
 
 /** What a person may wave through. */
-export interface SaveOptions {
+export interface SaveOptions extends CheckOptions {
   skipCheck?: boolean | null | undefined
   allowDuplicate?: boolean | null | undefined
   allowOverlap?: boolean | null | undefined
@@ -80,7 +80,7 @@ async function save(
   { draft, options }: { draft: Draft; options: SaveOptions },
 ): Promise<Storage> {
   if (!options.skipCheck) {
-    const steps = await checkDraft(parts, draft)
+    const steps = await checkDraft(parts, draft, options)
     if (steps.some((step) => step.status === 'FAILED')) throw new ConnectionCheckError(steps)
   }
   return parts.em.fork().transactional(async (tx) => {

@@ -66,6 +66,26 @@ describe('an export storage', () => {
     expect(answer.steps).toContainEqual({ name: 'WRITE_OBJECT', status: 'FAILED', code: 'DENIED' })
   })
 
+  it('is checked without a write where that is asked for', async () => {
+    const [projectId, bucket] = [await createProject(world.app), await world.bucket()]
+    const location = world.location(bucket)
+    const writes = () => [world.front.counts.PutObject, world.front.counts.DeleteObject]
+    const before = writes()
+    const { checkStorage } = await world.app.request(
+      `mutation ($input: CheckStorageInput!) { checkStorage(input: $input) {
+        ... on CheckStorageSuccess { check { ok steps { name status } } } } }`,
+      { input: { projectId, location, direction: 'EXPORT', skipProbe: true } },
+    )
+    expect(checkStorage.check.ok).toBe(true)
+    expect(checkStorage.check.steps).toContainEqual({ name: 'OPEN', status: 'OK' })
+    expect(checkStorage.check.steps).toContainEqual({ name: 'WRITE_OBJECT', status: 'SKIPPED' })
+    const { storage } = await createTarget(world.app, { projectId, location, skipProbe: true })
+    expect((await update({ id: storage.id, title: 'T', skipProbe: true })).storage).toBeTruthy()
+    expect(writes()).toEqual(before)
+    const missing = { projectId, location: world.location('not-there'), skipProbe: true }
+    expect(await createTarget(world.app, missing)).toMatchObject({ __typename: 'ConnectionCheckError' })
+  })
+
   it.each([
     ['nameTemplate', '{who}.json'],
     ['nameTemplate', '../{annotationId}.json'],
