@@ -36,7 +36,8 @@ interface EmbeddedOptions {
 /**
  * Starts the PostgreSQL that ships with the package in `dataDir`, creating the cluster at first. A server that a killed
  * process left behind is taken over. The owner holds an advisory lock for as long as it lives, which ends with its
- * connection: no stale lock file can be left. When this process ends without `stop`, the server is told to shut down.
+ * connection: no stale lock file can be left. A server that dies meanwhile is started again. When this process ends without
+ * `stop`, the server is told to shut down.
  * @throws DataFolderInUse when another live process owns the folder; DataFolderUnusable when it cannot be written; Error
  * when PostgreSQL does not start (with its log); the reason of `signal`.
  */
@@ -48,13 +49,19 @@ export async function startEmbedded({
   const cluster = await prepareCluster(dataDir, signal)
   const { folder, socketDir, password } = cluster
   const { lock, child } = await own(cluster, { dataDir, throwAway, signal })
-  const pid = child?.pid ?? serverPid(folder)
-  const release = keepLock(cluster, lock)
-  const onExit = () => tell(pid, 'SIGINT')
+  let server: Server = { pid: child?.pid ?? serverPid(folder), child }
+  const revive = async () => {
+    if (!isGone(server)) return undefined
+    const next = await startServer(cluster, throwAway)
+    server = { pid: next.pid!, child: next }
+    return untilUp(cluster, next, undefined)
+  }
+  const release = keepLock(cluster, lock, revive)
+  const onExit = () => tell(server.pid, 'SIGINT')
   process.once('exit', onExit)
   const stop = async () => {
     await release()
-    await stopServer(pid, child)
+    await stopServer(server)
     process.off('exit', onExit)
     cluster.tidy({ data: throwAway })
   }
@@ -112,24 +119,36 @@ async function takeLock(client: pg.Client): Promise<boolean> {
   }
 }
 
-/** Takes the lock anew when its session ends, as all do when the server recovers from a crash. Returns what lets go of it. */
-function keepLock(cluster: Cluster, first: pg.Client): () => Promise<void> {
+/**
+ * Takes the lock anew when its session ends, as all do when the server recovers from a crash, or is gone and has to be brought
+ * back by `revive`. Returns what lets go of it.
+ */
+function keepLock(
+  cluster: Cluster,
+  first: pg.Client,
+  revive: () => Promise<pg.Client | undefined>,
+): () => Promise<void> {
   let lock = first
   let released = false
-  const onEnd = async () => {
+  let keeping: Promise<void> | undefined
+  const onEnd = () => {
+    keeping = keep()
+  }
+  const keep = async () => {
     while (!released) {
-      const next = await connect(cluster)
+      const next = (await connect(cluster)) ?? (await revive().catch(() => undefined))
       if (next && (await takeLock(next))) {
         lock = next.once('end', onEnd)
-        return released ? next.end() : undefined
+        return
       }
       await next?.end().catch(() => {})
-      await sleep(200, undefined, { ref: false })
+      await sleep(200)
     }
   }
   lock.once('end', onEnd)
   return async () => {
     released = true
+    await keeping
     await lock.end().catch(() => {})
   }
 }
@@ -165,7 +184,7 @@ async function untilUp(
     if (client) return client
     if (hasEnded(child)) return undefined
     if (signal?.aborted) {
-      await stopServer(child.pid!, child)
+      await stopServer({ pid: child.pid!, child })
       signal.throwIfAborted()
     }
     await sleep(10)
@@ -195,13 +214,20 @@ function tell(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
+interface Server {
+  pid: number
+  /** Undefined when another process has started it. */
+  child: ChildProcess | undefined
+}
+
+const isGone = ({ pid, child }: Server) => (child ? hasEnded(child) : !alive(pid))
+
 /** Asks for a fast shutdown (SIGINT) and waits for the process to be gone; after 20 s it is cut off (SIGQUIT). */
-async function stopServer(pid: number, child: ChildProcess | undefined): Promise<void> {
-  const gone = () => (child ? hasEnded(child) : !alive(pid))
-  if (gone()) return
-  tell(pid, 'SIGINT')
-  for (let waited = 0; !gone(); waited += 10) {
-    if (waited === 20_000) tell(pid, 'SIGQUIT')
+async function stopServer(server: Server): Promise<void> {
+  if (isGone(server)) return
+  tell(server.pid, 'SIGINT')
+  for (let waited = 0; !isGone(server); waited += 10) {
+    if (waited === 20_000) tell(server.pid, 'SIGQUIT')
     await sleep(10)
   }
 }

@@ -42,6 +42,21 @@ describe('the embedded PostgreSQL', () => {
     await first.stop()
   })
 
+  it('comes back by itself when it is killed, as a system does that is short of memory', async () => {
+    const server = await startEmbedded({ dataDir })
+    await query(server.url, 'create table kept as select 42 as n')
+    const killed = postmaster(server)
+    process.kill(killed, 'SIGKILL')
+    expect(await until(() => query(server.url, 'select n from kept').catch(() => undefined))).toEqual([{ n: 42 }])
+    const pid = postmaster(server)
+    expect(pid).not.toBe(killed)
+    // It is this process's alone, as before.
+    await until(async () => (await query(server.url, `select 1 from pg_locks where locktype = 'advisory'`)).length > 0)
+    await expect(startEmbedded({ dataDir })).rejects.toThrow(DataFolderInUse)
+    await server.stop()
+    expect(alive(pid)).toBe(false)
+  })
+
   it('takes over a server that a killed process left behind', async () => {
     const owner = fork(new URL('./embedded-owner.ts', import.meta.url), [dataDir], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
