@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { availableParallelism } from 'node:os'
 import type { MikroORM } from '@mikro-orm/postgresql'
+import { createAdmit } from './auth/admit.ts'
 import { createMediaTokens } from './auth/media-tokens.ts'
 import { createAuthenticator, createFirstToken } from './auth/tokens.ts'
 import type { Config } from './config.ts'
@@ -12,6 +13,7 @@ import { createEventHub, type EventHub } from './events/hub.ts'
 import { createContext } from './graphql/context.ts'
 import { globalIdOf } from './graphql/ids.ts'
 import { schema } from './graphql/schema.ts'
+import { subscribe } from './graphql/subscribe.ts'
 import { createGraphql } from './http/graphql.ts'
 import { createMetrics } from './http/metrics.ts'
 import { createHttpServer } from './http/server.ts'
@@ -120,6 +122,7 @@ export async function startApp(
     let url = config.PUBLIC_URL ?? ''
     const authenticator = createAuthenticator(em, config.ADMIN_TOKEN)
     const mediaTokens = createMediaTokens({ em, sealer, recall: authenticator.recall })
+    const admit = createAdmit(em, authenticator.recall)
     const resolve = createResolveParts(connect)
     const scheduleMinSeconds = config.SCHEDULE_MIN_INTERVAL
     const sweep = (project: number) =>
@@ -129,25 +132,17 @@ export async function startApp(
     const enter = async (authorization: string | null) => {
       const viewer = await authenticator.authenticate(authorization)
       const storages = { em, sealer, connect, objectFilter: createObjectFilter, templateFault }
-      return createContext(
-        {
-          em,
-          queue,
-          events,
-          connect,
-          storages,
-          webhooks,
-          sweep,
-          scheduleMinSeconds,
-          mediaTokens,
-          resolve,
-          publicUrl: url,
-        },
-        viewer,
-      )
+      const parts = {
+        ...{ em, queue, events, connect, storages, webhooks, mediaTokens, admit, resolve, sweep },
+        heartbeatSeconds: config.SUBSCRIPTION_HEARTBEAT,
+        scheduleMinSeconds,
+        publicUrl: url,
+      }
+      return createContext(parts, viewer)
     }
     const yoga = createGraphql({
       schema,
+      subscribe,
       enter,
       graphiql: config.GRAPHIQL,
       introspection: config.INTROSPECTION,

@@ -111,6 +111,10 @@ export const settings = z.object({
   SCHEDULE_MIN_INTERVAL: whole(1, 86400)
     .default(60)
     .describe('Least seconds between two syncs of one schedule; one that would come more often is refused.'),
+  SUBSCRIPTION_HEARTBEAT: seconds(3600)
+    .positive({ error: 'must be more than 0' })
+    .default(15)
+    .describe('Seconds without a message after which a subscription tells that it is alive.'),
   WEBHOOK_TIMEOUT: seconds(60)
     .min(0.1, { error: 'must be at least 0.1' })
     .default(10)

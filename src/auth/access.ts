@@ -10,3 +10,8 @@ export function mayRead(viewer: Viewer, project: number): void {
     throw new NotFoundError('There is no such thing, or you may not see it.')
   }
 }
+
+/** Names what a viewer may read: viewers with the same name for it may be shown the same. */
+export function rightsOf({ onlyProject }: Viewer): string {
+  return onlyProject === undefined ? 'all' : `project ${onlyProject}`
+}

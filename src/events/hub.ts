@@ -26,13 +26,13 @@ export interface EventHub {
 export function createEventHub(connection: pg.ClientConfig, em: () => EntityManager, logger: Logger): EventHub {
   const feeds = new Set<Feed>()
   let client: pg.Client | undefined
-  let lastSeen = 0
+  let lastSeen: number | undefined
   let stopped = false
   let reading: Promise<void> | undefined
   let again = false
 
   async function readOn(): Promise<void> {
-    while (again && !stopped) {
+    while (again && !stopped && lastSeen !== undefined) {
       again = false
       const events = await readEvents(em(), lastSeen, {}, pageSize)
       again ||= events.length === pageSize
@@ -87,6 +87,8 @@ export function createEventHub(connection: pg.ClientConfig, em: () => EntityMana
     async start() {
       await listen()
       lastSeen = await lastEventId(em())
+      // What was told of meanwhile.
+      wake()
     },
     open(filter) {
       const feed = new Feed(filter, (closed) => feeds.delete(closed))

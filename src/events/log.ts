@@ -5,8 +5,8 @@ import { sql } from '../sql.ts'
 /** Channel on which PostgreSQL tells every process that the log has grown. */
 export const eventChannel = 'sluice_events'
 
-/** How long events are kept: a subscriber that was away longer cannot continue where it was. */
-export const keptHours = 24
+/** How long, and how many, events are kept: a subscriber that was away longer cannot continue where it was. */
+export const kept = { hours: 24, progressMinutes: 15, count: 1_000_000 }
 
 /** A line of the log as it goes through the process. */
 export type LoggedEvent = Pick<Event, 'id' | 'kind' | 'project' | 'storage' | 'run' | 'payload'> & { createdAt: Date }
@@ -69,11 +69,27 @@ export async function lastEventId(em: EntityManager): Promise<number> {
   return Number(row?.last ?? 0)
 }
 
-/** Drops what is older than the log is kept, but never the newest event, whose id readers continue from. */
-export async function pruneEvents(em: EntityManager): Promise<void> {
+/** The lowest id of the log; 0 when it is empty. */
+export async function firstEventId(em: EntityManager): Promise<number> {
+  const [row] = await sql<{ first: string | null }>(em, 'select min(id) as first from event')
+  return Number(row?.first ?? 0)
+}
+
+/**
+ * Drops what is older than the log is kept, progress that is a while old and that a later event of its run replaces, and
+ * the oldest of what is then still too much; but never the newest event, whose id readers continue from.
+ */
+export async function pruneEvents(em: EntityManager, { hours, progressMinutes, count } = kept): Promise<void> {
   await sql(
     em,
     `delete from event where created_at < now() - make_interval(hours => $1) and id < (select max(id) from event)`,
-    [keptHours],
+    [hours],
   )
+  await sql(
+    em,
+    `delete from event old where kind = 'PROGRESS' and created_at < now() - make_interval(mins => $1)
+       and exists (select 1 from event e where e.project = old.project and e.run = old.run and e.id > old.id)`,
+    [progressMinutes],
+  )
+  await sql(em, 'delete from event where id <= (select id from event order by id desc offset $1 limit 1)', [count])
 }

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Admit } from '../auth/admit.ts'
 import { type MediaTokens, mediaTokenSeconds } from '../auth/media-tokens.ts'
 import type { Viewer } from '../auth/tokens.ts'
 import type { Connect } from '../connect.ts'
@@ -23,6 +24,9 @@ export interface GraphqlParts {
   /** Least time between two syncs of a schedule. */
   scheduleMinSeconds: number
   mediaTokens: MediaTokens
+  admit: Admit
+  /** Seconds after which a quiet subscription tells that it is alive. */
+  heartbeatSeconds: number
   resolve: ResolveParts
   /** Where clients reach this server; without a slash at its end. */
   publicUrl: string
@@ -31,7 +35,7 @@ export interface GraphqlParts {
 /** What one operation works with; made alike for HTTP, SSE and WebSocket. */
 export interface Context extends GraphqlParts {
   viewer: Viewer
-  /** Reads of this operation, or of the present event of a subscription. */
+  /** Reads of this operation, or of one event of a subscription. */
   loaders: Loaders
 }
 
@@ -46,8 +50,27 @@ const issuer =
   (project: number) =>
     mediaTokens.issue(viewer, { project, ttlSeconds: mediaTokenSeconds.normal })
 
-/** Forgets what was read: every event of a subscription sees the present state. */
-export function renewReads(context: Context): void {
-  context.em = context.em.fork()
-  context.loaders = createLoaders(context.em, issuer(context, context.viewer))
+/**
+ * A context for what several viewers with the same rights may be shown, with reads of its own. `isPersonal` tells afterwards
+ * whether what was made with it depends on who the viewer is.
+ */
+export function createSharedContext(context: Context): { context: Context; isPersonal: () => boolean } {
+  let personal = false
+  const viewer = () => {
+    personal = true
+    return context.viewer
+  }
+  const em = context.em.fork()
+  const loaders = createLoaders(em, (project) => issuer(context, viewer())(project))
+  return {
+    context: {
+      ...context,
+      em,
+      loaders,
+      get viewer() {
+        return viewer()
+      },
+    },
+    isPersonal: () => personal,
+  }
 }

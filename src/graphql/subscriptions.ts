@@ -1,7 +1,6 @@
 import { ValidationError } from '../errors.ts'
 import { builder } from './builder.ts'
-import { type Change, watchRun, watchStorages } from './changes.ts'
-import { renewReads } from './context.ts'
+import { type Change, start, watchRun, watchStorages } from './changes.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { StorageRef, SyncRunRef } from './refs.ts'
 
@@ -12,7 +11,8 @@ const StorageEventRef = builder.interfaceRef<Change>('StorageEvent').implement({
   resolveType: ({ kind }) => (kind === 'LAGGED' ? 'Lagged' : kind === 'HEARTBEAT' ? 'Heartbeat' : 'StorageState'),
   fields: (t) => ({
     cursor: t.string({
-      description: 'Where this message stands in the log; give it as `after` to continue behind it.',
+      description:
+        'Where this message stands in the log; give it as `after` to continue behind it, on whichever server and transport.',
       resolve: ({ cursor }) => String(cursor),
     }),
     at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
@@ -48,13 +48,14 @@ builder.objectType(builder.objectRef<StateChange>('StorageState'), {
 })
 
 builder.objectType(builder.objectRef<Change>('Heartbeat'), {
-  description: 'Nothing has happened for a while; the stream is alive.',
+  description:
+    'Nothing has happened for a while (15 seconds, unless the server is set otherwise); the stream is alive. Whether the subscriber may still see it was looked at again.',
   interfaces: [StorageEventRef],
 })
 
 builder.objectType(builder.objectRef<Change>('Lagged'), {
   description:
-    'Messages were left out, because the subscriber was too slow or away too long. Read the present state anew.',
+    'Messages were left out. To a subscriber who is too slow, so that more than 1,000 messages wait, only progress that newer replaces: every status follows from the log. To one who was away longer than the log is kept, all of them: the present state follows.',
   interfaces: [StorageEventRef],
 })
 
@@ -62,25 +63,27 @@ builder.subscriptionFields((t) => ({
   storageChanged: t.field({
     type: StorageEventRef,
     description:
-      'Status and progress of one storage, or of all storages of a project: first the present state, then changes.',
+      'Status and progress of one storage, or of all storages of a project: first the present state, then changes. Ends with an error when the token is revoked, or the storage or project deleted.',
     args: {
       storageId: t.arg.id({ description: 'Global id of a storage.' }),
       projectId: t.arg.id({ description: 'Global id of a project.' }),
-      after: t.arg.string({ description: 'Cursor of the last message that was seen; the log is kept for 24 hours.' }),
+      after: t.arg.string({
+        description:
+          'Cursor of the last message that was seen; the log is kept for 24 hours, or as long as it holds a million messages.',
+      }),
     },
     subscribe: (_root, { storageId, projectId, after }, context) => {
       if (!storageId === !projectId) {
         throw new ValidationError([{ path: 'storageId', message: 'name either storageId or projectId' }])
       }
-      if (after && !/^\d{1,15}$/.test(after)) {
+      if (after && after !== start && !/^\d{1,15}$/.test(after)) {
         throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
       }
-      const filter = storageId ? { storage: idOf(storageTypes, storageId) } : { project: idOf('Project', projectId!) }
-      return watchStorages(context, filter, after ? Number(after) : undefined)
+      const watched = storageId ? { storage: idOf(storageTypes, storageId) } : { project: idOf('Project', projectId!) }
+      return watchStorages(context, watched, after && after !== start ? Number(after) : undefined)
     },
-    resolve: (change, _args, context) => {
-      renewReads(context)
-      if ('run' in change && change.run) context.loaders.run.prime(change.run.id, change.run)
+    resolve: (change, _args, { loaders }) => {
+      if ('run' in change && change.run) loaders.run.prime(change.run.id, change.run)
       return change
     },
   }),
@@ -89,9 +92,6 @@ builder.subscriptionFields((t) => ({
     description: 'The states of one run, from the present one to its last; ends after that.',
     args: { runId: t.arg.id({ required: true, description: 'Global id of the run.' }) },
     subscribe: (_root, { runId }, context) => watchRun(context, idOf('SyncRun', runId)),
-    resolve: (run, _args, context) => {
-      renewReads(context)
-      return run
-    },
+    resolve: (run) => run,
   }),
 }))

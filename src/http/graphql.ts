@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto'
 import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor'
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
-import { GraphQLError, type GraphQLSchema, NoSchemaIntrospectionCustomRule } from 'graphql'
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  GraphQLError,
+  type GraphQLSchema,
+  NoSchemaIntrospectionCustomRule,
+} from 'graphql'
 import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga'
 import { SluiceError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
@@ -11,6 +17,8 @@ import { refuseNul } from './nul.ts'
 /** What the GraphQL door needs to know. */
 export interface GraphqlDoor {
   schema: GraphQLSchema
+  /** Runs a subscription; a result with `stringify` knows its own JSON. */
+  subscribe: (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>
   /** Makes the context of an operation from the value of its Authorization header; throws UNAUTHENTICATED. */
   enter: (authorization: string | null) => Promise<object>
   graphiql: boolean
@@ -31,11 +39,14 @@ const startQuery = `# Every operation needs an API token: put it into the header
 `
 
 /** GraphQL over HTTP and SSE; its parse, validate and execute serve the WebSocket door, too. */
-export function createGraphql({ schema, enter, graphiql, introspection, logger }: GraphqlDoor) {
+export function createGraphql({ schema, subscribe, enter, graphiql, introspection, logger }: GraphqlDoor) {
   const withoutIntrospection: Plugin = {
     onValidate: ({ addValidationRule }) => {
       if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule)
     },
+  }
+  const withSubscribe: Plugin = {
+    onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
   }
   return createYoga<Partial<Entered>, object>({
     schema,
@@ -68,6 +79,7 @@ export function createGraphql({ schema, enter, graphiql, introspection, logger }
         blockFieldSuggestion: { enabled: false },
       }),
       withoutIntrospection,
+      withSubscribe,
       refuseNul,
     ],
   })

@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import { useServer } from 'graphql-ws/use/ws'
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import { type createGraphql, type Entered, type GraphqlDoor, maskError } from './graphql.ts'
 
 /**
@@ -53,6 +53,8 @@ export function attachWebSocket(
           return [maskError(error, logger)]
         }
       },
+      onOperation: ({ extra: { socket } }, id, _payload, _args, result) =>
+        Symbol.asyncIterator in result ? sending(socket, id, result as AsyncGenerator<Result>) : undefined,
     },
     sockets,
     12_000,
@@ -60,6 +62,34 @@ export function attachWebSocket(
   return async () => {
     await closer.dispose()
   }
+}
+
+/** Bytes that a socket may hold for a client that reads slowly; meanwhile its events wait in the bounded feed. */
+const maxBufferedBytes = 65_536
+
+interface Result {
+  stringify?: () => string
+}
+
+/** A stream that yields nothing, but sends the results itself: graphql-ws would write the JSON of each for every socket. */
+function sending(socket: WebSocket, id: string, results: AsyncGenerator<Result>): AsyncIterableIterator<never> {
+  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`
+  const stream: AsyncIterableIterator<never> = {
+    async next() {
+      for await (const result of results) {
+        const message = `${head}${result.stringify?.() ?? JSON.stringify(result)}}`
+        if (socket.bufferedAmount < maxBufferedBytes) socket.send(message)
+        else await new Promise((resolve) => socket.send(message, resolve))
+      }
+      return { done: true, value: undefined }
+    },
+    async return() {
+      await results.return(undefined)
+      return { done: true, value: undefined }
+    },
+    [Symbol.asyncIterator]: () => stream,
+  }
+  return stream
 }
 
 type Enveloped = Pick<ReturnType<ReturnType<typeof createGraphql>['getEnveloped']>, 'execute' | 'subscribe'>
