@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
+import { recordEvent } from '../../src/events/log.ts'
 import { startSync } from '../support/scenario.ts'
-import { until } from '../support/sql.ts'
+import { query as sql, statementsOf, until } from '../support/sql.ts'
 import { statusesOf, storageEvents, subscribe, transports, untilEnded } from '../support/subscribe.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -15,6 +16,51 @@ afterAll(() => world?.stop())
 const own = 2
 const gone = () => until(() => world.app.events.size === own)
 const query = 'subscription ($id: ID!) { storageChanged(storageId: $id) { cursor } }'
+
+describe('a server with many subscriptions', () => {
+  it('listens to the database on one connection', async () => {
+    const storage = await world.storage({ objects: {} })
+    const streams = Array.from({ length: 20 }, (_, n) =>
+      storageEvents(world.app, transports[n % 2]!, { storageId: storage.id }),
+    )
+    for (const stream of streams) await stream.next()
+    const listening = await sql(
+      world.app.databaseUrl,
+      "select 1 from pg_stat_activity where datname = current_database() and query = 'listen sluice_events'",
+    )
+    expect(listening).toHaveLength(1)
+    for (const stream of streams) await stream.return(undefined)
+    await gone()
+  })
+
+  it('reads hardly more from the database for an event than with one subscription', async () => {
+    const storage = await world.storage({ objects: {} })
+    const [{ run }] = await sql(
+      world.app.databaseUrl,
+      "insert into sync_run (storage_id, status) values ($1, 'CANCELED') returning id::int as run",
+      [storage.databaseId],
+    )
+    const readsOfAnEvent = async (subscribers: number) => {
+      const streams = Array.from({ length: subscribers }, (_, n) =>
+        storageEvents(world.app, transports[n % 2]!, { storageId: storage.id }),
+      )
+      for (const stream of streams) await stream.next()
+      const statements = await statementsOf(async () => {
+        await recordEvent(world.app.orm.em.fork(), 'STATUS', run)
+        for (const stream of streams) {
+          expect((await stream.next()).value).toMatchObject({ kind: 'STATUS', storage: { id: storage.id } })
+        }
+      })
+      for (const stream of streams) await stream.return(undefined)
+      // The storage that is shown, and what the subscribers may see; the rest goes by the clock.
+      return statements.filter((text) => text.includes('from "storage"') || text.includes("'project ' ||")).length
+    }
+    const one = await readsOfAnEvent(1)
+    expect(one).toBeGreaterThan(0)
+    // One more or two for those who were not waiting yet.
+    expect(await readsOfAnEvent(30)).toBeLessThanOrEqual(one + 2)
+  })
+})
 
 describe('a subscription that was opened and closed', () => {
   it.each(transports)('over %s leaves no listener', async (transport) => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestApp, type TestApp } from '../support/app.ts'
-import { startSync, sync } from '../support/scenario.ts'
+import { createProject, startSync, sync } from '../support/scenario.ts'
 import { query } from '../support/sql.ts'
 import { type SeenEvent, statusesOf, storageEvents, transports, untilEnded } from '../support/subscribe.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -66,6 +66,19 @@ describe('a subscription on one of two servers', () => {
     expect(await nextOf(stream)).toMatchObject({ type: 'Lagged', cursor: '1' })
     expect(await nextOf(stream)).toMatchObject({ kind: 'SNAPSHOT', run: { status: 'COMPLETED' } })
     await stream.return(undefined)
+  })
+
+  it.each(transports)('that was cut amid the present state is told all of it anew over %s', async (transport) => {
+    const project = await createProject(world.app)
+    const storages = [await world.storage({ project, objects: {} }), await world.storage({ project, objects: {} })]
+    const cut = storageEvents(world.app, transport, { projectId: project })
+    const { cursor } = await nextOf(cut)
+    await cut.return(undefined)
+    const again = storageEvents(other, transport, { projectId: project, after: cursor })
+    const present = [await nextOf(again), await nextOf(again)]
+    expect(present.map(({ kind, storage }) => [kind, storage?.id])).toEqual(storages.map(({ id }) => ['SNAPSHOT', id]))
+    expect(Number(present[1]!.cursor)).toBeGreaterThanOrEqual(0)
+    await again.return(undefined)
   })
 
   it('loses nothing when its server loses the connection to the database', async () => {
