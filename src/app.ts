@@ -9,6 +9,7 @@ import { createConnections } from './connect.ts'
 import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
 import { connectionOf, openDatabase } from './database/open.ts'
 import { reachDatabase } from './database/reach.ts'
+import { createAccessChanges } from './events/access-changes.ts'
 import { createEventHub, type EventHub } from './events/hub.ts'
 import { createContext } from './graphql/context.ts'
 import { globalIdOf } from './graphql/ids.ts'
@@ -120,7 +121,11 @@ export async function startApp(
     }
 
     let url = config.PUBLIC_URL ?? ''
-    const authenticator = createAuthenticator(em, config.ADMIN_TOKEN)
+    const access = createAccessChanges(connection, logger)
+    if (isApi) await access.start()
+    stops.push(access.stop)
+    const { remember, forget } = access
+    const authenticator = createAuthenticator(em, { adminToken: config.ADMIN_TOKEN, remember })
     const mediaTokens = createMediaTokens({ em, sealer, recall: authenticator.recall })
     const admit = createAdmit(em, authenticator.recall)
     const resolve = createResolveParts(connect)
@@ -146,6 +151,7 @@ export async function startApp(
       enter,
       graphiql: config.GRAPHIQL,
       introspection: config.INTROSPECTION,
+      onMutated: forget,
       logger,
     })
     const streams = createStreams({
@@ -158,7 +164,7 @@ export async function startApp(
     const resolveDoor = {
       authenticator,
       mediaTokens,
-      locate: createLocator(em),
+      locate: createLocator(em, remember),
       parts: resolve,
       streams,
       metrics: metrics?.resolve,

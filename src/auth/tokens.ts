@@ -3,6 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { inBatches } from '../batch.ts'
 import { type ApiToken, ApiTokenEntity } from '../entities/api-token.ts'
 import { NotFoundError, SluiceError } from '../errors.ts'
+import type { AccessChanges } from '../events/access-changes.ts'
 import { sql } from '../sql.ts'
 
 /** Who is asking. For now every valid token is an administrator's. */
@@ -41,7 +42,7 @@ export async function createFirstToken(em: EntityManager, adminToken: string | u
   return (await createApiToken(em, 'admin')).token
 }
 
-/** Tells who asks. Both reject with SluiceError UNAUTHENTICATED; every answer was read from the database after the question. */
+/** Tells who asks. Both reject with SluiceError UNAUTHENTICATED. A token that is revoked is refused at once. */
 export interface Authenticator {
   /** Who the value of an `Authorization` header stands for (RFC 6750 §2.1), unless it is absent, malformed, unknown or revoked. */
   authenticate(authorization: string | null | undefined): Promise<Viewer>
@@ -50,11 +51,14 @@ export interface Authenticator {
 }
 
 /** Requests at the same time share one statement. `adminToken` is valid beside those in the database. */
-export function createAuthenticator(em: EntityManager, adminToken: string | undefined): Authenticator {
+export function createAuthenticator(
+  em: EntityManager,
+  { adminToken, remember }: { adminToken: string | undefined; remember: AccessChanges['remember'] },
+): Authenticator {
   const adminHash = adminToken === undefined ? undefined : digest(adminToken)
   // Bound to the token, so that what was made under an older one ends with it.
   const admin = adminHash === undefined ? undefined : { id: `admin:${adminHash.slice(0, 16)}`, name: 'admin' }
-  const find = inBatches(async (keys: string[]) => {
+  const load = inBatches(async (keys: string[]) => {
     const isHash = (key: string) => key.length > 16
     const rows = await sql<{ id: string; hash: string; name: string }>(
       em,
@@ -68,6 +72,7 @@ export function createAuthenticator(em: EntityManager, adminToken: string | unde
       }),
     )
   })
+  const find = remember(load, { max: 10_000 })
   const known = async (key: string): Promise<Viewer> => {
     const viewer = await find(key)
     if (!viewer) throw new SluiceError('UNAUTHENTICATED', 'The API token is unknown or was revoked.')

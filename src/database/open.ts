@@ -22,7 +22,7 @@ export function ormOptions(url: string): Options {
     entities,
     extensions: [Migrator],
     migrations: { migrationsList: migrations, path: 'src/database/migrations', snapshot: false, emit: 'ts' },
-    schemaGenerator: { skipTables: queueTables },
+    schemaGenerator: { skipTables: queueTables, ignoreTriggers: true },
     pool: { min: 0, max: 20, idleTimeoutMillis: 30_000 },
     driverOptions: { onPoolCreated: giveBackLost },
     onCreateConnection: (connection) => endWhenLeft(connection as DatabaseConnection),

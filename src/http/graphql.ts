@@ -7,7 +7,9 @@ import {
   type ExecutionResult,
   GraphQLError,
   type GraphQLSchema,
+  getOperationAST,
   NoSchemaIntrospectionCustomRule,
+  OperationTypeNode,
 } from 'graphql'
 import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga'
 import { SluiceError } from '../errors.ts'
@@ -23,6 +25,8 @@ export interface GraphqlDoor {
   enter: (authorization: string | null) => Promise<object>
   graphiql: boolean
   introspection: boolean
+  /** Is called when a mutation was executed, before it is answered. */
+  onMutated: () => void
   logger: Logger
 }
 
@@ -39,7 +43,8 @@ const startQuery = `# Every operation needs an API token: put it into the header
 `
 
 /** GraphQL over HTTP and SSE; its parse, validate and execute serve the WebSocket door, too. */
-export function createGraphql({ schema, subscribe, enter, graphiql, introspection, logger }: GraphqlDoor) {
+export function createGraphql(door: GraphqlDoor) {
+  const { schema, subscribe, enter, graphiql, introspection, onMutated, logger } = door
   const withoutIntrospection: Plugin = {
     onValidate: ({ addValidationRule }) => {
       if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule)
@@ -47,6 +52,12 @@ export function createGraphql({ schema, subscribe, enter, graphiql, introspectio
   }
   const withSubscribe: Plugin = {
     onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
+  }
+  const tellOfMutations: Plugin = {
+    onExecute: ({ args: { document, operationName } }) =>
+      getOperationAST(document, operationName)?.operation === OperationTypeNode.MUTATION
+        ? { onExecuteDone: onMutated }
+        : undefined,
   }
   return createYoga<Partial<Entered>, object>({
     schema,
@@ -80,6 +91,7 @@ export function createGraphql({ schema, subscribe, enter, graphiql, introspectio
       }),
       withoutIntrospection,
       withSubscribe,
+      tellOfMutations,
       refuseNul,
     ],
   })

@@ -50,10 +50,10 @@ export function sendBody(res: ServerResponse, { body, length, reopen, signal, co
   const take = (source: Readable) => {
     current = source
     let isOver = false
-    const over = (cause: unknown) => {
+    const over = (cause?: unknown) => {
       if (isOver || sent === length) return
       isOver = true
-      void goOn(cause)
+      void goOn(cause ?? new SluiceError('BODY_CUT'))
     }
     source.on('data', (chunk: Buffer) => {
       if (isOver || signal.aborted) return
@@ -61,12 +61,13 @@ export function sendBody(res: ServerResponse, { body, length, reopen, signal, co
       sent += part.length
       count?.(part.length)
       fruitless = 0
-      if (!res.write(part)) source.pause()
+      const mayGoOn = res.write(part)
       if (sent === length) finish()
+      else if (!mayGoOn) source.pause()
     })
     source.once('error', over)
-    source.once('close', () => over(new SluiceError('BODY_CUT')))
-    source.once('end', () => over(new SluiceError('BODY_CUT')))
+    source.once('close', () => over())
+    source.once('end', () => over())
   }
 
   const finish = () => {

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { LRUCache } from 'lru-cache'
 import { inBatches } from '../batch.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
+import type { AccessChanges } from '../events/access-changes.ts'
 import { sql } from '../sql.ts'
 
 /** Where a URI is asked for. */
@@ -30,9 +31,9 @@ interface Row {
 
 /**
  * One statement serves all requests at a time, and tells of storages no more than their versions: rows are read when a
- * version is new. Every answer is what the database said after the question.
+ * version is new. Answers are remembered until something of the kind changes.
  */
-export function createLocator(em: EntityManager): Locate {
+export function createLocator(em: EntityManager, remember: AccessChanges['remember']): Locate {
   const rows = new LRUCache<string, Storage>({ max: 5_000 })
 
   const storagesOf = async (found: Row[]) => {
@@ -53,7 +54,7 @@ export function createLocator(em: EntityManager): Locate {
     return byProject
   }
 
-  const find = inBatches(async (keys: string[]) => {
+  const load = inBatches(async (keys: string[]) => {
     const ids = (kind: string) => keys.filter((key) => key.startsWith(kind)).map((key) => key.slice(kind.length))
     const found = await sql<Row>(
       em,
@@ -86,5 +87,6 @@ export function createLocator(em: EntityManager): Locate {
     return answers
   })
 
+  const find = remember(load, { max: 10_000 })
   return (where) => find('task' in where ? `task:${where.task}` : `project:${where.project}`)
 }

@@ -72,9 +72,26 @@ export function pickStorage(uri: string, storages: readonly Storage[], linkedSto
   return first?.verdict === 'CHOSEN' ? { storage: first.storage, key: parseUri(uri)!.key } : null
 }
 
+interface Place {
+  scheme: string
+  endpoint: string
+  bucket: string
+  prefix: string
+}
+
+// A location that is changed is another object.
+const places = new WeakMap<object, Place>()
+
 /** Where a storage is, as URIs and endpoints have it. */
-export function placeOf(storage: Storage): { scheme: string; endpoint: string; bucket: string; prefix: string } {
-  const kind = providers[storage.provider as ProviderName]
-  const { endpoint, ...place } = kind.place(storage.location)
-  return { scheme: kind.uriScheme, endpoint: URL.canParse(endpoint) ? new URL(endpoint).href : endpoint, ...place }
+export function placeOf({ provider, location }: Storage): Place {
+  const known = places.get(location)
+  if (known) return known
+  const kind = providers[provider as ProviderName]
+  const { endpoint, ...rest } = kind.place(location)
+  const place = {
+    ...{ scheme: kind.uriScheme, ...rest },
+    endpoint: URL.canParse(endpoint) ? new URL(endpoint).href : endpoint,
+  }
+  places.set(location, place)
+  return place
 }

@@ -7,6 +7,7 @@ import { Resolve } from './0006-resolve.ts'
 import { TaskOrigins } from './0007-task-origins.ts'
 import { WebhookSecrets } from './0008-webhook-secrets.ts'
 import { Schedules } from './0009-schedules.ts'
+import { AccessChanges } from './0010-access-changes.ts'
 
 /** Every migration, oldest first. A migration that has shipped is never edited. */
 export const migrations = [
@@ -19,4 +20,5 @@ export const migrations = [
   { name: '0007-task-origins', class: TaskOrigins },
   { name: '0008-webhook-secrets', class: WebhookSecrets },
   { name: '0009-schedules', class: Schedules },
+  { name: '0010-access-changes', class: AccessChanges },
 ]

@@ -1,0 +1,88 @@
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { createApiToken } from '../../src/auth/tokens.ts'
+import { startTestApp, type TestApp } from '../support/app.ts'
+import { query, until } from '../support/sql.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+describe('who may read what', () => {
+  let world: World
+  /** Another process, as far as the database can tell. */
+  let other: TestApp
+  beforeAll(async () => {
+    world = await startWorld()
+    other = await startTestApp({}, { url: world.app.databaseUrl })
+  })
+  afterAll(async () => {
+    await other?.stop()
+    await world?.stop()
+  })
+  afterEach(() => vi.restoreAllMocks())
+
+  /** A link to an object that is streamed, asked for with a token of its own. */
+  const opened = async () => {
+    const storage = await world.storage({ objects: { 'a.txt': 'hello' }, presign: false })
+    const { row, token } = await createApiToken(world.app.orm.em, 'reader')
+    const project = Buffer.from(storage.project, 'base64').toString().split(':')[1]
+    const fileuri = Buffer.from(`s3://${storage.bucket}/a.txt`).toString('base64url')
+    const status = async () => {
+      const answer = await fetch(`${world.app.url}/projects/${project}/resolve/?fileuri=${fileuri}`, {
+        headers: { authorization: `Bearer ${token}` },
+      })
+      await answer.text()
+      return answer.status
+    }
+    expect(await status()).toBe(200)
+    return { ...storage, status, tokenId: Buffer.from(`ApiToken:${row.id}`).toString('base64') }
+  }
+  const revoke = (app: TestApp, id: string) =>
+    app.request('mutation ($id: ID!) { revokeApiToken(id: $id) { __typename } }', { id })
+  const remove = (app: TestApp, id: string) =>
+    app.request('mutation ($id: ID!) { deleteStorage(id: $id) { __typename } }', { id })
+
+  it('is read once for many requests', async () => {
+    const { status } = await opened()
+    const asked = vi.spyOn(pg.Client.prototype, 'query')
+    await until(async () => {
+      asked.mockClear()
+      for (let n = 0; n < 10; n++) expect(await status()).toBe(200)
+      const texts = asked.mock.calls.map(([statement]) => JSON.stringify(statement))
+      return !texts.some((text) => /api_token|from storage s/.test(text ?? ''))
+    })
+  })
+
+  it('changes with the answer to who changes it', async () => {
+    for (let n = 0; n < 10; n++) {
+      const [one, two] = [await opened(), await opened()]
+      await revoke(world.app, one.tokenId)
+      expect(await one.status()).toBe(401)
+      await remove(world.app, two.id)
+      expect(await two.status()).toBe(404)
+    }
+  })
+
+  it('changes when another process changes it, or a statement', async () => {
+    const [one, two, three] = [await opened(), await opened(), await opened()]
+    await revoke(other, one.tokenId)
+    await until(async () => (await one.status()) === 401)
+    await remove(other, two.id)
+    await until(async () => (await two.status()) === 404)
+    await query(world.app.databaseUrl, 'delete from api_token where id = $1', [
+      Number(Buffer.from(three.tokenId, 'base64').toString().split(':')[1]),
+    ])
+    await until(async () => (await three.status()) === 401)
+  })
+
+  it('is read each time while changes cannot be heard of', async () => {
+    const reader = await opened()
+    await query(
+      world.app.databaseUrl,
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'listen sluice_access'`,
+    )
+    await revoke(other, reader.tokenId)
+    await until(async () => (await reader.status()) === 401)
+    const next = await opened()
+    await revoke(other, next.tokenId)
+    await until(async () => (await next.status()) === 401)
+  })
+})
