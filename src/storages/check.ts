@@ -135,16 +135,16 @@ export async function checkConnection(
 type Attempt = <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => Promise<T>
 
 async function trySource(provider: Provider, subject: CheckSubject, attempt: Attempt): Promise<void> {
-  const object = await attempt('FIND_OBJECT', 'There are objects to import.', (signal) =>
+  const objects = await attempt('FIND_OBJECT', 'There are objects to import.', (signal) =>
     find(provider, subject, signal),
   )
   if (subject.readsTasks) {
-    await attempt('READ_OBJECT', 'An object can be read.', (signal) => readOne(provider, object, signal))
+    await attempt('READ_OBJECT', 'An object can be read.', (signal) => readOne(provider, objects, signal))
   }
   const { presign } = provider
   if (subject.presigns && presign && !subject.publicEndpoint) {
     await attempt('PRESIGN', 'A signed URL can be fetched.', async (signal) =>
-      fetchSigned(await presign(object.key, { ttlSeconds: 60 }), signal),
+      fetchSigned(await presign(objects[0]!.key, { ttlSeconds: 60 }), signal),
     )
   }
 }
@@ -212,18 +212,33 @@ async function firstContact(provider: Provider, note: Note, signal: AbortSignal)
   }
 }
 
-async function find(provider: Provider, subject: CheckSubject, signal: AbortSignal): Promise<ObjectInfo> {
+/** The objects of the first page that would be imported, or else those that are there: at least one. */
+async function find(provider: Provider, subject: CheckSubject, signal: AbortSignal): Promise<ObjectInfo[]> {
   const { objects } = await provider.list({ cursor: null, limit: 1_000, recursive: subject.recursive, signal })
   const files = objects.filter(({ key }) => !key.endsWith('/'))
-  const first = files.find(subject.takes) ?? files[0]
-  if (!first) throw new SluiceError('EMPTY_PREFIX')
-  return first
+  if (files.length === 0) throw new SluiceError('EMPTY_PREFIX')
+  const taken = files.filter(subject.takes)
+  return taken.length > 0 ? taken : files
 }
 
-async function readOne(provider: Provider, { key }: ObjectInfo, signal: AbortSignal): Promise<void> {
-  const { body } = await provider.read(key, { signal })
-  for await (const _chunk of body) break
-  body.destroy()
+/** Faults that say nothing of the other objects: a sync goes on after them. */
+const ownFaults: ErrorCode[] = ['WRONG_TYPE', 'KEY_NOT_TEXT', 'OBJECT_MISSING']
+const mostReads = 10
+
+/** Begins to read the first object, or the next where the fault is that of the object alone. */
+async function readOne(provider: Provider, objects: ObjectInfo[], signal: AbortSignal): Promise<void> {
+  const few = objects.slice(0, mostReads)
+  for (const { key } of few) {
+    try {
+      const { body } = await provider.read(key, { signal })
+      for await (const _chunk of body) break
+      body.destroy()
+      return
+    } catch (error) {
+      const isOwn = error instanceof SluiceError && ownFaults.includes(error.code)
+      if (!isOwn || key === few.at(-1)!.key) throw error
+    }
+  }
 }
 
 async function fetchSigned(url: URL, signal: AbortSignal): Promise<void> {

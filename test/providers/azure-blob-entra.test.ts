@@ -45,6 +45,20 @@ describe('Azure Blob: a service principal', () => {
     expect(entra.tokens - before).toBe(1)
   })
 
+  test('that the environment of the server names is found by the default chain', async () => {
+    vi.stubEnv('AZURE_TENANT_ID', 'adfs')
+    vi.stubEnv('AZURE_CLIENT_ID', entra.clientId)
+    vi.stubEnv('AZURE_CLIENT_SECRET', entra.clientSecret)
+    onTestFinished(() => {
+      for (const name of ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET']) vi.stubEnv(name, undefined)
+    })
+    const { location } = await placeOf(server, { a: 'hello' })
+    const provider = await open(location, {})
+    expect(await text((await provider.read('a')).body)).toBe('hello')
+    const url = await provider.presign!('a', { ttlSeconds: 60 })
+    expect(await (await fetch(url)).text()).toBe('hello')
+  })
+
   test('signs URLs with a delegation key that Azurite accepts', async () => {
     const { provider } = await principalPlace({ 'a photo.jpg': 'pixels' })
     const url = await provider.presign!('a photo.jpg', { ttlSeconds: 60 })

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type ErrorCode, SluiceError } from '../../src/errors.ts'
 import type { ProviderKind } from '../../src/providers/provider.ts'
 import { type ProviderName, providers } from '../../src/providers/registry.ts'
 import { type CheckSubject, checkConnection } from '../../src/storages/check.ts'
@@ -52,6 +54,46 @@ describe('a storage that accepts connections and never answers', () => {
     expect(steps.filter(({ status }) => status === 'FAILED')).toMatchObject([
       { name: 'REACH', code: 'TIMEOUT', message: expect.any(String), hint: expect.any(String) },
     ])
+  })
+})
+
+describe('an object that cannot be read', () => {
+  const readable = new Set<string>()
+  const reads: string[] = []
+  /** The outcome of READ_OBJECT where all objects but the readable ones fail with this code. */
+  const readStep = async (code: ErrorCode) => {
+    reads.length = 0
+    const objects = Array.from({ length: 30 }, (_, n) => ({ key: `k${n}`, size: 1, etag: null, lastModified: null }))
+    const provider = {
+      check: async () => {},
+      list: async () => ({ objects, cursor: null }),
+      read: async (key: string) => {
+        reads.push(key)
+        if (!readable.has(key)) throw new SluiceError(code)
+        return { body: Readable.from([Buffer.from('{}')]) }
+      },
+      close: () => {},
+    } as never
+    const subject = subjectOf('REDIS', { host: 'cache' }, {}, { readsTasks: true, open: async () => provider })
+    return (await checkConnection(subject)).find(({ name }) => name === 'READ_OBJECT')
+  }
+
+  it.for(['WRONG_TYPE', 'KEY_NOT_TEXT', 'OBJECT_MISSING'] as const)(
+    'for a reason of its own, %s, is passed over, ten of them at most',
+    async (code) => {
+      readable.clear()
+      expect(await readStep(code)).toMatchObject({ status: 'FAILED', code })
+      expect(reads).toHaveLength(10)
+      readable.add('k3')
+      expect(await readStep(code)).toMatchObject({ status: 'OK' })
+      expect(reads).toEqual(['k0', 'k1', 'k2', 'k3'])
+    },
+  )
+
+  it('because of the credentials ends the check', async () => {
+    readable.clear()
+    expect(await readStep('DENIED')).toMatchObject({ status: 'FAILED', code: 'DENIED' })
+    expect(reads).toEqual(['k0'])
   })
 })
 

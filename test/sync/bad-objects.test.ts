@@ -1,6 +1,7 @@
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { finished, startSync, sync } from '../support/scenario.ts'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { startRedis } from '../support/redis.ts'
+import { createProject, createStorage, finished, startSync, sync } from '../support/scenario.ts'
 import { keysOf } from '../support/tasks.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -36,6 +37,23 @@ describe('an object that cannot be imported', () => {
       issues: [{ key: 'm.json', rowIndex: null, code, retryable: false }],
     })
     expect((await keysOf(world.app, storage.project)).sort()).toEqual(['a.json', 'z.json'])
+  })
+
+  it('in Redis, a key that holds no string is an issue WRONG_TYPE, and its neighbours are imported', async () => {
+    const redis = await startRedis()
+    onTestFinished(() => redis.stop())
+    const client = redis.client(1)
+    for (const [key, body] of Object.entries(good)) await client.set(`in/${key}`, body)
+    await client.rpush('in/m.json', '{"n":3}')
+    const project = await createProject(world.app)
+    const location = { redis: { host: redis.host, port: redis.port, db: 1, path: 'in/' } }
+    const { storage } = await createStorage(world.app, { projectId: project, location, importMethod: 'TASKS' })
+    expect(await sync(world.app, storage.id)).toMatchObject({
+      status: 'COMPLETED_WITH_ERRORS',
+      counters: { listed: 3, created: 2, failed: 1 },
+      issues: [{ key: 'in/m.json', code: 'WRONG_TYPE', retryable: false }],
+    })
+    expect((await keysOf(world.app, project)).sort()).toEqual(['in/a.json', 'in/z.json'])
   })
 
   it('is tried again at the next sync, and only it', async () => {
@@ -76,8 +94,15 @@ describe('an object that cannot be imported', () => {
 
   it('is DENIED when only it may not be read', async () => {
     const storage = await world.storage({ objects: { ...good, 'm.json': '{}' }, importMethod: 'TASKS' })
-    world.front.fail({ status: 403, code: 'AccessDenied', match: ({ key }) => key === 'm.json' })
-    expect(await sync(world.app, storage.id)).toMatchObject({
+    const denied = world.front.fail({
+      status: 403,
+      code: 'AccessDenied',
+      match: ({ key }) => key === 'm.json',
+      times: Infinity,
+    })
+    const run = await sync(world.app, storage.id)
+    denied.release()
+    expect(run).toMatchObject({
       status: 'COMPLETED_WITH_ERRORS',
       counters: { created: 2 },
       issues: [{ key: 'm.json', code: 'DENIED' }],
