@@ -47,11 +47,14 @@ export async function exportToStorage(job: Export): Promise<void> {
   const limit = createAdaptiveLimit(job.writeConcurrency)
   const { skipUnchanged } = run
   let lastEventAt = Number.NEGATIVE_INFINITY
+  let isCut = false
   const settle = async (batch: Batch, outcomes: Outcome[]) => {
+    // Later batches may be whole, since they are written while this one waits: the cursor must not pass it.
+    isCut ||= outcomes.some(({ is }) => is === 'UNTRIED' || is === 'UNKNOWN')
     const tells = performance.now() - lastEventAt > eventEveryMs
     await em.fork().transactional(async (tx) => {
       await settleClaims(tx, { storage: storage.id, token: lease.token }, outcomes)
-      await count(tx, { run, storage }, { batch, outcomes })
+      await count(tx, { run, storage }, { batch, outcomes, isCut })
       if (tells) await recordEvent(tx, 'PROGRESS', run.id)
     })
     if (tells) lastEventAt = performance.now()
@@ -90,20 +93,28 @@ async function* batchesOf({ em, run, storage, signal }: Export, lease: Lease): A
   }
 }
 
-/** Adds up what came of a batch, in the commit that notes it. @throws RunLost, which undoes that commit (fencing). */
+/**
+ * Adds up what came of a batch, in the commit that notes it. One that was cut off, and all behind it, will be done again, and
+ * count then, unless the run ends here. @throws RunLost, which undoes that commit (fencing).
+ */
 async function count(
   tx: EntityManager,
   { run, storage }: { run: SyncRun; storage: Storage },
-  { batch, outcomes }: { batch: Batch; outcomes: Outcome[] },
+  { batch, outcomes, isCut }: { batch: Batch; outcomes: Outcome[]; isCut: boolean },
 ): Promise<void> {
   const amount = (is: Outcome['is']) => outcomes.filter((one) => one.is === is).length
-  const isWhole = amount('UNTRIED') + amount('UNKNOWN') === 0
-  const done = isWhole ? batch.done : undefined
-  const held = await sql(
+  const done = isCut ? undefined : batch.done
+  const [held] = await sql<{ counts: boolean }>(
     tx,
-    `update sync_run set selected = selected + $3, exported = exported + $4, skipped = skipped + $5,
-       deleted = deleted + $6, failed = failed + $7, cursor = coalesce($8, cursor), heartbeat_at = now()
-     where id = $1 and attempt = $2 and status = 'IN_PROGRESS' returning id`,
+    `with held as (
+       select id, (not $9::boolean or cancel_requested) as counts from sync_run
+       where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update)
+     update sync_run r set selected = selected + $3, cursor = coalesce($8, cursor), heartbeat_at = now(),
+       exported = exported + case when counts then $4::bigint else 0 end,
+       skipped = skipped + case when counts then $5::bigint else 0 end,
+       deleted = deleted + case when counts then $6::bigint else 0 end,
+       failed = failed + case when counts then $7::bigint else 0 end
+     from held where r.id = held.id returning counts`,
     [
       run.id,
       run.attempt,
@@ -113,11 +124,12 @@ async function count(
       amount('REMOVED'),
       amount('FAILED'),
       done?.cursor ?? null,
+      isCut,
     ],
   )
-  if (held.length === 0) throw new RunLost()
+  if (!held) throw new RunLost()
   const failed = outcomes.flatMap((one) => (one.is === 'FAILED' ? [one] : []))
-  if (failed.length === 0) return
+  if (failed.length === 0 || !held.counts) return
   const isTask = storage.exportFormat === 'TASK'
   await sql(
     tx,

@@ -1,5 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
-import { finished, startSync } from '../support/scenario.ts'
+import { annotate, createTasks } from '../support/annotate.ts'
+import { createTarget, objectsIn } from '../support/exports.ts'
+import { createProject, finished, startSync } from '../support/scenario.ts'
 import { query, until } from '../support/sql.ts'
 import { startFleet } from './fleet-world.ts'
 
@@ -56,6 +58,37 @@ describe('a fleet of processes', () => {
     expect(await finished(api.client, run)).toMatchObject({ status: 'COMPLETED', attempt: 2, counters: whole })
     expect(askers).toEqual(['first', 'second'])
     expect(front.counts.ListObjectsV2).toBe(4)
+  })
+
+  it('hands an export over at SIGTERM, with nothing written that is not linked', async () => {
+    const { start, s3, front, askers, databaseUrl } = await startFleet()
+    const env = { STORAGE_IN_PROGRESS_TIMER: '600' }
+    const api = await start('api', { SLUICE_ROLES: 'api', ...env })
+    const first = await start('first', { SLUICE_ROLES: 'worker', ...env })
+    await s3.createBucket('answers')
+    const projectId = await createProject(api.client)
+    const place = { bucket: 'answers', endpoint: front.endpoint, accessKeyId: 'a', secretAccessKey: 'b' }
+    const { storage } = await createTarget(api.client, {
+      ...{ projectId, location: { s3: place }, autoExport: false, skipCheck: true },
+    })
+    const numbers = Array.from({ length: 450 }, (_, n) => ({ n }))
+    const annotations = await annotate(api.client, await createTasks(api.client, projectId, numbers))
+    let puts = 0
+    const held = front.fail({ hold: true, match: ({ operation }) => operation === 'PutObject' && ++puts > 300 })
+    const run = await startSync(api.client, storage.id)
+    await held.met
+    await start('second', { SLUICE_ROLES: 'worker', ...env })
+    expect((await first.end('SIGTERM')).code).toBe(0)
+    held.release()
+    expect(await finished(api.client, run)).toMatchObject({ status: 'COMPLETED', attempt: 2 })
+    expect(askers).toEqual(['first', 'second'])
+    const names = annotations.map(({ databaseId }) => `${databaseId}.json`)
+    expect(Object.keys(await objectsIn(s3, 'answers')).toSorted()).toEqual(names.toSorted())
+    const [row] = await query(
+      databaseUrl,
+      'select selected::int, exported::int, failed::int, (select count(*)::int from export_link) as links from sync_run',
+    )
+    expect(row).toEqual({ selected: 450, exported: 450, failed: 0, links: 450 })
   })
 
   it('finishes the sync of a worker that was killed, from its last page, without anybody asking', async () => {
