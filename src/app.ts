@@ -1,5 +1,6 @@
 import type { AddressInfo } from 'node:net'
 import { availableParallelism } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { MikroORM } from '@mikro-orm/postgresql'
 import { createAdmit } from './auth/admit.ts'
 import { createMediaTokens } from './auth/media-tokens.ts'
@@ -33,6 +34,8 @@ import { templateFault } from './sync/export-name.ts'
 import { createObjectFilter } from './sync/object-filter.ts'
 import { sweepRuns } from './sync/sweep.ts'
 import { startWorker } from './worker.ts'
+
+const longestSweepMs = 1_000
 
 /** A running Sluice. */
 export interface App {
@@ -131,9 +134,13 @@ export async function startApp(
     const resolve = createResolveParts(connect)
     const scheduleMinSeconds = config.SCHEDULE_MIN_INTERVAL
     const sweep = (project: number) =>
-      sweepRuns({ em, queue }, heartbeatSeconds, project).catch((err) =>
-        logger.warn({ err, project }, 'lost syncs cannot be looked for'),
-      )
+      Promise.race([
+        sweepRuns({ em, queue }, heartbeatSeconds, project).catch((err) =>
+          logger.warn({ err, project }, 'lost syncs cannot be looked for'),
+        ),
+        // Whoever lists storages does not wait for a queue that is away.
+        sleep(longestSweepMs, undefined, { ref: false }),
+      ])
     const enter = async (authorization: string | null) => {
       const viewer = await authenticator.authenticate(authorization)
       const storages = { em, sealer, connect, objectFilter: createObjectFilter, templateFault }

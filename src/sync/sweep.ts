@@ -36,14 +36,18 @@ export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, pro
      from sync_run r join storage s on s.id = r.storage_id
      where r.status in ('QUEUED', 'IN_PROGRESS') and ($3::bigint is null or s.project_id = $3)
        and greatest(r.queued_at, r.heartbeat_at)
-         < now() - make_interval(secs => case r.status when 'QUEUED' then $2::float8 else $1::float8 end)`,
+         < now() - make_interval(secs => case r.status when 'QUEUED' then $2::float8 else $1::float8 end)
+     order by r.status, r.id`,
     [staleSeconds, enqueueSeconds, project ?? null],
   )
   const waiting: string[] = []
   for (const stray of strays) {
-    const job = stray.job_id === null ? undefined : await parts.queue.look(stray.job_id)
-    if (stray.status === 'IN_PROGRESS') await takeOver(parts, stray, { job, staleSeconds })
-    else if (job?.is === 'ALIVE') waiting.push(stray.id)
+    if (stray.status === 'IN_PROGRESS') {
+      await takeOver(parts, stray, staleSeconds)
+      continue
+    }
+    const job = await jobOf(parts, stray)
+    if (job?.is === 'ALIVE') waiting.push(stray.id)
     else await putBack(parts, stray, job)
   }
   // That its job was seen is a queued run's sign of life.
@@ -53,11 +57,11 @@ export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, pro
   }
 }
 
-async function takeOver(
-  parts: SweepParts,
-  { id, attempt, excused }: Stray,
-  { job, staleSeconds }: { job: JobState | undefined; staleSeconds: number },
-): Promise<void> {
+const jobOf = async ({ queue }: SweepParts, { job_id }: Stray): Promise<JobState | undefined> =>
+  job_id === null ? undefined : queue.look(job_id)
+
+async function takeOver(parts: SweepParts, stray: Stray, staleSeconds: number): Promise<void> {
+  const { id, attempt, excused } = stray
   const hold = { id: Number(id), attempt }
   const tries = attempt - excused
   if (tries < maxAttempts) {
@@ -65,6 +69,8 @@ async function takeOver(
     if (next) await enqueueRun(parts, next)
     return
   }
+  // Where jobs are kept may be away, which must not keep the truth back.
+  const job = await jobOf(parts, stray).catch(() => undefined)
   const failure =
     job?.is === 'FAILED'
       ? failedText(job.reason)
