@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { loadavg } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
@@ -114,6 +115,16 @@ async function queryP95(client: GraphqlClient): Promise<number> {
   return quantile(taken, 0.95)
 }
 
+/** Resolves when the process does little: at first it fills the buffers that the system has for each connection. */
+async function settled(pid: number): Promise<void> {
+  for (let second = 0; second < 120; second++) {
+    const before = cpuSeconds(pid)
+    await sleep(1_000)
+    if (cpuSeconds(pid) - before < 0.15) return
+  }
+  throw new Error('The server does not come to rest.')
+}
+
 const found: ResolveFound = { load: loadavg()[0]!, rounds, seconds, processes, clients }
 
 await withDataFolder(async (dataDir) => {
@@ -142,17 +153,19 @@ await withDataFolder(async (dataDir) => {
     const signed = await openProject(client, { endpoint: s3.endpoint, presign: true })
 
     if (only.has('clients')) {
-      found.slow = []
       const pid = sluices[0]!.pid
       await queryP95(client)
+      found.slow = { before: residentMiB(pid), most: 0, p95: [] }
       for (let round = 1; round <= rounds; round++) {
         console.error(`… ${clients} slow clients, round ${round} of ${rounds}`)
-        const without = { p95: await queryP95(client), rss: residentMiB(pid) }
+        const without = await queryP95(client)
         const slow = await startSlowClients(url + streamed('large'), { count: clients, bytesPerSecond: 16_384 })
-        const p95 = await queryP95(client)
+        await settled(pid)
+        found.slow.p95.push({ without, with: await queryP95(client) })
         slow.expectAll()
-        found.slow.push({ without, with: { p95, rss: residentMiB(pid) } })
+        found.slow.most = Math.max(found.slow.most, residentMiB(pid))
         slow.leave()
+        await settled(pid)
       }
     }
 

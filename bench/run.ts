@@ -1,4 +1,3 @@
-import { readFileSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { sql } from '../src/sql.ts'
@@ -10,6 +9,7 @@ import { measureLatency } from './latency.ts'
 import { countCalls } from './measure.ts'
 import { exportReport, keysReport, report } from './report.ts'
 import { measureRows } from './rows.ts'
+import { writeMain } from './sections.ts'
 import { setStage, withDataFolder } from './stage.ts'
 import { measurePostgres, measureReady } from './startup.ts'
 
@@ -122,10 +122,5 @@ const findings = await withDataFolder(async (dataDir) => {
 const text = report({ ...findings, load, rounds, ready, postgres })
 console.log(text)
 const isWhole = Object.entries(defaults).every(([name, size]) => values[name as keyof typeof defaults] === size)
-if (isWhole) {
-  const results = new URL('./RESULTS.md', import.meta.url)
-  // What bench/providers.ts has written stays.
-  const [providers = ''] = /<!-- providers -->[\s\S]*<!-- \/providers -->\n/.exec(readFileSync(results, 'utf8')) ?? []
-  writeFileSync(results, `${text}\n${providers}`)
-}
+if (isWhole) writeMain(text)
 process.exit()

@@ -1,8 +1,16 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 
+const results = new URL('./RESULTS.md', import.meta.url)
+
+/** Writes bench/RESULTS.md anew, except for the parts between marks, which other benchmarks have written. */
+export function writeMain(text: string): void {
+  const old = existsSync(results) ? readFileSync(results, 'utf8') : ''
+  const kept = old.match(/<!-- ([\w-]+) -->\n[\s\S]*?<!-- \/\1 -->\n/g) ?? []
+  writeFileSync(results, [text, ...kept].join('\n'))
+}
+
 /** Replaces the part of bench/RESULTS.md between the marks of `name`, or adds it at the end; without the file does nothing. */
 export function writeSection(name: string, text: string): void {
-  const results = new URL('./RESULTS.md', import.meta.url)
   if (!existsSync(results)) return
   const [begin, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const section = `${begin}\n${text.trim()}\n${end}\n`

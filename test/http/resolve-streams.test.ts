@@ -251,6 +251,19 @@ describe('a streamed object', () => {
     expect(answer.headers.get('retry-after')).toBe(status === 503 ? '1' : null)
   })
 
+  it('of a storage where nothing listens is a clear answer', async () => {
+    const location = { s3: { ...world.location('bucket').s3, bucket: 'nowhere', endpoint: 'http://127.0.0.1:9' } }
+    const { project } = await world.storage({ objects: {}, location, presign: false })
+    const fileuri = Buffer.from('s3://nowhere/a.txt').toString('base64url')
+    const answer = await fetch(`${world.app.url}/projects/${numberOf(project)}/resolve/?fileuri=${fileuri}`, {
+      headers: { authorization: `Bearer ${world.app.token}` },
+    })
+    expect([answer.status, await answer.json()]).toEqual([
+      504,
+      { code: 'CONNECTION_REFUSED', message: expect.any(String) },
+    ])
+  })
+
   it('is gone with its storage', async () => {
     const { get, id } = await streamed(world, { 'a.txt': digits })
     expect((await get('a.txt')).status).toBe(200)
