@@ -29,7 +29,10 @@ export function readWhole(
   return new Promise((resolve) => {
     const parts: Buffer[] = []
     let seen = 0
+    let isDone = false
     const done = (fault?: Error) => {
+      if (isDone) return
+      isDone = true
       countRead(seen)
       resolve({ bytes: parts.length === 1 ? parts[0]! : Buffer.concat(parts, seen), ...(fault && { fault }) })
     }
@@ -42,6 +45,10 @@ export function readWhole(
       body.destroy()
       done(brokenOff(error))
     })
+    // One that broke off before this, or is given up without a word, tells no more of it.
+    const gone = () => done(body.errored ? brokenOff(body.errored) : new SluiceError('BODY_CUT'))
+    if (body.destroyed) gone()
+    else body.once('close', gone)
   })
 }
 
