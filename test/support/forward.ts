@@ -26,6 +26,8 @@ export function forward(options: {
       // Closed in order, since a reset would overtake the bytes before the cut.
       if (left <= 0) incoming.socket.destroySoon()
     })
+    // A body that is shorter is whole; left open, it would keep the connection's next request waiting.
+    answer.on('end', () => left > 0 && response.end())
   })
   upstream.on('error', () => response.destroy())
   response.on('close', () => upstream.destroy())
