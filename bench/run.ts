@@ -7,7 +7,7 @@ import { measureGenerated } from './generated.ts'
 import { measureFiles, measureTasks } from './imports.ts'
 import { measureLatency } from './latency.ts'
 import { countCalls } from './measure.ts'
-import { exportReport, keysReport, report } from './report.ts'
+import { exportReport, keysReport, report, rowsReport } from './report.ts'
 import { measureRows } from './rows.ts'
 import { writeMain } from './sections.ts'
 import { setStage, withDataFolder } from './stage.ts'
@@ -31,7 +31,7 @@ const usage = `npm run bench -- [options]
   --exports N  annotations of the export (default ${defaults.exports})
   --syncs N    syncs of a storage with one object, to see how fast they start (default ${defaults.syncs})
   --rounds N   rounds of each import and start, of which the median counts (default ${defaults.rounds})
-  --only keys|exports   only that, printed and not written down
+  --only keys|rows|exports   only that, printed and not written down
 The report is printed; with the default sizes it is written to bench/RESULTS.md, too.`
 
 const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
@@ -60,8 +60,8 @@ const [files, tasks, exports, syncs, rounds] = [
   values.rounds,
 ].map(Number) as [number, number, number, number, number]
 
-if (values.only !== undefined && values.only !== 'keys' && values.only !== 'exports') {
-  console.error(`There is no part ${values.only}; there are keys and exports.`)
+if (values.only !== undefined && !['keys', 'rows', 'exports'].includes(values.only)) {
+  console.error(`There is no part ${values.only}; there are keys, rows and exports.`)
   process.exit(64)
 }
 const load = loadavg()[0]!
@@ -73,6 +73,16 @@ if (values.only === 'keys') {
     const stage = await setStage(dataDir)
     const insert = await openBareInsert(stage.app.databaseUrl)
     console.log(keysReport(await measureGenerated(stage, insert, Number(values.keys)), load))
+    await insert.close()
+    await stage.stop()
+  })
+  process.exit()
+}
+if (values.only === 'rows') {
+  await withDataFolder(async (dataDir) => {
+    const stage = await setStage(dataDir)
+    const insert = await openBareInsert(stage.app.databaseUrl)
+    console.log(rowsReport(await measureRows(stage, insert, { small: 10_000, count: Number(values.rows) })))
     await insert.close()
     await stage.stop()
   })

@@ -54,4 +54,19 @@ describe('Dockerfile', () => {
     const copied = [...read('Dockerfile').matchAll(/^COPY (.+) \S+$/gm)].flatMap(([, names]) => names!.split(' '))
     expect(copied.toSorted()).toEqual(allowed.toSorted())
   })
+
+  it('bounds the memory of Node as npm start and npm run bench do', () => {
+    const { scripts } = JSON.parse(read('package.json'))
+    const flagsOf = (command: string) => command.match(/--[\w-]+=\d+/g)
+    const flags = flagsOf(scripts.start)
+    expect(flags?.length).toBe(2)
+    expect(flagsOf(scripts.bench)).toEqual(flags)
+    expect(
+      flagsOf(
+        read('Dockerfile')
+          .split('\n')
+          .findLast((line) => line.startsWith('CMD '))!,
+      ),
+    ).toEqual(flags)
+  })
 })
