@@ -10,7 +10,7 @@ import type {
   SchemaTree,
 } from 'hyparquet/src/types.js'
 import type { FileBytes } from './parquet.ts'
-import { unpackPage, valuesIn } from './parquet-page.ts'
+import { maxPageBytes, unpackPage, valuesIn } from './parquet-page.ts'
 import { type PlainValues, plainValues } from './parquet-plain.ts'
 import { valueReader } from './parquet-values.ts'
 
@@ -22,8 +22,6 @@ export interface ColumnChunk {
   schemaPath: SchemaTree[]
 }
 
-// What an honest page does not exceed: a header of a few bytes can claim anything.
-const maxPageBytes = 256 * 2 ** 20
 const maxPageValues = 2 ** 24
 // Values that are made at a time.
 const valuesAtOnce = 250

@@ -1,5 +1,7 @@
 import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { decompressPage } from 'hyparquet/src/datapage.js'
+import { deltaBinaryUnpack } from 'hyparquet/src/delta.js'
+import { readRleBitPackedHybrid } from 'hyparquet/src/encoding.js'
 import { getMaxDefinitionLevel, getMaxRepetitionLevel } from 'hyparquet/src/schema.js'
 import { readVarInt } from 'hyparquet/src/thrift.js'
 import type { CompressionCodec, PageHeader, SchemaTree } from 'hyparquet/src/types.js'
@@ -8,6 +10,9 @@ import { compressors as others } from 'hyparquet-compressors'
 /** The values that the header of a page claims. */
 export const valuesIn = ({ data_page_header, data_page_header_v2, dictionary_page_header }: PageHeader) =>
   (data_page_header ?? data_page_header_v2 ?? dictionary_page_header)?.num_values ?? 0
+
+/** No honest page is larger, be it packed or not: a header of a few bytes can claim anything. */
+export const maxPageBytes = 256 * 2 ** 20
 
 const native =
   (decompress: (input: Uint8Array, options: { maxOutputLength: number }) => Uint8Array) =>
@@ -47,13 +52,19 @@ export function unpackPage(
       : packed
     if (levelWidths[0]) checkRuns(page, { from: 0, to: repetitions, width: levelWidths[0], count: num_values })
     if (levelWidths[1]) checkRuns(page, { from: repetitions, to: levels, width: levelWidths[1], count: num_values })
-    checkValues(page, levels, second)
+    checkValues(page, levels, { ...second, present: () => num_values - num_nulls })
   } else {
     page = decompressPage(packed, size, codec, compressors)
     let from = 0
     if (first) {
-      for (const width of levelWidths) if (width) from = checkSized(page, from, { width, count: first.num_values })
-      checkValues(page, from, first)
+      const { num_values: count } = first
+      let definitions = from
+      for (const width of levelWidths) {
+        definitions = from
+        if (width) from = checkSized(page, from, { width, count })
+      }
+      const highest = getMaxDefinitionLevel(schemaPath)
+      checkValues(page, from, { ...first, present: () => presentIn(page, definitions, { highest, count }) })
     }
   }
   return {
@@ -67,17 +78,49 @@ export function unpackPage(
   }
 }
 
-/** Dictionary indexes, and booleans, are runs too. */
+/** Dictionary indexes, and booleans, are runs too; `present` counts the values that are not missing. */
 function checkValues(
   page: Uint8Array,
   from: number,
-  { encoding, num_values: count }: { encoding?: string; num_values: number },
+  { encoding, num_values: count, present }: { encoding?: string; num_values: number; present: () => number },
 ) {
   if (encoding === 'RLE') checkSized(page, from, { width: 1, count })
   else if (encoding?.endsWith('_DICTIONARY') && from < page.length) {
     checkRuns(page, { from: from + 1, to: page.length, width: page[from]!, count })
+  } else if (encoding === 'DELTA_BYTE_ARRAY') checkPrefixes(page, from, present())
+}
+
+function presentIn(page: Uint8Array, from: number, { highest, count }: { highest: number; count: number }): number {
+  if (highest === 0) return count
+  const levels = new Uint8Array(count)
+  readRleBitPackedHybrid(readerOf(page, from), widthOf(highest), levels)
+  return levels.reduce((sum, level) => (level === highest ? sum + 1 : sum), 0)
+}
+
+/**
+ * Texts that each begin as the one before them (Encodings.md, "DELTA_BYTE_ARRAY = 7"): no beginning may be longer than that
+ * text, and all together may have no more bytes than a page, since a few bytes can claim any number.
+ */
+function checkPrefixes(page: Uint8Array, from: number, count: number): void {
+  if (count === 0) return
+  const reader = readerOf(page, from)
+  const [prefixes, suffixes] = [new Int32Array(count), new Int32Array(count)]
+  deltaBinaryUnpack(reader, count, prefixes)
+  deltaBinaryUnpack(reader, count, suffixes)
+  let [length, bytes] = [0, 0]
+  for (const [at, prefix] of prefixes.entries()) {
+    const suffix = suffixes[at]!
+    if (!(prefix >= 0 && prefix <= length && suffix >= 0)) throw damaged()
+    length = prefix + suffix
+    bytes += length
+    if (bytes > maxPageBytes) throw new Error(`a page has values of more than ${maxPageBytes} bytes`)
   }
 }
+
+const readerOf = (page: Uint8Array, offset: number) => ({
+  view: new DataView(page.buffer, page.byteOffset, page.length),
+  offset,
+})
 
 /** Runs behind their length in bytes. Where they end. */
 function checkSized(page: Uint8Array, from: number, { width, count }: { width: number; count: number }): number {
@@ -97,7 +140,7 @@ function checkRuns(
   { from, to, width, count }: { from: number; to: number; width: number; count: number },
 ): void {
   if (width > 32) throw damaged()
-  const reader = { view: new DataView(page.buffer, page.byteOffset, page.length), offset: from }
+  const reader = readerOf(page, from)
   for (let seen = 0; seen < count && reader.offset < to; ) {
     const run = readVarInt(reader)
     const isPacked = (run & 1) === 1

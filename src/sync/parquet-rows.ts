@@ -20,6 +20,7 @@ const minWindowBytes = 64 * 2 ** 10
 /** Opens a row group. @throws Error when what the footer says of it cannot be */
 export async function openRows(file: FileBytes, metadata: FileMetaData, rowGroup: number): Promise<RowReader> {
   const schema = parquetSchema(metadata)
+  if (!(metadata.row_groups[rowGroup]!.num_rows >= 0)) throw new Error('a row group has less than no rows')
   const chunks = metadata.row_groups[rowGroup]!.columns.map(({ meta_data: meta, file_path }) => {
     if (!meta || file_path) throw new Error('its columns are in other files')
     const start = Number(meta.dictionary_page_offset || meta.data_page_offset)

@@ -2,9 +2,11 @@ import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { parquetMetadata, parquetSchema } from 'hyparquet'
 import { getTreePath } from 'hyparquet/src/schema.js'
-import { parquetWriteBuffer } from 'hyparquet-writer'
+import { ByteWriter, parquetWriteBuffer } from 'hyparquet-writer'
+import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
 import { describe, expect, it } from 'vitest'
 import { ParquetColumn } from '../../src/sync/parquet-column.ts'
+import { unpackPage } from '../../src/sync/parquet-page.ts'
 import { valueReader } from '../../src/sync/parquet-values.ts'
 import { inChunks, rowsOf } from '../support/one-object.ts'
 
@@ -239,6 +241,71 @@ describe('a Parquet file', () => {
     const at = Number(row_groups[1]!.columns[0]!.meta_data!.data_page_offset)
     const rows = await rowsOf(changed(at, 0xff, 0xff, 0xff, 0xff, 0xff))
     expect(rows.slice(0, -1).map(([group, row]) => [group, row])).toEqual(Array.from({ length: 20 }, (_, n) => [0, n]))
+    expect(rows.at(-1)).toEqual([-1, -1, 'BROKEN_PARQUET'])
+  })
+
+  it('gives texts that begin as the one before them, and nulls between them', async () => {
+    const data = Array.from({ length: 300 }, (_, n) => (n % 7 === 3 ? null : `photos/2026/${n}.jpg`))
+    const bytes = written({
+      columnData: [{ ...column('v', 'STRING', data), encoding: 'DELTA_BYTE_ARRAY' } as never],
+      pageSize: 500,
+    })
+    expect(await dataOf(bytes)).toEqual(data.map((v) => ({ v })))
+  })
+
+  // One block of 65,536 in 4 parts, so many values, the first (zigzag), the smallest difference (zigzag), and 4 widths.
+  const deltas = (first: number, difference: number[]) => [
+    128,
+    128,
+    4,
+    4,
+    128,
+    128,
+    4,
+    first,
+    ...difference,
+    0,
+    0,
+    0,
+    0,
+  ]
+  it.each([
+    ['2 GiB of the one before it', [254, 255, 255, 255, 15], 'a page is damaged'],
+    ['less than nothing', [1], 'a page is damaged'],
+    ['all that came before it, so that a page becomes gigabytes', [2], 'values of more than'],
+  ])('whose texts claim %s is damaged', (_what, difference, words) => {
+    const page = Buffer.from([...deltas(0, difference), ...deltas(2, [0]), ...Array(2 ** 16).fill(0x61)])
+    const header = {
+      type: 'DATA_PAGE',
+      compressed_page_size: page.length,
+      uncompressed_page_size: page.length,
+      data_page_header: {
+        num_values: 2 ** 16,
+        encoding: 'DELTA_BYTE_ARRAY',
+        definition_level_encoding: 'RLE',
+        repetition_level_encoding: 'RLE',
+      },
+    } as const
+    const schemaPath = getTreePath(
+      parquetSchema({
+        schema: [
+          { name: 'root', num_children: 1 },
+          { name: 'v', type: 'BYTE_ARRAY', repetition_type: 'REQUIRED' },
+        ],
+      } as never),
+      ['v'],
+    )
+    expect(() => unpackPage(page, header as never, { codec: 'UNCOMPRESSED', schemaPath })).toThrow(words)
+  })
+
+  it.each([21n, 2n ** 31n, 2n ** 62n, -1n])('whose footer claims %d rows of a group is broken there', async (count) => {
+    const metadata = parquetMetadata(new Uint8Array(sample).buffer)
+    metadata.row_groups[1]!.num_rows = count
+    const writer = new ByteWriter()
+    writeMetadata(writer, metadata)
+    const pages = sample.subarray(0, sample.length - 8 - sample.readUInt32LE(sample.length - 8))
+    const rows = await rowsOf(Buffer.concat([pages, writer.getBytes(), Buffer.from('PAR1')]))
+    expect(rows.length).toBe(21)
     expect(rows.at(-1)).toEqual([-1, -1, 'BROKEN_PARQUET'])
   })
 
