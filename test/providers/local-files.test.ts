@@ -19,7 +19,7 @@ import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import { localFiles } from '../../src/providers/local-files/kind.ts'
-import { closeFile, openFile, realPathOf } from '../../src/providers/local-files/open-file.ts'
+import { bodyOfFile, closeFile, openFile, realPathOf } from '../../src/providers/local-files/open-file.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { describeProvider } from './conformance.ts'
 
@@ -270,6 +270,19 @@ test('a file that is replaced while it is read is read as it was', async () => {
   await rename(join(root, 'data/b'), join(root, 'data/a'))
   expect(await text(body)).toBe('a'.repeat(1_000_000))
 })
+
+test.each([10, 100_000])(
+  'a file of %d bytes that is written to after it was opened is not read as what it was',
+  async (size) => {
+    const root = await newRoot({ 'data/a': 'x'.repeat(size) })
+    const path = join(root, 'data/a')
+    await utimes(path, 1, 1)
+    const file = await openFile(path)
+    await writeFile(path, 'y'.repeat(size))
+    const read = async () => text(await bodyOfFile(file, 0, size))
+    await expect(read()).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' })
+  },
+)
 
 test('a file that is being written is not listed', async () => {
   const root = await newRoot({ 'data/other': '' })

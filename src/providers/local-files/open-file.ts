@@ -1,4 +1,4 @@
-import { close, constants, fstat, open, read, readlinkSync, type Stats } from 'node:fs'
+import { close, constants, fstat, fstatSync, open, read, readlinkSync, type Stats } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { SluiceError } from '../../errors.ts'
@@ -60,18 +60,24 @@ export function closeFile(fd: number): void {
 
 /**
  * The bytes from `start` on. The body closes the file; a small one is there already, since a stream costs more than reading
- * it. A large one whose file was written to since it was opened breaks off with PRECONDITION_FAILED, before its last bytes.
+ * it. One whose file was written to since it was opened breaks off before its last bytes.
+ * @throws SluiceError PRECONDITION_FAILED when it was written to, here or, where it is large, as the body's error; as `diskError`
  */
 export async function bodyOfFile(file: OpenFile, start: number, length: number): Promise<Readable> {
   if (length > sliceBytes) return new FileBody(file, start, length)
   try {
-    return new Slice(length === 0 ? undefined : await readSlice(file.fd, start, length))
+    const bytes = length === 0 ? undefined : await readSlice(file.fd, start, length)
+    // What the system has in memory: to wait for it would take longer.
+    if (wasWritten(file, fstatSync(file.fd))) throw new SluiceError('PRECONDITION_FAILED')
+    return new Slice(bytes)
   } catch (error) {
-    throw diskError(error)
+    throw error instanceof SluiceError ? error : diskError(error)
   } finally {
     closeFile(file.fd)
   }
 }
+
+const wasWritten = ({ stats }: OpenFile, now: Stats) => now.size !== stats.size || now.mtimeMs !== stats.mtimeMs
 
 /** A body that is read as it is wanted, never past what was asked for, however the file grows. */
 class FileBody extends Readable {
@@ -97,9 +103,8 @@ class FileBody extends Readable {
       if (!fault && count > 0 && this.#at < this.#end) return this.#give(undefined, bytes.subarray(0, count))
       if (fault) return this.#give(fault)
       fstat(fd, (unknown, now) => {
-        const { size, mtimeMs } = this.#file.stats
         if (unknown) this.#give(unknown)
-        else if (now.size !== size || now.mtimeMs !== mtimeMs) this.#give(new SluiceError('PRECONDITION_FAILED'))
+        else if (wasWritten(this.#file, now)) this.#give(new SluiceError('PRECONDITION_FAILED'))
         else this.#give(undefined, bytes.subarray(0, count), true)
       })
     })
