@@ -31,15 +31,23 @@ export interface Keys {
 
 /**
  * Import of the `count` files of a bucket, all of them new, and a second sync of the same files, each beside the bare
- * operations it is made of. The rounds alternate, so that a slow moment of the machine meets all alike.
+ * operations it is made of. The rounds alternate, so that a slow moment of the machine meets all alike. The second sync is
+ * made `moreAgain` times more, each beside a listing of its own: right after an import the database vacuums what it got.
  */
 export async function measureKeys(
   { client: graphql }: Pick<Stage, 'client'>,
   insert: BareInsert,
-  { endpoint, bucket, count, rounds }: { endpoint: string; bucket: string; count: number; rounds: number },
+  {
+    endpoint,
+    bucket,
+    count,
+    rounds,
+    moreAgain = 0,
+  }: { endpoint: string; bucket: string; count: number; rounds: number; moreAgain?: number },
 ): Promise<Keys> {
   const client = bareClient(endpoint)
   const rates = { list: [] as number[], insert: [] as number[], first: [] as number[], again: [] as number[] }
+  const listAgain: number[] = []
   let costs: { first: Cost; again: Cost } | undefined
   for (let round = 0; round < rounds; round++) {
     const list = await measure(() => bareList(client, bucket))
@@ -54,13 +62,21 @@ export async function measureKeys(
     rates.insert.push(count / inserted.seconds)
     rates.first.push(count / first.seconds)
     rates.again.push(count / again.seconds)
+    listAgain.push(count / list.seconds)
     costs ??= { first, again }
+    for (let more = 0; more < moreAgain; more++) {
+      const other = await measure(async () => (await bareList(client, bucket)).length)
+      const later = await measure(() => syncToEnd(graphql, storage))
+      expectCounters(later.value, { listed: count, created: 0, existed: count })
+      listAgain.push(count / other.seconds)
+      rates.again.push(count / later.seconds)
+    }
   }
   client.destroy()
   const { list, insert: inserts } = rates
   return {
     first: { count, ours: rates.first, bare: { list, insert: inserts }, cost: costs!.first },
-    again: { count, ours: rates.again, bare: { list }, cost: costs!.again },
+    again: { count, ours: rates.again, bare: { list: listAgain }, cost: costs!.again },
   }
 }
 

@@ -130,7 +130,7 @@ function keysTable({ small, large }: Generated): string {
   return `### Generated listings
 
 So that there need not be a million objects, these listings come from a server that makes each page of keys from their numbers;
-both sides ask it. The many keys are measured in one round.
+both sides ask it. The many keys are imported in one round, and synced again in five, each beside a listing.
 
 ${table(
   ['', 'Objects', 'Sluice, objects/s', 'Bare, objects/s', 'Ratio', 'Target'],
