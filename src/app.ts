@@ -166,7 +166,12 @@ export async function startApp(
       maxPerViewer: config.RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER,
     })
     const metrics = config.METRICS_TOKEN
-      ? createMetrics({ token: config.METRICS_TOKEN, streams: () => streams.count, runs: () => countActiveRuns(em) })
+      ? createMetrics({
+          token: config.METRICS_TOKEN,
+          streams: () => streams.count,
+          feeds: () => events.size,
+          runs: () => countActiveRuns(em),
+        })
       : undefined
     const resolveDoor = {
       authenticator,

@@ -22,13 +22,14 @@ export interface Metrics {
   answer(req: IncomingMessage, res: ServerResponse): Promise<void>
 }
 
-/** `streams` and `runs` are asked at each scrape: streams that are open, and syncs by status. */
+/** Asked at each scrape: streams that are open, readers of live events, and syncs by status. */
 export function createMetrics(options: {
   token: string
   streams: () => number
+  feeds: () => number
   runs: () => Promise<ReadonlyMap<string, number>>
 }): Metrics {
-  const { token, streams, runs } = options
+  const { token, streams, feeds, runs } = options
   const register = new Registry()
   collectDefaultMetrics({ register })
   const registers = [register]
@@ -58,6 +59,16 @@ export function createMetrics(options: {
     ...{ name: 'sluice_resolve_streams', help: 'Streams that are open.', registers },
     collect() {
       this.set(streams())
+    },
+  })
+  new Gauge({
+    ...{
+      name: 'sluice_event_feeds',
+      help: 'Readers of live events: subscriptions, and a few of the process itself.',
+      registers,
+    },
+    collect() {
+      this.set(feeds())
     },
   })
   new Gauge({

@@ -1,0 +1,74 @@
+// A bare server of graphql-ws, as a process of its own: it pushes what it is handed to those who subscribed, and executes
+// for each of them. It checks no token and has no database. Started by `startBareServer`, which it does not outlive.
+import { fork } from 'node:child_process'
+import { EventEmitter, on, once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { buildSchema } from 'graphql'
+import { useServer } from 'graphql-ws/use/ws'
+import { WebSocketServer } from 'ws'
+
+const self = fileURLToPath(import.meta.url)
+
+/** What subscribers are told, in the shape in which Sluice tells it. */
+export interface BareChange {
+  __typename: 'StorageState'
+  cursor: string
+  at: string
+  kind: string
+  storage: { id: string; title: string; status: string; lastSyncCount: number | null }
+  run: { id: string; status: string; attempt: number; counters: Record<string, number> } | null
+}
+
+export interface BareServer {
+  url: string
+  pid: number
+  /** Tells a change to all who subscribed to its storage, or to the project. */
+  push(project: string, change: BareChange): void
+  stop(): Promise<void>
+}
+
+export async function startBareServer(): Promise<BareServer> {
+  const child = fork(self, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const [port] = await once(child, 'message')
+  return {
+    url: `ws://127.0.0.1:${port}/graphql`,
+    pid: child.pid!,
+    push: (project, change) => child.send([project, change]),
+    async stop() {
+      child.disconnect()
+      await once(child, 'exit')
+    },
+  }
+}
+
+const schema = `
+  scalar DateTime
+  type Query { viewer: String }
+  type Subscription { storageChanged(storageId: ID, projectId: ID): StorageEvent! }
+  interface StorageEvent { cursor: String! at: DateTime! }
+  enum Kind { SNAPSHOT STATUS PROGRESS }
+  type StorageState implements StorageEvent { cursor: String! at: DateTime! kind: Kind! storage: Storage run: Run }
+  type Storage { id: ID! title: String status: String! lastSyncCount: Float }
+  type Run { id: ID! status: String! attempt: Int! counters: Counters! }
+  type Counters { listed: Float! created: Float! existed: Float! failed: Float! }
+`
+
+if (process.argv[1] === self) {
+  const changes = new EventEmitter().setMaxListeners(0)
+  async function* storageChanged({ storageId, projectId }: Record<'storageId' | 'projectId', string | undefined>) {
+    const told = on(changes, storageId ?? projectId!)
+    const storage = { id: storageId ?? '', title: '', status: 'INITIALIZED', lastSyncCount: null }
+    const at = new Date().toISOString()
+    yield { storageChanged: { __typename: 'StorageState', cursor: '0', at, kind: 'SNAPSHOT', storage, run: null } }
+    for await (const [change] of told) yield { storageChanged: change }
+  }
+  process.on('message', ([project, change]: [string, BareChange]) => {
+    changes.emit(change.storage.id, change)
+    changes.emit(project, change)
+  })
+  process.on('disconnect', () => process.exit())
+  const sockets = new WebSocketServer({ port: 0, host: '127.0.0.1', path: '/graphql' })
+  useServer({ schema: buildSchema(schema), roots: { subscription: { storageChanged } } }, sockets, 12_000)
+  sockets.on('listening', () => process.send!((sockets.address() as AddressInfo).port))
+}
