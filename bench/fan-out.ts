@@ -178,6 +178,8 @@ await withDataFolder(async (dataDir) => {
     const bare = isBare ? await startBareServer() : undefined
     const client = createClient(url, token)
     const ear = new pg.Client({ connectionString: postgres.url })
+    // One connection, so that events are read in their order.
+    const reader = new pg.Pool({ connectionString: postgres.url, max: 1 })
     try {
       const watched = await Promise.all(Array.from({ length: storages }, () => connectOne(client, s3.endpoint)))
       const byId = new Map(watched.map((one) => [one.databaseId, one]))
@@ -185,7 +187,7 @@ await withDataFolder(async (dataDir) => {
       ear.on('notification', async ({ payload: id }) => {
         heard.set(id!, now())
         if (!bare) return
-        const { rows } = await ear.query('select kind, storage, payload, created_at from event where id = $1', [id])
+        const { rows } = await reader.query('select kind, storage, payload, created_at from event where id = $1', [id])
         const { kind, storage, payload: run, created_at } = rows[0]
         const { project, storage: storageId } = byId.get(Number(storage))!
         bare.push(project, {
@@ -202,6 +204,7 @@ await withDataFolder(async (dataDir) => {
       found[name] = await measureRound({ url: socketUrl, pid, client, watched, ...(look && { look }) }, heard)
     } finally {
       await ear.end()
+      await reader.end()
       await client.close()
       await bare?.stop()
       await worker?.stop()

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createProject } from '../support/scenario.ts'
 import { until } from '../support/sql.ts'
+import { storageEvents } from '../support/subscribe.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const token = 'metrics-token-0123456789'
@@ -67,6 +69,16 @@ describe('/metrics', () => {
     world.front.fail({ cutAfterBytes: 1_000_000, match: ({ key }) => key === 'cut' })
     await (await fetch(url('cut'), { headers: headers() })).text()
     await until(async () => (await value('sluice_resolve_continued_total')) === 1)
+  })
+
+  it('count subscriptions from when they are told the present state until they are left', async () => {
+    const project = await createProject(world.app)
+    const before = await value('sluice_event_feeds')
+    const stream = storageEvents(world.app, 'WebSocket', { projectId: project })
+    await stream.next()
+    expect(await value('sluice_event_feeds')).toBe(before + 1)
+    await stream.return(undefined)
+    await until(async () => (await value('sluice_event_feeds')) === before)
   })
 })
 
