@@ -66,6 +66,23 @@ describe('an object that cannot be imported', () => {
     expect(world.front.counts.GetObject! - reads).toBe(1)
   })
 
+  it('is none when the storage only asks to slow down: it is read later, by fewer at a time', async () => {
+    const objects = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`${n}.json`, `{"n":${n}}`]))
+    const storage = await world.storage({ objects, importMethod: 'TASKS' })
+    const slow = world.front.fail({
+      status: 503,
+      code: 'SlowDown',
+      match: ({ method, bucket, key }) => method === 'GET' && bucket === storage.bucket && key !== '',
+      times: 150,
+    })
+    expect(await sync(world.app, storage.id)).toMatchObject({
+      status: 'COMPLETED',
+      counters: { listed: 30, created: 30, failed: 0 },
+      issues: [],
+    })
+    expect(slow.hits).toBe(150)
+  })
+
   it('is OBJECT_MISSING when it was deleted between listing and reading', async () => {
     const storage = await world.storage({ objects: { ...good, 'm.json': '{"n":3}' }, importMethod: 'TASKS' })
     const held = world.front.fail({ hold: true, match: ({ key }) => key === 'm.json' })
