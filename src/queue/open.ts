@@ -33,7 +33,7 @@ export async function openQueue(settings: QueueSettings, logger: Logger): Promis
   try {
     const store = await openStore(pool, settings.jobsUrl, logger)
     const channel = new PostgresNotificationChannel({ pool })
-    channel.on('error', (error) => logger.warn({ err: error }, 'the queue lost its notifications'))
+    channel.on('error', (error) => pool.ending || logger.warn({ err: error }, 'the queue lost its notifications'))
     return createQueue({ store, channel, pool, pollSeconds: settings.pollSeconds ?? 1 }, logger)
   } catch (error) {
     await pool.end()

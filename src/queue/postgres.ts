@@ -3,11 +3,14 @@ import pg from 'pg'
 import type { Logger } from '../logger.ts'
 import { type JobStore, JobsUnusable } from './store.ts'
 
-/** A pool for the queue. Without its listeners, a restart of the database would end the process. */
+/**
+ * A pool for the queue. Without its listeners, a restart of the database would end the process. Its end resolves before its
+ * sockets are closed: what a database that stops then says of them is no loss.
+ */
 export function createPool(connection: pg.PoolConfig, logger: Logger): pg.Pool {
   const pool = new pg.Pool({ ...connection, max: 5 })
   pool.on('connect', (client) => client.on('error', () => {}))
-  pool.on('error', (error) => logger.warn({ err: error }, 'the queue lost a connection'))
+  pool.on('error', (error) => pool.ending || logger.warn({ err: error }, 'the queue lost a connection'))
   return pool
 }
 

@@ -1,0 +1,44 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
+import { expect, inject, it, onTestFinished } from 'vitest'
+import { createLogger } from '../../src/logger.ts'
+import { openQueue } from '../../src/queue/open.ts'
+import { createDatabase } from '../support/app.ts'
+import { admin } from '../support/postgres.ts'
+
+/** A way to the PostgreSQL in `folder` that loses the goodbyes of its clients (message Terminate of its protocol). */
+async function startDeafWay(folder: string) {
+  const sockets: Socket[] = []
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    const upstream = connect(`${folder}/.s.PGSQL.5432`)
+    sockets.push(client)
+    client.on('error', () => {}).on('data', (data) => data.equals(Buffer.from('X\0\0\0\x04')) || upstream.write(data))
+    upstream.pipe(client)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void server.close())
+  const closed = () => Promise.all(sockets.map((socket) => socket.closed || once(socket, 'close')))
+  return { port: (server.address() as AddressInfo).port, sockets, closed }
+}
+
+it('a queue that has stopped says nothing of a database that ends its connections before it hears their goodbye', async () => {
+  const database = await createDatabase()
+  onTestFinished(() => database.drop())
+  const { pathname, searchParams } = new URL(database.url)
+  const name = pathname.slice(1)
+  const way = await startDeafWay(searchParams.get('host')!)
+  const [user, password] = [searchParams.get('user')!, searchParams.get('password')!]
+  const log = new PassThrough({ encoding: 'utf8' })
+  const queue = await openQueue(
+    { connection: { host: '127.0.0.1', port: way.port, user, password, database: name } },
+    createLogger('warn', log),
+  )
+  await queue.start()
+  await queue.ping()
+  await queue.stop()
+  expect(way.sockets.length).toBeGreaterThan(0)
+  await admin(inject('postgres'), `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`)
+  await way.closed()
+  expect(log.read()).toBeNull()
+})
