@@ -14,6 +14,7 @@ import { createAccessChanges } from './events/access-changes.ts'
 import { createEventHub, type EventHub } from './events/hub.ts'
 import { createContext } from './graphql/context.ts'
 import { globalIdOf } from './graphql/ids.ts'
+import { createPresent } from './graphql/present.ts'
 import { schema } from './graphql/schema.ts'
 import { subscribe } from './graphql/subscribe.ts'
 import { createGraphql } from './http/graphql.ts'
@@ -131,6 +132,7 @@ export async function startApp(
     const authenticator = createAuthenticator(em, { adminToken: config.ADMIN_TOKEN, remember })
     const mediaTokens = createMediaTokens({ em, sealer, recall: authenticator.recall })
     const admit = createAdmit(em, authenticator.recall)
+    const present = createPresent(em)
     const resolve = createResolveParts(connect)
     const scheduleMinSeconds = config.SCHEDULE_MIN_INTERVAL
     const sweep = (project: number) =>
@@ -145,7 +147,7 @@ export async function startApp(
       const viewer = await authenticator.authenticate(authorization)
       const storages = { em, sealer, connect, objectFilter: createObjectFilter, templateFault }
       const parts = {
-        ...{ em, queue, events, connect, storages, webhooks, mediaTokens, admit, resolve, sweep },
+        ...{ em, queue, events, connect, storages, webhooks, mediaTokens, admit, present, resolve, sweep },
         heartbeatSeconds: config.SUBSCRIPTION_HEARTBEAT,
         scheduleMinSeconds,
         publicUrl: url,

@@ -10,6 +10,7 @@ import type { StorageParts } from '../storages/draft.ts'
 import type { AnnounceParts } from '../webhooks/announce.ts'
 import type { SaveParts } from '../webhooks/save.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
+import type { Present } from './present.ts'
 
 /** The parts of the application that resolvers call. */
 export interface GraphqlParts {
@@ -25,6 +26,7 @@ export interface GraphqlParts {
   scheduleMinSeconds: number
   mediaTokens: MediaTokens
   admit: Admit
+  present: Present
   /** Seconds after which a quiet subscription tells that it is alive. */
   heartbeatSeconds: number
   resolve: ResolveParts

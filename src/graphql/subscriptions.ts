@@ -1,6 +1,7 @@
 import { ValidationError } from '../errors.ts'
 import { builder } from './builder.ts'
-import { type Change, start, watchRun, watchStorages } from './changes.ts'
+import { type Change, start } from './change.ts'
+import { watchRun, watchStorages } from './changes.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { StorageRef, SyncRunRef } from './refs.ts'
 

@@ -1,0 +1,69 @@
+import { type EntityManager, IsolationLevel } from '@mikro-orm/postgresql'
+import { inBatches } from '../batch.ts'
+import { StorageEntity } from '../entities/storage.ts'
+import { type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
+import { lastEventId } from '../events/log.ts'
+import { type Change, mark, start } from './change.ts'
+
+/**
+ * What subscriptions begin with. It is read after it was asked for, and at one moment of the database; many who ask at the same
+ * time share the reading, and those who ask for the same are given the same objects.
+ */
+export interface Present {
+  /**
+   * States of the storages of a project, or of one. At least one message; only with the last of them is the whole told, so only
+   * that has a cursor of the log.
+   */
+  storages(watched: { project: number } | { storage: number }): Promise<Change[]>
+  /** State of a run, null if there is none, and the last event of the log that it may include. */
+  run(id: number): Promise<{ run: SyncRun | null; last: number }>
+}
+
+export function createPresent(em: EntityManager): Present {
+  const storages = inBatches((keys: string[]) =>
+    atOneMoment(em, async (tx) => {
+      const last = await lastEventId(tx)
+      const ids = (kind: string) => keys.flatMap((key) => (key.startsWith(kind) ? Number(key.slice(kind.length)) : []))
+      const [projects, single] = [ids('project '), ids('storage ')]
+      const found = await tx.find(
+        StorageEntity,
+        { $or: [{ project: projects }, { id: single }] },
+        { orderBy: { id: 'asc' } },
+      )
+      const runIds = found.flatMap(({ lastRun }) => lastRun ?? [])
+      const runs = new Map((await tx.find(SyncRunEntity, { id: runIds })).map((run) => [run.id, run]))
+      const groups = new Map<string, Change[]>(keys.map((key) => [key, []]))
+      const at = new Date()
+      for (const { id, project, lastRun } of found) {
+        const run = (lastRun && runs.get(lastRun)) || null
+        for (const key of [`project ${project}`, `storage ${id}`]) {
+          groups.get(key)?.push({ kind: 'SNAPSHOT', cursor: start, at, storage: id, run })
+        }
+      }
+      for (const group of groups.values()) {
+        const end = group.at(-1)
+        if (end) end.cursor = last
+        // Without a storage there is no state to show, but the subscriber still learns that it is connected, and a cursor.
+        else group.push(mark('HEARTBEAT', last))
+      }
+      return groups
+    }),
+  )
+  const runs = inBatches((ids: number[]) =>
+    atOneMoment(em, async (tx) => {
+      const last = await lastEventId(tx)
+      const found = new Map((await tx.find(SyncRunEntity, { id: ids })).map((run) => [run.id, run]))
+      return new Map(ids.map((id) => [id, { run: found.get(id) ?? null, last }]))
+    }),
+  )
+  return {
+    storages: async (watched) =>
+      (await storages('storage' in watched ? `storage ${watched.storage}` : `project ${watched.project}`))!,
+    run: async (id) => (await runs(id))!,
+  }
+}
+
+/** All that `work` reads is of one snapshot of the database. */
+function atOneMoment<T>(em: EntityManager, work: (tx: EntityManager) => Promise<T>): Promise<T> {
+  return em.fork().transactional(work, { isolationLevel: IsolationLevel.REPEATABLE_READ })
+}

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createPresent, type Present } from '../../src/graphql/present.ts'
+import { createProject, sync } from '../support/scenario.ts'
+import { query, statementsOf } from '../support/sql.ts'
+import { startWorld, type World } from '../support/world.ts'
+
+let world: World
+let present: Present
+beforeAll(async () => {
+  world = await startWorld()
+  present = createPresent(world.app.orm.em)
+})
+afterAll(() => world?.stop())
+
+const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
+
+describe('the present state', () => {
+  it('that many ask for at the same time is read once, and given to each as asked', async () => {
+    const projects = [await createProject(world.app), await createProject(world.app), await createProject(world.app)]
+    const [one, two, other] = [
+      await world.storage({ project: projects[0]!, objects: { a: '' } }),
+      await world.storage({ project: projects[0]!, objects: {} }),
+      await world.storage({ project: projects[1]!, objects: {} }),
+    ]
+    await sync(world.app, one.id)
+    const [{ last }] = await query(world.app.databaseUrl, 'select max(id)::int as last from event')
+    const asked = [
+      { project: numberOf(projects[0]!) },
+      { project: numberOf(projects[1]!) },
+      { project: numberOf(projects[2]!) },
+      { storage: one.databaseId },
+      { storage: 999_999 },
+    ]
+    let told: Awaited<ReturnType<Present['storages']>>[] = []
+    const statements = await statementsOf(async () => {
+      told = await Promise.all([...asked, ...asked].map((watched) => present.storages(watched)))
+    })
+    expect(statements.filter((text) => text.includes('from "storage"'))).toHaveLength(1)
+    expect(told.slice(0, 5)).toMatchObject([
+      [
+        { kind: 'SNAPSHOT', cursor: 'start', storage: one.databaseId, run: { status: 'COMPLETED' } },
+        { kind: 'SNAPSHOT', cursor: last, storage: two.databaseId, run: null },
+      ],
+      [{ kind: 'SNAPSHOT', cursor: last, storage: other.databaseId, run: null }],
+      [{ kind: 'HEARTBEAT', cursor: last }],
+      [{ kind: 'SNAPSHOT', cursor: last, storage: one.databaseId, run: { status: 'COMPLETED' } }],
+      [{ kind: 'HEARTBEAT', cursor: last }],
+    ])
+    for (const [n, states] of told.slice(5).entries()) expect(states).toBe(told[n])
+  })
+
+  it('of runs is read once, too', async () => {
+    const storage = await world.storage({ objects: { a: '' } })
+    const run = numberOf((await sync(world.app, storage.id)).id)
+    let told: Awaited<ReturnType<Present['run']>>[] = []
+    const statements = await statementsOf(async () => {
+      told = await Promise.all([run, 999_999, run].map((id) => present.run(id)))
+    })
+    expect(statements.filter((text) => text.includes('from "sync_run"'))).toHaveLength(1)
+    expect(told).toMatchObject([{ run: { status: 'COMPLETED' } }, { run: null }, { run: { status: 'COMPLETED' } }])
+  })
+})
