@@ -28,11 +28,13 @@ export function openFile(path: string): Promise<OpenFile> {
   return new Promise((resolve, reject) => {
     open(path, flags, (fault, fd) => {
       if (fault) return reject(fault)
-      fstat(fd, (unknown, stats) => {
-        if (!unknown) return resolve({ fd, stats, real: pathOfOpen(fd) })
+      try {
+        // The system has just looked it up: to wait for it would take longer.
+        resolve({ fd, stats: fstatSync(fd), real: pathOfOpen(fd) })
+      } catch (unknown) {
         closeFile(fd)
         reject(unknown)
-      })
+      }
     })
   })
 }
@@ -67,7 +69,6 @@ export async function bodyOfFile(file: OpenFile, start: number, length: number):
   if (length > sliceBytes) return new FileBody(file, start, length)
   try {
     const bytes = length === 0 ? undefined : await readSlice(file.fd, start, length)
-    // What the system has in memory: to wait for it would take longer.
     if (wasWritten(file, fstatSync(file.fd))) throw new SluiceError('PRECONDITION_FAILED')
     return new Slice(bytes)
   } catch (error) {
