@@ -12,6 +12,7 @@ import { connectionOf, openDatabase } from './database/open.ts'
 import { reachDatabase } from './database/reach.ts'
 import { createAccessChanges } from './events/access-changes.ts'
 import { createEventHub, type EventHub } from './events/hub.ts'
+import { createListener } from './events/listen.ts'
 import { createContext } from './graphql/context.ts'
 import { globalIdOf } from './graphql/ids.ts'
 import { createPresent } from './graphql/present.ts'
@@ -81,9 +82,13 @@ export async function startApp(
     const em = orm.em.fork()
 
     const connection = connectionOf(databaseUrl)
-    const events = createEventHub(connection, () => orm.em.fork(), logger)
-    await events.start()
+    const listener = createListener(connection, logger)
+    const events = createEventHub(listener, () => orm.em.fork(), logger)
+    const { remember, forget } = createAccessChanges(listener)
+    stops.push(listener.stop)
+    await listener.start()
     stops.push(events.stop)
+    await events.start()
 
     const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
     const egress = createEgressPolicy(config.EGRESS_BLOCKED)
@@ -125,10 +130,6 @@ export async function startApp(
     }
 
     let url = config.PUBLIC_URL ?? ''
-    const access = createAccessChanges(connection, logger)
-    if (isApi) await access.start()
-    stops.push(access.stop)
-    const { remember, forget } = access
     const authenticator = createAuthenticator(em, { adminToken: config.ADMIN_TOKEN, remember })
     const mediaTokens = createMediaTokens({ em, sealer, recall: authenticator.recall })
     const admit = createAdmit(em, authenticator.recall)

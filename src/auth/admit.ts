@@ -9,8 +9,9 @@ import type { Authenticator, Viewer } from './tokens.ts'
 export type Watched = { project: number } | { storage: number } | { run: number }
 
 /**
- * Passes if the viewer may be told of the object, which is looked up anew each time, as the viewer's token is; resolves to its
- * project. Many at a time cost two statements.
+ * Passes if the viewer may be told of the object; resolves to its project. The object is looked up anew each time; that the
+ * viewer's token is valid may be remembered, until this process hears of a change (see AccessChanges). Many at a time cost at
+ * most two statements.
  * @throws NotFoundError when there is no such object (any more) or the viewer may not know of it; SluiceError
  * UNAUTHENTICATED when the viewer's token was revoked.
  */

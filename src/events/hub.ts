@@ -1,31 +1,30 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
-import pg from 'pg'
 import type { Logger } from '../logger.ts'
 import { Feed } from './feed.ts'
+import type { Listener } from './listen.ts'
 import { type EventFilter, eventChannel, lastEventId, readEvents } from './log.ts'
 
 const pageSize = 1_000
 
 /** Hands the events of the log to this process's readers as they are committed, whichever process wrote them. */
 export interface EventHub {
-  /** Connects; resolves when no later event can be missed. */
+  /** Resolves when no later event can be missed. The listener has been started. */
   start(): Promise<void>
   /** Opens a feed of events committed from now on. The reader closes it. */
   open(filter: EventFilter): Feed
   /** Number of open feeds. */
   readonly size: number
-  /** Closes all feeds and the connection. */
+  /** Closes all feeds. */
   stop(): Promise<void>
 }
 
 /**
- * One LISTEN connection per process. A notification only says that the log has grown; the events come from the table, so a
- * lost connection loses nothing: after reconnecting the hub reads on where it was.
+ * A notification only says that the log has grown; the events come from the table, so a lost connection loses nothing: when it
+ * listens again the hub reads on where it was.
  */
-export function createEventHub(connection: pg.ClientConfig, em: () => EntityManager, logger: Logger): EventHub {
+export function createEventHub(listener: Listener, em: () => EntityManager, logger: Logger): EventHub {
   const feeds = new Set<Feed>()
-  let client: pg.Client | undefined
   let lastSeen: number | undefined
   let stopped = false
   let reading: Promise<void> | undefined
@@ -44,6 +43,8 @@ export function createEventHub(connection: pg.ClientConfig, em: () => EntityMana
   }
 
   function wake(): void {
+    // The start reads what it is told of before.
+    if (lastSeen === undefined) return
     again = true
     reading ??= readOn()
       .catch(async (error) => {
@@ -57,35 +58,10 @@ export function createEventHub(connection: pg.ClientConfig, em: () => EntityMana
       })
   }
 
-  async function listen(): Promise<void> {
-    const fresh = new pg.Client({ ...connection, keepAlive: true })
-    fresh.on('notification', wake)
-    fresh.on('error', () => {})
-    fresh.on('end', () => {
-      if (client !== fresh || stopped) return
-      client = undefined
-      reconnect()
-    })
-    await fresh.connect()
-    await fresh.query(`listen ${eventChannel}`)
-    client = fresh
-  }
-
-  async function reconnect(): Promise<void> {
-    for (let delayMs = 100; !stopped && !client; delayMs = Math.min(delayMs * 2, 5_000)) {
-      try {
-        await listen()
-        wake()
-      } catch (error) {
-        logger.warn({ err: error }, 'the event hub cannot connect yet')
-        await sleep(delayMs, undefined, { ref: false })
-      }
-    }
-  }
+  listener.on(eventChannel, wake)
 
   return {
     async start() {
-      await listen()
       lastSeen = await lastEventId(em())
       // What was told of meanwhile.
       wake()
@@ -102,7 +78,6 @@ export function createEventHub(connection: pg.ClientConfig, em: () => EntityMana
       stopped = true
       for (const feed of feeds) feed.close()
       await reading
-      await client?.end()
     },
   }
 }

@@ -26,7 +26,7 @@ describe('a server with many subscriptions', () => {
     for (const stream of streams) await stream.next()
     const listening = await sql(
       world.app.databaseUrl,
-      "select 1 from pg_stat_activity where datname = current_database() and query = 'listen sluice_events'",
+      "select 1 from pg_stat_activity where datname = current_database() and application_name = 'sluice listener'",
     )
     expect(listening).toHaveLength(1)
     for (const stream of streams) await stream.return(undefined)

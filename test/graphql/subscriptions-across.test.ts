@@ -87,7 +87,7 @@ describe('a subscription on one of two servers', () => {
     await stream.next()
     const cut = await sql(
       `select pg_terminate_backend(pid) from pg_stat_activity
-       where datname = current_database() and pid <> pg_backend_pid() and query ilike 'listen sluice_events%'`,
+       where datname = current_database() and pid <> pg_backend_pid() and application_name = 'sluice listener'`,
     )
     expect(cut).toHaveLength(2)
     await startSync(world.app, storage.id)

@@ -77,7 +77,7 @@ describe('who may read what', () => {
     const reader = await opened()
     await query(
       world.app.databaseUrl,
-      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and query = 'listen sluice_access'`,
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'sluice listener'`,
     )
     await revoke(other, reader.tokenId)
     await until(async () => (await reader.status()) === 401)
