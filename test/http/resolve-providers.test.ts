@@ -1,13 +1,12 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { startAzure } from '../support/azure.ts'
-import { startGcs } from '../support/gcs.ts'
-import { startSmallRedis } from '../support/redis-small.ts'
-import { startS3 } from '../support/s3.ts'
-import { createProject, createStorage } from '../support/scenario.ts'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { createTasks } from '../support/annotate.ts'
+import { openDownload, outcome } from '../support/download.ts'
+import { type KindWorld, startKindWorld } from '../support/kind-world.ts'
+import { createProject } from '../support/scenario.ts'
+import { kindNames, networkKinds, type Refusal } from '../support/storage-kinds.ts'
 
+const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 const digits = '0123456789'
 const long = 'x'.repeat(3_000)
 const objects = {
@@ -18,87 +17,20 @@ const objects = {
   'out/b.txt': 'no',
 }
 
-interface Served {
-  /** What its URIs begin with. */
-  uri: string
-  /** The location input, for the keys under `in/`. */
-  location: Record<string, unknown>
-  stop(): Promise<unknown>
+/** Pauses before another try are a random part of a backoff: for one test they are short. */
+function hurryRetries() {
+  vi.spyOn(Math, 'random').mockReturnValue(0.01)
+  onTestFinished(() => void vi.restoreAllMocks())
 }
 
-/** Each kind of storage with the objects in it. */
-const kinds: Record<string, (app: TestApp) => Promise<Served>> = {
-  async S3() {
-    const server = await startS3()
-    await server.createBucket('bucket')
-    await server.putMany(
-      'bucket',
-      Object.entries(objects).map(([key, body]) => ({ key, body })),
-    )
-    const keys = { accessKeyId: 'key', secretAccessKey: 'secret' }
-    const location = { s3: { bucket: 'bucket', prefix: 'in/', endpoint: server.endpoint, ...keys } }
-    return { uri: 's3://bucket/', location, stop: server.stop }
-  },
-  async GCS() {
-    const server = await startGcs()
-    server.createBucket('bucket')
-    for (const [key, body] of Object.entries(objects)) server.put('bucket', key, body)
-    const serviceAccountJson = server.newAccount().keyFile
-    const location = { gcs: { bucket: 'bucket', prefix: 'in/', endpoint: server.endpoint, serviceAccountJson } }
-    return { uri: 'gs://bucket/', location, stop: server.stop }
-  },
-  async AZURE_BLOB() {
-    const server = await startAzure()
-    const client = await server.createContainer('bucket')
-    for (const [key, body] of Object.entries(objects)) await client.getBlockBlobClient(key).upload(body, body.length)
-    const { account, endpoint, accountKey } = server
-    const location = { azureBlob: { container: 'bucket', prefix: 'in/', account, endpoint, accountKey } }
-    return { uri: 'azure-blob://bucket/', location, stop: server.stop }
-  },
-  async REDIS() {
-    const server = await startSmallRedis()
-    const { host, port } = server
-    const { redis } = await import('../../src/providers/redis/kind.ts')
-    const place = await redis.open(redis.location.parse({ host, port, db: 1, tls: false }), {}, {})
-    for (const [key, body] of Object.entries(objects)) await place.write(key, Buffer.from(body))
-    place.close()
-    const location = { redis: { host, port, db: 1, path: 'in/', tls: false } }
-    return { uri: `redis://${host}:${port}:1/`, location, stop: server.stop }
-  },
-  async LOCAL_FILES({ localRoot }) {
-    for (const [key, body] of Object.entries(objects)) {
-      mkdirSync(join(localRoot, key, '..'), { recursive: true })
-      writeFileSync(join(localRoot, key), body)
-    }
-    return { uri: 'local-files:///', location: { localFiles: { path: 'in' } }, stop: async () => {} }
-  },
-}
-
-describe.each(Object.keys(kinds))('an object of %s', (name) => {
-  let app: TestApp
-  let served: Served
-  let project: string
-  let storageId: string
+describe.each(kindNames)('an object of %s', (name) => {
+  let world: KindWorld
+  const get: KindWorld['get'] = (...asked) => world.get(...asked)
   beforeAll(async () => {
-    app = await startTestApp({ RESOLVER_PROXY_MAX_RANGE_SIZE: '1024' })
-    served = await kinds[name]!(app)
-    const id = await createProject(app)
-    const made = await createStorage(app, { projectId: id, location: served.location, presign: false, skipCheck: true })
-    if (!made.storage) throw new Error(JSON.stringify(made))
-    storageId = made.storage.id
-    project = Buffer.from(id, 'base64').toString().split(':')[1]!
+    world = await startKindWorld(name, { RESOLVER_PROXY_MAX_RANGE_SIZE: '1024' })
+    for (const [key, body] of Object.entries(objects)) await world.put(key, body)
   })
-  afterAll(async () => {
-    await app?.stop()
-    await served?.stop()
-  })
-
-  const get = (key: string, headers: Record<string, string> = {}, method = 'GET') =>
-    fetch(`${app.url}/projects/${project}/resolve/?fileuri=${Buffer.from(served.uri + key).toString('base64url')}`, {
-      method,
-      headers: { authorization: `Bearer ${app.token}`, ...headers },
-      redirect: 'manual',
-    })
+  afterAll(() => world?.stop())
   const hasVersions = name !== 'REDIS'
 
   it('comes whole, with true headers', async () => {
@@ -128,22 +60,39 @@ describe.each(Object.keys(kinds))('an object of %s', (name) => {
     ['in/a.txt', 'bytes=-3', 206, '789', 'bytes 7-9/10'],
     ['in/a.txt', 'bytes=-99', 206, digits, 'bytes 0-9/10'],
     ['in/a.txt', 'bytes=8-99', 206, '89', 'bytes 8-9/10'],
+    ['in/a.txt', 'bytes=9-9', 206, '9', 'bytes 9-9/10'],
+    ['in/a.txt', 'bytes=0-9', 206, digits, 'bytes 0-9/10'],
+    ['in/a.txt', 'BYTES=1-2', 206, '12', 'bytes 1-2/10'],
+    ['in/a.txt', 'bytes= 1-2 , 4-', 206, '12', 'bytes 1-2/10'],
     ['in/a.txt', 'bytes=4-5,0-1', 206, '45', 'bytes 4-5/10'],
+    ['in/a.txt', 'bytes=-0,-2', 206, '89', 'bytes 8-9/10'],
     ['in/a.txt', 'bytes=99-,4-5', 206, '45', 'bytes 4-5/10'],
     ['in/a.txt', 'bytes=4-2', 200, digits, null],
     ['in/a.txt', 'bytes=-', 200, digits, null],
+    ['in/a.txt', 'bytes=', 200, digits, null],
+    ['in/a.txt', 'bytes=1-2-3', 200, digits, null],
+    ['in/a.txt', 'bytes=1-2,x', 200, digits, null],
+    ['in/a.txt', 'bytes=+1-2', 200, digits, null],
+    ['in/a.txt', 'lines=1-2', 200, digits, null],
     ['in/a.txt', 'nonsense', 200, digits, null],
+    ['in/a.txt', `bytes=${Array(17).fill('1-2').join()}`, 200, digits, null],
     ['in/a.txt', 'bytes=10-', 416, null, 'bytes */10'],
     ['in/a.txt', 'bytes=10-99', 416, null, 'bytes */10'],
     ['in/a.txt', 'bytes=-0', 416, null, 'bytes */10'],
     ['in/a.txt', 'bytes=99999999999999999999-', 416, null, 'bytes */10'],
     ['in/empty.txt', 'bytes=0-', 416, null, 'bytes */0'],
     ['in/empty.txt', 'bytes=-1', 200, '', null],
+    ['in/empty.txt', 'bytes=0-0', 416, null, 'bytes */0'],
+    ['in/a.txt', 'bytes=10-,20-30', 416, null, 'bytes */10'],
+    ['in/long.bin', null, 200, long, null],
+    ['in/long.bin', 'bytes=100-2999', 206, 'x'.repeat(1024), 'bytes 100-1123/3000'],
+    ['in/long.bin', 'bytes=2500-9999', 206, 'x'.repeat(500), 'bytes 2500-2999/3000'],
+    ['in/long.bin', 'bytes=-1024', 206, 'x'.repeat(1024), 'bytes 1976-2999/3000'],
     ['in/long.bin', 'bytes=0-', 206, 'x'.repeat(1024), 'bytes 0-1023/3000'],
     ['in/long.bin', 'bytes=2999-', 206, 'x', 'bytes 2999-2999/3000'],
     ['in/long.bin', 'bytes=-2000', 206, 'x'.repeat(1024), 'bytes 1000-2023/3000'],
-  ])('%s, asked for %s, is %d', async (key, range, status, body, contentRange) => {
-    const answer = await get(key, { range })
+  ])('%s, asked for %.40s, is %d', async (key, range, status, body, contentRange) => {
+    const answer = await get(key, range === null ? {} : { range })
     const text = await answer.text()
     expect([answer.status, answer.headers.get('content-range')]).toEqual([status, contentRange])
     if (body !== null) expect(text).toBe(body)
@@ -164,6 +113,57 @@ describe.each(Object.keys(kinds))('an object of %s', (name) => {
     expect(await status({ range: 'bytes=0-1', 'if-range': '"other"' })).toBe(200)
   })
 
+  const keepsEncodings = !['REDIS', 'LOCAL_FILES'].includes(name)
+  if (keepsEncodings)
+    it('that is stored compressed is sent and sought in as it is stored', async () => {
+      const stored = gzipSync(long)
+      await world.put('in/a.txt.gz', stored, 'gzip')
+      const raw = async (headers: Record<string, string>) => {
+        const authorization = `Bearer ${world.app.token}`
+        const { answer } = await openDownload(world.url('in/a.txt.gz'), { headers: { authorization, ...headers } })
+        return { answer: answer.headers, ...(await outcome(answer)) }
+      }
+      for (const accepted of ['gzip', 'identity']) {
+        const { answer, body } = await raw({ 'accept-encoding': accepted })
+        expect([answer['content-encoding'], body.equals(stored)]).toEqual(['gzip', true])
+        expect(answer['content-length']).toBe(String(stored.length))
+      }
+      const part = await raw({ range: 'bytes=3-7' })
+      expect([part.answer['content-range'], part.body]).toEqual([`bytes 3-7/${stored.length}`, stored.subarray(3, 8)])
+      expect(part.answer['content-encoding']).toBe('gzip')
+      const head = await get('in/a.txt.gz', {}, 'HEAD')
+      const about = ['content-encoding', 'content-length'].map((header) => head.headers.get(header))
+      expect(about).toEqual(['gzip', String(stored.length)])
+    })
+
+  if (name !== 'LOCAL_FILES')
+    it('is a clear status, in words of ours, whatever its storage says instead', { timeout: 60_000 }, async () => {
+      const told = {
+        // To HEAD a storage says no more than that it refuses.
+        'bad credentials': [502, expect.stringMatching(/^(BAD_CREDENTIALS|DENIED)$/)],
+        denied: [502, 'DENIED'],
+        busy: [503, 'THROTTLED'],
+        'redirects to itself': [502, expect.any(String)],
+      } satisfies Record<Refusal, unknown>
+      hurryRetries()
+      for (const [refusal, refuse] of Object.entries(world.refuse)) {
+        const [status, code] = told[refusal as Refusal]
+        const release = refuse()
+        onTestFinished(release)
+        for (const headers of [{}, { range: 'bytes=0-1' }, { 'if-none-match': '"x"' }] as Record<string, string>[]) {
+          const answer = await get('in/a.txt', headers)
+          const body = await answer.text()
+          expect([answer.status, JSON.parse(body)]).toEqual([status, { code, message: expect.any(String) }])
+          expect(body).not.toMatch(/injected|secret words|no permissions/)
+          expect(answer.headers.get('cache-control')).toBe('no-store')
+          expect(answer.headers.get('retry-after')).toBe(status === 503 ? '1' : null)
+        }
+        expect((await get('in/a.txt', {}, 'HEAD')).status).toBe(status)
+        release()
+        expect(await (await get('in/a.txt')).text()).toBe(digits)
+      }
+    })
+
   it('is served from inside the prefix only, and only to who may', async () => {
     for (const key of ['out/b.txt', 'in/missing', 'in/../out/b.txt', 'in/%2e%2e/out/b.txt', 'in/\r\nx', 'in']) {
       expect([key, (await get(key)).status]).toEqual([key, 404])
@@ -172,11 +172,27 @@ describe.each(Object.keys(kinds))('an object of %s', (name) => {
     expect((await get('in/a.txt', {}, 'DELETE')).status).toBe(405)
   })
 
+  it('is not served to tasks and projects that its storage does not belong to', async () => {
+    const { app, uri } = world
+    const fileuri = Buffer.from(`${uri}in/a.txt`).toString('base64url')
+    const asked = async (path: string) => {
+      const headers = { authorization: `Bearer ${app.token}` }
+      const answer = await fetch(`${app.url}/${path}/resolve/?fileuri=${fileuri}`, { headers, redirect: 'manual' })
+      return [answer.status, answer.ok ? await answer.text() : (await answer.json()).code]
+    }
+    const other = await createProject(app)
+    const [own] = await createTasks(app, world.project, [{}])
+    const [foreign] = await createTasks(app, other, [{}])
+    expect(await asked(`tasks/${numberOf(own!)}`)).toEqual([200, digits])
+    expect(await asked(`tasks/${numberOf(foreign!)}`)).toEqual([404, 'NOT_FOUND'])
+    expect(await asked(`projects/${numberOf(other)}`)).toEqual([404, 'NOT_FOUND'])
+  })
+
   it('has a signed URL where there is one, and is streamed elsewhere', async () => {
-    await app.request(
+    await world.app.request(
       `mutation ($id: ID!) { updateImportStorage(input: { id: $id, presign: true, skipCheck: true }) {
         __typename ... on Error { message } } }`,
-      { id: storageId },
+      { id: world.storageId },
     )
     const answer = await get('in/a.txt')
     const signs = !['REDIS', 'LOCAL_FILES'].includes(name)
@@ -191,5 +207,29 @@ describe.each(Object.keys(kinds))('an object of %s', (name) => {
     expect([head.status, head.headers.get('content-length')]).toEqual([200, '10'])
     const again = await get('in/a.txt')
     expect(again.headers.get('location')).toBe(answer.headers.get('location'))
+  })
+
+  it('is gone with its storage', async () => {
+    await world.app.request('mutation ($id: ID!) { deleteStorage(id: $id) { __typename } }', { id: world.storageId })
+    for (const headers of [{}, { range: 'bytes=0-1' }, { 'if-none-match': '*' }] as Record<string, string>[]) {
+      const gone = await get('in/a.txt', headers)
+      expect([gone.status, (await gone.json()).code]).toEqual([404, 'NOT_FOUND'])
+    }
+  })
+})
+
+describe.each(networkKinds)('an object of %s', (name) => {
+  it('whose server is gone is a clear 504', { timeout: 30_000 }, async () => {
+    const world = await startKindWorld(name)
+    onTestFinished(() => world.stop())
+    await world.put('in/a.txt', digits)
+    expect((await world.get('in/a.txt')).status).toBe(200)
+    world.tap!.shut()
+    hurryRetries()
+    const answer = await world.get('in/a.txt')
+    expect([answer.status, await answer.json()]).toEqual([
+      504,
+      { code: expect.stringMatching(/^(UNREACHABLE|CONNECTION_REFUSED)$/), message: expect.any(String) },
+    ])
   })
 })

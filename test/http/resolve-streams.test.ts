@@ -1,10 +1,10 @@
-import { once } from 'node:events'
-import { Agent, type IncomingMessage, request } from 'node:http'
+import { Agent } from 'node:http'
 import { buffer, text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createApiToken } from '../../src/auth/tokens.ts'
+import { openDownload, outcome } from '../support/download.ts'
 import { until } from '../support/sql.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -25,17 +25,8 @@ async function streamed(world: World, objects: Record<string, string>) {
     get: (key: string, headers: Record<string, string> = {}, method = 'GET') =>
       fetch(world.app.url + path(key), { method, redirect: 'manual', headers: { authorization, ...headers } }),
     /** The answer as soon as its headers are there; its body waits. */
-    async open(key: string, { agent, headers = {} }: { agent?: Agent; headers?: Record<string, string> } = {}) {
-      const asked = request(world.app.url + path(key), {
-        headers: { authorization, ...headers },
-        ...(agent && { agent }),
-      })
-      asked.on('error', () => {})
-      asked.end()
-      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
-      answer.on('error', () => {})
-      return { asked, answer }
-    },
+    open: (key: string, { agent, headers = {} }: { agent?: Agent; headers?: Record<string, string> } = {}) =>
+      openDownload(world.app.url + path(key), { headers: { authorization, ...headers }, ...(agent && { agent }) }),
     /** Requests that reached the bucket while `work` ran. */
     async upstream(work: () => Promise<unknown>) {
       const before = { ...world.front.counts }
@@ -44,18 +35,6 @@ async function streamed(world: World, objects: Record<string, string>) {
       return Object.fromEntries(counts.filter(([, n]) => n !== 0))
     },
   }
-}
-
-/** What became of a body: how much came, and whether its end did. */
-async function outcome(answer: IncomingMessage) {
-  let bytes = 0
-  answer.on('data', (chunk: Buffer) => {
-    bytes += chunk.length
-  })
-  const failure = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
-    answer.once('error', resolve).once('end', () => resolve(undefined))
-  })
-  return { bytes, complete: answer.complete, failure: failure?.code }
 }
 
 describe('a streamed object', () => {
@@ -141,7 +120,8 @@ describe('a streamed object', () => {
     world.front.fail({ cutAfterBytes: 1_000_000, times: 2, match: ({ key }) => key === 'large' })
     const counts = await upstream(async () => {
       const { answer } = await open('large')
-      expect(await outcome(answer)).toEqual({ bytes: large.length, complete: true, failure: undefined })
+      const { body, complete } = await outcome(answer)
+      expect([body.length, complete]).toEqual([large.length, true])
     })
     expect(counts).toEqual({ GetObject: 3 })
   })
@@ -153,8 +133,8 @@ describe('a streamed object', () => {
     const { answer } = await open('large')
     await cut.met
     expect(bucket).toBeTruthy()
-    const { bytes, complete, failure } = await outcome(answer)
-    expect([bytes < large.length, complete, failure]).toEqual([true, false, 'ECONNRESET'])
+    const { body, complete, failure } = await outcome(answer)
+    expect([body.length < large.length, complete, failure]).toEqual([true, false, 'ECONNRESET'])
   })
 
   it('closes its source when the client leaves', async () => {
@@ -316,8 +296,8 @@ describe('the bounds of streams', () => {
     expect((await get('a.txt')).status).toBe(503)
     await until(async () => (await get('a.txt')).status === 200)
     for (const { answer } of slow) {
-      const { bytes, complete, failure } = await outcome(answer)
-      expect([bytes < large.length * 4, complete, failure]).toEqual([true, false, 'ECONNRESET'])
+      const { body, complete, failure } = await outcome(answer)
+      expect([body.length < large.length * 4, complete, failure]).toEqual([true, false, 'ECONNRESET'])
     }
 
     const held = world.front.fail({ hold: true, match: ({ key }) => key === 'a.txt' })

@@ -4,6 +4,10 @@ export interface FaultScope<Request> {
   times?: number
 }
 
+interface Connection {
+  once(event: 'close', listener: () => void): unknown
+}
+
 /** A fault that was set. */
 export interface SetFault<Request> {
   /** How many requests it has met. */
@@ -26,7 +30,7 @@ export function createFaults<Request, Fault extends FaultScope<Request>>() {
       return one.handle
     },
     /** The fault that this request meets, if any; it counts as met. `released` resolves when a held request may go on. */
-    meet(request: Request, connection: { once(event: 'close', listener: () => void): unknown }) {
+    meet(request: Request, connection: Connection) {
       const met = armed.find(({ fault, state }) => state.left > 0 && (fault.match?.(request) ?? true))
       met?.meet(request, connection)
       return met && { fault: met.fault, released: met.released }
@@ -39,6 +43,7 @@ function arm<Request, Fault extends FaultScope<Request>>(fault: Fault) {
   const met = Promise.withResolvers<Request>()
   const closed = Promise.withResolvers<void>()
   const released = Promise.withResolvers<void>()
+  const connections = new WeakSet<object>()
   const handle: SetFault<Request> = {
     get hits() {
       return state.hits
@@ -55,10 +60,11 @@ function arm<Request, Fault extends FaultScope<Request>>(fault: Fault) {
     state,
     handle,
     released: released.promise,
-    meet(request: Request, connection: { once(event: 'close', listener: () => void): unknown }) {
+    meet(request: Request, connection: Connection) {
       state.left--
       state.hits++
-      connection.once('close', () => closed.resolve())
+      if (!connections.has(connection)) connection.once('close', () => closed.resolve())
+      connections.add(connection)
       met.resolve(request)
     },
   }

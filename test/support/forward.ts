@@ -20,11 +20,14 @@ export function forward(options: {
     answer.on('error', () => response.destroy())
     if (cutAfterBytes === undefined) return answer.pipe(response)
     let left = cutAfterBytes
+    let isCut = false
     answer.on('data', (chunk: Buffer) => {
+      if (isCut) return
       if (left > 0) response.write(chunk.subarray(0, left))
       left -= chunk.length
+      isCut = left <= 0
       // Closed in order, since a reset would overtake the bytes before the cut.
-      if (left <= 0) incoming.socket.destroySoon()
+      if (isCut) incoming.socket.destroySoon()
     })
     // A body that is shorter is whole; left open, it would keep the connection's next request waiting.
     answer.on('end', () => left > 0 && response.end())

@@ -17,6 +17,7 @@ export interface GcsServer {
   counts: Record<string, number>
   createBucket(name: string, options?: { isPublic?: boolean; requesterPays?: boolean }): void
   put(bucket: string, key: string, body: string | Uint8Array, options?: PutOptions): void
+  remove(bucket: string, key: string): void
   /** A service account, with whatever else `may` and `known` say of it. */
   newAccount(options?: { may?: Account['may']; known?: boolean; sharesKey?: boolean }): Account
   /** The account that the metadata server speaks for; none to begin with. */
@@ -128,6 +129,7 @@ export async function startGcs({ clock = Date.now }: { clock?: () => number } = 
       if (fault) throw new Error(fault)
       buckets.get(name)!.put({ name: key, body: Buffer.from(body), contentType, contentEncoding })
     },
+    remove: (name, key) => buckets.get(name)!.remove(key),
     newAccount: (options) => authority.newAccount(tokenUri(), options),
     fail: faults.fail,
     async stop() {
