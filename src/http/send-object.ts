@@ -89,5 +89,9 @@ async function reopen(
   if (etag === null) throw new SluiceError('BODY_CUT')
   const first = range?.start ?? 0
   const rest = { start: first + sent, end: first + length - 1 }
-  return (await provider.read(key, { range: rest, ifMatch: etag, signal })).body
+  const opened = await provider.read(key, { range: rest, ifMatch: etag, signal })
+  // There are servers that heed no condition, or no range.
+  if (opened.etag === etag && opened.range?.start === rest.start && opened.range.end === rest.end) return opened.body
+  opened.body.destroy()
+  throw new SluiceError('BODY_CUT')
 }

@@ -10,7 +10,7 @@ import { startWorld, type World } from '../support/world.ts'
 
 const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 const digits = '0123456789'
-const large = 'x'.repeat(8_000_000)
+const large = Array.from({ length: 1_000_000 }, (_, n) => String(n).padStart(7, '0')).join('\n')
 
 /** A bucket whose objects are streamed, and what asks for them. */
 async function streamed(world: World, objects: Record<string, string>) {
@@ -136,6 +136,42 @@ describe('a streamed object', () => {
     const { body, complete, failure } = await outcome(answer)
     expect([body.length < large.length, complete, failure]).toEqual([true, false, 'ECONNRESET'])
   })
+
+  it('that breaks off for good is reset', async () => {
+    const { open } = await streamed(world, { large })
+    const cut = world.front.fail({ cutAfterBytes: 1_000_000, match: ({ key }) => key === 'large' })
+    const gone = world.front.fail({ reset: true, times: Infinity, match: ({ key }) => key === 'large' })
+    onTestFinished(() => gone.release())
+    const { answer } = await open('large')
+    await cut.met
+    const { body, complete, failure } = await outcome(answer)
+    expect([body.length < large.length, complete, failure]).toEqual([true, false, 'ECONNRESET'])
+  })
+
+  it.each([
+    ['conditions', 'if-match'],
+    ['ranges', 'range'],
+  ])(
+    'that breaks off and changes is never mended with other bytes, even of a storage that heeds no %s',
+    async (_name, header) => {
+      const { open, bucket } = await streamed(world, { large })
+      world.front.fail({ cutAfterBytes: 1_000_000, match: ({ headers }) => !('range' in headers) })
+      const held = world.front.fail({
+        hold: true,
+        match: ({ headers }) => {
+          const isRest = 'range' in headers
+          delete headers[header]
+          return isRest
+        },
+      })
+      const { answer } = await open('large')
+      await held.met
+      if (header === 'if-match') await world.s3.put(bucket, 'large', 'y'.repeat(large.length))
+      held.release()
+      const { body, complete, failure } = await outcome(answer)
+      expect([body.toString() === large.slice(0, body.length), complete, failure]).toEqual([true, false, 'ECONNRESET'])
+    },
+  )
 
   it('closes its source when the client leaves', async () => {
     const { open } = await streamed(world, { huge: large.repeat(4) })
