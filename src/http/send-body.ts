@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { SluiceError } from '../errors.ts'
+import { LendingBody } from '../providers/http/lending-body.ts'
 
 /** How often a body that broke off may be gone on with, without a byte having come in between. */
 const fruitlessTries = 3
@@ -55,16 +56,18 @@ export function sendBody(res: ServerResponse, { body, length, reopen, signal, co
       isOver = true
       void goOn(cause ?? new SluiceError('BODY_CUT'))
     }
-    source.on('data', (chunk: Buffer) => {
+    const send = (chunk: Buffer, taken?: () => void) => {
       if (isOver || signal.aborted) return
       const part = sent + chunk.length > length ? chunk.subarray(0, length - sent) : chunk
       sent += part.length
       count?.(part.length)
       fruitless = 0
-      const mayGoOn = res.write(part)
+      const mayGoOn = res.write(part, taken)
       if (sent === length) finish()
-      else if (!mayGoOn) source.pause()
-    })
+      else if (!mayGoOn && !taken) source.pause()
+    }
+    if (source instanceof LendingBody) source.lend(send)
+    else source.on('data', (chunk: Buffer) => send(chunk))
     source.once('error', over)
     source.once('close', () => over())
     source.once('end', () => over())
@@ -75,7 +78,7 @@ export function sendBody(res: ServerResponse, { body, length, reopen, signal, co
     res.end(() => resolve(reopened))
   }
 
-  res.on('drain', () => current.resume())
+  res.on('drain', () => current instanceof LendingBody || current.resume())
   res.once('close', () => {
     if (!res.writableFinished) fail(new Error('The connection was closed.'))
   })

@@ -1,8 +1,9 @@
+import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { LRUCache } from 'lru-cache'
-import { Agent } from 'undici'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
-import { endOnAbort } from '../end-on-abort.ts'
+import { createHttpClient } from '../http/client.ts'
 import type { ByteRange, ObjectBody } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import type { S3Location } from './location.ts'
@@ -44,13 +45,7 @@ export function createDirectReads(
   requestsNow: () => Promise<ObjectRequests | undefined>,
   { client, place, region }: { client: S3Client; place: S3Location; region: Region },
 ): DirectReads {
-  const agent = new Agent({
-    connections: 1_024,
-    pipelining: 1,
-    connect: { timeout: 10_000 },
-    headersTimeout: 60_000,
-    bodyTimeout: 60_000,
-  })
+  const http = createHttpClient()
   const signed = new LRUCache<string, Signed>({ max: 1_000, ttl: reuseMs })
 
   const sign = async (name: string, key: string): Promise<Signed | undefined> => {
@@ -71,26 +66,20 @@ export function createDirectReads(
       try {
         const request = signed.get(name) ?? (await sign(name, key))
         if (!request) return undefined
-        const { origin, path, headers } = request
-        const {
-          statusCode,
-          headers: told,
-          body,
-        } = await agent.request({
-          ...{ origin, path, method: 'GET' },
-          headers: { ...headers, ...(range && { range }), ...(ifMatch && { 'if-match': ifMatch }) },
-          signal: signal ?? null,
-        })
-        const answer = described(statusCode, told as Record<string, string | undefined>)
+        const { status, headers, body } = await http.get(
+          request,
+          { ...request.headers, ...(range && { range }), ...(ifMatch && { 'if-match': ifMatch }) },
+          signal,
+        )
+        const answer = body && described(status, headers)
         if (answer) {
           region.confirm()
-          return { ...answer, body: endOnAbort(body, signal) }
+          return { ...answer, body }
         }
         signed.delete(name)
-        const code = refusals[statusCode]
-        // To its end, so that the connection can be used again.
-        const words = Number(told['content-length'] ?? 0) < 16_384 ? await body.text() : await body.dump()
-        if (statusCode === 404 && words?.includes('<Code>NoSuchKey</Code>')) throw new SluiceError('OBJECT_MISSING')
+        const words = await wordsOf(body, Number(headers['content-length']))
+        const code = refusals[status]
+        if (status === 404 && words.includes('<Code>NoSuchKey</Code>')) throw new SluiceError('OBJECT_MISSING')
         if (code) throw new SluiceError(code)
       } catch (error) {
         if (signal?.aborted) throw signal.reason
@@ -99,9 +88,17 @@ export function createDirectReads(
       return undefined
     },
     close() {
-      void agent.destroy()
+      http.close()
     },
   }
+}
+
+/** The words of a refusal, read to their end, so that the connection can be used again. */
+async function wordsOf(body: Readable | undefined, length: number): Promise<string> {
+  // One that breaks off has said nothing.
+  if (body && length < 16_384) return text(body).catch(() => '')
+  body?.destroy()
+  return ''
 }
 
 /** What an answer tells of its body; undefined when it is not the object. */

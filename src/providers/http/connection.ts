@@ -1,0 +1,150 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { connect as connectTls } from 'node:tls'
+import { SluiceError } from '../../errors.ts'
+import { type Head, readHead } from './head.ts'
+import { LendingBody } from './lending-body.ts'
+
+/** What has been answered. The caller owns `body`: it must be consumed or destroyed. */
+export interface HttpAnswer extends Pick<Head, 'status' | 'headers'> {
+  /** Undefined where the end of the body is not told by its length: then the connection is over. */
+  body: LendingBody | undefined
+}
+
+// An answer of 64 KiB comes with its head in one piece.
+const bufferBytes = 72 * 1_024
+const connectMs = 10_000
+const silentMs = 60_000
+/** Less than servers keep a connection open for, so that a request seldom meets one that is being closed. */
+const idleMs = 4_000
+
+/** What a connection tells its owner. */
+export interface ConnectionEvents {
+  /** It can be given another request. */
+  idle(): void
+  closed(): void
+}
+
+/** One connection to a server, which has one request at a time. */
+export class Connection {
+  readonly #socket: Socket
+  readonly #on: ConnectionEvents
+  /** What came of a head that is not all there. */
+  #partial: Buffer | undefined
+  #answer: { resolve: (answer: HttpAnswer) => void; reject: (error: Error) => void } | undefined
+  #body: LendingBody | undefined
+  #keepAlive = true
+  /** While the buffer is somebody else's, the server has nothing to say. */
+  #isLent = false
+  #timedOut = false
+
+  constructor({ protocol, hostname, port }: URL, on: ConnectionEvents) {
+    this.#on = on
+    const buffer = Buffer.allocUnsafeSlow(bufferBytes)
+    const onread = { buffer, callback: (count: number) => this.#data(buffer.subarray(0, count)) }
+    const host = hostname.replace(/^\[|\]$/g, '')
+    const isTls = protocol === 'https:'
+    const to = { host, port: Number(port || (isTls ? 443 : 80)), noDelay: true, keepAlive: true, onread }
+    this.#socket = isTls ? connectTls({ ...to, servername: isIP(host) ? '' : host }) : connectTcp(to)
+    this.#socket
+      .setTimeout(connectMs)
+      .once(isTls ? 'secureConnect' : 'connect', () => this.#socket.setTimeout(silentMs))
+      .on('timeout', () => {
+        if (this.#isLent) this.#timedOut = true
+        else this.#socket.destroy(new Error('The server has been silent for too long.'))
+      })
+      .on('error', (error) => this.#fail(error))
+      .on('close', () => {
+        this.#fail(new Error('The server has closed the connection.'))
+        on.closed()
+      })
+  }
+
+  /** True until it is closed; then no request may be given to it. */
+  get isOpen(): boolean {
+    return !this.#socket.destroyed
+  }
+
+  /** Sends a GET. Rejects when the connection breaks off before the answer, or the answer is not written plainly. */
+  get(path: string, headers: Record<string, string>): Promise<HttpAnswer> {
+    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+    const head = `GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`
+    return new Promise((resolve, reject) => {
+      this.#answer = { resolve, reject }
+      if (!this.#socket.connecting) this.#socket.setTimeout(silentMs)
+      this.#socket.write(head, 'latin1')
+    })
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  /** Takes what has come into the buffer; false = nothing more yet. */
+  #data(chunk: Buffer): boolean {
+    if (this.#body) return this.#offer(this.#body, chunk)
+    if (!this.#answer) {
+      this.destroy()
+      return false
+    }
+    const data = this.#partial ? Buffer.concat([this.#partial, chunk]) : chunk
+    try {
+      const head = readHead(data)
+      if (head) return this.#begin(head, data.subarray(head.bytes))
+      this.#partial = this.#partial ? data : Buffer.from(chunk)
+      return true
+    } catch (error) {
+      this.#socket.destroy(error as Error)
+      return false
+    }
+  }
+
+  #begin({ status, headers, length, keepAlive }: Head, rest: Buffer): boolean {
+    const { resolve } = this.#answer!
+    this.#answer = undefined
+    this.#partial = undefined
+    if (length === undefined) {
+      resolve({ status, headers, body: undefined })
+      this.destroy()
+      return false
+    }
+    this.#keepAlive = keepAlive
+    this.#body = new LendingBody(length, { next: () => this.#next(), leave: (whole) => this.#leave(whole) })
+    const goesOn = rest.length === 0 || this.#offer(this.#body, rest)
+    resolve({ status, headers, body: this.#body })
+    return goesOn
+  }
+
+  /** Whether it was taken at once: what is wanted in this very moment would find the reading still on, and then be stopped. */
+  #offer(body: LendingBody, chunk: Buffer): boolean {
+    if (chunk.length > body.left) {
+      this.#socket.destroy(new Error('The answer goes on behind its end.'))
+      return false
+    }
+    this.#isLent = true
+    body.offer(chunk)
+    return !this.#isLent
+  }
+
+  #next(): void {
+    this.#isLent = false
+    if (this.#timedOut) this.#socket.setTimeout(silentMs)
+    this.#timedOut = false
+    this.#socket.resume()
+  }
+
+  #leave(whole: boolean): void {
+    this.#body = undefined
+    this.#isLent = false
+    if (whole && this.#keepAlive && this.isOpen) {
+      this.#socket.setTimeout(idleMs)
+      this.#socket.resume()
+      this.#on.idle()
+    } else this.destroy()
+  }
+
+  #fail(cause: Error): void {
+    this.#answer?.reject(cause)
+    this.#answer = undefined
+    if (this.#body && this.#body.left > 0) this.#body.destroy(new SluiceError('BODY_CUT', undefined, { cause }))
+  }
+}
