@@ -161,6 +161,7 @@ describe('resolving through the API', () => {
     expect(Date.parse(signed.expiresAt)).toBeGreaterThan(Date.now())
     expect(await (await bare(signed.url)).text()).toBe('signed')
     expect(proxied).toMatchObject({ uri: other, mode: 'PROXY', code: null })
+    expect(Date.parse(proxied.expiresAt)).toBeGreaterThan(Date.now())
     expect(await (await bare(proxied.url)).text()).toBe('streamed')
     expect(none).toMatchObject({ url: null, mode: null, expiresAt: null, code: 'NOT_FOUND' })
     const fault = await faultOf(uris(storage.project, Array(1_001).fill('s3://a/b')))
@@ -191,5 +192,38 @@ describe('resolving through the API', () => {
       { id: storage.project },
     )
     expect(none).toEqual({ storage: null, candidates: [{ verdict: 'OTHER_SCHEME' }] })
+  })
+
+  it('serves a URI from the storage that the explanation names', async () => {
+    const bucket = await world.bucket({ 'a.txt': 'a', 'deep/a.txt': 'deep', 'deep/er/a.txt': 'deeper' })
+    const first = await world.storage({ bucket, presign: false })
+    const { project } = first
+    const location = (prefix: string) => world.location(bucket, { prefix })
+    const deep = await world.storage({ bucket, project, location: location('deep/'), presign: true })
+    const twin = await world.storage({
+      ...{ bucket, project, location: location('deep/'), presign: false, allowDuplicate: true },
+      ...{ importMethod: 'FILES', recursive: false },
+    })
+    await sync(world.app, twin.id)
+    const [task] = await tasksOf(world.app, project)
+    const told = async (key: string, taskId?: string) => {
+      const uri = `s3://${bucket}/${key}`
+      const { explainResolve } = await world.app.request(
+        `query ($id: ID!, $uri: String!, $task: ID) { explainResolve(projectId: $id, uri: $uri, taskId: $task) {
+          storage { id } candidates { storage { id } verdict } } }`,
+        { id: project, uri, task: taskId },
+      )
+      const where = taskId ? `tasks/${number(taskId)}` : `projects/${number(project)}`
+      const link = `${world.app.url}/${where}/resolve/?fileuri=${Buffer.from(uri).toString('base64url')}`
+      const { status } = await bare(link, { authorization: `Bearer ${world.app.token}` })
+      const verdicts = explainResolve.candidates.map(
+        (one: { storage: { id: string }; verdict: string }) =>
+          `${[first, deep, twin].findIndex(({ id }) => id === one.storage.id)} ${one.verdict}`,
+      )
+      return [status, ...verdicts]
+    }
+    expect(await told('a.txt')).toEqual([200, '0 CHOSEN', '1 OUTSIDE_PREFIX', '2 OUTSIDE_PREFIX'])
+    expect(await told('deep/er/a.txt')).toEqual([303, '1 CHOSEN', '2 YOUNGER', '0 SHORTER_PREFIX'])
+    expect(await told('deep/a.txt', task!.id)).toEqual([200, '2 CHOSEN', '1 NOT_LINKED', '0 SHORTER_PREFIX'])
   })
 })

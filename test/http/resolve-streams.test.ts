@@ -1,4 +1,5 @@
 import { Agent } from 'node:http'
+import { connect } from 'node:net'
 import { buffer, text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
@@ -203,6 +204,23 @@ describe('a streamed object', () => {
     expect(ports.size).toBe(1)
   })
 
+  it('is answered in order to a client that asks on without waiting', async () => {
+    const { path } = await streamed(world, { 'a.txt': digits, large })
+    const { hostname, port } = new URL(world.app.url)
+    const socket = connect({ host: hostname, port: Number(port) })
+    onTestFinished(() => void socket.destroy())
+    const asked = (method: string, key: string, more = '') =>
+      `${method} ${path(key)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${world.app.token}\r\n${more}\r\n`
+    socket.write(asked('GET', 'large', 'Range: bytes=0-99999\r\n') + asked('HEAD', 'large'))
+    socket.write(asked('GET', 'missing') + asked('GET', 'a.txt', 'Range: bytes=99-\r\n'))
+    socket.write(asked('GET', 'a.txt', 'Connection: close\r\n'))
+    const said = (await buffer(socket)).toString()
+    const statuses = [...said.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => Number(status))
+    expect(statuses).toEqual([206, 200, 404, 416, 200])
+    expect(said.includes(`\r\n\r\n${large.slice(0, 100_000)}HTTP/1.1 200`)).toBe(true)
+    expect(said.endsWith(`\r\n\r\n${digits}`)).toBe(true)
+  })
+
   it('does not suffer from others that were given up', async () => {
     const { open, get } = await streamed(world, { huge: large, 'a.txt': digits })
     for (let n = 0; n < 20; n++) (await open('huge', { headers: { range: `bytes=${n}-` } })).asked.destroy()
@@ -278,6 +296,37 @@ describe('a streamed object', () => {
       504,
       { code: 'CONNECTION_REFUSED', message: expect.any(String) },
     ])
+  })
+
+  it('comes to its end though its storage is disconnected meanwhile, and is not to be had again', async () => {
+    const { get, open, id } = await streamed(world, { large })
+    const { answer } = await open('large')
+    await world.app.request('mutation ($id: ID!) { deleteStorage(id: $id) { __typename } }', { id })
+    expect((await get('large')).status).toBe(404)
+    const { body, complete } = await outcome(answer)
+    expect([body.toString() === large, complete]).toEqual([true, true])
+  })
+
+  it('is not known by what its storage held before it was led to another bucket', async () => {
+    const { get, id, upstream, path } = await streamed(world, { 'a.txt': digits })
+    for (const range of ['bytes=0-0', 'bytes=1-1']) expect((await get('a.txt', { range })).status).toBe(206)
+    const other = await world.bucket({ 'a.txt': 'abcdefghijklmnop' })
+    const { updateImportStorage } = await world.app.request(
+      `mutation ($input: UpdateImportStorageInput!) { updateImportStorage(input: $input) {
+        __typename ... on Error { message } } }`,
+      { input: { id, location: world.location(other), skipCheck: true } },
+    )
+    expect(updateImportStorage.__typename).toBe('UpdateImportStorageSuccess')
+    expect((await get('a.txt')).status).toBe(404)
+    const fileuri = Buffer.from(`s3://${other}/a.txt`).toString('base64url')
+    const link = world.app.url + path('').replace(/fileuri=.*/, `fileuri=${fileuri}`)
+    const counts = await upstream(async () => {
+      const answer = await fetch(link, {
+        headers: { authorization: `Bearer ${world.app.token}`, range: 'bytes=-2' },
+      })
+      expect([await answer.text(), answer.headers.get('content-range')]).toEqual(['op', 'bytes 14-15/16'])
+    })
+    expect(counts).toEqual({ GetObject: 1 })
   })
 
   it('is gone with its storage', async () => {

@@ -1,0 +1,58 @@
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hostileKeys } from '../providers/hostile-keys.ts'
+import { openDownload } from '../support/download.ts'
+import { type KindWorld, startKindWorld } from '../support/kind-world.ts'
+import { kindNames } from '../support/storage-kinds.ts'
+
+/** Those of the keys that a storage of the kind can hold at least. */
+const least = { S3: 34, GCS: 32, AZURE_BLOB: 30, REDIS: 34, LOCAL_FILES: 20 }
+
+describe.each(kindNames)('a link to a hostile key of %s', (kind) => {
+  let world: KindWorld
+  /** The number of each key; its object says it. */
+  const stored = new Map<string, number>()
+  beforeAll(async () => {
+    world = await startKindWorld(kind, {}, { presign: true })
+    for (const [number, name] of Object.values(hostileKeys).entries()) {
+      const key = `in/${name}`
+      await world.put(key, `object ${number}`).then(
+        () => stored.set(key, number),
+        () => {},
+      )
+    }
+  }, 60_000)
+  afterAll(() => world?.stop())
+
+  const ask = async (url: string) =>
+    (await openDownload(url, { headers: { authorization: `Bearer ${world.app.token}` } })).answer
+
+  it('leads to its very object, or to none', { timeout: 60_000 }, async () => {
+    const served: string[] = []
+    for (const name of Object.values(hostileKeys)) {
+      const key = `in/${name}`
+      const own = `object ${stored.get(key)}`
+      const base = world.url('').split('?')[0]
+      for (const url of [world.url(key), `${base}?fileuri=${encodeURIComponent(world.uri + key)}`]) {
+        const answer = await ask(url)
+        const said = await text(answer)
+        expect([200, 303, 404]).toContain(answer.statusCode)
+        if (answer.statusCode === 404) continue
+        served.push(key)
+        if (answer.statusCode === 200) {
+          expect([key, said]).toEqual([key, own])
+          continue
+        }
+        // As it stands, since a parsed URL might be another one.
+        const location = answer.headers.location!
+        expect(location).toMatch(/^http:\/\/[\x21-\x7e]+$/)
+        const { answer: signed } = await openDownload(location)
+        const given = await text(signed)
+        expect([key, signed.statusCode, given]).toEqual(
+          stored.has(key) ? [key, 200, own] : [key, expect.any(Number), expect.not.stringMatching(/^object \d/)],
+        )
+      }
+    }
+    expect(new Set(served.filter((key) => stored.has(key))).size).toBeGreaterThanOrEqual(least[kind])
+  })
+})
