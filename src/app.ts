@@ -11,6 +11,7 @@ import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
 import { connectionOf, openDatabase } from './database/open.ts'
 import { reachDatabase } from './database/reach.ts'
 import { createAccessChanges } from './events/access-changes.ts'
+import { giveBackMemory } from './events/give-back.ts'
 import { createEventHub, type EventHub } from './events/hub.ts'
 import { createListener } from './events/listen.ts'
 import { createContext } from './graphql/context.ts'
@@ -89,6 +90,7 @@ export async function startApp(
     await listener.start()
     stops.push(events.stop)
     await events.start()
+    stops.push(giveBackMemory(() => events.size))
 
     const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
     const egress = createEgressPolicy(config.EGRESS_BLOCKED)
