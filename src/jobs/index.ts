@@ -50,6 +50,7 @@ export function makeRounds(queue: Queue, { worker, webhooks }: JobParts): () => 
         await pruneEvents(em.fork())
       },
     },
+    'failed jobs': { everySeconds: 3_600, make: queue.prune },
     'old deliveries': { everySeconds: 3_600, make: () => pruneDeliveries(em.fork()) },
   })
 }

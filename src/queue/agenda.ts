@@ -26,6 +26,8 @@ export interface Queue {
    * left behind finds nothing to do.
    */
   remove(jobId: string): Promise<void>
+  /** Forgets the jobs that failed more than a day ago, which nobody asks for any more. */
+  prune(): Promise<void>
   start(): Promise<void>
   /** Rejects when the queue's database does not answer. */
   ping(): Promise<void>
@@ -35,6 +37,7 @@ export interface Queue {
 
 /** How long a process that died keeps a job from others. */
 const lockSeconds = 10
+const failedKeptMs = 24 * 3_600_000
 // Agenda goes by the clock of each machine: a worker whose clock is behind must not wait until a job is due there, too.
 const clockSkewMs = 24 * 3_600_000
 
@@ -106,6 +109,9 @@ export function createQueue({ store, channel, pool, pollSeconds }: QueueParts, l
       await agenda.cancel({ id: jobId }).catch((error) => {
         logger.warn({ err: error }, 'a job could not be taken out of the queue')
       })
+    },
+    async prune() {
+      await store.removeFailed(new Date(Date.now() - failedKeptMs))
     },
     async start() {
       await agenda.start()

@@ -1,12 +1,10 @@
 import { type JobStore, JobsUnusable } from './store.ts'
 
-const collection = 'agendaJobs'
-
 /**
- * Jobs in MongoDB, in the database that the URL names, or else in `sluice`. The driver is loaded only here, since few need it.
+ * Jobs in a collection in MongoDB, in the database that the URL names, or else in `sluice`. The driver is loaded only here, since few need it.
  * @throws JobsUnusable
  */
-export async function openMongoStore(url: string): Promise<JobStore> {
+export async function openMongoStore(url: string, collection: string): Promise<JobStore> {
   const [{ MongoClient }, { MongoBackend }] = await Promise.all([import('mongodb'), import('@agendajs/mongo-backend')])
   const client = openClient()
   const { hosts, srvHost } = client.options
@@ -25,6 +23,7 @@ export async function openMongoStore(url: string): Promise<JobStore> {
     backend: new MongoBackend({ mongo: db, collection, ensureIndex: false }),
     idForm: /^[\da-f]{24}$/i,
     ping: () => db.command({ ping: 1 }, { timeoutMS: 5_000 }),
+    removeFailed: (before) => db.collection(collection).deleteMany({ failedAt: { $lt: before } }),
     close: () => client.close(),
   }
 

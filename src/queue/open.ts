@@ -16,10 +16,20 @@ export interface QueueSettings {
   pollSeconds?: number
 }
 
-/** Opens where the jobs are kept. `pool` is of the app's own database. @throws JobsUnusable */
+/**
+ * Opens where the jobs are kept. `pool` is of the app's own database. Elsewhere the jobs are named after that one, so that
+ * installations with the same JOBS_URL never take each other's. @throws JobsUnusable
+ */
 export async function openStore(pool: pg.Pool, jobsUrl: string | undefined, logger: Logger): Promise<JobStore> {
   if (!jobsUrl) return postgresStore(pool)
-  return jobsUrl.startsWith('mongodb') ? openMongoStore(jobsUrl) : openPostgresStore(jobsUrl, logger)
+  const { rows } = await pool.query(
+    `select left(md5(system_identifier || '/' || oid), 12) as installation
+     from pg_control_system(), pg_database where datname = current_database()`,
+  )
+  const { installation } = rows[0]
+  return jobsUrl.startsWith('mongodb')
+    ? openMongoStore(jobsUrl, `agendaJobs_${installation}`)
+    : openPostgresStore(jobsUrl, `agenda_jobs_${installation}`, logger)
 }
 
 /**

@@ -15,27 +15,28 @@ export function createPool(connection: pg.PoolConfig, logger: Logger): pg.Pool {
 }
 
 /** Jobs in the app's own database, whose tables our migrations make. */
-export function postgresStore(pool: pg.Pool): JobStore {
+export function postgresStore(pool: pg.Pool, tableName = 'agenda_jobs'): JobStore {
   return {
-    backend: new PostgresBackend({ pool, ensureSchema: false, disableNotifications: true }),
+    backend: new PostgresBackend({ pool, tableName, ensureSchema: false, disableNotifications: true }),
     idForm: /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i,
     ping: () => pool.query('select 1'),
+    removeFailed: (before) => pool.query(`delete from "${tableName}" where failed_at < $1`, [before]),
     close: async () => {},
   }
 }
 
-/** Jobs in another PostgreSQL, in tables that are made when there are none. @throws JobsUnusable */
-export async function openPostgresStore(url: string, logger: Logger): Promise<JobStore> {
+/** Jobs in another PostgreSQL, in a table that is made when there is none. @throws JobsUnusable */
+export async function openPostgresStore(url: string, tableName: string, logger: Logger): Promise<JobStore> {
   const pool = createPool({ connectionString: url, connectionTimeoutMillis: 10_000 }, logger)
   const { host, port, database } = new pg.Client({ connectionString: url })
   try {
     // Two processes that make the tables at once crash.
-    await alone(pool, () => new PostgresBackend({ pool, disableNotifications: true }).connect())
+    await alone(pool, () => new PostgresBackend({ pool, tableName, disableNotifications: true }).connect())
   } catch (cause) {
     await pool.end()
     throw new JobsUnusable(`${host}:${port}/${database}`, cause)
   }
-  return { ...postgresStore(pool), close: () => pool.end() }
+  return { ...postgresStore(pool, tableName), close: () => pool.end() }
 }
 
 /** Does `work` in one process at a time, of all that have the same database. */

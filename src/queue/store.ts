@@ -7,6 +7,8 @@ export interface JobStore {
   idForm: RegExp
   /** Rejects when its database does not answer. */
   ping(): Promise<unknown>
+  /** Removes the jobs that failed before a time. */
+  removeFailed(before: Date): Promise<unknown>
   close(): Promise<unknown>
 }
 
