@@ -8,6 +8,7 @@ import { createAuthenticator, createFirstToken } from './auth/tokens.ts'
 import type { Config } from './config.ts'
 import { createConnections } from './connect.ts'
 import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
+import { probeSecretKey } from './database/key-probe.ts'
 import { connectionOf, openDatabase } from './database/open.ts'
 import { reachDatabase } from './database/reach.ts'
 import { createAccessChanges } from './events/access-changes.ts'
@@ -93,6 +94,7 @@ export async function startApp(
     stops.push(giveBackMemory(() => events.size))
 
     const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
+    await probeSecretKey(em, sealer, config.SECRET_KEY_CHANGED)
     const egress = createEgressPolicy(config.EGRESS_BLOCKED)
     const connections = createConnections({
       sealer,

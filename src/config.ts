@@ -69,6 +69,9 @@ export const settings = z.object({
   SECRET_KEY: atLeast(32)
     .optional()
     .describe('Seals the credentials of storages in the database. Default: made once and kept in DATA_DIR/secret.key.'),
+  SECRET_KEY_CHANGED: flag
+    .default(false)
+    .describe('Start with another SECRET_KEY than before, which is lost: stored credentials must be entered again.'),
   ADMIN_TOKEN: atLeast(24)
     .regex(/^[\x21-\x7e]*$/, { error: 'must be ASCII without spaces' })
     .optional()

@@ -10,6 +10,7 @@ const [
   { ConfigError, readConfig },
   { DataFolderInUse },
   { DataFolderUnusable },
+  { OtherSecretKey },
   { DatabaseUnusable },
   { JobsUnusable },
 ] = await Promise.all([
@@ -17,6 +18,7 @@ const [
   import('./config.ts'),
   import('./database/embedded.ts'),
   import('./database/cluster.ts'),
+  import('./database/key-probe.ts'),
   import('./database/reach.ts'),
   import('./queue/store.ts'),
 ])
@@ -54,7 +56,7 @@ ${doorsOf(config, app)}
   process.exit(0)
 } catch (error) {
   if (interrupt.signal.aborted) process.exit(0)
-  if (error instanceof ConfigError) fail(78, error.message)
+  if (error instanceof ConfigError || error instanceof OtherSecretKey) fail(78, error.message)
   if (error instanceof DataFolderInUse) fail(75, error.message)
   if (error instanceof DataFolderUnusable) fail(73, error.message)
   if (error instanceof DatabaseUnusable || error instanceof JobsUnusable) fail(69, error.message)

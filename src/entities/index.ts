@@ -5,6 +5,7 @@ import { EventEntity } from './event.ts'
 import { ExportLinkEntity } from './export-link.ts'
 import { ImportLinkEntity } from './import-link.ts'
 import { ImportedObjectEntity } from './imported-object.ts'
+import { KeyProbeEntity } from './key-probe.ts'
 import { OutboxEntity } from './outbox.ts'
 import { PredictionEntity } from './prediction.ts'
 import { ProjectEntity } from './project.ts'
@@ -42,6 +43,7 @@ export const entities = [
   RoundEntity,
   EventEntity,
   ApiTokenEntity,
+  KeyProbeEntity,
   WebhookEntity,
   WebhookCursorEntity,
   WebhookDeliveryEntity,

@@ -3,12 +3,9 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, inject, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { createDatabase } from '../support/app.ts'
 import { launch, postgresRuns, temporaryFolder } from './launch.ts'
-
-// Whole processes: on a busy machine a start takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 function dataFolder(): string {
   const folder = temporaryFolder()
@@ -97,6 +94,33 @@ describe('a start that cannot be', () => {
     const { code, output } = await launch({ DATA_DIR: dataFolder(), DATABASE_URL: url }).ended
     expect(output).toMatch(/^The database of DATABASE_URL .* cannot be used: database "nowhere" does not exist\.\n$/)
     expect(code).toBe(69)
+  })
+
+  it('says in one line that SECRET_KEY is not that of the others, whatever the role, and takes one that is said to be new', async () => {
+    const database = await createDatabase()
+    onTestFinished(database.drop)
+    const env = (key: string) => ({ DATA_DIR: dataFolder(), DATABASE_URL: database.url, SECRET_KEY: key.repeat(32) })
+    const first = launch(env('a'))
+    await first.ready()
+    for (const role of ['api', 'worker']) {
+      const { code, output } = await launch({ ...env('b'), SLUICE_ROLES: role }).ended
+      expect(output).toMatch(
+        /^SECRET_KEY is not the one that this database was begun with\. Give all processes the same one; /,
+      )
+      expect(output.trimEnd().split('\n')).toHaveLength(1)
+      expect(code).toBe(78)
+    }
+    expect((await first.end()).code).toBe(0)
+
+    for (const [key, changed] of [
+      ['b', 'true'],
+      ['b', 'false'],
+    ] as const) {
+      const next = launch({ ...env(key), SECRET_KEY_CHANGED: changed })
+      await next.ready()
+      expect((await next.end()).code).toBe(0)
+    }
+    expect((await launch(env('a')).ended).code).toBe(78)
   })
 
   it('says in one line that the data folder is not a folder', async () => {

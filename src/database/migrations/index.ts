@@ -8,6 +8,7 @@ import { TaskOrigins } from './0007-task-origins.ts'
 import { WebhookSecrets } from './0008-webhook-secrets.ts'
 import { Schedules } from './0009-schedules.ts'
 import { AccessChanges } from './0010-access-changes.ts'
+import { KeyProbe } from './0011-key-probe.ts'
 
 /** Every migration, oldest first. A migration that has shipped is never edited. */
 export const migrations = [
@@ -21,4 +22,5 @@ export const migrations = [
   { name: '0008-webhook-secrets', class: WebhookSecrets },
   { name: '0009-schedules', class: Schedules },
   { name: '0010-access-changes', class: AccessChanges },
+  { name: '0011-key-probe', class: KeyProbe },
 ]
