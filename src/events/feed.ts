@@ -22,6 +22,10 @@ export class Feed {
     this.#onClose = () => onClose(this)
   }
 
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
   /** Takes an event from the hub if it is one that the reader wants. */
   offer(event: LoggedEvent): void {
     const { project, storage, run } = this.#filter

@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { SyncRun } from '../entities/sync-run.ts'
-import { NotFoundError, ValidationError } from '../errors.ts'
+import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import { type Feed, lagged, quiet } from '../events/feed.ts'
 import { type EventFilter, firstEventId, type LoggedEvent, lastEventId, readEvents } from '../events/log.ts'
 import { endingBy } from '../stream.ts'
@@ -13,7 +14,7 @@ const pageSize = 1_000
  * What happens to the storages of a project, or to one: first their present state (or, with `after`, the log behind that
  * cursor), then every change as it is committed. The feed is opened before the past is read, and what both tell is told once.
  * A subscriber who falls behind the feed is told so, and goes on in the log. Ends with the viewer's right to see it, which is
- * looked at before each message, or page of the log. Closing frees the feed at once.
+ * looked at before each message, or page of the log; while the database is away, that waits. Closing frees the feed at once.
  * @throws NotFoundError, ValidationError; the stream throws what `admit` does
  */
 export async function watchStorages(
@@ -29,19 +30,19 @@ export async function watchStorages(
   return reading(context, filter, async function* changes(feed) {
     let cursor: number = after ?? 0
     const snapshot = async function* () {
-      const changes = await present.storages(watched)
+      const changes = await patiently(feed, () => present.storages(watched))
       yield* changes
       cursor = Number(changes.at(-1)!.cursor)
     }
     const log = async function* (isLate: boolean) {
-      if (cursor > 0 && cursor < (await firstEventId(em)) - 1) {
+      if (cursor > 0 && cursor < (await patiently(feed, () => firstEventId(em))) - 1) {
         if (!isLate) yield mark('LAGGED', cursor)
         yield* snapshot()
         return
       }
       for (let isMore = true; isMore; ) {
-        const events = await readEvents(em, cursor, filter, pageSize)
-        await admit(viewer, watched)
+        const events = await patiently(feed, () => readEvents(em, cursor, filter, pageSize))
+        await patiently(feed, () => admit(viewer, watched))
         isMore = events.length === pageSize
         for (const event of isLate ? events.filter(isNewest) : events) {
           cursor = event.id
@@ -54,7 +55,7 @@ export async function watchStorages(
       const event = await feed.nextWithin(heartbeatSeconds * 1_000)
       if (event === undefined) return
       if (typeof event === 'object' && event.id <= cursor) continue
-      await admit(viewer, watched)
+      await patiently(feed, () => admit(viewer, watched))
       if (event === quiet) yield mark('HEARTBEAT', cursor)
       else if (event === lagged) {
         yield mark('LAGGED', cursor)
@@ -79,13 +80,29 @@ export async function watchRun(context: Context, run: number): Promise<AsyncGene
       const event = await feed.nextWithin(heartbeatSeconds * 1_000)
       if (event === undefined) return
       if (event === lagged || (typeof event === 'object' && event.id <= last)) continue
-      await admit(viewer, { run })
+      await patiently(feed, () => admit(viewer, { run }))
       if (event === quiet) continue
       const state = asRun(em, event)
       status = state.status
       yield state
     }
   })
+}
+
+// A subscriber waits so long for a database that is away, before it is told of the fault.
+const patienceMs = 120_000
+const retryMs = 250
+
+/** Asks the database again and again while it cannot be asked, for as long as somebody waits for the answer. */
+async function patiently<T>(feed: Feed, ask: () => Promise<T>): Promise<T> {
+  for (let waitedMs = 0; ; waitedMs += retryMs) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (error instanceof SluiceError || feed.isClosed || waitedMs >= patienceMs) throw error
+    }
+    await sleep(retryMs, undefined, { ref: false })
+  }
 }
 
 /** What `read` tells of a feed that is open as long as it is read. */
