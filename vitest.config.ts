@@ -9,8 +9,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/postgres.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Bounds what hangs, nothing else: a machine may be ten times slower than ours, and busy.
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     // Two cores: more processes only wait for each other.
     maxWorkers: 3,
   },

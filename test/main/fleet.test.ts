@@ -1,12 +1,9 @@
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { annotate, createTasks } from '../support/annotate.ts'
 import { createTarget, objectsIn } from '../support/exports.ts'
 import { createProject, finished, startSync } from '../support/scenario.ts'
 import { query, until } from '../support/sql.ts'
 import { startFleet } from './fleet-world.ts'
-
-// Whole processes: on a busy machine a start takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 describe('a fleet of processes', () => {
   it('has api processes, which take no job, and workers, which have nothing but their health to show', async () => {

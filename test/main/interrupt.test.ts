@@ -2,16 +2,13 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { createClient } from '../support/client.ts'
 import { startS3 } from '../support/s3.ts'
 import { startFront } from '../support/s3-front.ts'
 import { createProject, createStorage, finished, startSync } from '../support/scenario.ts'
 import { until } from '../support/sql.ts'
 import { launch, postgresRuns, projectFolder, temporaryFolder } from './launch.ts'
-
-// Whole processes: on a busy machine a start takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 function dataFolder(): string {
   const folder = temporaryFolder()

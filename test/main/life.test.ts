@@ -1,10 +1,7 @@
-import { afterAll, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createClient } from '../support/client.ts'
 import { createProject } from '../support/scenario.ts'
 import { type Launched, launch, postgresRuns, temporaryFolder } from './launch.ts'
-
-// Whole processes: on a busy machine a start takes its time.
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const titles = 'query { projects { edges { node { title } } } }'
 

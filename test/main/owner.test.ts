@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { DataFolderInUse, startEmbedded } from '../../src/database/embedded.ts'
 import { query } from '../support/sql.ts'
 import { launch, postgresRuns, temporaryFolder } from './launch.ts'
-
-vi.setConfig({ testTimeout: 120_000 })
 
 function dataFolder(): string {
   const folder = temporaryFolder()

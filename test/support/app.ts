@@ -47,7 +47,7 @@ export async function startTestApp(env: Record<string, string> = {}, database?: 
     ADMIN_TOKEN: adminToken,
     SECRET_KEY: 'test-secret-key-test-secret-key-test',
     LOG_LEVEL: 'error',
-    STORAGE_IN_PROGRESS_TIMER: '0.2',
+    STORAGE_IN_PROGRESS_TIMER: '0.5',
     ...env,
   })
   const app = await startApp(config)
