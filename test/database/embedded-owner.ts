@@ -1,6 +1,8 @@
-// Starts the embedded PostgreSQL in the folder given and reports its URL; ends only by being killed.
+// Starts the embedded PostgreSQL in the folder given and reports its URL; ends only by being killed. What was committed is on
+// disk then if a second argument says "durable".
 import { startEmbedded } from '../../src/database/embedded.ts'
 
-const { url } = await startEmbedded({ dataDir: process.argv[2]!, throwAway: true })
+const [, , dataDir, kind] = process.argv
+const { url } = await startEmbedded({ dataDir: dataDir!, throwAway: kind !== 'durable' })
 process.send!({ url })
 setInterval(() => {}, 1_000_000)

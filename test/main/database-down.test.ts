@@ -37,6 +37,7 @@ it('a PostgreSQL that is killed amid everything and comes back 20 s later costs 
     }
   }
   const seen = untilEnded(telling())
+  await until(() => told.length > 0)
   const run = await startSync(api.client, files.id)
   // A storage that is synced every second.
   const often = await storage(api.client, 'often', 1)

@@ -19,7 +19,7 @@ export async function startPostgresProcess(): Promise<PostgresProcess> {
   const folder = temporaryFolder('sluice-postgres-')
   let owner: ChildProcess
   const start = async () => {
-    owner = fork(join(projectFolder, 'test/database/embedded-owner.ts'), [folder.path])
+    owner = fork(join(projectFolder, 'test/database/embedded-owner.ts'), [folder.path, 'durable'])
     const [{ url }] = await once(owner, 'message')
     return url as string
   }
