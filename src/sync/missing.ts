@@ -32,9 +32,9 @@ export async function sweepMissing(em: EntityManager, { run, storage, provider, 
   const words = await brakeOf(em, storage, missing)
   if (words) return brake(em, run, words)
   if (run.kind === 'DRY_RUN') return countMissing(em, run, storage)
-  for (let more = true; more; ) {
+  for (let page: string[] | undefined; !page || page.length === pageSize; ) {
     signal.throwIfAborted()
-    more = await sweepPage(em, run, storage)
+    page = await sweepPage(em, { run, storage, after: page?.at(-1) ?? null })
   }
 }
 
@@ -111,8 +111,11 @@ async function countMissing(em: EntityManager, { id, attempt }: RunHold, { id: s
   )
 }
 
-/** Sweeps the first keys that are left. False when these were the last. */
-async function sweepPage(em: EntityManager, { id, attempt }: RunHold, storage: Storage): Promise<boolean> {
+/** Sweeps the first keys that are left behind `after` (null = from the first), and tells them; fewer than a page are the last. */
+async function sweepPage(
+  em: EntityManager,
+  { run: { id, attempt }, storage, after }: { run: RunHold; storage: Storage; after: string | null },
+): Promise<string[]> {
   return em.fork().transactional(async (tx) => {
     const [held] = await sql(
       tx,
@@ -120,14 +123,16 @@ async function sweepPage(em: EntityManager, { id, attempt }: RunHold, storage: S
       [id, attempt],
     )
     if (!held) throw new RunLost()
+    // Two statements with a place each in the index, and not one with a subquery: the planner, who has no statistics of the
+    // keys of a run that has just begun, would make that subquery again for every key that is left.
     const rows = await sql<{ key: string }>(
       tx,
-      `delete from sync_key where run_id = $1 and kind = 'MISSING' and key in (
-         select key from sync_key where run_id = $1 and kind = 'MISSING' order by key limit ${pageSize})
-       returning key`,
-      [id],
+      `select key from sync_key where run_id = $1 and kind = 'MISSING' and ($2::text is null or key > $2)
+       order by key limit ${pageSize}`,
+      [id, after],
     )
     const keys = rows.map(({ key }) => key)
+    await sql(tx, `delete from sync_key where run_id = $1 and kind = 'MISSING' and key = any($2)`, [id, keys])
     const deleted = storage.missingPolicy === 'DELETE_UNANNOTATED' ? await deleteUnannotated(tx, storage.id, keys) : 0
     const flagged = await setExistence(tx, storage.id, keys, false)
     await sql(
@@ -136,7 +141,7 @@ async function sweepPage(em: EntityManager, { id, attempt }: RunHold, storage: S
       [id, flagged + deleted, deleted],
     )
     await recordEvent(tx, 'PROGRESS', id)
-    return keys.length === pageSize
+    return keys
   })
 }
 
