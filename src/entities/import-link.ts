@@ -26,7 +26,10 @@ export const ImportLinkEntity = defineEntity({
       .defaultRaw('now()')
       .onUpdate(() => new Date()),
   },
-  indexes: [{ properties: ['storage', 'id'] }],
+  indexes: [
+    { properties: ['storage', 'id'] },
+    { name: 'import_link_gone_index', properties: ['storage', 'id'], where: 'not object_exists' },
+  ],
   // Apart, so that the objects in a range of keys are found without walking over the rows of large files among them.
   uniques: [
     { name: 'import_link_object_unique', properties: ['storage', 'key'], where: 'row_index = -1' },

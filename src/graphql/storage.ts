@@ -126,6 +126,9 @@ export function ofDirection(direction: StorageDirection, storage: Storage | null
   return storage?.direction === direction ? storage : null
 }
 
+/** Every link: of an object or of a row of one. Each kind has an index of keys of its own, which only this lets be used. */
+const eitherKind = { $or: [{ rowIndex: -1 }, { rowIndex: { $ne: -1 } }] }
+
 builder.node(ImportStorageRef, {
   description: 'A storage that tasks come from.',
   interfaces: [StorageRef],
@@ -169,7 +172,10 @@ builder.node(ImportStorageRef, {
           {
             storage: storage.id,
             ...(typeof objectExists === 'boolean' && { objectExists }),
-            ...(keyPrefix && { key: { $like: `${keyPrefix.replace(/[\\\\%_]/g, '\\\\$&')}%` } }),
+            ...(keyPrefix && {
+              key: { $like: `${keyPrefix.replace(/[\\%_]/g, '\\$&')}%` },
+              ...eitherKind,
+            }),
           },
           args,
         ),
@@ -182,8 +188,7 @@ builder.node(ImportStorageRef, {
         em.fork().count(ImportLinkEntity, {
           storage: storage.id,
           key,
-          // Each kind of link has an index of its own.
-          $or: [{ rowIndex: -1 }, { rowIndex: { $ne: -1 } }],
+          ...eitherKind,
         }),
     }),
   }),

@@ -9,6 +9,7 @@ import { WebhookSecrets } from './0008-webhook-secrets.ts'
 import { Schedules } from './0009-schedules.ts'
 import { AccessChanges } from './0010-access-changes.ts'
 import { KeyProbe } from './0011-key-probe.ts'
+import { Scale } from './0012-scale.ts'
 
 /** Every migration, oldest first. A migration that has shipped is never edited. */
 export const migrations = [
@@ -23,4 +24,5 @@ export const migrations = [
   { name: '0009-schedules', class: Schedules },
   { name: '0010-access-changes', class: AccessChanges },
   { name: '0011-key-probe', class: KeyProbe },
+  { name: '0012-scale', class: Scale },
 ]
