@@ -1,4 +1,4 @@
-import { ImportLinkEntity } from '../entities/import-link.ts'
+import { type ImportLink, ImportLinkEntity } from '../entities/import-link.ts'
 import {
   type importMethods,
   type Storage,
@@ -166,7 +166,7 @@ builder.node(ImportStorageRef, {
         keyPrefix: t.arg.string({ description: 'Only links to keys that start with this.' }),
       },
       resolve: (storage, { objectExists, keyPrefix, ...args }, { em }) =>
-        pageById(
+        pageById<ImportLink>(
           em,
           ImportLinkEntity,
           {
