@@ -1,6 +1,7 @@
 import { pruneEvents } from '../events/log.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { sweepOutbox } from '../sync/export-drain.ts'
+import { pruneRuns } from '../sync/prune-runs.ts'
 import { runSchedules } from '../sync/schedule.ts'
 import { sweepRuns } from '../sync/sweep.ts'
 import type { WorkerParts } from '../sync/work.ts'
@@ -51,6 +52,7 @@ export function makeRounds(queue: Queue, { worker, webhooks }: JobParts): () => 
       },
     },
     'failed jobs': { everySeconds: 3_600, make: queue.prune },
+    'old runs': { everySeconds: 3_600, make: () => pruneRuns(em.fork()) },
     'old deliveries': { everySeconds: 3_600, make: () => pruneDeliveries(em.fork()) },
   })
 }

@@ -1,0 +1,23 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from '../sql.ts'
+
+/** Of so many of a storage's newest runs the row is kept, and of so many the issues; of its last sync always. */
+export const keptRuns = { rows: 1_000, issues: 100 }
+
+/**
+ * Drops what nobody asks for any more: keys that runs kept in mind until their end, issues of old runs, and very old runs. A
+ * run that has not ended loses nothing.
+ */
+export async function pruneRuns(em: EntityManager, { rows, issues } = keptRuns): Promise<void> {
+  await sql(em, `delete from sync_key k using sync_run r where r.id = k.run_id and ${hasEnded}`)
+  await sql(em, `delete from sync_issue i using ${oldRuns} and i.run_id = r.id`, [issues])
+  await sql(em, `delete from sync_run d using ${oldRuns} and d.id = r.id`, [rows])
+}
+
+const hasEnded = `r.status not in ('QUEUED', 'IN_PROGRESS')`
+
+/** Runs of each storage but for its newest `$1`. */
+const oldRuns = `storage s cross join lateral (
+    select id from sync_run where storage_id = s.id order by id desc offset $1 limit 1) oldest
+  join sync_run r on r.storage_id = s.id and r.id <= oldest.id
+  where r.id is distinct from s.last_run and ${hasEnded}`
