@@ -79,11 +79,11 @@ export async function startApp(
     }
     const databaseUrl = config.DATABASE_URL ?? embedded!.url
     if (!embedded) await orAbort(reachDatabase(databaseUrl), signal)
-    const orm = await orAbort(openDatabase(databaseUrl, logger), signal)
+    const orm = await orAbort(openDatabase(databaseUrl, logger, config.DATABASE_POOL_SIZE), signal)
     stops.push(() => orm.close(true))
     const em = orm.em.fork()
 
-    const connection = connectionOf(databaseUrl)
+    const connection = connectionOf(config.DATABASE_SESSION_URL ?? databaseUrl)
     const listener = createListener(connection, logger)
     const events = createEventHub(listener, () => orm.em.fork(), logger)
     const { remember, forget } = createAccessChanges(listener)

@@ -23,6 +23,7 @@ const roles = ['api', 'worker'] as const
 const isRole = (text: string): text is (typeof roles)[number] => (roles as readonly string[]).includes(text)
 
 const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
 
 /** Every setting Sluice reads from the environment: its check, its default and what it means. README and .env.example are made from it. */
@@ -52,10 +53,15 @@ export const settings = z.object({
     .default('data')
     .transform((path) => resolve(path))
     .describe('Folder of the embedded PostgreSQL and of the generated secret key.'),
-  DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
+  DATABASE_URL: postgresUrl.optional().describe('PostgreSQL 15 or newer to use instead of the embedded one.'),
+  DATABASE_SESSION_URL: postgresUrl
     .optional()
-    .describe('PostgreSQL 15 or newer to use instead of the embedded one.'),
+    .describe(
+      'The same database past a pooler that lends connections by the transaction (PgBouncer), to listen and for jobs. Default: DATABASE_URL.',
+    ),
+  DATABASE_POOL_SIZE: whole(10, 1_000)
+    .default(20)
+    .describe('Most connections that this process opens for its work; six more are for jobs and to listen.'),
   JOBS_URL: z
     .string()
     // Several hosts, as MongoDB has them, make no URL by the book.

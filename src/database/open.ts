@@ -15,7 +15,7 @@ pg.types.setTypeParser(pg.types.builtins.JSONB, parseJson)
 export const queueTables = ['agenda_jobs', 'agenda_logs']
 
 /** The ORM's options for a database at `url`; shared with the ORM's own command line. */
-export function ormOptions(url: string): Options {
+export function ormOptions(url: string, poolSize = 20): Options {
   return {
     clientUrl: url,
     ...unixSocket(url),
@@ -23,7 +23,7 @@ export function ormOptions(url: string): Options {
     extensions: [Migrator],
     migrations: { migrationsList: migrations, path: 'src/database/migrations', snapshot: false, emit: 'ts' },
     schemaGenerator: { skipTables: queueTables, ignoreTriggers: true },
-    pool: { min: 0, max: 20, idleTimeoutMillis: 30_000 },
+    pool: { min: 0, max: poolSize, idleTimeoutMillis: 30_000 },
     driverOptions: { onPoolCreated: giveBackLost },
     onCreateConnection: (connection) => endWhenLeft(connection as DatabaseConnection),
     discovery: { checkDuplicateTableNames: true },
@@ -71,16 +71,19 @@ function unixSocket(url: string): Pick<Options, 'host' | 'user' | 'password' | '
  * Connects and brings the schema up to date. Safe when several processes start at once: one migrates, the others wait.
  * The caller closes the ORM.
  */
-export async function openDatabase(url: string, logger: Logger): Promise<MikroORM> {
+export async function openDatabase(url: string, logger: Logger, poolSize?: number): Promise<MikroORM> {
   const orm = await MikroORM.init({
-    ...ormOptions(url),
+    ...ormOptions(url, poolSize),
     logger: (message) => logger.debug(message),
   })
   const gate = new pg.Client(connectionOf(url))
   try {
     await gate.connect()
-    await gate.query(`select pg_advisory_lock(hashtext('sluice migrations'))`)
+    // Not a lock of the session: behind a pooler, that would stay with a connection which others get.
+    await gate.query('begin')
+    await gate.query(`select pg_advisory_xact_lock(hashtext('sluice migrations'))`)
     await orm.migrator.up()
+    await gate.query('commit')
   } catch (error) {
     await orm.close(true)
     throw error

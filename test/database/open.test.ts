@@ -1,7 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { openDatabase } from '../../src/database/open.ts'
+import { createLogger } from '../../src/logger.ts'
 import { sql } from '../../src/sql.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { query, until } from '../support/sql.ts'
+import { createDatabase, startTestApp, type TestApp } from '../support/app.ts'
+import { admin } from '../support/postgres.ts'
+import { query, type Sent, until, watchStatements } from '../support/sql.ts'
 
 describe('a session of the database', () => {
   let app: TestApp
@@ -32,5 +36,56 @@ describe('a session of the database', () => {
       await expect(lost).rejects.toThrow()
     }
     expect(await sql(app.orm.em, 'select 1 as one')).toEqual([{ one: 1 }])
+  })
+})
+
+describe('what keeps to a pooler that lends connections by the transaction', () => {
+  it('is the start: the lock of its migrations ends with a transaction', async () => {
+    const database = await createDatabase()
+    const sent: Sent[] = []
+    const end = watchStatements(sent)
+    const orm = await openDatabase(database.url, createLogger('silent'))
+    end()
+    const texts = sent.map(({ text }) => text)
+    const lock = texts.findIndex((text) => text.includes('pg_advisory_xact_lock'))
+    expect(texts.filter((text) => text.includes('pg_advisory_lock'))).toEqual([])
+    expect(texts[lock - 1]).toBe('begin')
+    await orm.close(true)
+    await database.drop()
+  })
+
+  it('is everything but listening and the queue of jobs, which go to DATABASE_SESSION_URL', async () => {
+    const database = await createDatabase()
+    const name = `session_${randomBytes(6).toString('hex')}`
+    await query(database.url, `create role ${name} login superuser password 'secret'`)
+    const session = database.url.replace(/user=[^&]*/, `user=${name}`).replace(/password=[^&]*/, 'password=secret')
+    const app = await startTestApp(
+      { DATABASE_SESSION_URL: session, DATABASE_POOL_SIZE: '10', SLUICE_ROLES: 'api' },
+      database,
+    )
+    const users = await query(
+      database.url,
+      `select usename = $1 as by_session, query ~* '^listen' as listens from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid()`,
+      [name],
+    )
+    expect(users.some((one) => one.by_session && one.listens)).toBe(true)
+    expect(users.some((one) => !one.by_session)).toBe(true)
+    expect(users.filter((one) => !one.by_session && one.listens)).toEqual([])
+    // One more than the pool has, each in a transaction that stays open until the others have begun: one has to wait.
+    let begun = 0
+    const all = Promise.withResolvers<void>()
+    const pids = Array.from({ length: 11 }, () =>
+      app.orm.em.fork().transactional(async (tx) => {
+        const [row] = await sql<{ pid: number }>(tx, 'select pg_backend_pid() as pid')
+        if (++begun >= 10) all.resolve()
+        await all.promise
+        return row!.pid
+      }),
+    )
+    expect(new Set(await Promise.all(pids)).size).toBe(10)
+    await app.stop()
+    await database.drop()
+    await admin(inject('postgres'), `drop role ${name}`)
   })
 })
