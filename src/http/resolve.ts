@@ -5,10 +5,10 @@ import type { Authenticator, Viewer } from '../auth/tokens.ts'
 import { describeError, type ErrorCode, NotFoundError, SluiceError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { deliver, type ResolveParts } from '../resolve/deliver.ts'
-import type { Locate, Located, Whereabouts } from '../resolve/locate.ts'
+import type { Locate, Located } from '../resolve/locate.ts'
 import type { Streams } from '../resolve/streams.ts'
 import { allowOrigin, answerOptions } from './cors.ts'
-import { readFileuri } from './fileuri.ts'
+import { readLink } from './link.ts'
 import type { ResolveMetrics } from './metrics.ts'
 import { type SendSettings, sendObject } from './send-object.ts'
 
@@ -25,13 +25,6 @@ export interface ResolveDoor extends SendSettings {
   /** Origins whose pages may read answers. */
   corsOrigins: readonly string[]
   logger: Logger
-}
-
-const route = /^\/(tasks|projects)\/([^/]+)\/(?:resolve|presign)\/?$/
-
-/** True if the path is one of this door's. */
-export function isResolvePath(path: string): boolean {
-  return route.test(path)
 }
 
 /**
@@ -78,14 +71,12 @@ interface Exchange {
 async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
   const { req, res, signal } = exchange
   if (req.method !== 'GET' && req.method !== 'HEAD') throw new SluiceError('METHOD_NOT_ALLOWED')
-  const { pathname, searchParams } = new URL(req.url!, 'http://localhost')
-  const where = readWhere(pathname)
-  const uri = readFileuri(searchParams.get('fileuri'))
+  const { where, uri, token } = readLink(req.url!)
   const asked = door.locate(where)
   // Nobody is told of it, nor of its fault, before it is known who asks.
   asked.catch(() => {})
   const { authorization } = req.headers
-  const viewer = await enter(door, { authorization, token: searchParams.get('token'), asked })
+  const viewer = await enter(door, { authorization, token, asked })
   const located = await asked
   if (!located) throw new NotFoundError('task' in where ? 'There is no such task.' : 'There is no such project.')
   mayRead(viewer, located.project)
@@ -109,12 +100,6 @@ async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
   } finally {
     close()
   }
-}
-
-function readWhere(pathname: string): Whereabouts {
-  const [, kind, id] = route.exec(pathname) ?? []
-  if (!/^[1-9]\d{0,14}$/.test(id ?? '')) throw new SluiceError('VALIDATION', 'The id must be a number.')
-  return kind === 'tasks' ? { task: Number(id) } : { project: Number(id) }
 }
 
 interface Credentials {

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { SluiceError } from '../errors.ts'
 import type { ObjectBody } from '../providers/provider.ts'
 import { type ObjectSource, openObject } from '../resolve/open-object.ts'
@@ -48,13 +48,14 @@ export async function sendObject(exchange: {
   metrics?.opened((performance.now() - asked) / 1_000)
   const { object, etag } = answer
   // Answers to a token in the URL and to one in a header are the same; to another viewer's they are not.
-  res.appendHeader('Vary', 'Authorization')
-  const about = objectHeaders(object, { etag, key: source.key, cacheSeconds: settings.cacheSeconds })
+  const vary = res.hasHeader('Vary') ? `${res.getHeader('Vary')}, Authorization` : 'Authorization'
+  const about = { ...objectHeaders(object, { etag, key: source.key, cacheSeconds: settings.cacheSeconds }), Vary: vary }
   if (answer.status === 304) {
-    const { 'Content-Type': _, ...cacheable } = about
+    const { 'Content-Type': _, ...cacheable } = about as OutgoingHttpHeaders
     res.writeHead(304, cacheable).end()
     return
   }
+  if (answer.status === 412 || answer.status === 416) res.setHeader('Vary', vary)
   if (answer.status === 412) throw new SluiceError('PRECONDITION_FAILED')
   if (answer.status === 416) {
     res.setHeader('Content-Range', `bytes */${object.size}`)

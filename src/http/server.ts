@@ -1,7 +1,8 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { createGraphql } from './graphql.ts'
+import { isLinkPath } from './link.ts'
 import type { Metrics } from './metrics.ts'
-import { handleResolve, isResolvePath, type ResolveDoor } from './resolve.ts'
+import { handleResolve, type ResolveDoor } from './resolve.ts'
 
 /** What the HTTP server leads to. */
 export interface HttpDoors {
@@ -20,7 +21,7 @@ export function createHttpServer({ api, metrics, bufferBytes, ready }: HttpDoors
   return createServer({ highWaterMark: bufferBytes }, async (req, res) => {
     const path = (req.url ?? '/').split('?', 1)[0]!
     if (api && path === '/graphql') return api.yoga(req, res)
-    if (api && isResolvePath(path)) return handleResolve(api.resolve, req, res)
+    if (api && isLinkPath(path)) return handleResolve(api.resolve, req, res)
     if (path === '/health') return json(res, 200, { status: 'alive' })
     if (path === '/ready') {
       return ready().then(

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 
 /**
  * The entity tag under which a viewer knows a version of an object: strong if the storage's own is (RFC 9110 §8.8.1), and
@@ -7,6 +7,6 @@ import { createHash } from 'node:crypto'
  */
 export function etagFor(objectEtag: string | null, access: string): string | null {
   if (objectEtag === null) return null
-  const mark = createHash('sha256').update(`${access}\0${objectEtag}`).digest('base64url').slice(0, 27)
+  const mark = hash('sha256', `${access}\0${objectEtag}`, 'base64url').slice(0, 27)
   return `${objectEtag.startsWith('W/') ? 'W/' : ''}"${mark}"`
 }
