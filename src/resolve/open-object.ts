@@ -50,6 +50,9 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
     etag: etagFor(object.etag, access),
     lastModified: object.lastModified,
   })
+  // Entity tags cost a hash each.
+  const allows = (object: ObjectHead) =>
+    conditions.ifRange === undefined || allowsPart(conditions.ifRange, validators(object))
   const ask = async () => {
     const head = await provider.head(key, signal)
     facts.set(name, head)
@@ -81,7 +84,7 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
       }
     }
     try {
-      const wanted = ranges && (known === undefined || allowsPart(conditions.ifRange, validators(known)))
+      const wanted = ranges && (known === undefined || allows(known))
       if (!wanted) return sent(await read(undefined, asks ? known?.etag : undefined))
       // What was last seen may do for a part that it has, never to say that there is none.
       const binds =
@@ -119,7 +122,7 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
 
   /** A part that was opened, unless `If-Range` wants another version: then the whole object. */
   async function confirmed(opened: ObjectBody): Promise<ObjectAnswer> {
-    if (allowsPart(conditions.ifRange, validators(opened))) return sent(opened)
+    if (allows(opened)) return sent(opened)
     opened.body.destroy()
     return sent(await read(undefined, undefined))
   }
