@@ -62,7 +62,7 @@ export function createHttpClient(): HttpClient {
           current = open(origin)
           return current.get(path, headers)
         })
-        body = answer.body?.on('error', ignore).once('close', forget)
+        body = answer.body?.once('close', forget)
         if (!body) forget()
         if (signal?.aborted) abort()
         return answer
@@ -76,6 +76,3 @@ export function createHttpClient(): HttpClient {
     },
   }
 }
-
-// A body that breaks off before anybody has begun to read it does not end the process.
-const ignore = () => {}

@@ -28,6 +28,8 @@ export class LendingBody extends Readable {
     super()
     this.#left = length
     this.#lender = lender
+    // One that breaks off before anybody has begun to read it does not end the process.
+    this.on('error', () => {})
   }
 
   /**

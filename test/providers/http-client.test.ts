@@ -1,0 +1,218 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { buffer, text } from 'node:stream/consumers'
+import fc from 'fast-check'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createHttpClient } from '../../src/providers/http/client.ts'
+import type { LendingBody } from '../../src/providers/http/lending-body.ts'
+
+/** A server of our own words: `answer` is called with each request's head and the socket it came on. */
+async function startServer(answer: (socket: Socket, head: string, connection: number) => void) {
+  let connections = 0
+  const sockets = new Set<Socket>()
+  const server = createServer((socket) => {
+    const number = ++connections
+    sockets.add(socket)
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket))
+    let seen = ''
+    socket.on('data', (data) => {
+      seen += data.toString('latin1')
+      for (let end = seen.indexOf('\r\n\r\n'); end >= 0; end = seen.indexOf('\r\n\r\n')) {
+        const head = seen.slice(0, end)
+        seen = seen.slice(end + 4)
+        answer(socket, head, number)
+      }
+    })
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
+  const client = createHttpClient()
+  onTestFinished(() => {
+    client.close()
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return {
+    get: (path = '/', signal?: AbortSignal) => client.get({ origin: `http://${host}`, path }, { host }, signal),
+    sockets,
+    get connections() {
+      return connections
+    },
+  }
+}
+
+const plain = (body: string, more = '') => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${more}\r\n${body}`
+
+/** All bytes of a body that is asked to lend them, and the longest that was lent. */
+async function borrow(body: LendingBody): Promise<string> {
+  const taken: string[] = []
+  const over = once(body, 'close')
+  body.lend((chunk, giveBack) => {
+    taken.push(chunk.toString('latin1'))
+    setImmediate(giveBack)
+  })
+  await over
+  if (body.errored) throw body.errored
+  return taken.join('')
+}
+
+describe('a client of plain HTTP', () => {
+  it('reads an answer alike, however the network cuts it, lent or not', async () => {
+    let pieces: string[] = []
+    const server = await startServer(async (socket) => {
+      for (const piece of pieces) {
+        socket.write(piece, 'latin1')
+        await new Promise(setImmediate)
+      }
+    })
+    const cuts = fc.array(fc.nat(400), { maxLength: 6 })
+    await fc.assert(
+      fc.asyncProperty(fc.string({ maxLength: 300 }), cuts, fc.boolean(), async (text_, cuts, isLent) => {
+        const body = Buffer.from(text_).toString('latin1')
+        const whole = plain(body, 'X-Tag: a\r\nx-tag: b\r\n')
+        const at = [0, ...cuts.map((cut) => Math.min(cut, whole.length)).sort((a, b) => a - b), whole.length]
+        pieces = at.slice(1).map((end, n) => whole.slice(at[n], end))
+        const answer = await server.get()
+        expect(answer).toMatchObject({ status: 200, headers: { 'x-tag': 'a, b' } })
+        const got = isLent && body ? await borrow(answer.body!) : (await buffer(answer.body!)).toString('latin1')
+        expect(got).toBe(body)
+      }),
+      { numRuns: 150 },
+    )
+    expect(server.connections).toBe(1)
+  })
+
+  it('keeps a connection for the next request, unless the server closes it or it is left early', async () => {
+    const server = await startServer((socket, head) => {
+      const closes = head.includes('/closes')
+      socket.write(plain('x'.repeat(200_000), closes ? 'Connection: close\r\n' : ''))
+    })
+    for (let n = 0; n < 3; n++) expect(await text((await server.get()).body!)).toHaveLength(200_000)
+    expect(server.connections).toBe(1)
+    expect(await text((await server.get('/closes')).body!)).toHaveLength(200_000)
+    expect(await text((await server.get()).body!)).toHaveLength(200_000)
+    expect(server.connections).toBe(2)
+    ;(await server.get()).body!.destroy()
+    expect(await text((await server.get()).body!)).toHaveLength(200_000)
+    expect(server.connections).toBe(3)
+  })
+
+  it('asks again on a fresh connection when a kept one turns out to be closed, and only then', async () => {
+    const server = await startServer((socket, head, connection) => {
+      if (head.includes('/never') || (connection === 1 && head.includes('/second'))) socket.destroy()
+      else socket.write(plain('here'))
+    })
+    expect(await text((await server.get('/first')).body!)).toBe('here')
+    expect(await text((await server.get('/second')).body!)).toBe('here')
+    expect(server.connections).toBe(2)
+    await expect(server.get('/never')).rejects.toThrow()
+    expect(server.connections).toBe(3)
+  })
+
+  it.each([
+    ['HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\nx'],
+    ['an interim answer', 'HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx'],
+    ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxy'],
+    ['a negative length', 'HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nx'],
+    ['a header without a name', 'HTTP/1.1 200 OK\r\n: x\r\nContent-Length: 1\r\n\r\nx'],
+    ['a space before the colon', 'HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\nx'],
+    ['a folded header', 'HTTP/1.1 200 OK\r\nX: a\r\n b: c\r\nContent-Length: 1\r\n\r\nx'],
+    ['a head without an end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}`],
+    ['no HTTP at all', 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
+  ])('rejects what is not written plainly: %s', async (_, answer) => {
+    const server = await startServer((socket) => socket.write(answer))
+    await expect(server.get()).rejects.toThrow()
+    await expect.poll(() => server.sockets.size).toBe(0)
+  })
+
+  it('gives no body, and ends the connection, where the end is told by chunks or by nothing', async () => {
+    const server = await startServer((socket, head) =>
+      socket.write(
+        head.includes('/chunks')
+          ? 'HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n'
+          : 'HTTP/1.1 200 OK\r\n\r\nx',
+      ),
+    )
+    expect(await server.get('/chunks')).toMatchObject({ status: 404, body: undefined })
+    expect(await server.get('/nothing')).toMatchObject({ status: 200, body: undefined })
+    expect(server.connections).toBe(2)
+    await expect.poll(() => server.sockets.size).toBe(0)
+  })
+
+  it.each([true, false])('says that a body is cut when the connection breaks off in it (lent: %s)', async (isLent) => {
+    const server = await startServer((socket) => {
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
+    })
+    const { body } = await server.get()
+    await expect(isLent ? borrow(body!) : text(body!)).rejects.toMatchObject({ code: 'BODY_CUT' })
+  })
+
+  it('takes bytes behind the end of an answer for a fault, never for the next answer', async () => {
+    const server = await startServer((socket, _head, connection) =>
+      socket.write(connection === 1 ? `${plain('one')}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil` : plain('two')),
+    )
+    const { body } = await server.get()
+    await expect(text(body!)).rejects.toMatchObject({ code: 'BODY_CUT' })
+    expect(await text((await server.get()).body!)).toBe('two')
+  })
+
+  it('leaves the bytes of a lent chunk alone and reads nothing on until it is given back', async () => {
+    const size = 20_000_000
+    let socketOfServer: Socket | undefined
+    const server = await startServer((socket) => {
+      socketOfServer = socket
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`)
+      for (let n = 0; n < 20; n++) socket.write(Buffer.alloc(1_000_000, n))
+    })
+    const { body } = await server.get()
+    const lent = Promise.withResolvers<[Buffer, () => void]>()
+    let bytes = 0
+    body!.lend((chunk, giveBack) => {
+      bytes += chunk.length
+      lent.resolve([chunk, giveBack])
+      if (bytes > chunk.length) giveBack()
+    })
+    const [chunk, giveBack] = await lent.promise
+    const before = Buffer.from(chunk)
+    // The server has filled what the system holds, and waits.
+    let waiting = -1
+    while (waiting !== socketOfServer!.writableLength) {
+      waiting = socketOfServer!.writableLength
+      for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate)
+    }
+    expect(waiting).toBeGreaterThan(0)
+    expect(bytes).toBe(chunk.length)
+    expect(chunk.equals(before)).toBe(true)
+    const over = once(body!, 'close')
+    giveBack()
+    await over
+    expect(bytes).toBe(size)
+  })
+
+  it('ends request and body with the reason of the signal, and frees the socket', async () => {
+    const server = await startServer((socket, head) => {
+      if (head.includes('/body')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
+    })
+    const [early, late] = [new AbortController(), new AbortController()]
+    const asked = server.get('/silent', early.signal)
+    await expect.poll(() => server.sockets.size).toBe(1)
+    early.abort(new Error('early'))
+    await expect(asked).rejects.toThrow('early')
+    const { body } = await server.get('/body', late.signal)
+    late.abort(new Error('late'))
+    await expect(text(body!)).rejects.toThrow('late')
+    await expect.poll(() => server.sockets.size).toBe(0)
+    await expect(server.get('/', late.signal)).rejects.toThrow('late')
+  })
+
+  it('writes no request whose parts would make two', async () => {
+    const server = await startServer((socket) => socket.write(plain('x')))
+    await expect(server.get('/a b')).rejects.toThrow()
+    await expect(server.get('/a\r\nX: y')).rejects.toThrow()
+    const client = createHttpClient()
+    await expect(
+      client.get({ origin: 'http://127.0.0.1:1', path: '/' }, { host: 'a', range: 'x\r\ny: z' }),
+    ).rejects.toThrow('cannot be written')
+    expect(server.connections).toBe(0)
+  })
+})
