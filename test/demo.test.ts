@@ -43,8 +43,8 @@ it('imports everything the first time, and creates nothing in a later run on the
   expect(second).toMatchObject({ code: 0, errors: '' })
   expect(rows(second.output)).toEqual([...again, ...again])
   expect(second.output).toContain('the project has 319 tasks, 319 before')
-}, 120_000)
+})
 
 it('says what is wrong with its options, and ends with code 1', async () => {
   expect(await runDemo('--images', 'many')).toMatchObject({ code: 1, errors: expect.stringContaining('pictures') })
-}, 60_000)
+})

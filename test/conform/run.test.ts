@@ -60,7 +60,7 @@ describe('npm run conform', () => {
     expect(lines.at(-1)).toBe(`Grade A: ${verdicts.length} of ${verdicts.length} checks work (100 %).`)
     expect(code).toBe(0)
     expect(await keysIn(bucket)).toEqual(['theirs.txt'])
-  }, 120_000)
+  })
 
   test('grades a server down that ignores ranges, and says which', async () => {
     const { bucket, endpoint, front } = await fronted(server)
@@ -125,7 +125,7 @@ describe('npm run conform', () => {
     { kind: 'gcs', place: placeOnGcs },
     { kind: 'azure-blob', place: placeOnAzure },
     { kind: 'redis', place: placeOnRedis },
-  ])('grades $kind by what that promises', { timeout: 120_000 }, async ({ kind, place }) => {
+  ])('grades $kind by what that promises', async ({ kind, place }) => {
     const { argv, stop } = await place()
     onTestFinished(stop)
     const lines: string[] = []

@@ -116,5 +116,5 @@ describe.each([
     expect(reader.seen.some(({ type }) => type === 'Lagged')).toBe(true)
     reader.close()
     await until(() => world.app.events.size === 2)
-  }, 120_000)
+  })
 })

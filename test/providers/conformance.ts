@@ -8,7 +8,7 @@ export function describeProvider(name: string, abilities: Abilities, setup: () =
     describe(`${name}: ${title}`, () => {
       for (const check of checks) {
         if (check.needs?.(abilities) === false) continue
-        test(check.name, { timeout: check.slow ? 120_000 : 30_000 }, async () => {
+        test(check.name, async () => {
           const world = createWorld(abilities, setup)
           try {
             await check.run(world)

@@ -238,7 +238,7 @@ describe('with secrets of every provider in use', () => {
       secrets.some((one) => formsOf(one).some((form) => text.includes(form))),
     )
     expect(leaks.map(([name, text]) => `${name}: ${text.slice(0, 200)}`)).toEqual([])
-  }, 120_000)
+  })
 })
 
 const checking = `mutation ($input: CheckStorageInput!) { checkStorage(input: $input) {

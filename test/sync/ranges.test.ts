@@ -59,11 +59,11 @@ describe('a bucket whose listing is slow', () => {
 
   it('is listed in several ranges at once, and every object is imported and counted once', async () => {
     const bucket = await world.bucket()
-    await world.s3.seed(bucket, { count: 100_000, prefix: 'img/', suffix: '.jpg' })
+    await world.s3.seed(bucket, { count: 60_000, prefix: 'img/', suffix: '.jpg' })
     const storage = await world.storage({ bucket })
-    // Every answer takes as long as that of a bucket far away.
+    // Every answer takes so long that listing is what takes the time on a slow machine, too.
     const slow = world.front.fail({
-      ...{ delayMs: 100, times: Infinity },
+      ...{ delayMs: 300, times: Infinity },
       match: (request) => request.operation === 'ListObjectsV2' && request.bucket === bucket,
     })
     const before = world.front.counts.ListObjectsV2 ?? 0
@@ -71,10 +71,10 @@ describe('a bucket whose listing is slow', () => {
     slow.release()
     const lists = world.front.counts.ListObjectsV2! - before
     // Hardly more than a page each, and the questions where a range may be cut.
-    expect(lists).toBeLessThan(200)
+    expect(lists).toBeLessThan(150)
     expect(run).toMatchObject({
       status: 'COMPLETED',
-      counters: { listed: 100_000, matched: 100_000, created: 100_000, existed: 0, missing: 0 },
+      counters: { listed: 60_000, matched: 60_000, created: 60_000, existed: 0, missing: 0 },
     })
     const [shards] = await query(
       world.app.databaseUrl,
@@ -84,5 +84,5 @@ describe('a bucket whose listing is slow', () => {
     )
     expect(shards.n).toBeGreaterThanOrEqual(2)
     expect(shards.done).toBe(shards.n)
-  }, 120_000)
+  })
 })

@@ -12,4 +12,4 @@ it('exports survive the death of workers that write: every annotation is there a
   const { kills, differences } = await playExportRound(stage, 1)
   expect(kills).toBe(3)
   expect(differences).toEqual([])
-}, 240_000)
+})
