@@ -39,7 +39,7 @@ import { createObjectFilter } from './sync/object-filter.ts'
 import { sweepRuns } from './sync/sweep.ts'
 import { startWorker } from './worker.ts'
 
-const longestSweepMs = 1_000
+const longestSweepMs = 2_000
 
 /** A running Sluice. */
 export interface App {

@@ -21,7 +21,7 @@ describe('the list of storages, without any worker', () => {
         app.databaseUrl,
         `with stray as (
            insert into sync_run (storage_id, attempt, status, queued_at, started_at, heartbeat_at)
-           values ($1, $2, 'IN_PROGRESS', now() - interval '1 hour', now() - interval '1 hour', now() - interval '2 seconds')
+           values ($1, $2, 'IN_PROGRESS', now() - interval '1 hour', now() - interval '1 hour', now() - interval '1 minute')
            returning id)
          update storage set last_run = stray.id from stray where storage.id = $1`,
         [storage.databaseId, attempt],
