@@ -64,7 +64,7 @@ builder.subscriptionFields((t) => ({
   storageChanged: t.field({
     type: StorageEventRef,
     description:
-      'Status and progress of one storage, or of all storages of a project: first the present state, then changes. Ends with an error when the token is revoked, or the storage or project deleted.',
+      'Status and progress of one storage, or of all storages of a project: first the present state, then changes. Ends with an error when the token is revoked, or the storage or project deleted. While the database is away nothing is told, heartbeats neither, for up to two minutes.',
     args: {
       storageId: t.arg.id({ description: 'Global id of a storage.' }),
       projectId: t.arg.id({ description: 'Global id of a project.' }),
