@@ -61,7 +61,7 @@ describe('a listener', () => {
   })
 
   it('connects anew when the other side falls silent', async () => {
-    const { listener, heeded } = await listening({ pingMs: 200 })
+    const { listener, heeded } = await listening({ pingMs: 2_000 })
     const [session] = await sessions()
     process.kill(session!, 'SIGSTOP')
     try {
@@ -76,7 +76,7 @@ describe('a listener', () => {
   })
 
   it('keeps a connection that answers', async () => {
-    const { listener, heeded } = await listening({ pingMs: 20 })
+    const { listener, heeded } = await listening({ pingMs: 2_000 })
     const [session] = await sessions()
     await until(async () => {
       const [row] = await query(database.url, 'select query from pg_stat_activity where pid = $1', [session])
