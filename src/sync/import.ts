@@ -109,7 +109,9 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
   }
   const cut = async () => {
     if (!canSplit || pagesToWait > 0 || (role === 'LEADS' && lanes.size === 0)) return undefined
-    const shard = await splitOne(given, work, { holder, role })
+    const victim = await splittable(em, run.id, role === 'LEADS' ? minPagesToSplit : 1)
+    if (!victim) return undefined
+    const shard = await splitOne(given, work, { victim, holder })
     if (!shard) pagesToWait = minPagesToSplit
     return shard
   }
@@ -150,14 +152,13 @@ async function importWhole(work: ShardWork, shard: Shard, onLongListing: () => v
   }
 }
 
-/** Cuts a range that is at work; undefined when none is long enough, or nothing lies ahead of it. */
+/** Cuts a range that is at work; undefined when nothing lies ahead of it. */
 async function splitOne(
   { em, run, provider }: Import,
   { signal }: ShardWork,
-  { holder, role }: { holder: string; role: 'LEADS' | 'ASSISTS' },
+  { victim, holder }: { victim: Shard; holder: string },
 ): Promise<Shard | undefined> {
-  const victim = await splittable(em, run.id, role === 'LEADS' ? minPagesToSplit : 1)
-  if (!victim?.lastKey) return undefined
+  if (!victim.lastKey) return undefined
   const firstAfter = async (text: string) => {
     const { objects } = await provider.list({ cursor: text, limit: 1, recursive: true, signal })
     const key = objects[0]?.key
