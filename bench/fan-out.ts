@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -10,7 +11,7 @@ import { createProject, createStorage, startSync } from '../test/support/scenari
 import { startSubscribers, type Told } from './fan-out-clients.ts'
 import { type FanOut, fanOutReport, type State } from './fan-out-report.ts'
 import { startGenerated } from './generated-s3.ts'
-import { startBareServer } from './graphql-ws-server.ts'
+import { type BareServer, startBareServer } from './graphql-ws-server.ts'
 import { freePort } from './ports.ts'
 import { writeSection } from './sections.ts'
 import { cpuSeconds, residentMiB, startSluice } from './sluice-process.ts'
@@ -78,25 +79,29 @@ interface Round {
   client: GraphqlClient
   watched: Watched[]
   /** Collects garbage, and tells what the process holds then. */
-  look?: () => Promise<State>
+  look: () => Promise<State>
+  isBare: boolean
 }
 
-/** Opens all subscriptions, syncs all storages and follows each to its end, closes. */
-async function measureRound({ url, pid, client, watched, look }: Round, heard: Map<string, number>): Promise<FanOut> {
-  const before = await look?.()
+/** Opens all subscriptions, syncs all storages and follows each to its end, closes; then opens and closes all of them again. */
+async function measureRound(round: Round, heard: Map<string, number>): Promise<FanOut> {
+  const { url, pid, client, watched, look, isBare } = round
   // Half of them as the page of a storage subscribes, half as the page of its project does.
   const variables = Array.from({ length: subscribers }, (_, n): Record<string, string> => {
     const { project, storage } = watched[n % watched.length]!
     return Math.floor(n / watched.length) % 2 === 0 ? { storageId: storage } : { projectId: project }
   })
-  const opened = performance.now()
-  const groups = await Promise.all(
-    Array.from({ length: clientProcesses }, (_, part) =>
-      startSubscribers({ url, token, variables: variables.filter((_, n) => n % clientProcesses === part) }),
-    ),
-  )
-  const openSeconds = (performance.now() - opened) / 1_000
-  const open = await look?.()
+  const openAll = () =>
+    Promise.all(
+      Array.from({ length: clientProcesses }, (_, part) =>
+        startSubscribers({ url, token, variables: variables.filter((_, n) => n % clientProcesses === part) }),
+      ),
+    )
+  const before = await look()
+  const [opening, cpuOpening] = [performance.now(), cpuSeconds(pid)]
+  const groups = await openAll()
+  const [openSeconds, openCpuSeconds] = [(performance.now() - opening) / 1_000, cpuSeconds(pid) - cpuOpening]
+  const open = await look()
   const [start, cpu] = [performance.now(), cpuSeconds(pid)]
   for (const { storage } of watched) await startSync(client, storage)
   await Promise.all(groups.map(({ ended }) => ended))
@@ -105,10 +110,15 @@ async function measureRound({ url, pid, client, watched, look }: Round, heard: M
   const told: Told[] = []
   for (const group of groups) told.push(await group.told(heard))
   for (const group of groups) await group.close()
+  const after = await settled(look, before)
+  for (const group of await openAll()) await group.close()
+  const again = await settled(look, before)
   const sum = (of: (part: Told) => number) => told.reduce((total, part) => total + of(part), 0)
   const count = sum(({ sinceCommit }) => sinceCommit.length)
   return {
+    isBare,
     openSeconds,
+    openCpuSeconds,
     seconds,
     events: heard.size,
     delivered: count,
@@ -117,24 +127,29 @@ async function measureRound({ url, pid, client, watched, look }: Round, heard: M
     cpuSecondsEach: took / count,
     sinceCommit: told.flatMap(({ sinceCommit }) => [...sinceCommit]),
     sinceBegin: told.flatMap(({ sinceBegin }) => [...sinceBegin]),
-    states: look && { before: before!, open: open!, residentWith, after: await settled(look, before!) },
+    states: { before, open, residentWith, after, again },
   }
 }
 
-/** What the process holds when as many readers of events are left as before. */
+/** What the process holds a while after as many readers of events are left as before. */
 async function settled(look: () => Promise<State>, before: State): Promise<State> {
   for (let second = 0; second < 30; second++) {
     await sleep(1_000)
     const { feeds, descriptors } = await look()
     if (feeds <= before.feeds && descriptors <= before.descriptors) break
   }
-  await sleep(5_000)
+  await sleep(15_000)
   return look()
 }
 
 const collectGarbage = ['--expose-gc', '--import', 'data:text/javascript,process.on("SIGUSR2",()=>gc())']
 
-function looking(url: string, pid: number): () => Promise<State> {
+const held = (pid: number) => ({
+  residentMiB: residentMiB(pid),
+  descriptors: readdirSync(`/proc/${pid}/fd`).length,
+})
+
+function lookingAtSluice(url: string, pid: number): () => Promise<State> {
   return async () => {
     process.kill(pid, 'SIGUSR2')
     await sleep(1_000)
@@ -142,11 +157,17 @@ function looking(url: string, pid: number): () => Promise<State> {
     const text = await answer.text()
     const value = (name: string) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)![1])
     return {
-      residentMiB: residentMiB(pid),
       heapMiB: value('nodejs_heap_size_used_bytes') / 2 ** 20,
       feeds: value('sluice_event_feeds'),
-      descriptors: value('process_open_fds'),
+      ...held(pid),
     }
+  }
+}
+
+function lookingAtBare(server: BareServer): () => Promise<State> {
+  return async () => {
+    const { heapMiB, subscribed } = await server.look()
+    return { heapMiB, feeds: subscribed, ...held(server.pid) }
   }
 }
 
@@ -199,9 +220,9 @@ await withDataFolder(async (dataDir) => {
       await ear.connect()
       await ear.query(`listen ${eventChannel}`)
       const { pid } = bare ?? api
-      const look = bare ? undefined : looking(url, pid)
+      const look = bare ? lookingAtBare(bare) : lookingAtSluice(url, pid)
       const socketUrl = bare?.url ?? `${url.replace('http', 'ws')}/graphql`
-      found[name] = await measureRound({ url: socketUrl, pid, client, watched, ...(look && { look }) }, heard)
+      found[name] = await measureRound({ url: socketUrl, pid, client, watched, look, isBare }, heard)
     } finally {
       await ear.end()
       await reader.end()

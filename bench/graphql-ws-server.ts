@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { buildSchema } from 'graphql'
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
+import { startOptions } from './sluice-process.ts'
 
 const self = fileURLToPath(import.meta.url)
 
@@ -20,21 +21,33 @@ export interface BareChange {
   run: { id: string; status: string; attempt: number; counters: Record<string, number> } | null
 }
 
+export interface BareState {
+  heapMiB: number
+  subscribed: number
+}
+
 export interface BareServer {
   url: string
   pid: number
   /** Tells a change to all who subscribed to its storage, or to the project. */
   push(project: string, change: BareChange): void
+  /** Collects garbage; what is in use then, and how many are subscribed. */
+  look(): Promise<BareState>
   stop(): Promise<void>
 }
 
 export async function startBareServer(): Promise<BareServer> {
-  const child = fork(self, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const execArgv = [...startOptions, '--expose-gc']
+  const child = fork(self, { execArgv, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const [port] = await once(child, 'message')
   return {
     url: `ws://127.0.0.1:${port}/graphql`,
     pid: child.pid!,
     push: (project, change) => child.send([project, change]),
+    async look() {
+      child.send('look')
+      return (await once(child, 'message'))[0]
+    },
     async stop() {
       child.disconnect()
       await once(child, 'exit')
@@ -56,14 +69,38 @@ const schema = `
 
 if (process.argv[1] === self) {
   const changes = new EventEmitter().setMaxListeners(0)
-  async function* storageChanged({ storageId, projectId }: Record<'storageId' | 'projectId', string | undefined>) {
-    const told = on(changes, storageId ?? projectId!)
+  function storageChanged({ storageId, projectId }: Record<'storageId' | 'projectId', string | undefined>) {
+    const name = storageId ?? projectId!
+    const told = on(changes, name)
     const storage = { id: storageId ?? '', title: '', status: 'INITIALIZED', lastSyncCount: null }
     const at = new Date().toISOString()
-    yield { storageChanged: { __typename: 'StorageState', cursor: '0', at, kind: 'SNAPSHOT', storage, run: null } }
-    for await (const [change] of told) yield { storageChanged: change }
+    const present = { __typename: 'StorageState', cursor: '0', at, kind: 'SNAPSHOT', storage, run: null }
+    let isNew = true
+    // Not a generator, which could not be left while it waits.
+    return {
+      async next() {
+        if (isNew) {
+          isNew = false
+          return { done: false, value: { storageChanged: present } }
+        }
+        const { done, value } = await told.next()
+        return { done, value: done ? undefined : { storageChanged: value[0] } }
+      },
+      return: () => told.return!(),
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
   }
-  process.on('message', ([project, change]: [string, BareChange]) => {
+  process.on('message', (message: 'look' | [string, BareChange]) => {
+    if (message === 'look') {
+      gc!()
+      const names = changes.eventNames().filter((name) => name !== 'error')
+      const subscribed = names.reduce((sum, name) => sum + changes.listenerCount(name), 0)
+      process.send!({ heapMiB: process.memoryUsage().heapUsed / 2 ** 20, subscribed } satisfies BareState)
+      return
+    }
+    const [project, change] = message
     changes.emit(change.storage.id, change)
     changes.emit(project, change)
   })

@@ -3,6 +3,11 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+/** The options of Node that `npm start` gives. */
+export const startOptions: string[] = /exec node (.*) src\/main\.ts/
+  .exec(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).scripts.start)![1]!
+  .split(' ')
+
 /** A Sluice of its own process. */
 export interface SluiceProcess {
   pid: number
@@ -13,7 +18,7 @@ export interface SluiceProcess {
 export async function startSluice(env: Record<string, string>, nodeOptions: string[] = []): Promise<SluiceProcess> {
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, [...nodeOptions, main], {
+  const child = spawn(process.execPath, [...startOptions, ...nodeOptions, main], {
     env: { PATH, HOME, NODE_ENV: 'production', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
