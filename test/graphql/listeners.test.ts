@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import WebSocket from 'ws'
 import { recordEvent } from '../../src/events/log.ts'
 import { startSync } from '../support/scenario.ts'
+import { openSocket } from '../support/socket.ts'
 import { query as sql, statementsOf, until } from '../support/sql.ts'
 import { statusesOf, storageEvents, subscribe, transports, untilEnded } from '../support/subscribe.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -85,18 +85,37 @@ describe('a subscription that was opened and closed', () => {
 
   it('leaves no listener when its socket is cut', async () => {
     const storage = await world.storage({ objects: {} })
-    const socket = new WebSocket(`${world.app.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
-    const answers: { type: string }[] = []
-    socket.on('message', (data) => answers.push(JSON.parse(String(data))))
-    await new Promise((resolve) => socket.once('open', resolve))
-    const send = (message: object) => socket.send(JSON.stringify(message))
-    send({ type: 'connection_init', payload: { authorization: `Bearer ${world.app.token}` } })
-    await until(() => answers.some(({ type }) => type === 'connection_ack'))
-    send({ id: '1', type: 'subscribe', payload: { query, variables: { id: storage.id } } })
-    await until(() => answers.some(({ type }) => type === 'next'))
+    const { socket, ready, request } = await openSocket(world.app.url, { authorization: `Bearer ${world.app.token}` })
+    await ready()
+    expect(await request(query, { id: storage.id })).toMatchObject({ type: 'next' })
     expect(world.app.events.size).toBe(own + 1)
     socket.terminate()
     await gone()
+  })
+
+  it('leaves nothing in the process, though there were hundreds, over many sockets, which were closed or cut', async () => {
+    const storage = await world.storage({ objects: {} })
+    const resources = () => {
+      const names = process.getActiveResourcesInfo()
+      return names.filter((name) => name === 'Timeout' || name === 'TCPSocketWrap').length
+    }
+    const before = resources()
+    const open = async () => {
+      const one = await openSocket(world.app.url, { authorization: `Bearer ${world.app.token}` })
+      await one.ready()
+      for (let n = 0; n < 3; n++) {
+        expect((await one.request(query, { id: storage.id })).type).toBe('next')
+      }
+      return one
+    }
+    const sockets = await Promise.all(Array.from({ length: 100 }, open))
+    expect(world.app.events.size).toBe(own + 300)
+    for (const [n, { socket }] of sockets.entries()) {
+      if (n % 2 === 0) socket.close()
+      else socket.terminate()
+    }
+    await gone()
+    await until(() => resources() <= before)
   })
 
   it('leaves no listener when its SSE request is aborted', async () => {
