@@ -27,7 +27,8 @@ export async function watchStorages(
   if (after !== undefined && after > (await lastEventId(em))) {
     throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
   }
-  return reading(context, filter, async function* changes(feed) {
+  return reading(context, filter, async function* changes(open) {
+    const feed = open()
     let cursor: number = after ?? 0
     const snapshot = async function* () {
       const changes = await patiently(feed, () => present.storages(watched))
@@ -50,20 +51,24 @@ export async function watchStorages(
         }
       }
     }
-    yield* after === undefined ? snapshot() : log(false)
-    for (;;) {
-      const event = await feed.nextWithin(heartbeatSeconds * 1_000)
-      if (event === undefined) return
-      if (typeof event === 'object' && event.id <= cursor) continue
-      await patiently(feed, () => admit(viewer, watched))
-      if (event === quiet) yield mark('HEARTBEAT', cursor)
-      else if (event === lagged) {
-        yield mark('LAGGED', cursor)
-        yield* log(true)
-      } else {
-        cursor = event.id
-        yield asChange(em, event)
+    try {
+      yield* after === undefined ? snapshot() : log(false)
+      for (;;) {
+        const event = await feed.nextWithin(heartbeatSeconds * 1_000)
+        if (event === undefined) return
+        if (typeof event === 'object' && event.id <= cursor) continue
+        await patiently(feed, () => admit(viewer, watched))
+        if (event === quiet) yield mark('HEARTBEAT', cursor)
+        else if (event === lagged) {
+          yield mark('LAGGED', cursor)
+          yield* log(true)
+        } else {
+          cursor = event.id
+          yield asChange(em, event)
+        }
       }
+    } finally {
+      feed.close()
     }
   })
 }
@@ -72,19 +77,24 @@ export async function watchStorages(
 export async function watchRun(context: Context, run: number): Promise<AsyncGenerator<SyncRun, void>> {
   const { em, present, viewer, admit, heartbeatSeconds } = context
   const filter = { project: await admit(viewer, { run }), run }
-  return reading(context, filter, async function* states(feed) {
-    const { last, run: first } = await present.run(run)
-    if (!first) throw new NotFoundError('There is no such run.')
-    yield first
-    for (let { status } = first; !isFinal(status); ) {
-      const event = await feed.nextWithin(heartbeatSeconds * 1_000)
-      if (event === undefined) return
-      if (event === lagged || (typeof event === 'object' && event.id <= last)) continue
-      await patiently(feed, () => admit(viewer, { run }))
-      if (event === quiet) continue
-      const state = asRun(em, event)
-      status = state.status
-      yield state
+  return reading(context, filter, async function* states(open) {
+    const feed = open()
+    try {
+      const { last, run: first } = await present.run(run)
+      if (!first) throw new NotFoundError('There is no such run.')
+      yield first
+      for (let { status } = first; !isFinal(status); ) {
+        const event = await feed.nextWithin(heartbeatSeconds * 1_000)
+        if (event === undefined) return
+        if (event === lagged || (typeof event === 'object' && event.id <= last)) continue
+        await patiently(feed, () => admit(viewer, { run }))
+        if (event === quiet) continue
+        const state = asRun(em, event)
+        status = state.status
+        yield state
+      }
+    } finally {
+      feed.close()
     }
   })
 }
@@ -105,22 +115,18 @@ async function patiently<T>(feed: Feed, ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What `read` tells of a feed that is open as long as it is read. */
+/** What `read` tells of a feed that it opens first and closes last. */
 function reading<T>(
   { events }: Context,
   filter: EventFilter,
-  read: (feed: Feed) => AsyncGenerator<T, void>,
+  read: (open: () => Feed) => AsyncGenerator<T, void>,
 ): AsyncGenerator<T, void> {
   let feed: Feed | undefined
-  async function* open(): AsyncGenerator<T, void> {
+  const open = () => {
     feed = events.open(filter)
-    try {
-      yield* read(feed)
-    } finally {
-      feed.close()
-    }
+    return feed
   }
-  return endingBy(open(), () => feed?.close())
+  return endingBy(read(open), () => feed?.close())
 }
 
 /** Whether no later event of the page shows more of the same run. */

@@ -9,7 +9,6 @@ import {
   visitWithTypeInfo,
 } from 'graphql'
 import { rightsOf } from '../auth/access.ts'
-import { endingBy } from '../stream.ts'
 import { type Context, createSharedContext } from './context.ts'
 
 /** The answer to one event, and its JSON, made once for all who are sent it. */
@@ -30,20 +29,39 @@ const madeOf = new WeakMap<object, Map<string, Promise<Made>>>()
  * Runs a subscription as graphql-js does, but executes an event, and writes its JSON, only once for all subscribers of this
  * process who select the same with the same values and rights. A fault in the stream of events is its last result.
  */
-export async function subscribe(args: ExecutionArgs): Promise<ExecutionResult | AsyncGenerator<ExecutionResult, void>> {
+export async function subscribe(
+  args: ExecutionArgs,
+): Promise<ExecutionResult | AsyncIterableIterator<ExecutionResult>> {
   const source = await createSourceEventStream(args)
   if (!(Symbol.asyncIterator in source)) return source
-  const events = source as AsyncGenerator<object, void>
-  const answer = answerer(args)
-  async function* results(): AsyncGenerator<ExecutionResult, void> {
-    try {
-      for await (const event of events) yield await answer(event)
-    } catch (error) {
-      const originalError = error instanceof Error ? error : new Error(String(error))
-      yield { errors: [new GraphQLError(originalError.message, { originalError })] }
-    }
+  return answering(source as AsyncGenerator<object, void>, answerer(args))
+}
+
+/** Written out, since a generator on top of another would take several more turns for each event of each subscriber. */
+function answering(
+  events: AsyncGenerator<object, void>,
+  answer: (event: object) => Promise<ExecutionResult>,
+): AsyncIterableIterator<ExecutionResult> {
+  const end = { done: true as const, value: undefined }
+  return {
+    async next() {
+      try {
+        const { done, value } = await events.next()
+        return done ? end : { done: false, value: await answer(value) }
+      } catch (error) {
+        await events.return()
+        const originalError = error instanceof Error ? error : new Error(String(error))
+        return { done: false, value: { errors: [new GraphQLError(originalError.message, { originalError })] } }
+      }
+    },
+    async return() {
+      await events.return()
+      return end
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
   }
-  return endingBy(results(), () => events.return())
 }
 
 function answerer(args: ExecutionArgs): (event: object) => Promise<Answer> {

@@ -54,7 +54,7 @@ export function attachWebSocket(
         }
       },
       onOperation: ({ extra: { socket } }, id, _payload, _args, result) =>
-        Symbol.asyncIterator in result ? sending(socket, id, result as AsyncGenerator<Result>) : undefined,
+        Symbol.asyncIterator in result ? sending(socket, id, result as AsyncIterableIterator<Result>) : undefined,
     },
     sockets,
     12_000,
@@ -72,7 +72,7 @@ interface Result {
 }
 
 /** A stream that yields nothing, but sends the results itself: graphql-ws would write the JSON of each for every socket. */
-function sending(socket: WebSocket, id: string, results: AsyncGenerator<Result>): AsyncIterableIterator<never> {
+function sending(socket: WebSocket, id: string, results: AsyncIterableIterator<Result>): AsyncIterableIterator<never> {
   const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`
   const stream: AsyncIterableIterator<never> = {
     async next() {
@@ -84,7 +84,7 @@ function sending(socket: WebSocket, id: string, results: AsyncGenerator<Result>)
       return { done: true, value: undefined }
     },
     async return() {
-      await results.return(undefined)
+      await results.return?.()
       return { done: true, value: undefined }
     },
     [Symbol.asyncIterator]: () => stream,

@@ -43,8 +43,9 @@ export function makeRounds(queue: Queue, { worker, webhooks }: JobParts): () => 
         await sweepDeliveries(webhooks)
       },
     },
+    // Often, for in an hour a large fleet writes millions of them.
     'old events': {
-      everySeconds: 3_600,
+      everySeconds: 300,
       async make() {
         // Not before webhooks were told of them.
         await announce(webhooks)
