@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import type { LoggedEvent } from '../events/log.ts'
 import { toRun } from '../sync/run.ts'
@@ -11,6 +12,8 @@ export type Change =
       at: Date
       storage: number
       run: SyncRun | null
+      /** With a snapshot: the storage at that moment. */
+      row?: Storage
     }
   | { kind: 'HEARTBEAT' | 'LAGGED'; cursor: number | typeof start; at: Date }
 

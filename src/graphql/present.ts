@@ -34,10 +34,11 @@ export function createPresent(em: EntityManager): Present {
       const runs = new Map((await tx.find(SyncRunEntity, { id: runIds })).map((run) => [run.id, run]))
       const groups = new Map<string, Change[]>(keys.map((key) => [key, []]))
       const at = new Date()
-      for (const { id, project, lastRun } of found) {
+      for (const row of found) {
+        const { id, project, lastRun } = row
         const run = (lastRun && runs.get(lastRun)) || null
         for (const key of [`project ${project}`, `storage ${id}`]) {
-          groups.get(key)?.push({ kind: 'SNAPSHOT', cursor: start, at, storage: id, run })
+          groups.get(key)?.push({ kind: 'SNAPSHOT', cursor: start, at, storage: id, run, row })
         }
       }
       for (const group of groups.values()) {

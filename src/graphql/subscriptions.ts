@@ -85,6 +85,7 @@ builder.subscriptionFields((t) => ({
     },
     resolve: (change, _args, { loaders }) => {
       if ('run' in change && change.run) loaders.run.prime(change.run.id, change.run)
+      if ('row' in change && change.row) loaders.storage.prime(change.storage, change.row)
       return change
     },
   }),

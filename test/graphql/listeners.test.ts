@@ -33,6 +33,17 @@ describe('a server with many subscriptions', () => {
     await gone()
   })
 
+  it('reads a storage once for the present state', async () => {
+    const storage = await world.storage({ objects: {} })
+    const stream = storageEvents(world.app, 'WebSocket', { storageId: storage.id })
+    const statements = await statementsOf(async () => {
+      expect((await stream.next()).value).toMatchObject({ kind: 'SNAPSHOT', storage: { id: storage.id } })
+    })
+    expect(statements.filter((text) => text.includes('from "storage"'))).toHaveLength(1)
+    await stream.return(undefined)
+    await gone()
+  })
+
   it('reads hardly more from the database for an event than with one subscription', async () => {
     const storage = await world.storage({ objects: {} })
     const [{ run }] = await sql(
