@@ -25,6 +25,7 @@ import { createMetrics } from './http/metrics.ts'
 import { createHttpServer } from './http/server.ts'
 import { attachWebSocket } from './http/websocket.ts'
 import { createLogger } from './logger.ts'
+import { orAbort } from './or-abort.ts'
 import type { Queue } from './queue/agenda.ts'
 import { openQueue } from './queue/open.ts'
 import { createResolveParts } from './resolve/deliver.ts'
@@ -223,19 +224,5 @@ export async function startApp(
   } catch (error) {
     await stop()
     throw error
-  }
-}
-
-/** The outcome of `work`, unless `signal` aborts first: then its reason, and `work` is left to itself. */
-async function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work
-  signal.throwIfAborted()
-  const aborted = Promise.withResolvers<never>()
-  const abort = () => aborted.reject(signal.reason)
-  signal.addEventListener('abort', abort)
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }

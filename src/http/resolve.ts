@@ -4,6 +4,7 @@ import type { MediaTokens } from '../auth/media-tokens.ts'
 import type { Authenticator, Viewer } from '../auth/tokens.ts'
 import { describeError, type ErrorCode, NotFoundError, SluiceError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { orAbort } from '../or-abort.ts'
 import { deliver, type ResolveParts } from '../resolve/deliver.ts'
 import type { Locate, Located } from '../resolve/locate.ts'
 import type { Streams } from '../resolve/streams.ts'
@@ -49,7 +50,8 @@ export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res
   try {
     allowOrigin(door.corsOrigins, req, res)
     if (req.method === 'OPTIONS') answerOptions(res)
-    else await answer(door, exchange)
+    // What is asked for on the way, such as a signature, may be others' too, and goes on.
+    else await orAbort(answer(door, exchange), over.signal)
   } catch (error) {
     if (res.destroyed) return
     exchange.brokenBy = error instanceof SluiceError && error.code === 'TIMEOUT' ? 'timeout' : 'storage'

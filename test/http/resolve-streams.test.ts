@@ -391,4 +391,17 @@ describe('the bounds of streams', () => {
     expect([late.status, await late.json()]).toEqual([504, { code: 'TIMEOUT', message: expect.any(String) }])
     expect((await open('a.txt')).answer.statusCode).toBe(200)
   })
+
+  it('hold for links too that must ask the storage first', async () => {
+    const storage = await world.storage({ objects: { 'a.txt': digits } })
+    const held = world.front.fail({ hold: true, times: Infinity, match: ({ bucket }) => bucket === storage.bucket })
+    onTestFinished(() => held.release())
+    const fileuri = Buffer.from(`s3://${storage.bucket}/a.txt`).toString('base64url')
+    const link = `${world.app.url}/projects/${numberOf(storage.project)}/resolve/?fileuri=${fileuri}`
+    const ask = () => fetch(link, { redirect: 'manual', headers: { authorization: `Bearer ${world.app.token}` } })
+    const late = await ask()
+    expect([late.status, await late.json()]).toEqual([504, { code: 'TIMEOUT', message: expect.any(String) }])
+    held.release()
+    expect((await ask()).status).toBe(303)
+  })
 })

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type GoogleAuth, gaxios } from 'google-auth-library'
 import { SluiceError } from '../../errors.ts'
+import { orAbort } from '../../or-abort.ts'
 import { authError } from './auth.ts'
 import { isTransient } from './error.ts'
 
@@ -52,7 +53,7 @@ export function createSender(endpoint: string, auth: GoogleAuth | undefined) {
     const timer = setTimeout(giveUp, answerTimeoutMs + (body?.length ?? 0) / slowestBytesPerMs)
     try {
       const url = endpoint + path + queryText(query)
-      const credentials = auth && (await untilAborted(headersOf(auth, url), controller.signal))
+      const credentials = auth && (await orAbort(headersOf(auth, url), controller.signal))
       const answer = await transport.request<Readable | string>({
         method,
         url,
@@ -103,14 +104,6 @@ async function headersOf(auth: GoogleAuth, url: string): Promise<Headers> {
   } catch (error) {
     throw authError(error)
   }
-}
-
-/** What `work` comes to, unless the signal aborts first; the work itself, which others may wait for too, goes on. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const stop = () => reject(signal.reason)
-  signal.addEventListener('abort', stop, { once: true })
-  return Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', stop))
 }
 
 function queryText(query: Record<string, string | number | undefined>): string {

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { orAbort } from '../../or-abort.ts'
 import { dial, type Session } from './dial.ts'
 import { redisError } from './error.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
@@ -87,9 +88,9 @@ export function createConnection(place: RedisLocation, secrets: RedisSecrets): C
       signal?.throwIfAborted()
       users++
       try {
-        return await unlessAborted(
-          signal,
+        return await orAbort(
           runAgain(signal, ({ redis, serverRun }) => work(redis, serverRun)),
+          signal,
         )
       } catch (error) {
         if (!signal?.aborted) throw error
@@ -104,19 +105,6 @@ export function createConnection(place: RedisLocation, secrets: RedisSecrets): C
       closing.abort(closedError())
       hangUp()
     },
-  }
-}
-
-/** Settles as `work` does, or rejects when `signal` aborts first. */
-async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
-  if (!signal) return work
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const end = () => reject(signal.reason)
-  signal.addEventListener('abort', end, { once: true })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', end)
   }
 }
 
