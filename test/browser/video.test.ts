@@ -30,6 +30,8 @@ describe.runIf(missing.length === 0 || required)('a video in a task', () => {
   let browser: Browser
   let site: ReturnType<typeof createServer>
   let page: Page
+  /** Of the site that shows the links. */
+  let origin: string
   const links: Record<'PRESIGN' | 'PROXY', string> = { PRESIGN: '', PROXY: '' }
 
   beforeAll(async () => {
@@ -54,7 +56,11 @@ describe.runIf(missing.length === 0 || required)('a video in a task', () => {
     execFileSync('ffmpeg', ['-v', 'error', ...source, ...coding, file])
     const video = readFileSync(file)
     rmSync(folder, { recursive: true })
-    world = await startWorld({ RESOLVER_PROXY_MAX_RANGE_SIZE: '262144' })
+    site = createServer((_req, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><body>'))
+    site.listen(0, '127.0.0.1')
+    await once(site, 'listening')
+    origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
+    world = await startWorld({ RESOLVER_PROXY_MAX_RANGE_SIZE: '262144', CORS_ORIGINS: origin })
     for (const mode of ['PRESIGN', 'PROXY'] as const) {
       const storage = await world.storage({ objects: { 'clip.webm': video }, presign: mode === 'PRESIGN' })
       await sync(world.app, storage.id)
@@ -65,15 +71,12 @@ describe.runIf(missing.length === 0 || required)('a video in a task', () => {
       )
       links[mode] = read.resolvedData.file
     }
-    site = createServer((_req, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><body>'))
-    site.listen(0, '127.0.0.1')
-    await once(site, 'listening')
     browser = await chromium.launch({
       executablePath: browserPath,
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
     })
     page = await browser.newPage()
-    await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`)
+    await page.goto(`${origin}/`)
   })
   afterAll(async () => {
     await browser?.close()
@@ -137,5 +140,41 @@ describe.runIf(missing.length === 0 || required)('a video in a task', () => {
       url.href,
     )
     expect([event, (await fetch(url)).status]).toEqual(['error', 404])
+  })
+
+  it('is read in parts by scripts of the configured origin, and of no other', async () => {
+    const read = (where: Page) =>
+      where.evaluate(async (url) => {
+        try {
+          const answer = await fetch(url, { headers: { range: 'bytes=4-7' } })
+          return [
+            answer.status,
+            answer.headers.get('content-range')?.split('/')[0],
+            (await answer.arrayBuffer()).byteLength,
+          ]
+        } catch {
+          return 'refused'
+        }
+      }, links.PROXY)
+    expect(await read(page)).toEqual([206, 'bytes 4-7', 4])
+    const other = await browser.newPage()
+    await other.goto(origin.replace('127.0.0.1', 'localhost'))
+    expect(await read(other)).toBe('refused')
+    await other.close()
+  })
+
+  it('may lie beside a page, which is shown and whose script is not run', async () => {
+    const html = '<!doctype html><title>still</title><script>document.title = "run"</script><p>shown'
+    const storage = await world.storage({ objects: { 'page.html': html }, presign: false })
+    await sync(world.app, storage.id)
+    const [task] = await tasksOf(world.app, storage.project)
+    const { task: read } = await world.app.request(
+      'query ($id: ID!) { task(id: $id) { resolvedData(mediaToken: true) } }',
+      { id: task!.id },
+    )
+    const shown = await browser.newPage()
+    await shown.goto(read.resolvedData.file)
+    expect([await shown.textContent('p'), await shown.title()]).toEqual(['shown', 'still'])
+    await shown.close()
   })
 })

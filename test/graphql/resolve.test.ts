@@ -68,6 +68,10 @@ describe('resolving through the API', () => {
       'no-referrer',
     ])
     expect(await resolvedLink(task.id)).toBe(link)
+    // A header goes before the token of the URL.
+    expect((await bare(link, { authorization: 'Bearer wrong' })).status).toBe(401)
+    expect((await fetch(link, { method: 'HEAD' })).status).toBe(200)
+    for (const method of ['POST', 'PUT', 'DELETE']) expect((await fetch(link, { method })).status).toBe(405)
   })
 
   it('ends all media tokens of a project, and no others, when its key is rotated', async () => {

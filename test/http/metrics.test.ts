@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { openDownload, outcome } from '../support/download.ts'
 import { createProject } from '../support/scenario.ts'
 import { until } from '../support/sql.ts'
 import { storageEvents } from '../support/subscribe.ts'
@@ -11,7 +12,7 @@ const token = 'metrics-token-0123456789'
 describe('/metrics', () => {
   let world: World
   beforeAll(async () => {
-    world = await startWorld({ METRICS_TOKEN: token })
+    world = await startWorld({ METRICS_TOKEN: token, RESOLVER_PROXY_TIMEOUT: '3' })
   })
   afterAll(() => world?.stop())
 
@@ -69,6 +70,21 @@ describe('/metrics', () => {
     world.front.fail({ cutAfterBytes: 1_000_000, match: ({ key }) => key === 'cut' })
     await (await fetch(url('cut'), { headers: headers() })).text()
     await until(async () => (await value('sluice_resolve_continued_total')) === 1)
+  })
+
+  it('tell streams that were too slow from those that their storage broke', async () => {
+    const huge = 'x'.repeat(32_000_000)
+    const url = await link({ slow: huge, cut: huge.slice(0, 2_000_000) })
+    const slow = await openDownload(url('slow'), { headers: headers() })
+    await until(async () => (await value('sluice_resolve_aborted_total{by="timeout"}')) === 1)
+    expect((await outcome(slow.answer)).complete).toBe(false)
+    world.front.fail({ cutAfterBytes: 1_000_000, match: ({ key }) => key === 'cut' })
+    const gone = world.front.fail({ reset: true, times: Infinity, match: ({ key }) => key === 'cut' })
+    onTestFinished(() => gone.release())
+    const cut = await openDownload(url('cut'), { headers: headers() })
+    expect((await outcome(cut.answer)).complete).toBe(false)
+    await until(async () => (await value('sluice_resolve_aborted_total{by="storage"}')) === 1)
+    expect(await value('sluice_resolve_aborted_total{by="timeout"}')).toBe(1)
   })
 
   it('count subscriptions from when they are told the present state until they are left', async () => {

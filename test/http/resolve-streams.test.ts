@@ -353,6 +353,7 @@ describe('the bounds of streams', () => {
       RESOLVER_PROXY_TIMEOUT: '2',
       RESOLVER_PROXY_MAX_STREAMS: '3',
       RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER: '2',
+      RESOLVER_PROXY_CACHE_TIMEOUT: '60',
     })
   })
   afterAll(() => world?.stop())
@@ -373,6 +374,17 @@ describe('the bounds of streams', () => {
     expect((await get('a.txt', { authorization })).status).toBe(503)
     for (const { asked } of [...mine, theirs]) asked.destroy()
     await until(async () => (await get('a.txt')).status === 200)
+  })
+
+  it('are told to caches', async () => {
+    const { get } = await streamed(world, { 'a.txt': digits })
+    const answer = await get('a.txt')
+    await answer.text()
+    expect(answer.headers.get('cache-control')).toBe('private, max-age=60, must-revalidate')
+    const etag = answer.headers.get('etag')!
+    const again = await get('a.txt', { 'if-none-match': etag })
+    expect([again.status, again.headers.get('cache-control')]).toEqual([304, 'private, max-age=60, must-revalidate'])
+    expect((await get('none.txt')).headers.get('cache-control')).toBe('no-store')
   })
 
   it('reset a stream that stays open too long, and say so before its first byte', async () => {

@@ -155,6 +155,19 @@ describe.each(networkKinds)('a stream from %s', (kind) => {
     expect(crowd).toBeLessThanOrEqual(75)
   })
 
+  it('does not suffer from connections that its server has closed while nobody used them', async () => {
+    await world.put('in/kept', large)
+    const part = async (n: number) => {
+      const answer = await world.get('in/kept', { range: `bytes=${n}-${n + 9}` })
+      expect(Buffer.from(await answer.arrayBuffer())).toEqual(large.subarray(n, n + 10))
+    }
+    for (let round = 0; round < 5; round++) {
+      await Promise.all([0, 1, 2, 3].map(part))
+      world.tap!.drop()
+      await part(4)
+    }
+  })
+
   it('leaves no connection behind when clients give up ranges, and the next is served', async () => {
     await world.put('in/given-up', large)
     await world.get('in/given-up', { range: 'bytes=0-0' })

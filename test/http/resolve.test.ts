@@ -24,6 +24,9 @@ describe('the link to an object', () => {
       'a.txt': text,
       'deep/b.html': '<b>',
       'c.svg': '<svg/>',
+      'd.xml': '<x/>',
+      'e.xhtml': '<html/>',
+      'f.xsl': '<x/>',
       'big.bin': 'x'.repeat(5_000),
       'empty.txt': '',
     }
@@ -122,10 +125,35 @@ describe('the link to an object', () => {
     expect([answer.status, await answer.text(), answer.headers.get('content-length')]).toEqual([200, '', '0'])
   })
 
-  it.each(['in/deep/b.html', 'in/c.svg'])('shuts active content of %s into a sandbox', async (key) => {
-    const answer = await get(local(key))
-    expect(answer.headers.get('content-security-policy')).toBe('sandbox')
-    await answer.text()
+  it.each(['in/deep/b.html', 'in/c.svg', 'in/d.xml', 'in/e.xhtml', 'in/f.xsl'])(
+    'shuts active content of %s into a sandbox',
+    async (key) => {
+      const answer = await get(local(key))
+      expect(answer.headers.get('content-security-policy')).toBe('sandbox')
+      await answer.text()
+    },
+  )
+
+  it('shuts active content into a sandbox whatever its name says', async () => {
+    const { project: id, bucket } = await world.storage({ objects: {}, presign: false })
+    const link = (key: string) => `/projects/${numberOf(id)}/resolve/?fileuri=${encode(`s3://${bucket}/${key}`)}`
+    for (const [type, sent, isActive] of [
+      ['text/html', 'text/html', true],
+      ['TEXT/HTML; charset=utf-8', 'TEXT/HTML; charset=utf-8', true],
+      ['image/svg+xml', 'image/svg+xml', true],
+      ['application/octet-stream', 'image/jpeg', false],
+      ['binary/octet-stream', 'image/jpeg', false],
+    ] as const) {
+      await world.s3.put(bucket, 'photo.jpg', '<script>', type)
+      for (const headers of [{}, { range: 'bytes=0-1' }] as Record<string, string>[]) {
+        const answer = await get(link('photo.jpg'), headers)
+        await answer.text()
+        const told = ['content-type', 'x-content-type-options', 'content-security-policy'].map((name) =>
+          answer.headers.get(name),
+        )
+        expect([type, ...told]).toEqual([type, sent, 'nosniff', isActive ? 'sandbox' : null])
+      }
+    }
   })
 
   it('needs a token', async () => {

@@ -86,6 +86,50 @@ describe('resolved data', () => {
     )
   })
 
+  it('has URIs of every kind of storage replaced', () => {
+    const kinds = [
+      ...storages,
+      { id: 3, provider: 'GCS', location: { bucket: 'b', prefix: 'in/' } },
+      { id: 4, provider: 'AZURE_BLOB', location: { account: 'a', container: 'b', prefix: 'in/' } },
+      { id: 5, provider: 'REDIS', location: { host: 'h', port: 6379, db: 2, path: 'in/', tls: false } },
+    ] as unknown as Storage[]
+    const uris = [
+      's3://b/in/1',
+      'gs://b/in/1',
+      'azure-blob://b/in/1',
+      'redis://h:6379:2/in/1',
+      'local-files:///photos/1',
+    ]
+    const html = (show: (uri: string) => string) => uris.map((uri) => `<img src="${show(uri)}">`).join('\n')
+    expect(
+      rewriteUris(
+        html((uri) => uri),
+        kinds,
+        (uri) => `<${uri}>`,
+      ),
+    ).toBe(html((uri) => `<${uri}>`))
+    const strangers = ['gs://b/out/1', 'azure-blob://c/in/1', 'redis://h:6379:1/in/1', 'redis://h/in/1']
+    expect(rewriteUris(strangers, kinds, () => 'replaced')).toEqual(strangers)
+  })
+
+  it('is the same to the byte but for the links, whatever the text', () => {
+    const piece = fc.constantFrom(
+      ...['s3://', 's3://b/', 's3://b/in/', 's3://b/in/k', 's3://c/in/k', 'gs://b/in/k', 'local-files:///photos/'],
+      ...['k', ' ', '"', "'", '<', '>', '`', '(', ')', '[', ']', '.', ',', '?', '\n', '\t', '\u00a0', '&quot;', '%'],
+      ...['é', 'e\u0301', '\ud83d', '\ude00', '\0', '$&', '$1', '\\', ':', '/', '-'],
+    )
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
+        const given = pieces.join('')
+        const links: string[] = []
+        const shown = rewriteUris(given, storages, (uri) => `⟦${links.push(uri) - 1}⟧`) as string
+        expect(shown.replace(/⟦(\d+)⟧/g, (_all, n) => links[Number(n)]!)).toBe(given)
+        for (const uri of links) expect(uri).toMatch(/^(s3:\/\/b\/in\/|local-files:\/\/\/photos\/)/)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
   it.each([
     [
       'see s3://b/in/1.jpg, (s3://b/in/2.jpg) or s3://b/in/3.jpg.',

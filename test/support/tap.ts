@@ -12,6 +12,8 @@ export interface Tap {
   readonly bytes: number
   /** Stops the first connection on which more than `bytes` come from the server from now on, behind those bytes. */
   holdAfter(bytes: number): HeldConnection
+  /** Ends all connections. */
+  drop(): void
   /** Ends all connections, and refuses new ones. */
   shut(): void
   stop(): Promise<void>
@@ -67,9 +69,12 @@ export async function startTap(port: number): Promise<Tap> {
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
 
+  const drop = () => {
+    for (const socket of sockets) socket.destroy()
+  }
   const shut = () => {
     server.close()
-    for (const socket of sockets) socket.destroy()
+    drop()
   }
   return {
     port: (server.address() as AddressInfo).port,
@@ -86,6 +91,7 @@ export async function startTap(port: number): Promise<Tap> {
       armed = createHold(limit)
       return armed.handle
     },
+    drop,
     shut,
     async stop() {
       if (!server.listening) return
