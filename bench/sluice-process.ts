@@ -20,6 +20,7 @@ export async function startSluice(env: Record<string, string>, nodeOptions: stri
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, [...startOptions, ...nodeOptions, main], {
     env: { PATH, HOME, NODE_ENV: 'production', ...env },
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = once(child, 'exit')
