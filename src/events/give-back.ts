@@ -14,7 +14,7 @@ const calm = 0.1
  */
 export function giveBackMemory(
   subscribers: () => number,
-  { everyMs = 5_000, load = createLoad(), collect = collectAll }: Partial<Pacing> = {},
+  { everyMs = 1_000, load = createLoad(), collect = collectAll }: Partial<Pacing> = {},
 ): () => Promise<void> {
   let most = 0
   const timer = setInterval(() => {
