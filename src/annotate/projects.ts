@@ -31,19 +31,47 @@ export async function updateProject(em: EntityManager, id: number, input: Projec
   return project
 }
 
-/** Deletes a project with all it owns. @throws NotFoundError; ConflictError while a sync of it is under way. */
+/**
+ * Deletes a project with all it owns: many tasks in several transactions, the last of which takes the project. Broken off, it
+ * leaves a project with fewer tasks, to be deleted again.
+ * @throws NotFoundError; ConflictError while a sync of it is under way.
+ */
 export async function deleteProject(em: EntityManager, id: number): Promise<void> {
   const fork = em.fork()
   const project = await fork.findOne(ProjectEntity, id)
   if (!project) throw new NotFoundError('There is no such project.')
+  await mustBeAtRest(fork, id)
+  if (await deleteTasksInBlocks(fork, id)) await mustBeAtRest(fork, id)
+  await fork.remove(project).flush()
+}
+
+async function mustBeAtRest(em: EntityManager, id: number): Promise<void> {
   const active = await sql(
-    fork,
+    em,
     `select 1 from sync_run r join storage s on s.id = r.storage_id
      where s.project_id = $1 and r.status in ('QUEUED', 'IN_PROGRESS') limit 1`,
     [id],
   )
   if (active.length > 0) throw new ConflictError('A sync of this project is under way. Cancel it first.')
-  await fork.remove(project).flush()
+}
+
+// PostgreSQL keeps in memory, until the end of the statement, what foreign keys are to be looked at for each deleted task.
+const tasksAtOnce = 10_000
+
+/** Deletes all tasks but those of a last block, which is not full. False when there was no other. */
+async function deleteTasksInBlocks(em: EntityManager, project: number): Promise<boolean> {
+  let after = 0
+  for (;;) {
+    const [end] = await sql<{ inner_id: string }>(
+      em,
+      'select inner_id from task where project_id = $1 and inner_id > $2 order by inner_id offset $3 limit 1',
+      [project, after, tasksAtOnce - 1],
+    )
+    if (!end) return after > 0
+    const upTo = Number(end.inner_id)
+    await sql(em, 'delete from task where project_id = $1 and inner_id > $2 and inner_id <= $3', [project, after, upTo])
+    after = upTo
+  }
 }
 
 function validate({ title, dataKey, annotationsPerTask }: ProjectInput): void {

@@ -3,7 +3,7 @@ import { startTestApp, type TestApp } from '../support/app.ts'
 import { createClient } from '../support/client.ts'
 import { errorFields, faultOf, unknownId } from '../support/errors.ts'
 import { createProject } from '../support/scenario.ts'
-import { query } from '../support/sql.ts'
+import { query, type Sent, watchStatements } from '../support/sql.ts'
 import { deleteTasks } from '../support/tasks.ts'
 
 let app: TestApp
@@ -164,5 +164,27 @@ describe('API tokens', () => {
   it('need a name', async () => {
     const { createApiToken } = await app.request(`mutation { createApiToken(name: " ") { ${errorFields} } }`)
     expect(createApiToken).toMatchObject({ code: 'VALIDATION', fieldErrors: [{ path: 'name' }] })
+  })
+
+  it('of many tasks are deleted in transactions of bounded size', async () => {
+    const { project } = await mutate('create', { title: 'Many' })
+    await query(
+      app.databaseUrl,
+      `insert into task (project_id, inner_id, data) select $1, 3 * n, '{}' from generate_series(1, 25000) n`,
+      [project.databaseId],
+    )
+    const sent: Sent[] = []
+    const end = watchStatements(sent)
+    expect(await remove(project.id)).toEqual({ deletedId: project.id })
+    end()
+    const blocks = sent.filter(({ text }) => text.startsWith('delete from task'))
+    expect(blocks.map(({ params }) => params)).toEqual([
+      [project.databaseId, 0, 30_000],
+      [project.databaseId, 30_000, 60_000],
+    ])
+    const [left] = await query(app.databaseUrl, 'select count(*)::int as tasks from task where project_id = $1', [
+      project.databaseId,
+    ])
+    expect(left).toEqual({ tasks: 0 })
   })
 })
