@@ -86,9 +86,9 @@ describe('a message', () => {
     expect(delivery.responseBody).toBe(`closed\ufffd${'x'.repeat(4_096 - 7)}`)
     expect(to.received.length).toBe(8)
     down.release()
-    expect(await resend(app, 'redeliverWebhook', delivery.id)).toMatchObject({
-      delivery: { status: 'PENDING', attempts: 0, messageId: delivery.messageId },
-    })
+    // It may have arrived already when this is answered.
+    const again = await resend(app, 'redeliverWebhook', delivery.id)
+    expect(again).toMatchObject({ delivery: { id: delivery.id, messageId: delivery.messageId } })
     expect(await outcome(delivery.id)).toMatchObject({ status: 'DELIVERED', attempts: 1, responseStatus: 200 })
     expect(to.received.length).toBe(9)
   })
