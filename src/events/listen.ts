@@ -37,16 +37,19 @@ export function createListener(connection: pg.ClientConfig, logger: Logger, { pi
     })
     const end = () => void fresh.end().catch(() => {})
     let pinging: NodeJS.Timeout | undefined
+    // Not only when it has ended: the other side of one that is silent says no goodbye either.
+    const lose = () => {
+      clearInterval(pinging)
+      if (client !== fresh) return
+      client = undefined
+      end()
+      if (!stopped) void reconnect()
+    }
     fresh.on('notification', ({ channel }) => {
       for (const heed of heeds.get(channel) ?? []) heed()
     })
     fresh.on('error', () => {})
-    fresh.on('end', () => {
-      clearInterval(pinging)
-      if (client !== fresh) return
-      client = undefined
-      if (!stopped) void reconnect()
-    })
+    fresh.on('end', lose)
     try {
       await fresh.connect()
       await fresh.query([...heeds.keys()].map((channel) => `listen ${channel}`).join('; '))
@@ -55,7 +58,7 @@ export function createListener(connection: pg.ClientConfig, logger: Logger, { pi
       throw error
     }
     if (stopped) return end()
-    pinging = setInterval(() => fresh.query('select 1').catch(end), pingMs).unref()
+    pinging = setInterval(() => fresh.query('select 1').catch(lose), pingMs).unref()
     client = fresh
     for (const heed of [...heeds.values()].flat()) heed()
   }

@@ -29,6 +29,8 @@ async function listening(options?: { pingMs?: number }) {
   listener.on('one', () => heeded.one++)
   listener.on('two', () => heeded.two++)
   await listener.start()
+  // That of a test before may still be on its way out.
+  await until(async () => (await sessions()).length === 1)
   return { listener, heeded }
 }
 
@@ -52,8 +54,8 @@ describe('a listener', () => {
     const { listener, heeded } = await listening()
     const [session] = await sessions()
     await query(database.url, 'select pg_terminate_backend($1)', [session])
-    await until(() => !listener.isListening)
-    await until(() => listener.isListening)
+    await until(() => heeded.two === 2)
+    expect(listener.isListening).toBe(true)
     expect(heeded).toEqual({ one: 2, two: 2 })
     await tell('one')
     await until(() => heeded.one === 3)
