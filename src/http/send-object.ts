@@ -49,9 +49,12 @@ export async function sendObject(exchange: {
   const { object, etag } = answer
   // Answers to a token in the URL and to one in a header are the same; to another viewer's they are not.
   const vary = res.hasHeader('Vary') ? `${res.getHeader('Vary')}, Authorization` : 'Authorization'
-  const about = { ...objectHeaders(object, { etag, key: source.key, cacheSeconds: settings.cacheSeconds }), Vary: vary }
+  const about: OutgoingHttpHeaders = {
+    ...objectHeaders(object, { etag, key: source.key, cacheSeconds: settings.cacheSeconds }),
+    Vary: vary,
+  }
   if (answer.status === 304) {
-    const { 'Content-Type': _, ...cacheable } = about as OutgoingHttpHeaders
+    const { 'Content-Type': _, ...cacheable } = about
     res.writeHead(304, cacheable).end()
     return
   }

@@ -31,7 +31,7 @@ export function startRounds(
       .transactional(async (tx) => {
         const held = 'select name from round where name = $1 and due_at <= now() for update skip locked'
         if ((await sql(tx, held, [name])).length === 0) return
-        // The database ends a session that says nothing in a transaction: that of a process that stands still, which holds the row.
+        // The database ends a session that says nothing in a transaction, as that of a process that stands still.
         const beat = setInterval(() => sql(tx, 'select 1').catch(() => {}), beatMs)
         await make().finally(() => clearInterval(beat))
         const next = 'update round set due_at = clock_timestamp() + make_interval(secs => $2) where name = $1'

@@ -1,7 +1,8 @@
 import { type JobStore, JobsUnusable } from './store.ts'
 
 /**
- * Jobs in a collection in MongoDB, in the database that the URL names, or else in `sluice`. The driver is loaded only here, since few need it.
+ * Jobs in a collection in MongoDB, in the database that the URL names, or else in `sluice`. The driver is loaded only here,
+ * since few need it.
  * @throws JobsUnusable
  */
 export async function openMongoStore(url: string, collection: string): Promise<JobStore> {
