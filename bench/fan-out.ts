@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import pg from 'pg'
 import { startEmbedded } from '../src/database/embedded.ts'
 import { eventChannel } from '../src/events/log.ts'
@@ -12,6 +11,7 @@ import { startSubscribers, type Told } from './fan-out-clients.ts'
 import { type FanOut, fanOutReport, type State } from './fan-out-report.ts'
 import { startGenerated } from './generated-s3.ts'
 import { type BareServer, startBareServer } from './graphql-ws-server.ts'
+import { readOptions } from './options.ts'
 import { freePort } from './ports.ts'
 import { writeSection } from './sections.ts'
 import { cpuSeconds, residentMiB, startSluice } from './sluice-process.ts'
@@ -28,21 +28,7 @@ From event to subscriber while storages sync, beside a bare graphql-ws server th
   --profile DIR    write CPU profiles of the Sluice processes there
 The table is printed. With the defaults it also goes into bench/RESULTS.md.`
 
-const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
-const { values } = parseArgs({
-  options: {
-    subscribers: option(defaults.subscribers),
-    storages: option(defaults.storages),
-    keys: option(defaults.keys),
-    only: option(defaults.only),
-    profile: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-})
-if (values.help) {
-  console.log(usage)
-  process.exit()
-}
+const { values, isWhole } = readOptions(usage, defaults, ['profile'])
 const [subscribers, storages, keys] = [values.subscribers, values.storages, values.keys].map(Number) as [
   number,
   number,
@@ -245,6 +231,5 @@ await withDataFolder(async (dataDir) => {
 
 const text = fanOutReport({ load, subscribers, storages, keys, found })
 console.log(text)
-const isDefault = Object.entries(defaults).every(([name, value]) => values[name as keyof typeof defaults] === value)
-if (isDefault) writeSection('fan-out', text)
+if (isWhole) writeSection('fan-out', text)
 process.exit()

@@ -1,4 +1,3 @@
-import { parseArgs } from 'node:util'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import {
@@ -14,6 +13,7 @@ import {
 } from './bare-peers.ts'
 import type { Put } from './bare-server.ts'
 import { measure, quantile } from './measure.ts'
+import { readOptions } from './options.ts'
 import { writeSection } from './sections.ts'
 
 const peers: Record<string, StartPeer> = {
@@ -36,21 +36,7 @@ List rate and read rate of each provider beside a bare loop on its SDK.
   --only A,B        of ${defaults.only}
 The table is printed. With the default sizes it also goes into bench/RESULTS.md, if there is one.`
 
-const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
-const { values } = parseArgs({
-  options: {
-    keys: option(defaults.keys),
-    reads: option(defaults.reads),
-    rounds: option(defaults.rounds),
-    concurrency: option(defaults.concurrency),
-    only: option(defaults.only),
-    help: { type: 'boolean', default: false },
-  },
-})
-if (values.help) {
-  console.log(usage)
-  process.exit()
-}
+const { values, isWhole } = readOptions(usage, defaults)
 const [keys, reads, rounds, concurrency] = [values.keys, values.reads, values.rounds, values.concurrency].map(
   Number,
 ) as [number, number, number, number]
@@ -208,6 +194,5 @@ ${found.map(row).join('\n')}
 `
 console.log(text)
 
-const isWhole = Object.entries(defaults).every(([name, size]) => values[name as keyof typeof defaults] === size)
 if (isWhole) writeSection('providers', text)
 process.exit()

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { loadavg } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { parseArgs } from 'node:util'
 import { GetObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { startEmbedded } from '../src/database/embedded.ts'
@@ -10,6 +9,7 @@ import { createProject, createStorage } from '../test/support/scenario.ts'
 import { startGenerated } from './generated-s3.ts'
 import { quantile } from './measure.ts'
 import { startNginx } from './nginx.ts'
+import { readOptions } from './options.ts'
 import { freePort } from './ports.ts'
 import { startRedirects } from './redirect-server.ts'
 import { type Compared, type ResolveFound, resolveReport } from './resolve-report.ts'
@@ -31,22 +31,7 @@ Resolve links beside nginx, a bare presign loop and a bare node:http server. Nee
   --profile DIR   write CPU profiles of the Sluice processes there
 The table is printed. With the defaults it also goes into bench/RESULTS.md.`
 
-const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
-const { values } = parseArgs({
-  options: {
-    rounds: option(defaults.rounds),
-    seconds: option(defaults.seconds),
-    processes: option(defaults.processes),
-    clients: option(defaults.clients),
-    only: option(defaults.only),
-    profile: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-})
-if (values.help) {
-  console.log(usage)
-  process.exit()
-}
+const { values, isWhole } = readOptions(usage, defaults, ['profile'])
 const [rounds, seconds, processes, clients] = [values.rounds, values.seconds, values.processes, values.clients].map(
   Number,
 ) as [number, number, number, number]
@@ -241,6 +226,5 @@ await withDataFolder(async (dataDir) => {
 
 const text = resolveReport(found)
 console.log(text)
-const isWhole = Object.entries(defaults).every(([name, value]) => values[name as keyof typeof defaults] === value)
 if (isWhole) writeSection('resolve', text)
 process.exit()

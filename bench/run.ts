@@ -1,5 +1,4 @@
 import { loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
 import { sql } from '../src/sql.ts'
 import { openBareInsert } from './bare.ts'
 import { measureExport } from './export.ts'
@@ -7,6 +6,7 @@ import { measureGenerated } from './generated.ts'
 import { measureFiles, measureTasks } from './imports.ts'
 import { measureLatency } from './latency.ts'
 import { countCalls } from './measure.ts'
+import { readOptions } from './options.ts'
 import { exportReport, keysReport, report, rowsReport } from './report.ts'
 import { measureRows } from './rows.ts'
 import { writeMain } from './sections.ts'
@@ -34,24 +34,7 @@ const usage = `npm run bench -- [options]
   --only keys|rows|exports   only that, printed and not written down
 The report is printed; with the default sizes it is written to bench/RESULTS.md, too.`
 
-const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
-const { values } = parseArgs({
-  options: {
-    keys: option(defaults.keys),
-    files: option(defaults.files),
-    tasks: option(defaults.tasks),
-    rows: option(defaults.rows),
-    exports: option(defaults.exports),
-    only: { type: 'string' },
-    syncs: option(defaults.syncs),
-    rounds: option(defaults.rounds),
-    help: { type: 'boolean', default: false },
-  },
-})
-if (values.help) {
-  console.log(usage)
-  process.exit()
-}
+const { values, isWhole } = readOptions(usage, defaults, ['only'])
 const [files, tasks, exports, syncs, rounds] = [
   values.files,
   values.tasks,
@@ -131,6 +114,5 @@ const findings = await withDataFolder(async (dataDir) => {
 })
 const text = report({ ...findings, load, rounds, ready, postgres })
 console.log(text)
-const isWhole = Object.entries(defaults).every(([name, size]) => values[name as keyof typeof defaults] === size)
 if (isWhole) writeMain(text)
 process.exit()

@@ -1,7 +1,7 @@
 import { loadavg } from 'node:os'
-import { parseArgs } from 'node:util'
 import { createProject, createStorage } from '../test/support/scenario.ts'
 import { countCalls } from './measure.ts'
+import { readOptions } from './options.ts'
 import { measureConnections } from './scale-connections.ts'
 import { measureDelete } from './scale-delete.ts'
 import { measureEvents } from './scale-events.ts'
@@ -21,20 +21,7 @@ What grows with the number of objects, and how: bytes, blocks, log, processor ti
   --events N       lines of the event log when it is shortened (default ${defaults.events})
 The tables are printed. With the defaults they also go into bench/RESULTS.md.`
 
-const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
-const { values } = parseArgs({
-  options: {
-    sizes: option(defaults.sizes),
-    missing: option(defaults.missing),
-    deletes: option(defaults.deletes),
-    events: option(defaults.events),
-    help: { type: 'boolean', default: false },
-  },
-})
-if (values.help) {
-  console.log(usage)
-  process.exit()
-}
+const { values, isWhole } = readOptions(usage, defaults)
 const numbers = (list: string) => list.split(',').filter(Boolean).map(Number)
 const say = (words: string) => console.error(`… ${words}`)
 
@@ -69,7 +56,6 @@ await withDataFolder(async (dataDir) => {
     const events = await measureEvents(stage, grown, Number(values.events))
     const text = scaleReport({ load, connections, deletes, sizes, events })
     console.log(text)
-    const isWhole = Object.entries(defaults).every(([name, value]) => values[name as keyof typeof defaults] === value)
     if (isWhole) writeSection('scale', text)
   } finally {
     await stage.stop()
