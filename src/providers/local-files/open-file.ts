@@ -18,6 +18,21 @@ const sliceBytes = 64 * 1024
 // A pipe without a writer must not block.
 const flags = constants.O_RDONLY | constants.O_NONBLOCK
 
+let waiting: (() => void)[] = []
+
+/**
+ * Gives a job to the threads of the process together with the others of this turn: each that is given alone wakes a thread,
+ * which costs more of the processor than most jobs do.
+ */
+function together(give: () => void): void {
+  if (waiting.push(give) > 1) return
+  setImmediate(() => {
+    const all = waiting
+    waiting = []
+    for (const one of all) one()
+  })
+}
+
 // By callbacks, since file handles and promises for each step take as much processor time again as the reading itself.
 
 /**
@@ -26,7 +41,7 @@ const flags = constants.O_RDONLY | constants.O_NONBLOCK
  */
 export function openFile(path: string): Promise<OpenFile> {
   return new Promise((resolve, reject) => {
-    open(path, flags, (fault, fd) => {
+    const opened = (fault: Error | null, fd: number) => {
       if (fault) return reject(fault)
       try {
         // The system has just looked it up: to wait for it would take longer.
@@ -35,7 +50,8 @@ export function openFile(path: string): Promise<OpenFile> {
         closeFile(fd)
         reject(unknown)
       }
-    })
+    }
+    together(() => open(path, flags, opened))
   })
 }
 
@@ -57,7 +73,7 @@ export async function realPathOf({ stats }: OpenFile, path: string): Promise<str
 
 /** Closes a file that was only read: nothing can be lost, so nobody waits. */
 export function closeFile(fd: number): void {
-  close(fd, () => {})
+  together(() => close(fd, () => {}))
 }
 
 /**
@@ -147,6 +163,6 @@ function readSlice(fd: number, start: number, length: number): Promise<Buffer> {
         else if (filled + count < length) readOn(filled + count)
         else resolve(bytes)
       })
-    readOn(0)
+    together(() => readOn(0))
   })
 }
