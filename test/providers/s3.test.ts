@@ -54,6 +54,30 @@ describe('S3: listing', () => {
     const page = await provider.list({ cursor: null, limit: 10, recursive: true })
     expect(page.objects.map((object) => object.key)).toEqual([key])
   })
+
+  test('a listing that is written in unusual XML is read all the same', async () => {
+    const { front, provider } = await fronted(server)
+    const body =
+      '<ListBucketResult><!-- hello --><IsTruncated>true</IsTruncated><Contents><Key><![CDATA[a&b]]></Key><Size>7</Size>' +
+      '<ETag>"e"</ETag><LastModified>2026-01-02T03:04:05+02:00</LastModified></Contents></ListBucketResult>'
+    front.fail({ answer: { status: 200, headers: { 'content-type': 'application/xml' }, body } })
+    const page = await provider.list({ cursor: null, limit: 10, recursive: true })
+    const lastModified = new Date('2026-01-02T01:04:05Z')
+    expect(page).toEqual({ objects: [{ key: 'a&b', size: 7, etag: '"e"', lastModified }], cursor: 'a&b' })
+  })
+
+  test.for([
+    { what: 'a key that is not encoded as it says', contents: '<Key>100%</Key>' },
+    { what: 'an object without a key', contents: '<Size>1</Size>' },
+  ])('a listing with $what is UNEXPECTED_ANSWER', async ({ contents }) => {
+    const { front, provider } = await fronted(server)
+    const body =
+      '<ListBucketResult><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType>' +
+      `<Contents>${contents}</Contents></ListBucketResult>`
+    front.fail({ answer: { status: 200, headers: { 'content-type': 'application/xml' }, body } })
+    const listed = provider.list({ cursor: null, limit: 10, recursive: true })
+    await expect(listed).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' })
+  })
 })
 
 describe('S3: signed URLs', () => {

@@ -16,6 +16,7 @@ import { clientConfig } from './client-config.ts'
 import { credentialsConfig } from './credentials.ts'
 import { createDirectReads, encodingOf, rangeHeader } from './direct-read.ts'
 import { s3Error } from './error.ts'
+import { listingOfAnswers } from './list-answer.ts'
 import type { S3Location, S3Secrets } from './location.ts'
 import { createObjectRequests } from './object-requests.ts'
 import { presignGet } from './presign.ts'
@@ -82,10 +83,12 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
 
   const page = (cursor: string | null, limit: number, recursive: boolean, signal?: AbortSignal) =>
     call(undefined, signal, async () => {
-      const answer = await client.send(listCommand(cursor, limit, recursive), abortable(signal))
+      const command = listCommand(cursor, limit, recursive)
+      const listingOf = listingOfAnswers(command)
+      const listing = listingOf(await client.send(command, abortable(signal)))
       // A website may well answer 200 with a page that parses as XML.
-      if (answer.Name === undefined && answer.IsTruncated === undefined) throw new SluiceError('CONSOLE_URL')
-      return answer
+      if (listing.name === undefined && listing.isTruncated === undefined) throw new SluiceError('CONSOLE_URL')
+      return listing
     })
 
   /** A URL cannot be repeated with another region, so that is asked for first. */
@@ -118,18 +121,13 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
     },
 
     async list({ cursor, limit, recursive, signal }) {
-      const answer = await page(cursor, limit, recursive, signal)
-      const decode = answer.EncodingType === 'url' ? decodeKey : (key: string) => key
-      const objects = (answer.Contents ?? []).map((object) => ({
-        key: decode(object.Key!),
-        size: object.Size ?? 0,
-        etag: object.ETag ?? null,
-        lastModified: object.LastModified ?? null,
-      }))
-      if (!answer.IsTruncated) return { objects, cursor: null }
+      const { objects, isTruncated, lastFolder, encoding } = await page(cursor, limit, recursive, signal)
+      const decode = encoding === 'url' ? decodeKey : (key: string) => key
+      for (const object of objects) object.key = decode(object.key)
+      if (!isTruncated) return { objects, cursor: null }
       const lastKey = objects.at(-1)?.key ?? ''
-      const lastFolder = decode(answer.CommonPrefixes?.at(-1)?.Prefix ?? '')
-      const last = compareKeys(lastFolder, lastKey) > 0 ? lastFolder + behindFolder : lastKey
+      const behind = lastFolder ? decode(lastFolder) + behindFolder : ''
+      const last = compareKeys(behind, lastKey) > 0 ? behind : lastKey
       if (!last || last === cursor) {
         throw new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
       }
@@ -220,11 +218,17 @@ function encryptionOf({ serverSideEncryption, kmsKeyId }: S3Location) {
 }
 
 /**
- * Keys come percent-encoded with `+` for a space (EncodingType=url of ListObjectsV2), so that XML can carry any of them.
- * A server that does not know this leaves EncodingType out of its answer.
+ * Keys come percent-encoded with `+` for a space (EncodingType=url of ListObjectsV2), so that XML can carry any of them; most hold
+ * nothing that was encoded. A server that does not know this leaves EncodingType out of its answer.
  */
-/** Most keys hold nothing that was encoded. */
-const decodeKey = (key: string) => (/[%+]/.test(key) ? decodeURIComponent(key.replaceAll('+', ' ')) : key)
+function decodeKey(key: string): string {
+  if (!/[%+]/.test(key)) return key
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' '))
+  } catch (cause) {
+    throw new SluiceError('UNEXPECTED_ANSWER', 'The listing holds a key that is not encoded as it says.', { cause })
+  }
+}
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)
 
