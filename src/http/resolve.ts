@@ -4,7 +4,6 @@ import type { MediaTokens } from '../auth/media-tokens.ts'
 import type { Authenticator, Viewer } from '../auth/tokens.ts'
 import { describeError, type ErrorCode, NotFoundError, SluiceError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { orAbort } from '../or-abort.ts'
 import { deliver, type ResolveParts } from '../resolve/deliver.ts'
 import type { Locate, Located } from '../resolve/locate.ts'
 import type { Streams } from '../resolve/streams.ts'
@@ -35,11 +34,21 @@ export interface ResolveDoor extends SendSettings {
  */
 export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const over = new AbortController()
+  const exchange: Exchange = { req, res, signal: over.signal, mode: 'NONE' }
+  const fail = (error: unknown) => {
+    if (over.signal.aborted) return
+    over.abort(error)
+    exchange.brokenBy = error instanceof SluiceError && error.code === 'TIMEOUT' ? 'timeout' : 'storage'
+    if (!res.headersSent) return refuse(door, { req, res, error })
+    req.socket.resetAndDestroy()
+    // One that waits behind another on its connection is not told of its end.
+    if (!res.socket) res.emit('close')
+  }
+  // What is asked for on the way, such as a signature, may be others' too, and goes on.
   const deadline =
     door.timeoutSeconds > 0
-      ? setTimeout(() => over.abort(new SluiceError('TIMEOUT')), door.timeoutSeconds * 1_000)
+      ? setTimeout(() => fail(new SluiceError('TIMEOUT')), door.timeoutSeconds * 1_000)
       : undefined
-  const exchange: Exchange = { req, res, signal: over.signal, mode: 'NONE' }
   res.once('close', () => {
     clearTimeout(deadline)
     if (res.headersSent) door.metrics?.answered(exchange.mode, res.statusCode)
@@ -50,13 +59,9 @@ export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res
   try {
     allowOrigin(door.corsOrigins, req, res)
     if (req.method === 'OPTIONS') answerOptions(res)
-    // What is asked for on the way, such as a signature, may be others' too, and goes on.
-    else await orAbort(answer(door, exchange), over.signal)
+    else await answer(door, exchange)
   } catch (error) {
-    if (res.destroyed) return
-    exchange.brokenBy = error instanceof SluiceError && error.code === 'TIMEOUT' ? 'timeout' : 'storage'
-    if (res.headersSent) req.socket.resetAndDestroy()
-    else refuse(door, { req, res, error })
+    fail(error)
   }
 }
 

@@ -46,6 +46,7 @@ export async function sendObject(exchange: {
     signal,
   })
   metrics?.opened((performance.now() - asked) / 1_000)
+  signal.throwIfAborted()
   const { object, etag } = answer
   // Answers to a token in the URL and to one in a header are the same; to another viewer's they are not.
   const vary = res.hasHeader('Vary') ? `${res.getHeader('Vary')}, Authorization` : 'Authorization'
@@ -77,7 +78,7 @@ export async function sendObject(exchange: {
       ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${size}` }),
     })
     const reopenAt = (sent: number) => reopen(source, opened, { sent, signal })
-    const times = await sendBody(res, { body, length, reopen: reopenAt, signal, count: metrics?.sent })
+    const times = await sendBody(res, { body, length, reopen: reopenAt, count: metrics?.sent })
     metrics?.continued(times)
   } finally {
     body.destroy()

@@ -360,11 +360,13 @@ describe('the bounds of streams', () => {
   })
   afterAll(() => world?.stop())
 
-  /** How many streams were cut since they were open for too long. */
-  const timedOut = async () => {
+  const metric = async (name: string) => {
     const answer = await fetch(`${world.app.url}/metrics`, { headers: { authorization: `Bearer ${metricsToken}` } })
-    return Number(/^sluice_resolve_aborted_total\{by="timeout"\} (\d+)$/m.exec(await answer.text())?.[1] ?? 0)
+    const line = (await answer.text()).split('\n').find((line) => line.startsWith(`${name} `))
+    return Number(line?.slice(name.length) ?? 0)
   }
+  /** How many streams were cut since they were open for too long. */
+  const timedOut = () => metric('sluice_resolve_aborted_total{by="timeout"}')
 
   it('hold for one viewer and for all, and what ends makes room', async () => {
     const { open, get } = await streamed(world, { huge: large.repeat(4), 'a.txt': digits })
@@ -411,6 +413,19 @@ describe('the bounds of streams', () => {
     held.release()
     expect([late.status, await late.json()]).toEqual([504, { code: 'TIMEOUT', message: expect.any(String) }])
     expect((await open('a.txt')).answer.statusCode).toBe(200)
+  })
+
+  it('end what waits behind a stream on its connection, too', async () => {
+    const { path } = await streamed(world, { huge: large.repeat(4), 'a.txt': digits })
+    const { hostname, port } = new URL(world.app.url)
+    const socket = connect({ host: hostname, port: Number(port) }).pause()
+    onTestFinished(() => void socket.destroy())
+    const asked = (key: string) =>
+      `GET ${path(key)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${world.app.token}\r\n\r\n`
+    const before = await timedOut()
+    socket.write(asked('huge') + asked('a.txt'))
+    await until(async () => (await timedOut()) === before + 2)
+    await until(async () => (await metric('sluice_resolve_streams')) === 0)
   })
 
   it('hold for links too that must ask the storage first', async () => {
