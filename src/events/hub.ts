@@ -1,18 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Logger } from '../logger.ts'
-import { Feed } from './feed.ts'
+import { Audience, type Prepare } from './audience.ts'
+import { Feed, type Push } from './feed.ts'
 import type { Listener } from './listen.ts'
 import { type EventFilter, eventChannel, lastEventId, readEvents } from './log.ts'
 
 const pageSize = 1_000
 
+/** How a reader is told at once what all of its audience are told. */
+export interface Direct {
+  /** Readers with the same name for it want the same events, and are told the same of each. */
+  audience: string
+  /** Of one of them is used for all. */
+  prepare: Prepare
+  push: Push
+}
+
 /** Hands the events of the log to this process's readers as they are committed, whichever process wrote them. */
 export interface EventHub {
   /** Resolves when no later event can be missed. The listener has been started. */
   start(): Promise<void>
-  /** Opens a feed of events committed from now on. The reader closes it. */
-  open(filter: EventFilter): Feed
+  /** Opens a feed of events committed from now on. The reader closes it. With `direct`, not all of them come through it. */
+  open(filter: EventFilter, direct?: Direct): Feed
   /** Number of open feeds. */
   readonly size: number
   /** Closes all feeds. */
@@ -25,6 +35,8 @@ export interface EventHub {
  */
 export function createEventHub(listener: Listener, em: () => EntityManager, logger: Logger): EventHub {
   const feeds = new Set<Feed>()
+  const audiences = new Map<string, Audience>()
+  let readers = 0
   let lastSeen: number | undefined
   let stopped = false
   let reading: Promise<void> | undefined
@@ -58,6 +70,27 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
       })
   }
 
+  function openOffered(filter: EventFilter, onClose: () => void): Feed {
+    const feed = new Feed(filter, () => {
+      feeds.delete(feed)
+      onClose()
+    })
+    feeds.add(feed)
+    return feed
+  }
+
+  function audienceOf(filter: EventFilter, { audience: name, prepare }: Direct): Audience {
+    let audience = audiences.get(name)
+    if (!audience) {
+      audience = new Audience(
+        openOffered(filter, () => audiences.delete(name)),
+        prepare,
+      )
+      audiences.set(name, audience)
+    }
+    return audience
+  }
+
   listener.on(eventChannel, wake)
 
   return {
@@ -66,17 +99,27 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
       // What was told of meanwhile.
       wake()
     },
-    open(filter) {
-      const feed = new Feed(filter, (closed) => feeds.delete(closed))
-      feeds.add(feed)
+    open(filter, direct) {
+      readers++
+      if (!direct) return openOffered(filter, () => readers--)
+      const audience = audienceOf(filter, direct)
+      const feed = new Feed(
+        filter,
+        () => {
+          readers--
+          audience.leave(feed)
+        },
+        direct.push,
+      )
+      audience.join(feed)
       return feed
     },
     get size() {
-      return feeds.size
+      return readers
     },
     async stop() {
       stopped = true
-      for (const feed of feeds) feed.close()
+      for (const one of [...audiences.values(), ...feeds]) one.close()
       await reading
     },
   }

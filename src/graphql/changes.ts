@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Watched } from '../auth/admit.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import { type Feed, lagged, quiet } from '../events/feed.ts'
@@ -27,27 +28,28 @@ export async function watchStorages(
   if (after !== undefined && after > (await lastEventId(em))) {
     throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
   }
-  return reading(context, filter, async function* changes(open) {
+  const show = (event: LoggedEvent) => asChange(em, event)
+  return reading(context, { watched, filter, show }, async function* changes(open) {
     const feed = open()
-    let cursor: number = after ?? 0
+    feed.seen = after ?? 0
     const snapshot = async function* () {
       const changes = await patiently(feed, () => present.storages(watched))
       yield* changes
-      cursor = Number(changes.at(-1)!.cursor)
+      feed.seen = Number(changes.at(-1)!.cursor)
     }
     const log = async function* (isLate: boolean) {
-      if (cursor > 0 && cursor < (await patiently(feed, () => firstEventId(em))) - 1) {
-        if (!isLate) yield mark('LAGGED', cursor)
+      if (feed.seen > 0 && feed.seen < (await patiently(feed, () => firstEventId(em))) - 1) {
+        if (!isLate) yield mark('LAGGED', feed.seen)
         yield* snapshot()
         return
       }
       for (let isMore = true; isMore; ) {
-        const events = await patiently(feed, () => readEvents(em, cursor, filter, pageSize))
+        const events = await patiently(feed, () => readEvents(em, feed.seen, filter, pageSize))
         await patiently(feed, () => admit(viewer, watched))
         isMore = events.length === pageSize
         for (const event of isLate ? events.filter(isNewest) : events) {
-          cursor = event.id
-          yield asChange(em, event)
+          feed.seen = event.id
+          yield show(event)
         }
       }
     }
@@ -56,16 +58,12 @@ export async function watchStorages(
       for (;;) {
         const event = await feed.nextWithin(heartbeatSeconds * 1_000)
         if (event === undefined) return
-        if (typeof event === 'object' && event.id <= cursor) continue
         await patiently(feed, () => admit(viewer, watched))
-        if (event === quiet) yield mark('HEARTBEAT', cursor)
+        if (event === quiet) yield mark('HEARTBEAT', feed.seen)
         else if (event === lagged) {
-          yield mark('LAGGED', cursor)
+          yield mark('LAGGED', feed.seen)
           yield* log(true)
-        } else {
-          cursor = event.id
-          yield asChange(em, event)
-        }
+        } else yield show(event)
       }
     } finally {
       feed.close()
@@ -76,21 +74,24 @@ export async function watchStorages(
 /** The states of one run, from the present one to its last; ends after that. @throws as `watchStorages` does */
 export async function watchRun(context: Context, run: number): Promise<AsyncGenerator<SyncRun, void>> {
   const { em, present, viewer, admit, heartbeatSeconds } = context
-  const filter = { project: await admit(viewer, { run }), run }
-  return reading(context, filter, async function* states(open) {
+  const watched = { run }
+  const filter = { project: await admit(viewer, watched), run }
+  const show = (event: LoggedEvent) => asRun(em, event)
+  const isLast = ({ status }: SyncRun) => isFinal(status)
+  return reading(context, { watched, filter, show, isLast }, async function* states(open) {
     const feed = open()
     try {
       const { last, run: first } = await present.run(run)
       if (!first) throw new NotFoundError('There is no such run.')
+      feed.seen = last
       yield first
-      for (let { status } = first; !isFinal(status); ) {
+      for (let state = first; !isLast(state); ) {
         const event = await feed.nextWithin(heartbeatSeconds * 1_000)
         if (event === undefined) return
-        if (event === lagged || (typeof event === 'object' && event.id <= last)) continue
-        await patiently(feed, () => admit(viewer, { run }))
+        if (event === lagged) continue
+        await patiently(feed, () => admit(viewer, watched))
         if (event === quiet) continue
-        const state = asRun(em, event)
-        status = state.status
+        state = show(event)
         yield state
       }
     } finally {
@@ -115,15 +116,38 @@ async function patiently<T>(feed: Feed, ask: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What `read` tells of a feed that it opens first and closes last. */
-function reading<T>(
-  { events }: Context,
-  filter: EventFilter,
-  read: (open: () => Feed) => AsyncGenerator<T, void>,
-): AsyncGenerator<T, void> {
+interface Watching<T> {
+  watched: Watched
+  filter: EventFilter
+  /** What is told of an event. */
+  show: (event: LoggedEvent) => T
+  /** Whether the stream ends with it. */
+  isLast?: (value: T) => boolean
+}
+
+/**
+ * What `read` tells of a feed that it opens first and closes last. While it waits for an event, one whose client takes it at once
+ * goes past it; also then the viewer's right is looked at first.
+ */
+function reading<T extends object, Told>(
+  { events, push, shared, viewer, admit }: Context,
+  { watched, filter, show, isLast }: Watching<T>,
+  read: (open: () => Feed) => AsyncGenerator<Told, void>,
+): AsyncGenerator<Told, void> {
+  const direct = push &&
+    shared && {
+      push,
+      audience: `${shared.name} ${JSON.stringify(watched)}`,
+      prepare: async (event: LoggedEvent) => {
+        const value = show(event)
+        if (isLast?.(value)) return undefined
+        const [json] = await Promise.all([shared.jsonOf(value), admit(viewer, watched)])
+        return json
+      },
+    }
   let feed: Feed | undefined
   const open = () => {
-    feed = events.open(filter)
+    feed = events.open(filter, direct)
     return feed
   }
   return endingBy(read(open), () => feed?.close())

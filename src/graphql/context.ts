@@ -3,6 +3,7 @@ import type { Admit } from '../auth/admit.ts'
 import { type MediaTokens, mediaTokenSeconds } from '../auth/media-tokens.ts'
 import type { Viewer } from '../auth/tokens.ts'
 import type { Connect } from '../connect.ts'
+import type { Push } from '../events/feed.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Queue } from '../queue/agenda.ts'
 import type { ResolveParts } from '../resolve/deliver.ts'
@@ -39,6 +40,15 @@ export interface Context extends GraphqlParts {
   viewer: Viewer
   /** Reads of this operation, or of one event of a subscription. */
   loaders: Loaders
+  /** Of a subscription: sends a result, as JSON, at once if the client takes it; absent where all go through the stream. */
+  push?: Push
+  /** Of a subscription that is pushed to: what it shares with all who are shown the same. */
+  shared?: {
+    /** Names who are shown the same of what they watch. */
+    name: string
+    /** What a value is shown as, in JSON; undefined when it cannot be shown without faults. */
+    jsonOf: (value: object) => Promise<string | undefined>
+  }
 }
 
 /** A context with reads of its own. */

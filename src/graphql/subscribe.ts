@@ -32,9 +32,16 @@ const madeOf = new WeakMap<object, Map<string, Promise<Made>>>()
 export async function subscribe(
   args: ExecutionArgs,
 ): Promise<ExecutionResult | AsyncIterableIterator<ExecutionResult>> {
-  const source = await createSourceEventStream(args)
+  const context = args.contextValue as Context
+  const selection = `${selectionOf(args)} ${rightsOf(context.viewer)}`
+  const answer = answerer(args, selection)
+  const shared = {
+    name: `${selection} ${context.viewer.id}`,
+    jsonOf: async (value: object) => (await answer(value)).stringify?.(),
+  }
+  const source = await createSourceEventStream({ ...args, contextValue: { ...context, shared } satisfies Context })
   if (!(Symbol.asyncIterator in source)) return source
-  return answering(source as AsyncGenerator<object, void>, answerer(args))
+  return answering(source as AsyncGenerator<object, void>, answer)
 }
 
 /** Written out, since a generator on top of another would take several more turns for each event of each subscriber. */
@@ -64,9 +71,8 @@ function answering(
   }
 }
 
-function answerer(args: ExecutionArgs): (event: object) => Promise<Answer> {
+function answerer(args: ExecutionArgs, selection: string): (event: object) => Promise<Answer> {
   const { viewer } = args.contextValue as Context
-  const selection = `${selectionOf(args)} ${rightsOf(viewer)}`
   return async (event) => {
     const { answer, onlyFor } = await once(event, selection, () => make(args, event))
     if (onlyFor === undefined || onlyFor === viewer.id) return answer

@@ -30,7 +30,7 @@ export function attachWebSocket(
       },
       execute: (args) => (args.rootValue as Enveloped).execute(args),
       subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
-      onSubscribe: async ({ connectionParams }, _id, params) => {
+      onSubscribe: async ({ connectionParams, extra: { socket } }, id, params) => {
         try {
           // A fresh context for every operation: a revoked token opens nothing more on an old socket.
           const entered = await enter(authorizationOf(connectionParams))
@@ -43,7 +43,7 @@ export function attachWebSocket(
             operationName: params.operationName,
             document: parse(params.query),
             variableValues: params.variables,
-            contextValue: await contextFactory(),
+            contextValue: { ...(await contextFactory()), push: pushing(socket, id) },
             rootValue: { execute, subscribe },
           }
           const errors = validate(args.schema, args.document)
@@ -67,18 +67,36 @@ export function attachWebSocket(
 /** Bytes that a socket may hold for a client that reads slowly; meanwhile its events wait in the bounded feed. */
 const maxBufferedBytes = 65_536
 
+const isFree = (socket: WebSocket) => socket.bufferedAmount < maxBufferedBytes
+
+/** Makes messages of results, given as JSON. */
+function writing(id: string): (result: string) => string {
+  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`
+  return (result) => `${head}${result}}`
+}
+
+/** Sends a result that did not come by the stream, unless the client reads slowly. */
+function pushing(socket: WebSocket, id: string): (result: string) => boolean {
+  const write = writing(id)
+  return (result) => {
+    if (!isFree(socket)) return false
+    socket.send(write(result))
+    return true
+  }
+}
+
 interface Result {
   stringify?: () => string
 }
 
 /** A stream that yields nothing, but sends the results itself: graphql-ws would write the JSON of each for every socket. */
 function sending(socket: WebSocket, id: string, results: AsyncIterableIterator<Result>): AsyncIterableIterator<never> {
-  const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`
+  const write = writing(id)
   const stream: AsyncIterableIterator<never> = {
     async next() {
       for await (const result of results) {
-        const message = `${head}${result.stringify?.() ?? JSON.stringify(result)}}`
-        if (socket.bufferedAmount < maxBufferedBytes) socket.send(message)
+        const message = write(result.stringify?.() ?? JSON.stringify(result))
+        if (isFree(socket)) socket.send(message)
         else await new Promise((resolve) => socket.send(message, resolve))
       }
       return { done: true, value: undefined }
