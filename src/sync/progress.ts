@@ -8,14 +8,13 @@ const eventEveryMs = 250
 const checkpointEveryMs = 250
 
 /**
- * Writes parts of the pages of a run, one after the other, and, with the first behind every quarter of a second, an event with
- * the counters so far. A page that brings nothing new only moves the checkpoint, and leaves that to the next page of its range
+ * Writes parts of the pages of a run, one after the other, and, with the first of every quarter of a second, an event with the
+ * counters so far. A page that brings nothing new only moves the checkpoint, and leaves that to the next page of its range
  * for a moment.
  */
 export function createPageWriter(em: EntityManager): (target: PageTarget, part: PageWrite) => Promise<Written> {
   let turn: Promise<unknown> = Promise.resolve()
-  // Its beginning has just been told.
-  let lastEventAt = performance.now()
+  let lastEventAt = Number.NEGATIVE_INFINITY
   const waiting = new Map<number, { part: PageWrite; since: number }>()
 
   const write = async (target: PageTarget, part: PageWrite): Promise<Written> => {
