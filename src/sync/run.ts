@@ -150,19 +150,24 @@ const isStale = (seconds: string) =>
   `(${seconds}::float8 is null or status <> 'IN_PROGRESS'
     or heartbeat_at < clock_timestamp() - make_interval(secs => ${seconds}))`
 
-/** IN_PROGRESS → QUEUED, one attempt higher, for a worker that must stop or is gone; continues at the last checkpoint. */
+/**
+ * IN_PROGRESS → QUEUED, one attempt higher, for a worker that must stop or is gone; continues at the last checkpoint. One that was
+ * to be canceled is CANCELED now. Undefined when nobody has to go on with it.
+ */
 export async function handBack(
   em: EntityManager,
   { id, attempt }: RunHold,
   { staleSeconds, isExcused = false, isRequeued = false }: HandBack = {},
 ): Promise<RunHold | undefined> {
   const row = await transition(em, {
-    set: `status = 'QUEUED', attempt = attempt + 1, job_id = null, heartbeat_at = now(),
+    set: `status = case when cancel_requested then 'CANCELED' else 'QUEUED' end,
+          finished_at = case when cancel_requested then now() end,
+          attempt = attempt + (not cancel_requested)::int, job_id = null, heartbeat_at = now(),
           excused = excused + ($4::boolean or $5::boolean)::int, requeued = $5`,
     where: `id = $1 and attempt = $2 and status in ('IN_PROGRESS', 'QUEUED') and ${isStale('$3')}`,
     params: [id, attempt, staleSeconds ?? null, isExcused, isRequeued],
   })
-  return row && { id, attempt: attempt + 1 }
+  return row?.status === 'QUEUED' ? { id, attempt: attempt + 1 } : undefined
 }
 
 /** Any active state → FAILED, for a run that nobody holds any more. */

@@ -140,7 +140,7 @@ describe('a run that nobody works on', () => {
   it('is CANCELED by whoever finds it when it was to be canceled', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const { id } = await strayRun(storage.databaseId, { ...lost, cancel_requested: 'true' })
-    expect(await finished(world.app, id)).toMatchObject({ status: 'CANCELED', counters: { created: 0 } })
+    expect(await finished(world.app, id)).toMatchObject({ status: 'CANCELED', attempt: 1, counters: { created: 0 } })
   })
 
   it('is left alone while its worker beats, however slow its storage is', async () => {
