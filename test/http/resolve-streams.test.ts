@@ -415,17 +415,33 @@ describe('the bounds of streams', () => {
     expect((await open('a.txt')).answer.statusCode).toBe(200)
   })
 
-  it('end what waits behind a stream on its connection, too', async () => {
+  /** Asks for both objects on one connection, and reads nothing. */
+  const askForTwo = async () => {
     const { path } = await streamed(world, { huge: large.repeat(4), 'a.txt': digits })
     const { hostname, port } = new URL(world.app.url)
     const socket = connect({ host: hostname, port: Number(port) }).pause()
     onTestFinished(() => void socket.destroy())
     const asked = (key: string) =>
       `GET ${path(key)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${world.app.token}\r\n\r\n`
-    const before = await timedOut()
     socket.write(asked('huge') + asked('a.txt'))
+    return socket
+  }
+
+  it('end what waits behind a stream on its connection, too', async () => {
+    const before = await timedOut()
+    await askForTwo()
     await until(async () => (await timedOut()) === before + 2)
     await until(async () => (await metric('sluice_resolve_streams')) === 0)
+  })
+
+  it('are not waited for when the client of both has left', async () => {
+    const left = () => metric('sluice_resolve_aborted_total{by="client"}')
+    const before = await left()
+    const socket = await askForTwo()
+    await until(async () => (await metric('sluice_resolve_streams')) === 2)
+    socket.destroy()
+    await until(async () => (await left()) === before + 2)
+    expect(await metric('sluice_resolve_streams')).toBe(0)
   })
 
   it('hold for links too that must ask the storage first', async () => {
