@@ -14,6 +14,7 @@ interface Stray {
   attempt: number
   excused: number
   requeued: boolean
+  cancel_requested: boolean
   status: 'QUEUED' | 'IN_PROGRESS'
   job_id: string | null
 }
@@ -25,14 +26,15 @@ interface SweepParts {
 
 /**
  * Finds runs that nobody works on any more, of one project or of all. Running ones without a heartbeat continue at their last
- * checkpoint, one attempt higher, or fail when their attempts are used up. Queued ones whose job has vanished are put into
- * the queue once more, then they fail. Safe to run in several processes at once, since every step is guarded by the attempt.
+ * checkpoint, one attempt higher, or fail when their attempts are used up; those that were to be canceled are. Queued ones whose
+ * job has vanished are put into the queue once more, then they fail. Safe to run in several processes at once, since every
+ * step is guarded by the attempt.
  */
 export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, project?: number): Promise<void> {
   const staleSeconds = heartbeatSeconds * missedBeats
   const strays = await sql<Stray>(
     parts.em,
-    `select r.id, r.attempt, r.excused, r.requeued, r.status, r.job_id
+    `select r.id, r.attempt, r.excused, r.requeued, r.cancel_requested, r.status, r.job_id
      from sync_run r join storage s on s.id = r.storage_id
      where r.status in ('QUEUED', 'IN_PROGRESS') and ($3::bigint is null or s.project_id = $3)
        and greatest(r.queued_at, r.heartbeat_at)
@@ -61,10 +63,10 @@ const jobOf = async ({ queue }: SweepParts, { job_id }: Stray): Promise<JobState
   job_id === null ? undefined : queue.look(job_id)
 
 async function takeOver(parts: SweepParts, stray: Stray, staleSeconds: number): Promise<void> {
-  const { id, attempt, excused } = stray
+  const { id, attempt, excused, cancel_requested: isCanceled } = stray
   const hold = { id: Number(id), attempt }
   const tries = attempt - excused
-  if (tries < maxAttempts) {
+  if (tries < maxAttempts || isCanceled) {
     const next = await handBack(parts.em, hold, { staleSeconds })
     if (next) await enqueueRun(parts, next)
     return
