@@ -163,6 +163,7 @@ describe('the reader of listings', () => {
     ['CDATA', object('<Key><![CDATA[a]]></Key>')],
     ['an element in a key', object('<Key>a<b/></Key>')],
     ['attributes', object('<Key lang="en">a</Key>')],
+    ['elements in elements without end', object(`<Key>a</Key>${'<a>'.repeat(100_000)}${'</a>'.repeat(100_000)}`)],
     ['elements that overlap', object('<Owner><ID>a</Owner></ID><Key>a</Key>')],
   ])('leaves %s to the SDK', ([, xml]) => {
     expect(readListing(xml!)).toBeUndefined()

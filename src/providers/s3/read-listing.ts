@@ -16,6 +16,8 @@ const prolog =
 const entities = new Map(Object.entries({ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }))
 const hasElements = /^(?:Contents|CommonPrefixes)$/
 const hasText = /^(?:Name|IsTruncated|EncodingType|Prefix|Key|Size|ETag|LastModified)$/
+/** More than storages nest elements. */
+const maxDepth = 8
 
 /** It is written in a way that is not read here. */
 class Doubt extends Error {}
@@ -79,7 +81,7 @@ class Reader {
         key = text
       } else if (this.#name === 'Size') size = sizeOf(text)
       else if (this.#name === 'ETag') etag = text
-      else if (this.#name === 'LastModified') lastModified = timeOf(text)
+      else if (this.#name === 'LastModified') lastModified = utcTime(text)
     }
     if (key === undefined || this.#name !== 'Contents') throw new Doubt()
     return { key, size, etag, lastModified }
@@ -95,10 +97,11 @@ class Reader {
     return folder
   }
 
-  #skip(): void {
+  /** Goes behind the end of an element of which nothing is wanted. */
+  #skip(depth = 1): void {
     const parent = this.#name
-    if (hasText.test(parent)) throw new Doubt()
-    for (let kind = this.#next(); kind !== 'end'; kind = this.#next()) if (kind === 'parent') this.#skip()
+    if (hasText.test(parent) || depth > maxDepth) throw new Doubt()
+    for (let kind = this.#next(); kind !== 'end'; kind = this.#next()) if (kind === 'parent') this.#skip(depth + 1)
     if (this.#name !== parent) throw new Doubt()
   }
 
@@ -151,7 +154,7 @@ function sizeOf(text: string): number {
 }
 
 /** As RFC 3339 has it, in UTC; `Date` alone would take much more for a time. */
-function timeOf(text: string): Date {
+function utcTime(text: string): Date {
   const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/.test(text) ? new Date(text) : undefined
   if (!time || Number.isNaN(time.getTime())) throw new Doubt()
   return time
