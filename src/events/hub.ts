@@ -71,8 +71,8 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
   }
 
   function openOffered(filter: EventFilter, onClose: () => void): Feed {
-    const feed = new Feed(filter, () => {
-      feeds.delete(feed)
+    const feed = new Feed(filter, (closed) => {
+      feeds.delete(closed)
       onClose()
     })
     feeds.add(feed)
@@ -105,9 +105,9 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
       const audience = audienceOf(filter, direct)
       const feed = new Feed(
         filter,
-        () => {
+        (closed) => {
           readers--
-          audience.leave(feed)
+          audience.leave(closed)
         },
         direct.push,
       )

@@ -8,9 +8,6 @@ const event = (id: number, more: Partial<LoggedEvent> = {}): LoggedEvent => ({
   ...more,
 })
 
-/** Turns in which the audience tells what it was offered. */
-const told = () => new Promise((resolve) => setTimeout(resolve, 20))
-
 function gather(size: number, prepare: Prepare) {
   const source = new Feed({}, () => {})
   const audience = new Audience(source, prepare)
@@ -50,12 +47,12 @@ describe('an audience', () => {
   })
 
   it('leaves an event to a member who is busy with an earlier one, in its order', async () => {
-    const { source, members } = gather(1, async ({ id }) => `told ${id}`)
-    const [{ feed, pushed }] = members as [(typeof members)[0]]
+    const { source, members } = gather(2, async ({ id }) => `told ${id}`)
+    const [{ feed, pushed }, idle] = members as [(typeof members)[0], (typeof members)[0]]
+    void idle.feed.next()
     source.offer(event(1))
-    await told()
     source.offer(event(2))
-    await told()
+    await expect.poll(() => idle.pushed).toEqual(['told 1', 'told 2'])
     expect(pushed).toEqual([])
     expect([await feed.next(), await feed.next()]).toMatchObject([{ id: 1 }, { id: 2 }])
     void feed.next()
@@ -96,14 +93,16 @@ describe('an audience', () => {
   })
 
   it('that is too slow as a whole has each member told that it has lagged', async () => {
+    const begun = Promise.withResolvers<void>()
     const start = Promise.withResolvers<void>()
     const { source, members } = gather(2, async () => {
+      begun.resolve()
       await start.promise
       return undefined
     })
     const first = members.map(({ feed }) => feed.next())
     source.offer(event(1))
-    await told()
+    await begun.promise
     for (let id = 2; id <= 1_100; id++) source.offer(event(id))
     start.resolve()
     expect(await Promise.all(first)).toMatchObject([{ id: 1 }, { id: 1 }])
