@@ -2,6 +2,7 @@ import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { decodeJwt, jwtVerify, SignJWT } from 'jose'
 import { LRUCache } from 'lru-cache'
+import { inBatches } from '../batch.ts'
 import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import type { Sealer } from '../security/seal.ts'
 import { sql } from '../sql.ts'
@@ -22,7 +23,8 @@ export interface MediaTokens {
    */
   issue(viewer: Viewer, options: { project: number; ttlSeconds: number }): Promise<MediaToken>
   /**
-   * Whom a token stands for, with access to its project only. `keyOf` gives the sealed key of a project.
+   * Whom a token stands for, with access to its project only. `keyOf` gives the sealed key of a project, which may be one that
+   * it remembers: before a token is refused the key is read anew.
    * @throws SluiceError UNAUTHENTICATED when it is malformed or over, its project's key was rotated, or its maker revoked.
    */
   enter(token: string, keyOf: (project: number) => Promise<string | null | undefined>): Promise<Viewer>
@@ -53,10 +55,16 @@ export function createMediaTokens(parts: {
   }
   const newKey = (project: number) => sealer.seal(randomBytes(32).toString('base64url'), contextOf(project))
 
+  const keyNow = inBatches(async (projects: number[]) => {
+    const text = 'select id, media_key from project where id = any($1::bigint[]) and media_key is not null'
+    const rows = await sql<{ id: string; media_key: string }>(em, text, [projects])
+    return new Map(rows.map(({ id, media_key }) => [Number(id), media_key]))
+  })
+
   /** The sealed key of a project, made when there is none. */
   const keyFor = async (project: number): Promise<string> => {
-    const [row] = await sql<{ media_key: string | null }>(em, 'select media_key from project where id = $1', [project])
-    if (row?.media_key) return row.media_key
+    const kept = await keyNow(project)
+    if (kept) return kept
     // Two at once agree on one.
     const [made] = await sql<{ media_key: string }>(
       em,
@@ -67,16 +75,17 @@ export function createMediaTokens(parts: {
     return made.media_key
   }
 
-  const verify = async (token: string, { sealed, project }: { sealed: string; project: number }): Promise<void> => {
-    const name = `${sealed}.${token}`
+  const isSigned = async (token: string, by: { sealed: string; project: number }): Promise<boolean> => {
+    const name = `${by.sealed}.${token}`
     const known = verified.get(name)
-    if (known && known.endsAt > Date.now()) return
-    const { payload } = await jwtVerify(token, unseal(sealed, project), {
+    if (known && known.endsAt > Date.now()) return true
+    const checked = await jwtVerify(token, unseal(by.sealed, by.project), {
       algorithms: ['HS256'],
-      audience: `media:${project}`,
+      audience: `media:${by.project}`,
       requiredClaims: ['sub', 'exp'],
-    }).catch(refuse)
-    verified.set(name, { endsAt: payload.exp! * 1000 })
+    }).catch(() => undefined)
+    if (checked) verified.set(name, { endsAt: checked.payload.exp! * 1000 })
+    return checked !== undefined
   }
 
   return {
@@ -105,8 +114,10 @@ export function createMediaTokens(parts: {
       const recalled = recall(viewer)
       recalled.catch(() => {})
       const sealed = await keyOf(project)
-      if (!sealed) return refuse()
-      await verify(token, { sealed, project })
+      if (!sealed || !(await isSigned(token, { sealed, project }))) {
+        const now = await keyNow(project)
+        if (!now || now === sealed || !(await isSigned(token, { sealed: now, project }))) return refuse()
+      }
       return { ...(await recalled), onlyProject: project }
     },
 
@@ -135,6 +146,6 @@ function claimsOf(token: string): Claims {
   return refuse()
 }
 
-function refuse(cause?: unknown): never {
-  throw new SluiceError('UNAUTHENTICATED', 'The media token is not valid, or no longer.', { cause })
+function refuse(): never {
+  throw new SluiceError('UNAUTHENTICATED', 'The media token is not valid, or no longer.')
 }
