@@ -12,4 +12,4 @@ USER node
 EXPOSE 4000
 HEALTHCHECK --interval=10s --start-period=30s --start-interval=1s \
   CMD ["node", "-e", "fetch('http://localhost:4000/ready').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "--max-semi-space-size=16", "--heap-growing-percent=30", "--require", "./src/node-version.cjs", "src/main.ts"]
+CMD ["node", "--max-semi-space-size=16", "--heap-growing-percent=30", "--no-allocation-site-pretenuring", "--require", "./src/node-version.cjs", "src/main.ts"]
