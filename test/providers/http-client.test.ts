@@ -5,9 +5,13 @@ import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createHttpClient } from '../../src/providers/http/client.ts'
 import type { LendingBody } from '../../src/providers/http/lending-body.ts'
+import { headerLine, writeGet } from '../../src/providers/http/request.ts'
 
 /** A server of our own words: `answer` is called with each request's head and the socket it came on. */
-async function startServer(answer: (socket: Socket, head: string, connection: number) => void) {
+async function startServer(
+  answer: (socket: Socket, head: string, connection: number) => void,
+  options: Parameters<typeof createHttpClient>[0] = {},
+) {
   let connections = 0
   const sockets = new Set<Socket>()
   const server = createServer((socket) => {
@@ -26,14 +30,15 @@ async function startServer(answer: (socket: Socket, head: string, connection: nu
   })
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  const client = createHttpClient()
+  const client = createHttpClient(options)
   onTestFinished(() => {
     client.close()
     for (const socket of sockets) socket.destroy()
     server.close()
   })
   return {
-    get: (path = '/', signal?: AbortSignal) => client.get({ origin: `http://${host}`, path }, { host }, signal),
+    get: (path = '/', signal?: AbortSignal) =>
+      client.get(writeGet({ origin: `http://${host}`, path }, { host }), '', signal),
     sockets,
     get connections() {
       return connections
@@ -95,6 +100,25 @@ describe('a client of plain HTTP', () => {
     ;(await server.get()).body!.destroy()
     expect(await text((await server.get()).body!)).toHaveLength(200_000)
     expect(server.connections).toBe(3)
+  })
+
+  it('closes connections that nobody uses for a while', async () => {
+    const server = await startServer((socket) => socket.write(plain('here')), { idleMs: 100 })
+    const bodies = await Promise.all([1, 2, 3].map(() => server.get()))
+    for (const { body } of bodies) expect(await text(body!)).toBe('here')
+    expect(server.sockets.size).toBe(3)
+    await expect.poll(() => server.sockets.size).toBe(0)
+    expect(await text((await server.get()).body!)).toBe('here')
+    await expect.poll(() => server.sockets.size).toBe(0)
+  })
+
+  it('reads heads that say the same, and such that differ, for as long as they come', async () => {
+    let asked = 0
+    const server = await startServer((socket) => socket.write(plain('x', `X-Same: a\r\nX-Other: ${asked++}\r\n`)))
+    for (let n = 0; n < 300; n++) {
+      const { headers, body } = await server.get()
+      expect([headers['x-same'], headers['x-other'], await text(body!)]).toEqual(['a', String(n), 'x'])
+    }
   })
 
   it('asks again on a fresh connection when a kept one turns out to be closed, and only then', async () => {
@@ -207,12 +231,9 @@ describe('a client of plain HTTP', () => {
 
   it('writes no request whose parts would make two', async () => {
     const server = await startServer((socket) => socket.write(plain('x')))
-    await expect(server.get('/a b')).rejects.toThrow()
-    await expect(server.get('/a\r\nX: y')).rejects.toThrow()
-    const client = createHttpClient()
-    await expect(
-      client.get({ origin: 'http://127.0.0.1:1', path: '/' }, { host: 'a', range: 'x\r\ny: z' }),
-    ).rejects.toThrow('cannot be written')
+    for (const path of ['/a b', '/a\r\nX: y']) expect(() => server.get(path)).toThrow('cannot be written')
+    expect(() => headerLine(['range', 'x\r\ny: z'])).toThrow('cannot be written')
+    expect(() => writeGet({ origin: 'http://a', path: '/' }, { host: 'a\n' })).toThrow('cannot be written')
     expect(server.connections).toBe(0)
   })
 })

@@ -1,41 +1,54 @@
 import { Connection, type HttpAnswer } from './connection.ts'
+import type { PlainGet } from './request.ts'
 
 /** GETs over HTTP/1.1, on connections that are kept. */
 export interface HttpClient {
   /**
-   * Asks `origin` for `path`, as it is written there. Headers go out as given; they must name the host. Repeated on a fresh
-   * connection if a kept one turns out to be closed (RFC 9112 §9.3.1). Rejects when there is no answer, or one that is not
-   * written plainly, and with the reason of `signal`, which also ends the body. Redirects are answers like others.
+   * Asks for what `request` says and the lines of `more` headers. Repeated on a fresh connection if a kept one turns out to be
+   * closed (RFC 9112 §9.3.1). Rejects when there is no answer, or one that is not written plainly, and with the reason of
+   * `signal`, which also ends the body. Redirects are answers like others.
    */
-  get(
-    url: { origin: string; path: string },
-    headers: Record<string, string>,
-    signal?: AbortSignal | undefined,
-  ): Promise<HttpAnswer>
+  get(request: PlainGet, more?: string, signal?: AbortSignal | undefined): Promise<HttpAnswer>
   /** Ends all connections. */
   close(): void
 }
 
 /**
  * A client for one thing alone: bodies of a known length, whose bytes pass through a buffer that each connection has (see
- * `LendingBody`). Libraries bring in fresh memory for each chunk, which takes most of the time of passing 64 KiB on.
+ * `LendingBody`). A connection that nobody has used for `idleMs` is closed: by default less than servers keep one open for, so
+ * that a request seldom meets one that is being closed. Libraries bring in fresh memory for each chunk, which takes most of the time of passing 64 KiB on.
  */
-export function createHttpClient(): HttpClient {
+export function createHttpClient({ idleMs = 4_000 }: { idleMs?: number } = {}): HttpClient {
   const all = new Set<Connection>()
+  /** The connections that wait, of each origin; the one used last stands last. */
   const idle = new Map<string, Connection[]>()
+  let sweeping: NodeJS.Timeout | undefined
 
-  /** A connection that waits, the one used last; undefined if there is none. */
+  const isFresh = (connection: Connection) => connection.isOpen && performance.now() - connection.idleSince < idleMs
+  /** One timer for all: to set one for each connection that waits costs more than to look for one. */
+  const sweep = () => {
+    for (const [origin, waiting] of idle) {
+      while (waiting.length > 0 && !isFresh(waiting[0]!)) waiting.shift()!.destroy()
+      if (waiting.length === 0) idle.delete(origin)
+    }
+    if (idle.size > 0) sweeping!.refresh()
+    else sweeping = undefined
+  }
   const takeIdle = (origin: string): Connection | undefined => {
     const waiting = idle.get(origin)
-    for (let one = waiting?.pop(); one; one = waiting?.pop()) if (one.isOpen) return one
+    for (let one = waiting?.pop(); one; one = waiting?.pop()) {
+      if (isFresh(one)) return one
+      one.destroy()
+    }
     return undefined
   }
   const open = (origin: string): Connection => {
     const connection: Connection = new Connection(new URL(origin), {
       idle() {
-        const waiting = idle.get(origin) ?? []
-        idle.set(origin, waiting)
-        waiting.push(connection)
+        const waiting = idle.get(origin)
+        if (waiting) waiting.push(connection)
+        else idle.set(origin, [connection])
+        sweeping ??= setTimeout(sweep, idleMs).unref()
       },
       closed: () => void all.delete(connection),
     })
@@ -44,11 +57,9 @@ export function createHttpClient(): HttpClient {
   }
 
   return {
-    async get({ origin, path }, headers, signal) {
-      if (/[^\x21-\x7e]/.test(path) || Object.values(headers).some((value) => /[\r\n\0]/.test(value))) {
-        throw new Error('This cannot be written in a request.')
-      }
+    async get({ origin, head }, more = '', signal) {
       signal?.throwIfAborted()
+      const text = `${head}${more}\r\n`
       let current: Connection | undefined
       let body: HttpAnswer['body']
       const abort = () => (body ? body.destroy(signal!.reason) : current?.destroy())
@@ -57,13 +68,17 @@ export function createHttpClient(): HttpClient {
       try {
         const kept = takeIdle(origin)
         current = kept ?? open(origin)
-        const answer = await current.get(path, headers).catch((error) => {
+        let answer: HttpAnswer
+        try {
+          answer = await current.get(text)
+        } catch (error) {
           if (!kept || signal?.aborted) throw error
           current = open(origin)
-          return current.get(path, headers)
-        })
-        body = answer.body?.once('close', forget)
-        if (!body) forget()
+          answer = await current.get(text)
+        }
+        body = answer.body
+        if (body) body.once('close', forget)
+        else forget()
         if (signal?.aborted) abort()
         return answer
       } catch (error) {
@@ -72,6 +87,7 @@ export function createHttpClient(): HttpClient {
       }
     },
     close() {
+      clearTimeout(sweeping)
       for (const connection of all) connection.destroy()
     },
   }

@@ -1,7 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { SluiceError } from '../../errors.ts'
-import { type Head, readHead } from './head.ts'
+import { type Head, type KnownLines, readHead } from './head.ts'
 import { LendingBody } from './lending-body.ts'
 
 /** What has been answered. The caller owns `body`: it must be consumed or destroyed. */
@@ -14,8 +14,6 @@ export interface HttpAnswer extends Pick<Head, 'status' | 'headers'> {
 const bufferBytes = 72 * 1_024
 const connectMs = 10_000
 const silentMs = 60_000
-/** Less than servers keep a connection open for, so that a request seldom meets one that is being closed. */
-const idleMs = 4_000
 
 /** What a connection tells its owner. */
 export interface ConnectionEvents {
@@ -36,6 +34,9 @@ export class Connection {
   /** While the buffer is somebody else's, the server has nothing to say. */
   #isLent = false
   #timedOut = false
+  readonly #lines: KnownLines = new Map()
+  /** When it was last done with a request, by `performance.now()`. */
+  idleSince = 0
 
   constructor({ protocol, hostname, port }: URL, on: ConnectionEvents) {
     this.#on = on
@@ -64,14 +65,11 @@ export class Connection {
     return !this.#socket.destroyed
   }
 
-  /** Sends a GET. Rejects when the connection breaks off before the answer, or the answer is not written plainly. */
-  get(path: string, headers: Record<string, string>): Promise<HttpAnswer> {
-    const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-    const head = `GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`
+  /** Sends the text of a GET. Rejects when the connection breaks off before the answer, or it is not written plainly. */
+  get(text: string): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       this.#answer = { resolve, reject }
-      if (!this.#socket.connecting) this.#socket.setTimeout(silentMs)
-      this.#socket.write(head, 'latin1')
+      this.#socket.write(text, 'latin1')
     })
   }
 
@@ -88,7 +86,7 @@ export class Connection {
     }
     const data = this.#partial ? Buffer.concat([this.#partial, chunk]) : chunk
     try {
-      const head = readHead(data)
+      const head = readHead(data, this.#lines)
       if (head) return this.#begin(head, data.subarray(head.bytes))
       this.#partial = this.#partial ? data : Buffer.from(chunk)
       return true
@@ -136,7 +134,7 @@ export class Connection {
     this.#body = undefined
     this.#isLent = false
     if (whole && this.#keepAlive && this.isOpen) {
-      this.#socket.setTimeout(idleMs)
+      this.idleSince = performance.now()
       this.#socket.resume()
       this.#on.idle()
     } else this.destroy()

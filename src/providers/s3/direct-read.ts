@@ -4,6 +4,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import { LRUCache } from 'lru-cache'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { createHttpClient } from '../http/client.ts'
+import { headerLine, type PlainGet, writeGet } from '../http/request.ts'
 import type { ByteRange, ObjectBody } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import type { S3Location } from './location.ts'
@@ -15,12 +16,6 @@ const reuseMs = 60_000
 
 /** Statuses that mean one thing alone (Amazon S3, "Error responses"). */
 const refusals: Record<number, ErrorCode> = { 412: 'PRECONDITION_FAILED', 416: 'RANGE_UNSATISFIABLE' }
-
-interface Signed {
-  origin: string
-  path: string
-  headers: Record<string, string>
-}
 
 /** Reads of objects by one plain signed request each. */
 export interface DirectReads {
@@ -46,16 +41,16 @@ export function createDirectReads(
   { client, place, region }: { client: S3Client; place: S3Location; region: Region },
 ): DirectReads {
   const http = createHttpClient()
-  const signed = new LRUCache<string, Signed>({ max: 1_000, ttl: reuseMs })
+  const signed = new LRUCache<string, PlainGet>({ max: 1_000, ttl: reuseMs, ttlResolution: 1_000 })
 
-  const sign = async (name: string, key: string): Promise<Signed | undefined> => {
+  const sign = async (name: string, key: string): Promise<PlainGet | undefined> => {
     const requests = await requestsNow()
     if (!requests) return undefined
     const request = requests.of(key)
     const { headers } = place.anonymous
       ? request
       : await requests.signer.sign(request, { signingDate: new Date(Date.now() + client.config.systemClockOffset) })
-    const fresh = { origin: requests.origin, path: request.path, headers }
+    const fresh = writeGet({ origin: requests.origin, path: request.path }, headers)
     signed.set(name, fresh)
     return fresh
   }
@@ -66,11 +61,8 @@ export function createDirectReads(
       try {
         const request = signed.get(name) ?? (await sign(name, key))
         if (!request) return undefined
-        const { status, headers, body } = await http.get(
-          request,
-          { ...request.headers, ...(range && { range }), ...(ifMatch && { 'if-match': ifMatch }) },
-          signal,
-        )
+        const more = (range ? headerLine(['range', range]) : '') + (ifMatch ? headerLine(['if-match', ifMatch]) : '')
+        const { status, headers, body } = await http.get(request, more, signal)
         const answer = body && described(status, headers)
         if (answer) {
           region.confirm()
