@@ -60,14 +60,14 @@ export function createConnections(
       const client = shared.get(version) ?? { provider: open(storage), users: 0, idle: undefined }
       shared.set(version, client)
       client.users++
-      clearTimeout(client.idle)
       let given = true
       const close = () => {
         if (!given) return
         given = false
         if (--client.users > 0) return
         if (stopped) end(version, client)
-        else client.idle = setTimeout(() => end(version, client), idleMs).unref()
+        else if (client.idle) client.idle.refresh()
+        else client.idle = setTimeout(() => client.users === 0 && end(version, client), idleMs).unref()
       }
       try {
         return { ...(await client.provider), close }

@@ -1,21 +1,36 @@
-import type { OutgoingHttpHeaders } from 'node:http'
 import { contentTypeOf } from '../providers/content-type.ts'
 import type { ObjectHead } from '../providers/provider.ts'
 
 /** Types that browsers run or that can hold what they run. */
 const activeContent = /html|svg|xml|xsl/i
 
-/** The headers of an answer about an object, whatever part of it is sent (RFC 9110 §8, §13, RFC 9111 §5.2). */
-export function objectHeaders(
-  object: ObjectHead,
-  { etag, key, cacheSeconds }: { etag: string | null; key: string; cacheSeconds: number },
-): OutgoingHttpHeaders {
+interface Asked {
+  /** The viewer's. */
+  etag: string | null
+  key: string
+  cacheSeconds: number
+  vary: string
+}
+
+/** What was said of an object last, and to what. */
+const said = new WeakMap<ObjectHead, Asked & { headers: readonly string[] }>()
+
+/**
+ * The headers of an answer about an object, whatever part of it is sent (RFC 9110 §8, §13, RFC 9111 §5.2): names and values in
+ * turn, the content type first.
+ */
+export function objectHeaders(object: ObjectHead, asked: Asked): readonly string[] {
+  const known = said.get(object)
+  const { etag, key, cacheSeconds, vary } = asked
+  if (known?.etag === etag && known.key === key && known.cacheSeconds === cacheSeconds && known.vary === vary) {
+    return known.headers
+  }
   const type = contentType(object.contentType, key)
-  return {
+  const headers = Object.entries({
     'Content-Type': type,
     'Accept-Ranges': 'bytes',
     // What is stored compressed is sent so, and its ranges are of that (RFC 9110 §14.1).
-    ...(/^[\w-]+(, [\w-]+)*$/.test(object.contentEncoding ?? '') && { 'Content-Encoding': object.contentEncoding }),
+    ...(/^[\w-]+(, [\w-]+)*$/.test(object.contentEncoding ?? '') && { 'Content-Encoding': object.contentEncoding! }),
     'Cache-Control': `private, max-age=${cacheSeconds}, must-revalidate`,
     'X-Content-Type-Options': 'nosniff',
     // The URL may hold a media token.
@@ -23,7 +38,10 @@ export function objectHeaders(
     ...(etag !== null && { ETag: etag }),
     ...(object.lastModified && { 'Last-Modified': object.lastModified.toUTCString() }),
     ...(activeContent.test(type) && { 'Content-Security-Policy': 'sandbox' }),
-  }
+    Vary: vary,
+  }).flat()
+  said.set(object, { etag, key, cacheSeconds, vary, headers })
+  return headers
 }
 
 /** The object's own type; that of the key's extension when it has none that says anything, or one no header can hold. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SluiceError } from '../errors.ts'
 import type { ObjectBody } from '../providers/provider.ts'
 import { type ObjectSource, openObject } from '../resolve/open-object.ts'
@@ -50,13 +50,10 @@ export async function sendObject(exchange: {
   const { object, etag } = answer
   // Answers to a token in the URL and to one in a header are the same; to another viewer's they are not.
   const vary = res.hasHeader('Vary') ? `${res.getHeader('Vary')}, Authorization` : 'Authorization'
-  const about: OutgoingHttpHeaders = {
-    ...objectHeaders(object, { etag, key: source.key, cacheSeconds: settings.cacheSeconds }),
-    Vary: vary,
-  }
+  const about = objectHeaders(object, { etag, key: source.key, cacheSeconds: settings.cacheSeconds, vary })
   if (answer.status === 304) {
-    const { 'Content-Type': _, ...cacheable } = about
-    res.writeHead(304, cacheable).end()
+    const [, , ...withoutType] = about
+    res.writeHead(304, withoutType).end()
     return
   }
   if (answer.status === 412 || answer.status === 416) res.setHeader('Vary', vary)
@@ -67,16 +64,14 @@ export async function sendObject(exchange: {
   }
   const { opened } = answer
   if (!opened) {
-    res.writeHead(200, { ...about, 'Content-Length': object.size }).end()
+    res.writeHead(200, [...about, 'Content-Length', object.size]).end()
     return
   }
   const { body, length, size, range } = opened
   try {
-    res.writeHead(answer.status, {
-      ...about,
-      'Content-Length': length,
-      ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${size}` }),
-    })
+    const headers = [...about, 'Content-Length', length]
+    if (range) headers.push('Content-Range', `bytes ${range.start}-${range.end}/${size}`)
+    res.writeHead(answer.status, headers)
     const reopenAt = (sent: number) => reopen(source, opened, { sent, signal })
     const times = await sendBody(res, { body, length, reopen: reopenAt, count: metrics?.sent })
     metrics?.continued(times)

@@ -15,7 +15,7 @@ export interface Validators {
 
 /** Whether the conditions may end the request without the object's bytes; `If-Range` never does. */
 export function mayEnd({ ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince }: Conditions): boolean {
-  return [ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince].some((header) => header !== undefined)
+  return (ifMatch ?? ifNoneMatch ?? ifModifiedSince ?? ifUnmodifiedSince) !== undefined
 }
 
 /**

@@ -53,20 +53,14 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
   // Entity tags cost a hash each.
   const allows = (object: ObjectHead) =>
     conditions.ifRange === undefined || allowsPart(conditions.ifRange, validators(object))
-  const ask = async () => {
-    const head = await provider.head(key, signal)
-    facts.set(name, head)
-    return head
-  }
-  const read = async (range: ByteRange | undefined, ifMatch: string | null | undefined) => {
-    const opened = await provider.read(key, { range, signal, ...(ifMatch && { ifMatch }) })
-    const { body, length, range: part, ...head } = opened
-    facts.set(name, head)
-    return opened
-  }
+  const ask = async () => learn(source, await provider.head(key, signal))
+  const read = (range: ByteRange | undefined, ifMatch: string | null | undefined) =>
+    provider.read(key, { range, signal, ifMatch: ifMatch ?? undefined })
   const sent = (opened: ObjectBody): ObjectAnswer => ({
-    ...{ status: opened.range ? 206 : 200, object: opened, opened },
+    status: opened.range ? 206 : 200,
+    object: learn(source, opened),
     etag: etagFor(opened.etag, access),
+    opened,
   })
   const ended = (status: 304 | 412 | 416, object: ObjectHead): ObjectAnswer => ({
     ...{ status, object },
@@ -127,3 +121,20 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
     return sent(await read(undefined, undefined))
   }
 }
+
+/** Keeps what is told of an object; what is known already stays the same thing, for those who derive from it. */
+function learn({ facts, name }: ObjectSource, told: ObjectHead): ObjectHead {
+  const known = facts.get(name)
+  if (known && isSame(known, told)) return known
+  const { size, etag, lastModified, contentType, contentEncoding } = told
+  const head = { size, etag, lastModified, contentType, ...(contentEncoding !== undefined && { contentEncoding }) }
+  facts.set(name, head)
+  return head
+}
+
+const isSame = (a: ObjectHead, b: ObjectHead) =>
+  a.etag === b.etag &&
+  a.size === b.size &&
+  a.lastModified?.getTime() === b.lastModified?.getTime() &&
+  a.contentType === b.contentType &&
+  a.contentEncoding === b.contentEncoding
