@@ -1,20 +1,29 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { buffer, text } from 'node:stream/consumers'
+import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls'
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createHttpClient } from '../../src/providers/http/client.ts'
 import type { LendingBody } from '../../src/providers/http/lending-body.ts'
 import { headerLine, writeGet } from '../../src/providers/http/request.ts'
+import { makeCertificate } from '../support/certificate.ts'
+
+const certificate = makeCertificate()
+setDefaultCACertificates([...getCACertificates(), certificate.cert])
+
+type Protocol = 'http:' | 'https:'
 
 /** A server of our own words: `answer` is called with each request's head and the socket it came on. */
 async function startServer(
+  protocol: Protocol,
   answer: (socket: Socket, head: string, connection: number) => void,
   options: Parameters<typeof createHttpClient>[0] = {},
 ) {
   let connections = 0
   const sockets = new Set<Socket>()
-  const server = createServer((socket) => {
+  const listen = (socket: Socket) => {
     const number = ++connections
     sockets.add(socket)
     socket.on('error', () => {}).on('close', () => sockets.delete(socket))
@@ -27,7 +36,8 @@ async function startServer(
         answer(socket, head, number)
       }
     })
-  })
+  }
+  const server = protocol === 'https:' ? createTlsServer(certificate, listen) : createServer(listen)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const client = createHttpClient(options)
@@ -38,7 +48,7 @@ async function startServer(
   })
   return {
     get: (path = '/', signal?: AbortSignal) =>
-      client.get(writeGet({ origin: `http://${host}`, path }, { host }), '', signal),
+      client.get(writeGet({ origin: `${protocol}//${host}`, path }, { host }), '', signal),
     sockets,
     get connections() {
       return connections
@@ -48,23 +58,25 @@ async function startServer(
 
 const plain = (body: string, more = '') => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${more}\r\n${body}`
 
-/** All bytes of a body that is asked to lend them, and the longest that was lent. */
+/** All bytes of a body that is asked to lend them, as they are when they are given back. */
 async function borrow(body: LendingBody): Promise<string> {
   const taken: string[] = []
   const over = once(body, 'close')
   body.lend((chunk, giveBack) => {
-    taken.push(chunk.toString('latin1'))
-    setImmediate(giveBack)
+    setImmediate(() => {
+      taken.push(chunk.toString('latin1'))
+      giveBack()
+    })
   })
   await over
   if (body.errored) throw body.errored
   return taken.join('')
 }
 
-describe('a client of plain HTTP', () => {
+describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
   it('reads an answer alike, however the network cuts it, lent or not', async () => {
     let pieces: string[] = []
-    const server = await startServer(async (socket) => {
+    const server = await startServer(protocol, async (socket) => {
       for (const piece of pieces) {
         socket.write(piece, 'latin1')
         await new Promise(setImmediate)
@@ -88,7 +100,7 @@ describe('a client of plain HTTP', () => {
   })
 
   it('keeps a connection for the next request, unless the server closes it or it is left early', async () => {
-    const server = await startServer((socket, head) => {
+    const server = await startServer(protocol, (socket, head) => {
       const closes = head.includes('/closes')
       socket.write(plain('x'.repeat(200_000), closes ? 'Connection: close\r\n' : ''))
     })
@@ -103,7 +115,7 @@ describe('a client of plain HTTP', () => {
   })
 
   it('closes connections that nobody uses for a while', async () => {
-    const server = await startServer((socket) => socket.write(plain('here')), { idleMs: 100 })
+    const server = await startServer(protocol, (socket) => socket.write(plain('here')), { idleMs: 100 })
     const bodies = await Promise.all([1, 2, 3].map(() => server.get()))
     for (const { body } of bodies) expect(await text(body!)).toBe('here')
     expect(server.sockets.size).toBe(3)
@@ -114,7 +126,9 @@ describe('a client of plain HTTP', () => {
 
   it('reads heads that say the same, and such that differ, for as long as they come', async () => {
     let asked = 0
-    const server = await startServer((socket) => socket.write(plain('x', `X-Same: a\r\nX-Other: ${asked++}\r\n`)))
+    const server = await startServer(protocol, (socket) =>
+      socket.write(plain('x', `X-Same: a\r\nX-Other: ${asked++}\r\n`)),
+    )
     for (let n = 0; n < 300; n++) {
       const { headers, body } = await server.get()
       expect([headers['x-same'], headers['x-other'], await text(body!)]).toEqual(['a', String(n), 'x'])
@@ -122,7 +136,7 @@ describe('a client of plain HTTP', () => {
   })
 
   it('asks again on a fresh connection when a kept one turns out to be closed, and only then', async () => {
-    const server = await startServer((socket, head, connection) => {
+    const server = await startServer(protocol, (socket, head, connection) => {
       if (head.includes('/never') || (connection === 1 && head.includes('/second'))) socket.destroy()
       else socket.write(plain('here'))
     })
@@ -144,13 +158,13 @@ describe('a client of plain HTTP', () => {
     ['a head without an end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}`],
     ['no HTTP at all', 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
   ])('rejects what is not written plainly: %s', async (_, answer) => {
-    const server = await startServer((socket) => socket.write(answer))
+    const server = await startServer(protocol, (socket) => socket.write(answer))
     await expect(server.get()).rejects.toThrow()
     await expect.poll(() => server.sockets.size).toBe(0)
   })
 
   it('gives no body, and ends the connection, where the end is told by chunks or by nothing', async () => {
-    const server = await startServer((socket, head) =>
+    const server = await startServer(protocol, (socket, head) =>
       socket.write(
         head.includes('/chunks')
           ? 'HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n'
@@ -164,7 +178,7 @@ describe('a client of plain HTTP', () => {
   })
 
   it.each([true, false])('says that a body is cut when the connection breaks off in it (lent: %s)', async (isLent) => {
-    const server = await startServer((socket) => {
+    const server = await startServer(protocol, (socket) => {
       socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
     })
     const { body } = await server.get()
@@ -172,7 +186,7 @@ describe('a client of plain HTTP', () => {
   })
 
   it('takes bytes behind the end of an answer for a fault, never for the next answer', async () => {
-    const server = await startServer((socket, _head, connection) =>
+    const server = await startServer(protocol, (socket, _head, connection) =>
       socket.write(connection === 1 ? `${plain('one')}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil` : plain('two')),
     )
     const { body } = await server.get()
@@ -183,7 +197,7 @@ describe('a client of plain HTTP', () => {
   it('leaves the bytes of a lent chunk alone and reads nothing on until it is given back', async () => {
     const size = 20_000_000
     let socketOfServer: Socket | undefined
-    const server = await startServer((socket) => {
+    const server = await startServer(protocol, (socket) => {
       socketOfServer = socket
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${size}\r\n\r\n`)
       for (let n = 0; n < 20; n++) socket.write(Buffer.alloc(1_000_000, n))
@@ -213,8 +227,22 @@ describe('a client of plain HTTP', () => {
     expect(bytes).toBe(size)
   })
 
+  it('gives a reader that is slow every byte as it was sent', async () => {
+    const sent = randomBytes(3_000_000)
+    const server = await startServer(protocol, (socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${sent.length}\r\n\r\n`)
+      socket.write(sent)
+    })
+    for (let n = 0; n < 2; n++) {
+      const { body } = await server.get()
+      const got = await borrow(body!)
+      expect(Buffer.from(got, 'latin1').equals(sent)).toBe(true)
+    }
+    expect(server.connections).toBe(1)
+  })
+
   it('ends request and body with the reason of the signal, and frees the socket', async () => {
-    const server = await startServer((socket, head) => {
+    const server = await startServer(protocol, (socket, head) => {
       if (head.includes('/body')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
     })
     const [early, late] = [new AbortController(), new AbortController()]
@@ -230,7 +258,7 @@ describe('a client of plain HTTP', () => {
   })
 
   it('writes no request whose parts would make two', async () => {
-    const server = await startServer((socket) => socket.write(plain('x')))
+    const server = await startServer(protocol, (socket) => socket.write(plain('x')))
     for (const path of ['/a b', '/a\r\nX: y']) expect(() => server.get(path)).toThrow('cannot be written')
     expect(() => headerLine(['range', 'x\r\ny: z'])).toThrow('cannot be written')
     expect(() => writeGet({ origin: 'http://a', path: '/' }, { host: 'a\n' })).toThrow('cannot be written')

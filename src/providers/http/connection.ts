@@ -40,12 +40,14 @@ export class Connection {
 
   constructor({ protocol, hostname, port }: URL, on: ConnectionEvents) {
     this.#on = on
-    const buffer = Buffer.allocUnsafeSlow(bufferBytes)
-    const onread = { buffer, callback: (count: number) => this.#data(buffer.subarray(0, count)) }
     const host = hostname.replace(/^\[|\]$/g, '')
     const isTls = protocol === 'https:'
-    const to = { host, port: Number(port || (isTls ? 443 : 80)), noDelay: true, keepAlive: true, onread }
-    this.#socket = isTls ? connectTls({ ...to, servername: isIP(host) ? '' : host }) : connectTcp(to)
+    const to = { host, port: Number(port || (isTls ? 443 : 80)), noDelay: true, keepAlive: true }
+    this.#socket = isTls
+      ? connectTls({ ...to, servername: isIP(host) ? '' : host }).on('data', (chunk) => {
+          if (!this.#data(chunk)) this.#socket.pause()
+        })
+      : connectTcp({ ...to, onread: this.#oneBuffer() })
     this.#socket
       .setTimeout(connectMs)
       .once(isTls ? 'secureConnect' : 'connect', () => this.#socket.setTimeout(silentMs))
@@ -58,6 +60,15 @@ export class Connection {
         this.#fail(new Error('The server has closed the connection.'))
         on.closed()
       })
+  }
+
+  /**
+   * Reads into one buffer over and over. Not for TLS: it hands over all that it has decrypted, though reading was stopped, and so
+   * would write into a chunk that is lent; as a stream it keeps that.
+   */
+  #oneBuffer() {
+    const buffer = Buffer.allocUnsafeSlow(bufferBytes)
+    return { buffer, callback: (count: number) => this.#data(buffer.subarray(0, count)) }
   }
 
   /** True until it is closed; then no request may be given to it. */
@@ -133,7 +144,9 @@ export class Connection {
   #leave(whole: boolean): void {
     this.#body = undefined
     this.#isLent = false
-    if (whole && this.#keepAlive && this.isOpen) {
+    // What has come already would be taken for the beginning of the next answer.
+    const isClean = whole && this.#socket.readableLength === 0
+    if (isClean && this.#keepAlive && this.isOpen) {
       this.idleSince = performance.now()
       this.#socket.resume()
       this.#on.idle()
