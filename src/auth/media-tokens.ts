@@ -43,9 +43,7 @@ export function createMediaTokens(parts: {
 }): MediaTokens {
   const { em, sealer, recall } = parts
   const keys = new LRUCache<string, KeyObject>({ max: 1_000 })
-  // A signature that was found right stays so as long as its key does, which is looked up every time.
-  const verified = new LRUCache<string, { endsAt: number }>({ max: 10_000 })
-  const claimed = new LRUCache<string, Claims>({ max: 10_000 })
+  const known = new LRUCache<string, Claims>({ max: 10_000 })
 
   const contextOf = (project: number) => `media-key:${project}`
   const unseal = (sealed: string, project: number) => {
@@ -75,16 +73,15 @@ export function createMediaTokens(parts: {
     return made.media_key
   }
 
-  const isSigned = async (token: string, by: { sealed: string; project: number }): Promise<boolean> => {
-    const name = `${by.sealed}.${token}`
-    const known = verified.get(name)
-    if (known && known.endsAt > Date.now()) return true
-    const checked = await jwtVerify(token, unseal(by.sealed, by.project), {
+  // A signature that was found right stays so as long as its key does, which is looked up every time.
+  const isSigned = async (token: string, claims: Claims, sealed: string): Promise<boolean> => {
+    if (claims.signedBy === sealed) return claims.endsAt > Date.now()
+    const checked = await jwtVerify(token, unseal(sealed, claims.project), {
       algorithms: ['HS256'],
-      audience: `media:${by.project}`,
+      audience: `media:${claims.project}`,
       requiredClaims: ['sub', 'exp'],
     }).catch(() => undefined)
-    if (checked) verified.set(name, { endsAt: checked.payload.exp! * 1000 })
+    if (checked) claims.signedBy = sealed
     return checked !== undefined
   }
 
@@ -107,16 +104,16 @@ export function createMediaTokens(parts: {
     },
 
     async enter(token, keyOf) {
-      const claims = claimed.get(token) ?? claimsOf(token)
-      claimed.set(token, claims)
+      const claims = known.get(token) ?? claimsOf(token)
+      known.set(token, claims)
       const { project, viewer } = claims
       // Both at the same time; the answer counts only if the signature does.
       const recalled = recall(viewer)
       recalled.catch(() => {})
       const sealed = await keyOf(project)
-      if (!sealed || !(await isSigned(token, { sealed, project }))) {
+      if (!sealed || !(await isSigned(token, claims, sealed))) {
         const now = await keyNow(project)
-        if (!now || now === sealed || !(await isSigned(token, { sealed: now, project }))) return refuse()
+        if (!now || now === sealed || !(await isSigned(token, claims, now))) return refuse()
       }
       return { ...(await recalled), onlyProject: project }
     },
@@ -131,17 +128,23 @@ export function createMediaTokens(parts: {
   }
 }
 
-/** What a token says, not verified yet: for which project it is, and who made it. */
+/** What a token says, which is nothing before it is known that it was signed. */
 interface Claims {
   project: number
   viewer: string
+  /** Milliseconds since 1970. */
+  endsAt: number
+  /** The sealed key by which it is signed. */
+  signedBy?: string
 }
 
 function claimsOf(token: string): Claims {
   try {
-    const { aud, sub } = decodeJwt(token)
+    const { aud, sub, exp } = decodeJwt(token)
     const project = /^media:([1-9]\d{0,14})$/.exec(String(aud))?.[1]
-    if (project !== undefined && sub !== undefined) return { project: Number(project), viewer: sub }
+    if (project !== undefined && sub !== undefined && exp !== undefined) {
+      return { project: Number(project), viewer: sub, endsAt: exp * 1000 }
+    }
   } catch {}
   return refuse()
 }

@@ -31,7 +31,7 @@ export function createAccessChanges(listener: Listener): AccessChanges {
   return {
     forget,
     remember<Value extends object>(lookup: Lookup<Value>, { max }: { max: number }): Lookup<Value> {
-      const known = new LRUCache<string, { value: Value; epoch: number }>({ max, ttl: longestMs })
+      const known = new LRUCache<string, { value: Value; epoch: number }>({ max, ttl: longestMs, ttlResolution: 250 })
       return async (key) => {
         const before = epoch
         const kept = listener.isListening && known.get(key)

@@ -19,7 +19,9 @@ export interface HttpDoors {
 /** All routes: /graphql and the resolve links, /health (the process is alive), /ready (database and queue answer) and /metrics. */
 export function createHttpServer({ api, metrics, bufferBytes, ready }: HttpDoors): Server {
   return createServer({ highWaterMark: bufferBytes }, async (req, res) => {
-    const path = (req.url ?? '/').split('?', 1)[0]!
+    const { url = '/' } = req
+    const query = url.indexOf('?')
+    const path = query < 0 ? url : url.slice(0, query)
     if (api && path === '/graphql') return api.yoga(req, res)
     if (api && isLinkPath(path)) return handleResolve(api.resolve, req, res)
     if (path === '/health') return json(res, 200, { status: 'alive' })

@@ -6,7 +6,7 @@ import type { ObjectHead } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Located } from './locate.ts'
 import type { ObjectFacts, ObjectSource } from './open-object.ts'
-import { type Pick, pickStorage } from './pick.ts'
+import { pickStorage } from './pick.ts'
 import { createSignedUrls, type SignedUrl, type SignedUrls } from './signed-urls.ts'
 
 /** What resolving works with, and remembers: in memory, bounded, and for each version of a storage apart. */
@@ -14,23 +14,10 @@ export interface ResolveParts {
   connect: Connect
   signedUrls: SignedUrls
   facts: ObjectFacts
-  picks: LRUCache<string, Picked>
-}
-
-/** What a URI was found to be among these storages. */
-interface Picked extends Pick {
-  among: readonly Storage[]
-  linkedStorage: number | undefined
-  /** What the object is called, for this version of the storage. */
-  name: string
 }
 
 export function createResolveParts(connect: Connect): ResolveParts {
-  return {
-    ...{ connect, signedUrls: createSignedUrls() },
-    facts: new LRUCache<string, ObjectHead>({ max: 10_000 }),
-    picks: new LRUCache<string, Picked>({ max: 1_000 }),
-  }
+  return { connect, signedUrls: createSignedUrls(), facts: new LRUCache<string, ObjectHead>({ max: 10_000 }) }
 }
 
 /** Where a URI's object is had: at a signed URL, or here. `close` gives the provider back and must be called once. */
@@ -47,7 +34,10 @@ export async function deliver(
   located: Located,
   { uri, mode }: { uri: string; mode?: 'PROXY' | undefined },
 ): Promise<Delivery> {
-  const { storage, key, name } = pick(parts.picks, located, uri)
+  const found = pickStorage(uri, located.storages, located.linkedStorage)
+  if (!found) throw new NotFoundError('No connected storage serves this URI.')
+  const { storage, key } = found
+  const name = `${storage.id}@${storage.updatedAt.getTime()}\0${key}`
   if (mode !== 'PROXY' && mayPresign(storage, key)) {
     const signed = await parts.signedUrls.get(name, () => presign(parts.connect, storage, key)).catch(orStream)
     if (signed) return { mode: 'PRESIGN', ...signed }
@@ -59,18 +49,6 @@ export async function deliver(
       return { provider, key, facts: parts.facts, name, close: provider.close }
     },
   }
-}
-
-/** A player asks for one URI over and over; a change of the storages makes another array of them. */
-function pick(picks: ResolveParts['picks'], { storages: among, linkedStorage }: Located, uri: string): Picked {
-  const known = picks.get(uri)
-  if (known && known.among === among && known.linkedStorage === linkedStorage) return known
-  const found = pickStorage(uri, among, linkedStorage)
-  if (!found) throw new NotFoundError('No connected storage serves this URI.')
-  const name = `${found.storage.id}@${found.storage.updatedAt.getTime()}\0${found.key}`
-  const picked = { ...found, among, linkedStorage, name }
-  picks.set(uri, picked)
-  return picked
 }
 
 /** The place lacks the means to sign, though its kind has them, such as a SAS token that may do more than read. */

@@ -1,4 +1,5 @@
 import { Connection, type HttpAnswer } from './connection.ts'
+import type { KnownLines } from './head.ts'
 import type { PlainGet } from './request.ts'
 
 /** GETs over HTTP/1.1, on connections that are kept. */
@@ -16,12 +17,14 @@ export interface HttpClient {
 /**
  * A client for one thing alone: bodies of a known length, whose bytes pass through a buffer that each connection has (see
  * `LendingBody`). A connection that nobody has used for `idleMs` is closed: by default less than servers keep one open for, so
- * that a request seldom meets one that is being closed. Libraries bring in fresh memory for each chunk, which takes most of the time of passing 64 KiB on.
+ * that a request seldom meets one that is being closed. Libraries bring in fresh memory for each chunk, which takes most of the
+ * time of passing 64 KiB on.
  */
 export function createHttpClient({ idleMs = 4_000 }: { idleMs?: number } = {}): HttpClient {
   const all = new Set<Connection>()
   /** The connections that wait, of each origin; the one used last stands last. */
   const idle = new Map<string, Connection[]>()
+  const lines: KnownLines = new Map()
   let sweeping: NodeJS.Timeout | undefined
 
   const isFresh = (connection: Connection) => connection.isOpen && performance.now() - connection.idleSince < idleMs
@@ -43,7 +46,7 @@ export function createHttpClient({ idleMs = 4_000 }: { idleMs?: number } = {}): 
     return undefined
   }
   const open = (origin: string): Connection => {
-    const connection: Connection = new Connection(new URL(origin), {
+    const connection: Connection = new Connection(new URL(origin), lines, {
       idle() {
         const waiting = idle.get(origin)
         if (waiting) waiting.push(connection)

@@ -34,11 +34,12 @@ export class Connection {
   /** While the buffer is somebody else's, the server has nothing to say. */
   #isLent = false
   #timedOut = false
-  readonly #lines: KnownLines = new Map()
+  readonly #lines: KnownLines
   /** When it was last done with a request, by `performance.now()`. */
   idleSince = 0
 
-  constructor({ protocol, hostname, port }: URL, on: ConnectionEvents) {
+  constructor({ protocol, hostname, port }: URL, lines: KnownLines, on: ConnectionEvents) {
+    this.#lines = lines
     this.#on = on
     const host = hostname.replace(/^\[|\]$/g, '')
     const isTls = protocol === 'https:'
