@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor'
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql'
 import {
   type ExecutionArgs,
   type ExecutionResult,
@@ -65,7 +64,8 @@ export function createGraphql(door: GraphqlDoor) {
     landingPage: false,
     healthCheckEndpoint: '/health',
     cors: false,
-    renderGraphiQL,
+    // It is 50 MiB, which few processes ever show to anybody.
+    renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
     graphiql: graphiql && {
       title: 'Sluice',
       defaultQuery: startQuery,

@@ -12,6 +12,9 @@ export interface HttpAnswer extends Pick<Head, 'status' | 'headers'> {
 
 // An answer of 64 KiB comes with its head in one piece.
 const bufferBytes = 72 * 1_024
+// A body that goes on for longer than this may wait on a slow client, and its buffer with it; what is shorter, the system holds.
+const longBytes = 1_024 * 1_024
+const longBufferBytes = 32 * 1_024
 const connectMs = 10_000
 const silentMs = 60_000
 
@@ -68,8 +71,15 @@ export class Connection {
    * would write into a chunk that is lent; as a stream it keeps that.
    */
   #oneBuffer() {
-    const buffer = Buffer.allocUnsafeSlow(bufferBytes)
-    return { buffer, callback: (count: number) => this.#data(buffer.subarray(0, count)) }
+    let buffer = Buffer.allocUnsafeSlow(bufferBytes)
+    return {
+      buffer: () => {
+        const bytes = this.#body && this.#body.left > longBytes ? longBufferBytes : bufferBytes
+        if (buffer.length !== bytes) buffer = Buffer.allocUnsafeSlow(bytes)
+        return buffer
+      },
+      callback: (count: number, into: Uint8Array) => this.#data((into as Buffer).subarray(0, count)),
+    }
   }
 
   /** True until it is closed; then no request may be given to it. */
