@@ -63,7 +63,7 @@ node:http server with one fixed 303. Sluice looks up token, project and storages
 | Resident memory of the process, MiB | ${round(before)} | ${round(most)} | ${round(most - before)} | < 300 |
 | A small query, 95th percentile, ms | ${at('without')} | ${at('with')} | ${percent(growth - 1)} | ≤ 20 % |
 
-Each client takes some 16 KB a second of an object of 100 MB, all through one process, where the queries go, too: 1,000 of
+Each client takes some 16 KB a second of an object of 100 MB, all through one process, where the queries go, too: 4,000 of
 them after the other, when the buffers of all connections have filled.`)
   }
   return parts.join('\n\n')

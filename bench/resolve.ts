@@ -92,7 +92,7 @@ async function alternate(title: string, turns: { ours: Turn; bare: Turn }): Prom
 /** 95th percentile of a small query asked one after the other, in milliseconds. */
 async function queryP95(client: GraphqlClient): Promise<number> {
   const taken: number[] = []
-  for (let n = 0; n < 1_000; n++) {
+  for (let n = 0; n < 4_000; n++) {
     const asked = performance.now()
     await client.request('{ viewer { name } projects(first: 10) { edges { node { title } } } }')
     taken.push(performance.now() - asked)
@@ -147,9 +147,9 @@ await withDataFolder(async (dataDir) => {
         const slow = await startSlowClients(url + streamed('large'), { count: clients, bytesPerSecond: 16_384 })
         await settled(pid)
         found.slow.p95.push({ without, with: await queryP95(client) })
-        slow.expectAll()
+        await slow.expectAll()
         found.slow.most = Math.max(found.slow.most, residentMiB(pid))
-        slow.leave()
+        await slow.leave()
         await settled(pid)
       }
     }

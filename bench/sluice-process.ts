@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
+const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
+const [, arenas, options] = /MALLOC_ARENA_MAX=(\d+) exec node (.*) src\/main\.ts/.exec(scripts.start)!
+
 /** The options of Node that `npm start` gives. */
-export const startOptions: string[] = /exec node (.*) src\/main\.ts/
-  .exec(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).scripts.start)![1]!
-  .split(' ')
+export const startOptions: string[] = options!.split(' ')
 
 /** A Sluice of its own process. */
 export interface SluiceProcess {
@@ -19,7 +20,7 @@ export async function startSluice(env: Record<string, string>, nodeOptions: stri
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, [...startOptions, ...nodeOptions, main], {
-    env: { PATH, HOME, NODE_ENV: 'production', ...env },
+    env: { PATH, HOME, NODE_ENV: 'production', MALLOC_ARENA_MAX: arenas, ...env },
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -57,16 +57,13 @@ describe('Dockerfile', () => {
 
   it('bounds the memory of Node as npm start and npm run bench do', () => {
     const { scripts } = JSON.parse(read('package.json'))
-    const flagsOf = (command: string) => command.match(/--[\w-]+=\d+/g)
+    const flagsOf = (command: string) => command.match(/--(?:max|heap|no)-[\w-]+(?:=\d+)?/g)
     const flags = flagsOf(scripts.start)
-    expect(flags?.length).toBe(2)
+    expect(flags?.length).toBe(3)
     expect(flagsOf(scripts.bench)).toEqual(flags)
-    expect(
-      flagsOf(
-        read('Dockerfile')
-          .split('\n')
-          .findLast((line) => line.startsWith('CMD '))!,
-      ),
-    ).toEqual(flags)
+    const lines = read('Dockerfile').split('\n')
+    expect(flagsOf(lines.findLast((line) => line.startsWith('CMD '))!)).toEqual(flags)
+    const [arenas] = scripts.start.match(/MALLOC_ARENA_MAX=\d/)
+    expect(lines.find((line) => line.startsWith('ENV '))).toContain(` ${arenas}`)
   })
 })
