@@ -12,7 +12,7 @@ import { startNginx } from './nginx.ts'
 import { readOptions } from './options.ts'
 import { freePort } from './ports.ts'
 import { startRedirects } from './redirect-server.ts'
-import { type Compared, type ResolveFound, resolveReport } from './resolve-report.ts'
+import { type Compared, type ResolveFound, resolveReport, warmUpRounds } from './resolve-report.ts'
 import { writeSection } from './sections.ts'
 import { startSlowClients } from './slow-clients.ts'
 import { cpuSeconds, residentMiB, type SluiceProcess, startSluice } from './sluice-process.ts'
@@ -76,11 +76,11 @@ async function measured(pids: number[], work: () => Promise<number>) {
 
 type Turn = () => Promise<{ rate: number; cpuSeconds: number }>
 
-/** Rounds of both; who begins alternates. The first round only warms up. */
+/** Rounds of both; who begins alternates. The first ones only warm up. */
 async function alternate(title: string, turns: { ours: Turn; bare: Turn }): Promise<Compared> {
   const found: Compared = { ours: [], bare: [] }
-  for (let round = 0; round <= rounds; round++) {
-    console.error(`… ${title}, round ${round} of ${rounds}`)
+  for (let round = 1 - warmUpRounds; round <= rounds; round++) {
+    console.error(`… ${title}, ${round > 0 ? `round ${round} of ${rounds}` : 'warming up'}`)
     for (const who of round % 2 === 0 ? (['ours', 'bare'] as const) : (['bare', 'ours'] as const)) {
       const took = await turns[who]()
       if (round > 0) found[who].push(took)
