@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { buildSchema } from 'graphql'
 import { useServer } from 'graphql-ws/use/ws'
 import { WebSocketServer } from 'ws'
-import { startOptions } from './sluice-process.ts'
+import { startEnv, startOptions } from './sluice-process.ts'
 
 const self = fileURLToPath(import.meta.url)
 
@@ -38,7 +38,8 @@ export interface BareServer {
 
 export async function startBareServer(): Promise<BareServer> {
   const execArgv = [...startOptions, '--expose-gc']
-  const child = fork(self, { execArgv, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+  const env = { ...process.env, ...startEnv }
+  const child = fork(self, { execArgv, env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const [port] = await once(child, 'message')
   return {
     url: `ws://127.0.0.1:${port}/graphql`,

@@ -38,7 +38,8 @@ Made by \`node bench/resolve.ts\` on ${new Date().toISOString().slice(0, 10)}: $
 that takes part shares these cores: ${processes} processes of Sluice on one port, PostgreSQL, the storage, the load (\`wrk\`). Medians of
 ${rounds} rounds of ${seconds} s that alternate; a ratio is the median of those of each round, by the clock and by the processor time of
 the servers compared, which neighbours disturb less. The load average before the start was ${load.toFixed(1)}: above 0.5, other
-work took part of the machine. Before each kind of load come ${warmUpRounds} rounds that do not count: V8 compiles for some ten seconds of work.`,
+work took part of the machine. Before each kind of load come ${warmUpRounds} rounds that do
+not count: V8 compiles for some ten seconds of work.`,
   ]
   if (whole && ranges) {
     parts.push(`${head('MB/s', `nginx ${nginx ?? ''}`, 'CPU ms per MB')}

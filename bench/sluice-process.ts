@@ -9,6 +9,9 @@ const [, arenas, options] = /MALLOC_ARENA_MAX=(\d+) exec node (.*) src\/main\.ts
 /** The options of Node that `npm start` gives. */
 export const startOptions: string[] = options!.split(' ')
 
+/** The variables that it sets. */
+export const startEnv = { MALLOC_ARENA_MAX: arenas! }
+
 /** A Sluice of its own process. */
 export interface SluiceProcess {
   pid: number
@@ -20,7 +23,7 @@ export async function startSluice(env: Record<string, string>, nodeOptions: stri
   const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, [...startOptions, ...nodeOptions, main], {
-    env: { PATH, HOME, NODE_ENV: 'production', MALLOC_ARENA_MAX: arenas, ...env },
+    env: { PATH, HOME, NODE_ENV: 'production', ...startEnv, ...env },
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     stdio: ['ignore', 'pipe', 'inherit'],
   })

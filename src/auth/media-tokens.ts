@@ -73,6 +73,12 @@ export function createMediaTokens(parts: {
     return made.media_key
   }
 
+  const read = (token: string): Claims => {
+    const claims = claimsOf(token)
+    known.set(token, claims)
+    return claims
+  }
+
   // A signature that was found right stays so as long as its key does, which is looked up every time.
   const isSigned = async (token: string, claims: Claims, sealed: string): Promise<boolean> => {
     if (claims.signedBy === sealed) return claims.endsAt > Date.now()
@@ -104,8 +110,7 @@ export function createMediaTokens(parts: {
     },
 
     async enter(token, keyOf) {
-      const claims = known.get(token) ?? claimsOf(token)
-      known.set(token, claims)
+      const claims = known.get(token) ?? read(token)
       const { project, viewer } = claims
       // Both at the same time; the answer counts only if the signature does.
       const recalled = recall(viewer)

@@ -31,6 +31,7 @@ export function createAccessChanges(listener: Listener): AccessChanges {
   return {
     forget,
     remember<Value extends object>(lookup: Lookup<Value>, { max }: { max: number }): Lookup<Value> {
+      // Without a resolution the cache sets a timer for each millisecond in which it is asked.
       const known = new LRUCache<string, { value: Value; epoch: number }>({ max, ttl: longestMs, ttlResolution: 250 })
       return async (key) => {
         const before = epoch

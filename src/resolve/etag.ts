@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 
-// A player asks for one version over and over, a range at a time.
+// A player asks for one version over and over, a range at a time: beside reading one, a hash is not cheap.
 const known = new LRUCache<string, string>({ max: 1_000 })
 
 /**

@@ -37,6 +37,7 @@ export function createHttpClient({ idleMs = 4_000 }: { idleMs?: number } = {}): 
     if (idle.size > 0) sweeping!.refresh()
     else sweeping = undefined
   }
+  /** A connection that waits, the one used last; undefined if there is none. */
   const takeIdle = (origin: string): Connection | undefined => {
     const waiting = idle.get(origin)
     for (let one = waiting?.pop(); one; one = waiting?.pop()) {
@@ -91,6 +92,7 @@ export function createHttpClient({ idleMs = 4_000 }: { idleMs?: number } = {}): 
     },
     close() {
       clearTimeout(sweeping)
+      sweeping = undefined
       for (const connection of all) connection.destroy()
     },
   }

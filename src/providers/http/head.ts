@@ -20,10 +20,10 @@ const mostKnown = 64
 
 /**
  * Reads the head of an HTTP/1.1 answer (RFC 9112 §4, §5) from the beginning of `data`: undefined while it is not all there.
- * It takes what is written plainly, and nothing else, so that no two readers can differ about where a body ends (§6.3).
+ * Lines that are in `known` are not read again, others are kept there. It takes what is written plainly, and nothing else, so that no two readers can differ about where a body ends (§6.3).
  * @throws Error when it is not written so
  */
-export function readHead(data: Buffer, known: KnownLines = new Map()): Head | undefined {
+export function readHead(data: Buffer, known: KnownLines): Head | undefined {
   const end = data.indexOf('\r\n\r\n')
   if (end < 0) {
     if (data.length > maxHeadBytes) throw new Error('The head of the answer is too long.')
