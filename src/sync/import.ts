@@ -152,27 +152,30 @@ async function importWhole(work: ShardWork, shard: Shard, onLongListing: () => v
   }
 }
 
-/** Cuts a range that is at work; undefined when nothing lies ahead of it. */
+const splitAttempts = 3
+
+/** Splits a range that another worker slot lists; undefined when no key lies ahead of it, or it changes too fast. */
 async function splitOne(
   { em, run, provider }: Import,
   { signal }: ShardWork,
   { victim, holder }: { victim: Shard; holder: string },
 ): Promise<Shard | undefined> {
-  if (!victim.lastKey) return undefined
-  const firstAfter = async (text: string) => {
-    const { objects } = await provider.list({ cursor: text, limit: 1, recursive: true, signal })
-    const key = objects[0]?.key
-    return key !== undefined && (victim.until === null || compareKeys(key, victim.until) <= 0) ? key : undefined
-  }
-  const ahead = await lookAhead(victim.lastKey, firstAfter)
-  // While that was asked, the range has come further.
-  let held: Shard | undefined = victim
-  for (let tries = 0; ahead && held && tries < 3; tries++) {
-    const at = held.lastKey === null ? null : middleOf(ahead, held.lastKey)
-    if (at === null) return undefined
-    const split = await splitShard(em, held, { at, holder, attempt: run.attempt })
+  let range: Shard | undefined = victim
+  for (let attempt = 0; range?.lastKey && attempt < splitAttempts; attempt++) {
+    const { until } = range
+    const firstAfter = async (text: string) => {
+      const { objects } = await provider.list({ cursor: text, limit: 1, recursive: true, signal })
+      const key = objects[0]?.key
+      return key !== undefined && (until === null || compareKeys(key, until) <= 0) ? key : undefined
+    }
+    const ahead = await lookAhead(range.lastKey, firstAfter)
+    // The range goes on while the storage answers, so the middle is that of what lies ahead of it now.
+    const now = await reloadShard(em, range)
+    if (!ahead || !now?.lastKey) return undefined
+    const at = now.until === until ? middleOf(ahead, now.lastKey) : null
+    const split = at === null ? undefined : await splitShard(em, now, { at, holder, attempt: run.attempt })
     if (split) return split
-    held = await reloadShard(em, victim)
+    range = await reloadShard(em, now)
   }
   return undefined
 }

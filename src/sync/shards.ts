@@ -99,29 +99,39 @@ export async function splittable(em: EntityManager, run: number, minPages: numbe
 }
 
 /**
- * Cuts a range at `at`: it keeps what is up to there, and a new one, held by `holder`, begins behind it. Undefined when the
- * range has come further, or was cut by another, meanwhile.
+ * Splits a range at the key `at`: it keeps the keys up to `at`, and a new range, held by `holder`, lists the keys after it.
+ * Undefined when that is not possible (any more): the range has come further, was split by another worker, or `at` does not lie
+ * inside of it. Look ahead again before the next try, since the range may be shorter now.
  */
 export async function splitShard(
   em: EntityManager,
-  victim: Shard,
+  range: Shard,
   { at, holder, attempt }: { at: string; holder: string; attempt: number },
 ): Promise<Shard | undefined> {
-  const [row] = await sql<ShardRow>(
-    em,
-    `with run as materialized (
-       select id from sync_run where id = $1 and attempt = $6 and status = 'IN_PROGRESS' for update),
-     cut as (
-       update sync_shard s set until = $3 from run
-       where s.run_id = run.id and s.number = $2 and not s.done and s.until is not distinct from $4
-         and s.last_key < $3 and s.cursor < $3
-       returning s.run_id)
-     insert into sync_shard (run_id, number, after, until, holder, attempt)
-     select $1, 1 + (select max(number) from sync_shard where run_id = $1), $3, $4, $5, $6 from cut
-     returning *`,
-    [victim.run, victim.number, at, victim.until, holder, attempt],
-  )
-  return row && toShard(row)
+  return em.fork().transactional(async (tx) => {
+    // A statement sees what was committed before it began. Hence the lock is a statement of its own: the next one sees every
+    // range that another split has made, so that no two ranges get the same number.
+    const [run] = await sql(
+      tx,
+      `select 1 from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update`,
+      [range.run, attempt],
+    )
+    if (!run) return undefined
+    const [row] = await sql<ShardRow>(
+      tx,
+      `with shortened as (
+         update sync_shard set until = $3
+         where run_id = $1 and number = $2 and not done and until is not distinct from $4
+           and greatest(after, last_key, cursor) < $3 and last_key is not null and cursor is not null
+           and (until is null or $3 < until)
+         returning run_id)
+       insert into sync_shard (run_id, number, after, until, holder, attempt)
+       select $1, 1 + (select max(number) from sync_shard where run_id = $1), $3, $4, $5, $6 from shortened
+       returning *`,
+      [range.run, range.number, at, range.until, holder, attempt],
+    )
+    return row && toShard(row)
+  })
 }
 
 // A cursor or key that PostgreSQL's text cannot hold is kept as JSON behind a mark that no key of use begins with.
