@@ -1,6 +1,7 @@
 import { type Storage, type StorageDirection, StorageEntity } from '../entities/storage.ts'
 import type { ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
+import { createSlices } from '../security/slices.ts'
 import { type CheckStep, type CheckSubject, checkConnection } from './check.ts'
 import type { Draft, DraftTarget, StorageParts } from './draft.ts'
 import { draftExport, type ExportStorageInput, refusalOf } from './export-settings.ts'
@@ -41,6 +42,7 @@ export async function checkDraft(
   const kind: ProviderKind = providers[provider]
   const settings: Partial<Storage> = draft
   const filter = objectFilter({ regexFilter: settings.regexFilter ?? null, filters: settings.filters ?? null })
+  const slices = createSlices()
   const subject: CheckSubject = {
     provider,
     direction: draft.direction,
@@ -50,7 +52,7 @@ export async function checkDraft(
       if (refused) throw refused
       return connect(draft)
     },
-    takes: (object) => filter(object) === null,
+    takes: async (object) => (await filter.all([object], slices))[0] === null,
     skipProbe: skipProbe ?? false,
     readsTasks: settings.importMethod === 'TASKS',
     recursive: settings.recursive ?? true,

@@ -52,7 +52,8 @@ export interface CheckSubject {
   provider: ProviderName
   /** Opens the place; faults of the configuration are thrown here. */
   open: () => Promise<Provider>
-  takes: (object: ObjectInfo) => boolean
+  /** Whether a sync would take the object. */
+  takes: (object: ObjectInfo) => boolean | Promise<boolean>
   readsTasks: boolean
   /** Whether nothing is to be written to a target. */
   skipProbe?: boolean
@@ -217,7 +218,8 @@ async function find(provider: Provider, subject: CheckSubject, signal: AbortSign
   const { objects } = await provider.list({ cursor: null, limit: 1_000, recursive: subject.recursive, signal })
   const files = objects.filter(({ key }) => !key.endsWith('/'))
   if (files.length === 0) throw new SluiceError('EMPTY_PREFIX')
-  const taken = files.filter(subject.takes)
+  const taken: ObjectInfo[] = []
+  for (const file of files) if (await subject.takes(file)) taken.push(file)
   return taken.length > 0 ? taken : files
 }
 

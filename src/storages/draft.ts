@@ -5,6 +5,7 @@ import { type ExportFormat, type Storage, StorageEntity } from '../entities/stor
 import { type FieldError, NotFoundError, ValidationError } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import type { Sealer } from '../security/seal.ts'
+import type { Slices } from '../security/slices.ts'
 import { type LocationInput, type Place, placeOf } from './place.ts'
 
 /** What the storages room works with. */
@@ -13,7 +14,10 @@ export interface StorageParts {
   sealer: Sealer
   connect: Connect
   /** The rule by which the filters of a storage leave an object out; throws a ValidationError for filters that are none. */
-  objectFilter: (settings: Pick<Storage, 'regexFilter' | 'filters'>) => (object: ObjectInfo) => string | null
+  objectFilter: (settings: Pick<Storage, 'regexFilter' | 'filters'>) => {
+    /** The rules for many objects; gives way to other work of the process meanwhile. */
+    all(objects: readonly ObjectInfo[], slices?: Slices): Promise<(string | null)[]>
+  }
   /** What is wrong with a name template; undefined when no two objects can get the same name by it. */
   templateFault: (template: string, format: ExportFormat) => string | undefined
 }

@@ -41,9 +41,11 @@ export async function previewObjects(
       objects.push(...page.objects)
       cursor = page.cursor
     } while (cursor !== null && objects.length < first)
+    const listed = objects.slice(0, first)
+    const rules = await filter.all(listed)
     return {
       prefix: recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
-      objects: objects.slice(0, first).map((object) => ({ object, rule: filter(object) })),
+      objects: listed.map((object, at) => ({ object, rule: rules[at] ?? null })),
       isComplete: cursor === null && objects.length <= first,
     }
   } finally {

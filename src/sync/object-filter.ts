@@ -1,9 +1,9 @@
 import { crc32 } from 'node:zlib'
-import globToRegExp from 'glob-to-regexp'
-import { RE2JS } from 're2js'
 import type { ImportFilters, Storage } from '../entities/storage.ts'
 import { type FieldError, ValidationError } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
+import { createSlices, type Slices } from '../security/slices.ts'
+import { compileGlob, compileRegex, maxPatterns, type Pattern } from './pattern.ts'
 
 /** Why an object is not imported. */
 export const filterRules = [
@@ -19,24 +19,40 @@ export const filterRules = [
 ] as const
 export type FilterRule = (typeof filterRules)[number]
 
-/** The rule that leaves an object out; null when it is taken. */
-export type ObjectFilter = (object: Omit<ObjectInfo, 'etag'>) => FilterRule | null
+/** Decides which objects a sync takes. */
+export interface ObjectFilter {
+  /** The rule that leaves an object out; null when it is taken. */
+  (object: Omit<ObjectInfo, 'etag'>): FilterRule | null
+  /**
+   * The same for many objects. It gives way to other work of the process whenever `slices` are used up, also between two
+   * patterns of one object. Absent where the rule costs next to nothing.
+   */
+  all?(objects: readonly Omit<ObjectInfo, 'etag'>[], slices?: Slices): Promise<(FilterRule | null)[]>
+}
 
 /** What of a storage decides which objects are taken. */
 export type FilterSettings = Pick<Storage, 'regexFilter' | 'filters'>
 
 /**
  * The filter of a storage. `regexFilter` is matched from the start of the full key and need not reach its end; globs match the
- * whole key (`*` within a folder, `**` over folders); null or empty takes every key. Patterns take time linear in the length
- * of the key. Ages are counted back from `now`; an object without a time is of any age.
+ * whole key (`*` within a folder, `**` over folders); null or empty takes every key. Patterns are limited in size, and take time
+ * linear in the length of the key. Ages are counted back from `now`; an object without a time is of any age.
  * @throws ValidationError with every fault, paths as in the input of a storage.
  */
-export function createObjectFilter({ regexFilter, filters }: FilterSettings, now = new Date()): ObjectFilter {
+export function createObjectFilter(
+  { regexFilter, filters }: FilterSettings,
+  now = new Date(),
+): ObjectFilter & Required<Pick<ObjectFilter, 'all'>> {
   const faults: FieldError[] = []
   const { include, exclude, minBytes, maxBytes, minAgeSeconds, maxAgeSeconds, sample } = filters ?? {}
-  const regex = regexFilter ? compile(regexFilter, 'regexFilter', faults) : undefined
-  const globs = (name: 'include' | 'exclude', patterns: string[] = []) =>
-    patterns.map((glob, at) => compile(regexOf(glob), `filters.${name}.${at}`, faults, glob === ''))
+  const regex = regexFilter ? compile(() => compileRegex(regexFilter), 'regexFilter', faults) : undefined
+  const globs = (name: 'include' | 'exclude', patterns: string[] = []) => {
+    if (patterns.length > maxPatterns) {
+      faults.push({ path: `filters.${name}`, message: `has ${patterns.length} patterns; the limit is ${maxPatterns}` })
+      return []
+    }
+    return patterns.map((glob, at) => compile(() => compileGlob(glob), `filters.${name}.${at}`, faults))
+  }
   const included = globs('include', include)
   const excluded = globs('exclude', exclude)
   faults.push(...boundFaults(filters ?? {}))
@@ -44,11 +60,7 @@ export function createObjectFilter({ regexFilter, filters }: FilterSettings, now
 
   const newest = minAgeSeconds === undefined ? undefined : now.getTime() - minAgeSeconds * 1_000
   const oldest = maxAgeSeconds === undefined ? undefined : now.getTime() - maxAgeSeconds * 1_000
-  return ({ key, size, lastModified }) => {
-    if (key.endsWith('/')) return 'FOLDER_MARKER'
-    if (regex && !regex.matcher(key).lookingAt()) return 'REGEX'
-    if (included.length > 0 && !included.some((glob) => glob!.matches(key))) return 'INCLUDE'
-    if (excluded.some((glob) => glob!.matches(key))) return 'EXCLUDE'
+  const byAttributes: ObjectRule = ({ key, size, lastModified }) => {
     if (minBytes !== undefined && size < minBytes) return 'TOO_SMALL'
     if (maxBytes !== undefined && size > maxBytes) return 'TOO_LARGE'
     if (newest !== undefined && lastModified && lastModified.getTime() > newest) return 'TOO_NEW'
@@ -56,15 +68,64 @@ export function createObjectFilter({ regexFilter, filters }: FilterSettings, now
     if (sample && crc32(key) % sample.of >= sample.take) return 'SAMPLE'
     return null
   }
+  /** Yields after each pattern, so that the caller can give way. */
+  function* byPatterns(key: string): Generator<undefined, FilterRule | null> {
+    if (regex) {
+      if (!regex(key)) return 'REGEX'
+      yield
+    }
+    let isIncluded = included.length === 0
+    for (const glob of included) {
+      isIncluded = glob!(key)
+      yield
+      if (isIncluded) break
+    }
+    if (!isIncluded) return 'INCLUDE'
+    for (const glob of excluded) {
+      if (glob!(key)) return 'EXCLUDE'
+      yield
+    }
+    return null
+  }
+  const hasPatterns = regex !== undefined || included.length + excluded.length > 0
+  const one: ObjectRule = (object) => {
+    if (object.key.endsWith('/')) return 'FOLDER_MARKER'
+    return (hasPatterns ? resultOf(byPatterns(object.key)) : null) ?? byAttributes(object)
+  }
+  const all = async (objects: readonly Omit<ObjectInfo, 'etag'>[], slices = createSlices()) => {
+    if (!hasPatterns) return objects.map(one)
+    const rules: (FilterRule | null)[] = []
+    for (const object of objects) {
+      if (object.key.endsWith('/')) {
+        rules.push('FOLDER_MARKER')
+        continue
+      }
+      const steps = byPatterns(object.key)
+      let step = steps.next()
+      while (!step.done) {
+        if (slices.isUsedUp()) await slices.next()
+        step = steps.next()
+      }
+      rules.push(step.value ?? byAttributes(object))
+      if (slices.isUsedUp()) await slices.next()
+    }
+    return rules
+  }
+  return Object.assign(one, { all })
 }
 
-/** A glob as a regular expression of the whole key, without what RE2 lacks. */
-const regexOf = (glob: string) => globToRegExp(glob, { extended: true, globstar: true }).source
+type ObjectRule = (object: Omit<ObjectInfo, 'etag'>) => FilterRule | null
 
-function compile(pattern: string, path: string, faults: FieldError[], isEmpty = false): RE2JS | undefined {
+function resultOf<T>(steps: Generator<undefined, T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done) return step.value
+  }
+}
+
+function compile(pattern: () => Pattern, path: string, faults: FieldError[]): Pattern | undefined {
   try {
-    if (isEmpty) throw new Error('is empty')
-    return RE2JS.compile(pattern)
+    return pattern()
   } catch (error) {
     const message = `not a valid ${path === 'regexFilter' ? 'regular expression (RE2 syntax)' : 'glob pattern'}: ${(error as Error).message}`
     faults.push({ path, message })

@@ -51,10 +51,11 @@ export async function sift(
   /** Where those that are taken stand among the linkable. */
   const taken: number[] = []
   let matched = 0
-  for (const object of page.objects) {
+  const rules = filter.all ? await filter.all(page.objects) : page.objects.map(filter)
+  for (const [at, object] of page.objects.entries()) {
     const fault = unlinkable(object.key)
     if (!fault) linkable.push(object)
-    if (filter(object) !== null) continue
+    if (rules[at] !== null) continue
     matched++
     if (fault) issues.push(objectIssue(object.key.toWellFormed().replaceAll('\0', '\ufffd'), fault))
     else taken.push(linkable.length - 1)

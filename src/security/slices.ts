@@ -1,0 +1,37 @@
+/** Milliseconds of computation after which a loop lets the event loop serve others. */
+export const sliceMs = 5
+
+const waiting: (() => void)[] = []
+
+/**
+ * Resolves in a later turn of the event loop. One caller resumes in each turn, in the order of the calls, so that all long
+ * computations of the process together take one slice between two turns.
+ */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve)
+    if (waiting.length === 1) setImmediate(resumeOne)
+  })
+}
+
+function resumeOne(): void {
+  waiting.shift()!()
+  if (waiting.length > 0) setImmediate(resumeOne)
+}
+
+/** Splits a long computation: ask often whether the slice is used up, and then wait for the next one. */
+export interface Slices {
+  isUsedUp(): boolean
+  next(): Promise<void>
+}
+
+export function createSlices(): Slices {
+  let end = performance.now() + sliceMs
+  return {
+    isUsedUp: () => performance.now() >= end,
+    async next() {
+      await nextTurn()
+      end = performance.now() + sliceMs
+    },
+  }
+}

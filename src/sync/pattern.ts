@@ -1,0 +1,60 @@
+import globToRegExp from 'glob-to-regexp'
+import { RE2JS } from 're2js'
+
+/** Characters of one pattern. */
+export const maxPatternLength = 1_000
+/** Instructions of one compiled pattern. RE2 takes up to 100 ns for each of them and each character of a key. */
+export const maxPatternSize = 500
+/** Patterns of one list. */
+export const maxPatterns = 100
+// Instructions × characters: bounds the time for one key. A link stores at most 2,600 bytes of key, so the largest pattern
+// reads all of every key that can be imported; a longer key is an issue anyway.
+const maxSteps = 2_600 * maxPatternSize
+
+/** A pattern that can be matched in time linear in the length of a key. */
+export type Pattern = (key: string) => boolean
+
+/** Compiles a regular expression (RE2 syntax) that must match from the start of a key. @throws Error that says what is wrong */
+export function compileRegex(text: string): Pattern {
+  mustBeShort(text)
+  const { regex, maxLength } = compile(text)
+  return (key) => key.length > maxLength || regex.matcher(key).lookingAt()
+}
+
+/** Compiles a glob that must match the whole key: `*` within a folder, `**` across folders. @throws Error that says what is wrong */
+export function compileGlob(text: string): Pattern {
+  if (text === '') throw new Error('is empty')
+  mustBeShort(text)
+  const { regex, maxLength } = compile(globToRegExp(text, { extended: true, globstar: true }).source)
+  return (key) => key.length > maxLength || regex.matches(key)
+}
+
+/** The program of a pattern, and the length of the longest key that it reads. */
+function compile(text: string): { regex: RE2JS; maxLength: number } {
+  const copies = countedCopies(text)
+  if (copies > 2 * maxPatternSize) throw new Error(`repeats ${copies} times in all; the limit is ${2 * maxPatternSize}`)
+  const regex = RE2JS.compile(text)
+  const size = regex.programSize()
+  if (size > maxPatternSize) {
+    throw new Error(
+      `compiles to ${size} instructions; the limit is ${maxPatternSize}. Use fewer or smaller repetitions`,
+    )
+  }
+  return { regex, maxLength: maxSteps / size }
+}
+
+function mustBeShort(text: string): void {
+  if (text.length > maxPatternLength) throw new Error(`has ${text.length} characters; the limit is ${maxPatternLength}`)
+}
+
+/**
+ * Sum of the counts in repetitions such as `x{30}`. It bounds the time to compile: the parser multiplies nested counts, and
+ * refuses products above 1,000.
+ */
+function countedCopies(text: string): number {
+  let sum = 0
+  for (const [, least, most] of text.matchAll(/\\.|\{(\d{1,9})(?:,(\d{0,9}))?\}/gs)) {
+    if (least !== undefined) sum += Number(most || least)
+  }
+  return sum
+}
