@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { guardHeaders } from './isolation.ts'
 
 /** What the resolve door tells of each request. */
 export interface ResolveMetrics {
@@ -90,11 +91,12 @@ export function createMetrics(options: {
     },
     async answer(req, res) {
       if (!timingSafeEqual(digest(req.headers.authorization ?? ''), wanted)) {
-        res.writeHead(401, { 'WWW-Authenticate': 'Bearer', 'Content-Length': 0 }).end()
+        res.writeHead(401, { 'WWW-Authenticate': 'Bearer', 'Content-Length': 0, ...guardHeaders }).end()
         return
       }
       const text = await register.metrics()
-      res.writeHead(200, { 'Content-Type': register.contentType, 'Cache-Control': 'no-store' }).end(text)
+      const headers = { 'Content-Type': register.contentType, 'Cache-Control': 'no-store', ...guardHeaders }
+      res.writeHead(200, headers).end(text)
     },
   }
 }

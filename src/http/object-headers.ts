@@ -1,8 +1,6 @@
 import { contentTypeOf } from '../providers/content-type.ts'
 import type { ObjectHead } from '../providers/provider.ts'
-
-/** Types that browsers run or that can hold what they run. */
-const activeContent = /html|svg|xml|xsl/i
+import { type EmbeddableBy, isolation, judgeType, type ServedType } from './isolation.ts'
 
 interface Asked {
   /** The viewer's. */
@@ -10,6 +8,7 @@ interface Asked {
   key: string
   cacheSeconds: number
   vary: string
+  embeddableBy: EmbeddableBy
 }
 
 /** What was said of an object last, and to what. */
@@ -21,11 +20,17 @@ const said = new WeakMap<ObjectHead, Asked & { headers: readonly string[] }>()
  */
 export function objectHeaders(object: ObjectHead, asked: Asked): readonly string[] {
   const known = said.get(object)
-  const { etag, key, cacheSeconds, vary } = asked
-  if (known?.etag === etag && known.key === key && known.cacheSeconds === cacheSeconds && known.vary === vary) {
+  const { etag, key, cacheSeconds, vary, embeddableBy } = asked
+  if (
+    known?.etag === etag &&
+    known.key === key &&
+    known.cacheSeconds === cacheSeconds &&
+    known.vary === vary &&
+    known.embeddableBy === embeddableBy
+  ) {
     return known.headers
   }
-  const type = contentType(object.contentType, key)
+  const { type, isHarmless } = servedType(object.contentType, key)
   const headers = Object.entries({
     'Content-Type': type,
     'Accept-Ranges': 'bytes',
@@ -37,16 +42,20 @@ export function objectHeaders(object: ObjectHead, asked: Asked): readonly string
     'Referrer-Policy': 'no-referrer',
     ...(etag !== null && { ETag: etag }),
     ...(object.lastModified && { 'Last-Modified': object.lastModified.toUTCString() }),
-    ...(activeContent.test(type) && { 'Content-Security-Policy': 'sandbox' }),
+    ...(!isHarmless && { 'Content-Security-Policy': isolation }),
+    'Cross-Origin-Resource-Policy': embeddableBy,
     Vary: vary,
   }).flat()
-  said.set(object, { etag, key, cacheSeconds, vary, headers })
+  said.set(object, { etag, key, cacheSeconds, vary, embeddableBy, headers })
   return headers
 }
 
-/** The object's own type; that of the key's extension when it has none that says anything, or one no header can hold. */
-function contentType(given: string | null, key: string): string {
-  const own = given && /^[\w.+-]+\/[\w.+-]+\s*(;[\x20-\x7e]*)?$/.test(given) ? given : undefined
-  const generic = !own || /^(application|binary)\/octet-stream/i.test(own)
-  return (generic && contentTypeOf(key)) || own || 'application/octet-stream'
+const unknownType: ServedType = { type: 'application/octet-stream', isHarmless: false }
+
+/** The object's own type; the type of the key's extension if the object has none, a generic one, or no valid one. */
+function servedType(given: string | null, key: string): ServedType {
+  const own = given ? judgeType(given) : null
+  if (own && !/^(application|binary)\/octet-stream/i.test(given!)) return own
+  const guessed = contentTypeOf(key)
+  return (guessed && judgeType(guessed)) || own || unknownType
 }

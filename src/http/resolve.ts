@@ -8,6 +8,7 @@ import { deliver, type ResolveParts } from '../resolve/deliver.ts'
 import type { Locate, Located } from '../resolve/locate.ts'
 import type { Streams } from '../resolve/streams.ts'
 import { allowOrigin, answerOptions } from './cors.ts'
+import { type EmbeddableBy, guardHeaders } from './isolation.ts'
 import { readLink } from './link.ts'
 import type { ResolveMetrics } from './metrics.ts'
 import { type SendSettings, sendObject } from './send-object.ts'
@@ -34,12 +35,12 @@ export interface ResolveDoor extends SendSettings {
  */
 export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const over = new AbortController()
-  const exchange: Exchange = { req, res, signal: over.signal, mode: 'NONE' }
+  const exchange: Exchange = { req, res, signal: over.signal, mode: 'NONE', embeddableBy: 'same-site' }
   const fail = (error: unknown) => {
     if (over.signal.aborted) return
     over.abort(error)
     exchange.brokenBy = error instanceof SluiceError && error.code === 'TIMEOUT' ? 'timeout' : 'storage'
-    if (!res.headersSent) return refuse(door, { req, res, error })
+    if (!res.headersSent) return refuse(door, { ...exchange, error })
     req.socket.resetAndDestroy()
     // One that waits behind another on its connection is not told of its end.
     if (!res.socket) res.emit('close')
@@ -71,9 +72,14 @@ interface Exchange {
   signal: AbortSignal
   /** How it is answered. */
   mode: 'PRESIGN' | 'PROXY' | 'NONE'
+  embeddableBy: EmbeddableBy
   /** Why the answer is cut, unless the client has left. */
   brokenBy?: 'timeout' | 'storage'
 }
+
+const redirectHeaders = (embeddableBy: EmbeddableBy) =>
+  ['Cache-Control', 'no-store', 'Content-Length', '0', 'Cross-Origin-Resource-Policy', embeddableBy] as const
+const redirects = { crossOrigin: redirectHeaders('cross-origin'), sameSite: redirectHeaders('same-site') }
 
 async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
   const { req, res, signal } = exchange
@@ -84,6 +90,8 @@ async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
   asked.catch(() => {})
   const { authorization } = req.headers
   const viewer = await enter(door, { authorization, token, asked })
+  // By what has opened the link: anybody can add a token to a URL.
+  if (viewer.onlyProject !== undefined) exchange.embeddableBy = 'cross-origin'
   const located = await asked
   if (!located) throw new NotFoundError('task' in where ? 'There is no such task.' : 'There is no such project.')
   mayRead(viewer, located.project)
@@ -93,14 +101,19 @@ async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
   if (signal.aborted) throw signal.reason
   exchange.mode = delivery.mode
   if (delivery.mode === 'PRESIGN') {
-    res.writeHead(303, { Location: delivery.url, 'Cache-Control': 'no-store', 'Content-Length': 0 }).end()
+    const embeddable = exchange.embeddableBy === 'cross-origin' ? redirects.crossOrigin : redirects.sameSite
+    res.writeHead(303, ['Location', delivery.url, ...embeddable]).end()
     return
   }
   const close = req.method === 'GET' ? door.streams.open(viewer.id) : () => {}
   try {
     const source = await delivery.open()
     try {
-      await sendObject({ req, res, source, settings: door, access: viewer.id, signal, metrics: door.metrics })
+      const { embeddableBy } = exchange
+      await sendObject({
+        ...{ req, res, source, settings: door, access: viewer.id, embeddableBy, signal },
+        metrics: door.metrics,
+      })
     } finally {
       source.close()
     }
@@ -141,7 +154,7 @@ function statusOf({ code, status }: SluiceError): number {
   return status === 422 ? 502 : status
 }
 
-function refuse(door: ResolveDoor, { req, res, error }: { req: IncomingMessage; res: ServerResponse; error: unknown }) {
+function refuse(door: ResolveDoor, { req, res, error, embeddableBy }: Exchange & { error: unknown }) {
   const fault = error instanceof SluiceError ? error : new SluiceError('INTERNAL')
   const status = statusOf(fault)
   if (!(error instanceof SluiceError)) door.logger.error({ err: error }, 'unexpected fault in resolve')
@@ -151,6 +164,9 @@ function refuse(door: ResolveDoor, { req, res, error }: { req: IncomingMessage; 
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
+    ...guardHeaders,
+    'Referrer-Policy': 'no-referrer',
+    'Cross-Origin-Resource-Policy': embeddableBy,
     ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
     ...(status === 405 && { Allow: 'GET, HEAD, OPTIONS' }),
     ...(status === 503 && { 'Retry-After': '1' }),

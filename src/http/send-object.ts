@@ -3,6 +3,7 @@ import { SluiceError } from '../errors.ts'
 import type { ObjectBody } from '../providers/provider.ts'
 import { type ObjectSource, openObject } from '../resolve/open-object.ts'
 import { parseRanges } from '../resolve/range.ts'
+import type { EmbeddableBy } from './isolation.ts'
 import type { ResolveMetrics } from './metrics.ts'
 import { objectHeaders } from './object-headers.ts'
 import { sendBody } from './send-body.ts'
@@ -25,10 +26,11 @@ export async function sendObject(exchange: {
   source: ObjectSource
   settings: SendSettings
   access: string
+  embeddableBy: EmbeddableBy
   signal: AbortSignal
   metrics: ResolveMetrics | undefined
 }): Promise<void> {
-  const { req, res, source, settings, access, signal, metrics } = exchange
+  const { req, res, source, settings, access, embeddableBy, signal, metrics } = exchange
   const { headers } = req
   const asked = performance.now()
   const answer = await openObject(source, {
@@ -50,7 +52,13 @@ export async function sendObject(exchange: {
   const { object, etag } = answer
   // Answers to a token in the URL and to one in a header are the same; to another viewer's they are not.
   const vary = res.hasHeader('Vary') ? `${res.getHeader('Vary')}, Authorization` : 'Authorization'
-  const about = objectHeaders(object, { etag, key: source.key, cacheSeconds: settings.cacheSeconds, vary })
+  const about = objectHeaders(object, {
+    etag,
+    key: source.key,
+    cacheSeconds: settings.cacheSeconds,
+    vary,
+    embeddableBy,
+  })
   if (answer.status === 304) {
     const [, , ...withoutType] = about
     res.writeHead(304, withoutType).end()

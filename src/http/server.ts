@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { createGraphql } from './graphql.ts'
+import { guardHeaders } from './isolation.ts'
 import { isLinkPath } from './link.ts'
 import type { Metrics } from './metrics.ts'
 import { handleResolve, type ResolveDoor } from './resolve.ts'
@@ -34,11 +35,12 @@ export function createHttpServer({ api, metrics, bufferBytes, ready }: HttpDoors
     if (metrics && path === '/metrics') {
       return metrics.answer(req, res).catch(() => json(res, 503, { message: 'The metrics cannot be read now.' }))
     }
-    if (api && path === '/') return void res.writeHead(302, { Location: '/graphql' }).end()
+    if (api && path === '/') return void res.writeHead(302, { Location: '/graphql', ...guardHeaders }).end()
     return json(res, 404, { code: 'NOT_FOUND', message: 'There is no such page.' })
   })
 }
 
 function json(res: ServerResponse, status: number, body: object): void {
-  res.writeHead(status, { 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }).end(JSON.stringify(body))
+  const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...guardHeaders }
+  res.writeHead(status, headers).end(JSON.stringify(body))
 }

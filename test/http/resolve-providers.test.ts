@@ -49,7 +49,7 @@ describe.each(kindNames)('an object of %s', (name) => {
     expect(answer.headers.has('etag')).toBe(hasVersions)
     const empty = await get('in/empty.txt')
     expect([empty.status, await empty.text(), empty.headers.get('content-length')]).toEqual([200, '', '0'])
-    expect((await get('in/page.html')).headers.get('content-security-policy')).toBe('sandbox')
+    expect((await get('in/page.html')).headers.get('content-security-policy')).toBe("sandbox; default-src 'none'")
   })
 
   it.each([
