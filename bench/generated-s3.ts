@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url'
 
 const self = fileURLToPath(import.meta.url)
 
-/** Starts the server; every bucket named `keys-N` has N keys, and in one named `bytes-N` every key is an object of N bytes. */
+/**
+ * Starts the server. A bucket named `keys-N` has N keys; in one named `keys-N-MS` each page takes MS milliseconds; in one named
+ * `bytes-N` every key is an object of N bytes.
+ */
 export async function startGenerated(): Promise<{ endpoint: string; stop(): Promise<void> }> {
   const child = fork(self, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const [port] = await once(child, 'message')
@@ -73,11 +76,13 @@ if (process.argv[1] === self) {
     const size = /^\/bytes-(\d+)\/./.exec(request.url ?? '')?.[1]
     if (size !== undefined) return sendBytes(Number(size), request, response)
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://s3')
-    const count = Number(/^\/keys-(\d+)\/?$/.exec(pathname)?.[1])
+    const [, keys, delayMs] = /^\/keys-(\d+)(?:-(\d+))?\/?$/.exec(pathname) ?? []
+    const count = Number(keys)
     const body = Number.isNaN(count) ? 'x' : page(count, searchParams)
     response.setHeader('content-type', Number.isNaN(count) ? 'image/jpeg' : 'application/xml')
     response.setHeader('content-length', Buffer.byteLength(body))
-    response.end(body)
+    if (delayMs === undefined) response.end(body)
+    else setTimeout(() => response.end(body), Number(delayMs))
   })
   process.on('disconnect', () => process.exit())
   server.listen(0, '127.0.0.1', () => process.send!((server.address() as AddressInfo).port))

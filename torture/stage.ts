@@ -17,7 +17,13 @@ export interface Stage {
   /** Folder for the workers. */
   folder: string
   /** A fresh migrated database, and the path of the socket that leads there. */
-  createDatabase(): Promise<{ name: string; connection: pg.ClientConfig; socket: string; drop(): Promise<void> }>
+  createDatabase(): Promise<{
+    name: string
+    url: string
+    connection: pg.ClientConfig
+    socket: string
+    drop(): Promise<void>
+  }>
   stop(): Promise<void>
 }
 
@@ -44,9 +50,10 @@ export async function setStage(): Promise<Stage> {
     calm: { client, database: connectionOf(calmUrl) },
     async createDatabase() {
       const name = await create()
-      const connection = connectionOf(databaseUrl(server.url, name))
+      const url = databaseUrl(server.url, name)
+      const connection = connectionOf(url)
       const drop = () => admin(server.url, `drop database ${name} with (force)`)
-      return { name, connection, socket: `${connection.host}/.s.PGSQL.5432`, drop }
+      return { name, url, connection, socket: `${connection.host}/.s.PGSQL.5432`, drop }
     },
     async stop() {
       await client.close()
