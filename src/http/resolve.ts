@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { mayRead } from '../auth/access.ts'
 import type { MediaTokens } from '../auth/media-tokens.ts'
 import type { Authenticator, Viewer } from '../auth/tokens.ts'
@@ -41,6 +42,7 @@ export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res
     over.abort(error)
     exchange.brokenBy = error instanceof SluiceError && error.code === 'TIMEOUT' ? 'timeout' : 'storage'
     if (!res.headersSent) return refuse(door, { ...exchange, error })
+    resetBy.set(req.socket, exchange.brokenBy)
     req.socket.resetAndDestroy()
     // One that waits behind another on its connection is not told of its end.
     if (!res.socket) res.emit('close')
@@ -54,7 +56,7 @@ export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res
     clearTimeout(deadline)
     if (res.headersSent) door.metrics?.answered(exchange.mode, res.statusCode)
     if (res.writableFinished) return
-    door.metrics?.aborted(exchange.brokenBy ?? 'client')
+    door.metrics?.aborted(exchange.brokenBy ?? resetBy.get(req.socket) ?? 'client')
     over.abort(new Error('The client has left.'))
   })
   try {
@@ -65,6 +67,12 @@ export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res
     fail(error)
   }
 }
+
+/**
+ * Connections that this server has reset, and why. Other responses that wait on such a connection end with it: no client has
+ * left them.
+ */
+const resetBy = new WeakMap<Socket, 'timeout' | 'storage'>()
 
 interface Exchange {
   req: IncomingMessage

@@ -415,23 +415,29 @@ describe('the bounds of streams', () => {
     expect((await open('a.txt')).answer.statusCode).toBe(200)
   })
 
-  /** Asks for both objects on one connection, and reads nothing. */
-  const askForTwo = async () => {
+  /** Asks for both objects on one connection, the second once `isTime` says so, and reads nothing. */
+  const askForTwo = async (isTime: () => Promise<boolean> = async () => true) => {
     const { path } = await streamed(world, { huge: large.repeat(4), 'a.txt': digits })
     const { hostname, port } = new URL(world.app.url)
     const socket = connect({ host: hostname, port: Number(port) }).pause()
     onTestFinished(() => void socket.destroy())
     const asked = (key: string) =>
       `GET ${path(key)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${world.app.token}\r\n\r\n`
-    socket.write(asked('huge') + asked('a.txt'))
+    socket.write(asked('huge'))
+    await until(isTime)
+    socket.write(asked('a.txt'))
     return socket
   }
 
-  it('end what waits behind a stream on its connection, too', async () => {
-    const before = await timedOut()
-    await askForTwo()
-    await until(async () => (await timedOut()) === before + 2)
+  it('end what waits behind a stream on its connection, too, and count none of both as left by the client', async () => {
+    const counts = async () => [await timedOut(), await metric('sluice_resolve_aborted_total{by="client"}')]
+    const [timeouts, left] = await counts()
+    // The time of the first is up before that of the second.
+    await askForTwo(async () => (await metric('sluice_resolve_streams')) === 1)
+    await until(async () => (await metric('sluice_resolve_streams')) === 2)
     await until(async () => (await metric('sluice_resolve_streams')) === 0)
+    await until(async () => (await counts()).reduce((a, b) => a! + b!)! >= timeouts! + left! + 2)
+    expect(await counts()).toEqual([timeouts! + 2, left])
   })
 
   it('are not waited for when the client of both has left', async () => {

@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { jobsSetting } from '../support/jobs.ts'
 
+const printSeconds = 20
+
 /** The project's folder. */
 export const projectFolder = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -19,7 +21,7 @@ export interface Ended {
 /** A Sluice in a process of its own. */
 export interface Launched {
   child: ChildProcess
-  /** Resolves with what was written so far once it holds `text`; rejects when the process ends first. */
+  /** Resolves with what was written so far once it holds `text`; rejects after 20 seconds, or when the process ends first. */
   prints(text: string): Promise<string>
   /** Resolves when the server is ready. */
   ready(): Promise<{ url: string; token: string | undefined }>
@@ -60,9 +62,18 @@ export function launch(env: Record<string, string>, options: LaunchOptions = {})
   })
   const prints = (text: string) =>
     new Promise<string>((resolve, reject) => {
-      const look = () => output.includes(text) && resolve(output)
+      const words = () => `"${text}", and so far it wrote:\n${output}`
+      const timer = setTimeout(() => reject(new Error(`Waited ${printSeconds} s for ${words()}`)), printSeconds * 1_000)
+      const look = () => {
+        if (!output.includes(text)) return
+        clearTimeout(timer)
+        resolve(output)
+      }
       child.on('output', look)
-      ended.then(({ code }) => reject(new Error(`Ended with ${code} before it wrote "${text}":\n${output}`)), reject)
+      ended.then(({ code }) => {
+        clearTimeout(timer)
+        reject(new Error(`Ended with ${code} before ${words()}`))
+      }, reject)
       look()
     })
   return {

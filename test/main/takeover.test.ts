@@ -23,10 +23,14 @@ it('with the settings as they are by default, another worker goes on within 30 s
   const { now: killedAt } = await sql('select clock_timestamp() as now')
   await first.end('SIGKILL')
   held.release()
-  const run = await until(async () => {
-    const row = await sql('select *, listed::int, created::int from sync_run')
-    return row.finished_at && row
-  })
+  const run = await until(
+    async () => {
+      const row = await sql('select *, listed::int, created::int from sync_run')
+      return row.finished_at && row
+    },
+    // The run counts as lost only after five missed heartbeats, which is 25 s with default settings.
+    { what: 'the run that was taken over to end', seconds: 60 },
+  )
   expect(run).toMatchObject({ status: 'COMPLETED', attempt: 2, listed: 2_500, created: 2_500 })
   expect(askers).toEqual(['first', 'second'])
   expect(front.counts.ListObjectsV2).toBe(4)

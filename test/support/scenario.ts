@@ -43,7 +43,12 @@ export async function finished(client: GraphqlClient, runId: string) {
   const states = client.subscribe(`subscription ($id: ID!) { syncRunChanged(runId: $id) { ${runFields} } }`, {
     id: runId,
   })
-  for await (const { syncRunChanged } of states) last = syncRunChanged
+  for await (const { syncRunChanged } of endingAfterSilence(
+    states,
+    () => `the run ${runId} to go on: it is ${last?.status}`,
+  )) {
+    last = syncRunChanged
+  }
   const { node } = await client.request(
     `query ($id: ID!) { node(id: $id) { ... on SyncRun { ${runFields}
       issues { totalCount edges { node { key rowIndex code message retryable } } } } } }`,
@@ -57,4 +62,19 @@ export async function finished(client: GraphqlClient, runId: string) {
 /** Syncs a storage to its end. */
 export async function sync(client: GraphqlClient, storageId: string) {
   return finished(client, await startSync(client, storageId))
+}
+
+const silenceSeconds = 20
+
+/** The same messages. @throws Error after 20 seconds without one, which says what was waited for. */
+async function* endingAfterSilence<T>(messages: AsyncGenerator<T>, what: () => string): AsyncGenerator<T> {
+  for (;;) {
+    let timer: NodeJS.Timeout | undefined
+    const silence = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`Waited ${silenceSeconds} s for ${what()}`)), silenceSeconds * 1_000)
+    })
+    const next = await Promise.race([messages.next(), silence]).finally(() => clearTimeout(timer))
+    if (next.done) return
+    yield next.value
+  }
 }

@@ -51,11 +51,19 @@ export async function statementsOf(work: () => Promise<unknown>): Promise<string
   return sent.map(({ text }) => text).filter((text) => !text.includes('agenda_jobs'))
 }
 
-/** Resolves with the first truthy answer of `probe`, asked again and again; the test's own timeout is the limit. */
-export async function until<T>(probe: () => Promise<T> | T): Promise<NonNullable<T>> {
+/**
+ * Resolves with the first truthy answer of `probe`, which is asked again and again.
+ * @throws Error after `seconds` without one, which says what was waited for: `what`, or else the text of the probe.
+ */
+export async function until<T>(
+  probe: () => Promise<T> | T,
+  { what = String(probe), seconds = 20 }: { what?: string; seconds?: number } = {},
+): Promise<NonNullable<T>> {
+  const end = performance.now() + seconds * 1_000
   for (;;) {
     const answer = await probe()
     if (answer) return answer
+    if (performance.now() > end) throw new Error(`Waited ${seconds} s for: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
