@@ -19,6 +19,7 @@ import { clientConfig } from '../src/providers/s3/client-config.ts'
 import { s3 } from '../src/providers/s3/kind.ts'
 import type { S3Location } from '../src/providers/s3/location.ts'
 import { startAzure } from '../test/support/azure.ts'
+import { environment } from '../test/support/egress.ts'
 import { startRedis } from '../test/support/redis.ts'
 import { startS3 } from '../test/support/s3.ts'
 import { bareList, type Listed } from './bare.ts'
@@ -86,9 +87,9 @@ export const startS3Peer: StartPeer = async (objects) => {
   }
   const location = s3.location.parse({ bucket, endpoint: server.endpoint })
   const credentials = { accessKeyId: 'bench', secretAccessKey: 'bench' }
-  const provider = await s3.open(location, credentials, {})
+  const provider = await s3.open(location, credentials, environment)
   // Time limits too: each costs a timer for every request.
-  const settings = clientConfig(location as S3Location, server.endpoint)
+  const settings = clientConfig(location as S3Location, server.endpoint, environment.egress)
   const client = new S3Client({ ...settings, region: 'us-east-1', credentials })
   return {
     title: 'S3',
@@ -119,7 +120,7 @@ export const startGcsPeer: StartPeer = async (objects) => {
   return {
     title: 'GCS',
     bareTitle: { list: '@google-cloud/storage: getFiles', read: '@google-cloud/storage: createReadStream' },
-    provider: await gcs.open(gcs.location.parse({ bucket, endpoint, anonymous: true }), {}, {}),
+    provider: await gcs.open(gcs.location.parse({ bucket, endpoint, anonymous: true }), {}, environment),
     async bareList() {
       const listed: Listed[] = []
       const fields = 'items(name,size,updated,generation),nextPageToken'
@@ -166,7 +167,7 @@ export const startAzurePeer: StartPeer = async (objects) => {
   return {
     title: 'Azure Blob',
     bareTitle: { list: '@azure/storage-blob: listBlobsFlat', read: '@azure/storage-blob: download' },
-    provider: await azureBlob.open(location, { accountKey }, {}),
+    provider: await azureBlob.open(location, { accountKey }, environment),
     async bareList() {
       const listed: Listed[] = []
       for await (const { segment } of container.listBlobsFlat().byPage({ maxPageSize: pageSize })) {
@@ -201,7 +202,7 @@ export const startRedisPeer: StartPeer = async (objects) => {
   return {
     title: isReal ? 'Redis' : 'Redis (small emulator)',
     bareTitle: { list: 'ioredis: SCAN, STRLEN in pipelines', read: 'ioredis: GET, as a stream' },
-    provider: await redis.open(redis.location.parse({ host, port }), {}, {}),
+    provider: await redis.open(redis.location.parse({ host, port }), {}, environment),
     async bareList() {
       const listed: Listed[] = []
       let cursor = '0'
@@ -252,7 +253,11 @@ export const startLocalPeer: StartPeer = async (objects) => {
       list: 'node:fs/promises: readdir, sorted, stat',
       read: 'node:fs/promises: realpath inside the folder, readFile, as a stream',
     },
-    provider: await localFiles.open(localFiles.location.parse({ path: folder }), {}, { localFilesRoot: root }),
+    provider: await localFiles.open(
+      localFiles.location.parse({ path: folder }),
+      {},
+      { ...environment, localFilesRoot: root },
+    ),
     bareList: () => visit(folder, []),
     async bareRead(key) {
       const path = await realpath(join(root, key))

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Provider } from '../src/providers/provider.ts'
 import { eachOf, type Place } from '../test/providers/conformance/world.ts'
+import { environment } from '../test/support/egress.ts'
 import type { Order } from './arguments.ts'
 
 /** Where checks run: all that is written lies under one random prefix, and is removed at the end. */
@@ -22,7 +23,7 @@ export async function layGround(order: Order): Promise<Ground> {
   const field = prefixFieldOf(order)
   const named = String(location[field] ?? '')
   const run = `${named}sluice-conform-${randomBytes(6).toString('hex')}/`
-  const openAt = (prefix: string) => kind.open({ ...location, [field]: prefix }, secrets, {})
+  const openAt = (prefix: string) => kind.open({ ...location, [field]: prefix }, secrets, environment)
   const provider = await openAt(readOnly ? named : run)
   let places = 0
 

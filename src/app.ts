@@ -31,7 +31,8 @@ import { openQueue } from './queue/open.ts'
 import { createResolveParts } from './resolve/deliver.ts'
 import { createLocator } from './resolve/locate.ts'
 import { createStreams } from './resolve/streams.ts'
-import { createEgressPolicy } from './security/egress.ts'
+import { createEgress } from './security/egress.ts'
+import { isLocalMode } from './security/local-mode.ts'
 import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
 import { countActiveRuns } from './sync/count-active.ts'
@@ -96,11 +97,11 @@ export async function startApp(
 
     const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
     await probeSecretKey(em, sealer, config.SECRET_KEY_CHANGED)
-    const egress = createEgressPolicy(config.EGRESS_BLOCKED)
+    const isLocal = isLocalMode(config)
+    const egress = createEgress({ isLocal, allowed: config.EGRESS_ALLOWED, blocked: config.EGRESS_BLOCKED })
     const connections = createConnections({
       sealer,
-      egress,
-      environment: { localFilesRoot: config.LOCAL_FILES_ROOT },
+      environment: { localFilesRoot: config.LOCAL_FILES_ROOT, egress },
     })
     stops.push(async () => connections.stop())
     const { connect } = connections
@@ -151,7 +152,7 @@ export async function startApp(
       ])
     const enter = async (authorization: string | null) => {
       const viewer = await authenticator.authenticate(authorization)
-      const storages = { em, sealer, connect, objectFilter: createObjectFilter, templateFault }
+      const storages = { em, sealer, connect, egress, objectFilter: createObjectFilter, templateFault }
       const parts = {
         ...{ em, queue, events, connect, storages, webhooks, mediaTokens, admit, present, resolve, sweep },
         heartbeatSeconds: config.SUBSCRIPTION_HEARTBEAT,

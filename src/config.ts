@@ -11,6 +11,8 @@ const seconds = (max: number) => {
 }
 const atLeast = (length: number) => z.string().min(length, { error: `must have at least ${length} characters` })
 const isNetwork = (text: string) => z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]).safeParse(text).success
+const isEgressEntry = (text: string) =>
+  isNetwork(text) || /^(?:\[[\da-f:.]+\]|[\p{L}\p{N}._-]+)(?::\d{1,5})?$/iu.test(text)
 const entries = (list: string) =>
   list
     .split(',')
@@ -88,13 +90,23 @@ export const settings = z.object({
     .transform((path) => resolve(path))
     .optional()
     .describe('Folder whose subfolders may be connected as local storages. Unset: local storages are disabled.'),
+  EGRESS_ALLOWED: z
+    .string()
+    .default('')
+    .transform(entries)
+    .refine((list) => list.every(isEgressEntry), {
+      error: 'must be networks, hosts or host:port, such as 10.0.0.0/8,minio:9000, separated by commas',
+    })
+    .describe(
+      'Networks, hosts and host:port inside loopback, private and carrier networks that storages and webhooks may use when other machines can reach the server.',
+    ),
   EGRESS_BLOCKED: z
     .string()
-    .default('169.254.0.0/16,fe80::/10,fd00:ec2::254/128')
+    .default('')
     .transform(entries)
-    .refine((list) => list.every(isNetwork), 'must be networks such as 169.254.0.0/16, separated by commas')
+    .refine((list) => list.every(isNetwork), { error: 'must be networks such as 10.0.0.0/8, separated by commas' })
     .describe(
-      'Networks that storages and webhooks may not lie in; the default keeps off the metadata services of clouds.',
+      'Further networks that storages and webhooks may not use; EGRESS_ALLOWED does not reopen them. Metadata, link-local and multicast addresses are always closed.',
     ),
   LOG_LEVEL: z
     .enum(levels, { error: `must be one of ${levels.join(', ')}` })

@@ -2,7 +2,6 @@ import type { Storage } from './entities/storage.ts'
 import { SluiceError } from './errors.ts'
 import type { Provider, ProviderEnvironment, ProviderKind } from './providers/provider.ts'
 import { type ProviderName, providers } from './providers/registry.ts'
-import type { EgressPolicy } from './security/egress.ts'
 import type { Sealer } from './security/seal.ts'
 
 /** What of a storage's row is needed to reach its place. A candidate that is not stored yet has no id. */
@@ -31,14 +30,14 @@ interface Shared {
 
 /** Sync, resolve and storages share one of these. A client that was not used for `idleMs` is closed. */
 export function createConnections(
-  { sealer, egress, environment }: { sealer: Sealer; egress: EgressPolicy; environment: ProviderEnvironment },
+  { sealer, environment }: { sealer: Sealer; environment: ProviderEnvironment },
   { idleMs = 60_000 }: { idleMs?: number } = {},
 ): Connections {
   const open = async (storage: Connectable): Promise<Provider> => {
     const kind: ProviderKind = providers[storage.provider as ProviderName]
     const location = kind.location.parse(storage.location)
     const secrets = kind.secrets.parse(unsealSecrets(sealer, storage))
-    await egress.allow(kind.hosts(location, secrets))
+    await environment.egress.allow(kind.targets(location, secrets))
     return kind.open(location, secrets, environment)
   }
   const shared = new Map<string, Shared>()

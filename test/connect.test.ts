@@ -2,8 +2,8 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createConnections, sealSecrets } from '../src/connect.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import { providers } from '../src/providers/registry.ts'
-import { createEgressPolicy } from '../src/security/egress.ts'
 import { createSealer } from '../src/security/seal.ts'
+import { environment } from './support/egress.ts'
 
 describe('connections to storages', () => {
   const sealer = createSealer('a key of at least thirty-two characters')
@@ -26,8 +26,7 @@ describe('connections to storages', () => {
     const provider = { close: () => void closed.push(provider) } as unknown as Provider
     return provider
   })
-  const create = (idleMs: number) =>
-    createConnections({ sealer, egress: createEgressPolicy([]), environment: {} }, { idleMs })
+  const create = (idleMs: number) => createConnections({ sealer, environment }, { idleMs })
 
   it('share one client of a storage, however many use it at once or one after the other', async () => {
     const { connect, stop } = create(60_000)

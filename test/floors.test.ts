@@ -8,7 +8,8 @@ const src = fileURLToPath(new URL('../src/', import.meta.url))
 /** Who may import whom: rooms and files of src by floor, each only what is below. */
 const floors = [
   ['batch', 'config', 'errors', 'json', 'logger', 'or-abort', 'sql', 'stream'],
-  ['entities', 'providers', 'security'],
+  ['security'],
+  ['entities', 'providers'],
   ['connect', 'database', 'events', 'queue'],
   ['annotate', 'auth', 'resolve', 'storages', 'sync', 'webhooks'],
   ['dashboard', 'graphql', 'http', 'jobs'],

@@ -17,8 +17,12 @@ const codes: Record<string, ErrorCode> = {
 /** The SluiceError for a fault of the network, whichever SDK reports it; undefined when it is not one. */
 export function networkError(error: unknown): SluiceError | undefined {
   for (const at of [error, (error as Error | undefined)?.cause]) {
-    const { code, name } = (at ?? {}) as { code?: string; name?: string }
+    const { code, name, message = '' } = (at ?? {}) as { code?: string; name?: string; message?: string }
     const text = String(code ?? '')
+    if (text === 'BLOCKED_ADDRESS') {
+      // The egress layer has refused the connection. Clients wrap its error, and keep the code and the words.
+      return new SluiceError(text, message.replace(/^.* reason: /s, ''), { cause: error })
+    }
     if (/CERT|_TLS_|^ERR_SSL|SELF_SIGNED|UNABLE_TO_VERIFY/.test(text))
       return new SluiceError('TLS_FAILED', undefined, { cause: error })
     const known = codes[text] ?? codes[name ?? '']

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { ErrorCode, FieldError, SluiceError } from '../errors.ts'
+import type { Egress } from '../security/egress.ts'
+import { type EgressTarget, targetOf } from '../security/egress-policy.ts'
 
 /** What a listing tells about one object. */
 export interface ObjectInfo {
@@ -99,6 +101,8 @@ export interface Provider {
 
 /** What providers may know of the machine they run on. */
 export interface ProviderEnvironment {
+  /** Opens every connection to a host that a location or secret names. */
+  egress: Egress
   /** The folder below which local storages may lie; undefined = none may. */
   localFilesRoot?: string | undefined
 }
@@ -131,8 +135,8 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   crossCheck?(location: z.infer<Location>, secrets: z.infer<Secrets>): FieldError[]
   /** Why nothing may be exported to this place; undefined when it may. Absent where every place may be a target. */
   refuseTarget?(location: z.infer<Location>): SluiceError | undefined
-  /** Hosts that a person has named and the server will connect to; none where the kind knows them itself. */
-  hosts(location: z.infer<Location>, secrets: z.infer<Secrets>): string[]
+  /** Where the server will connect to because a person named it; none where the kind knows the hosts itself. */
+  targets(location: z.infer<Location>, secrets: z.infer<Secrets>): EgressTarget[]
   /** What a person can do about a fault, where this kind knows better than the general advice. */
   hints?: Partial<Record<ErrorCode, string>>
   /** The CORS rule that lets browsers fetch signed URLs from other origins; absent where there is none to set. */
@@ -143,9 +147,9 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   open(location: z.infer<Location>, secrets: z.infer<Secrets>, environment: ProviderEnvironment): Promise<Provider>
 }
 
-/** The host names of URLs; absent ones and what is no URL are left out. */
-export function hostsOf(...urls: (string | undefined)[]): string[] {
-  return urls.flatMap((url) => (url && URL.canParse(url) ? [new URL(url).hostname] : []))
+/** Where requests to URLs go; absent ones and text that is no URL are left out. */
+export function targetsOf(...urls: (string | undefined)[]): EgressTarget[] {
+  return urls.flatMap((text) => (text && URL.canParse(text) ? [targetOf(new URL(text))] : []))
 }
 
 /** Gives a kind its full types while it is written, and the general ones to the registry. */

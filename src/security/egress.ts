@@ -1,39 +1,106 @@
-import { lookup } from 'node:dns/promises'
-import { BlockList, isIP } from 'node:net'
-import { SluiceError } from '../errors.ts'
+import { lookup as lookupName } from 'node:dns/promises'
+import type { AgentOptions } from 'node:http'
+import { connect, isIP, Socket, type TcpNetConnectOpts } from 'node:net'
+import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
+import { createAgent, type Guard, type HttpAgents } from './egress-agents.ts'
+import { createEgressPolicy, type EgressRules, type EgressTarget } from './egress-policy.ts'
+import { canonicalHost } from './host.ts'
 
-/** Decides which hosts the server may connect to on behalf of those who enter endpoints. */
-export interface EgressPolicy {
+/** One address that a name has. */
+export interface ResolvedAddress {
+  address: string
+  family: number
+}
+
+/** Looks a name up. Rejects like `dns.lookup` if it has no address. */
+export type Resolve = (name: string) => Promise<ResolvedAddress[]>
+
+/** What `net.connect` needs to know. */
+export type TcpOptions = Omit<TcpNetConnectOpts, 'host' | 'port' | 'lookup'> & EgressTarget
+
+/**
+ * The one way out: every client that connects to a host which a user has entered opens its connections here. A name is
+ * resolved once for each connection, all of its addresses are checked, and the connection goes to one of exactly these.
+ * A connection that is not allowed fails with BLOCKED_ADDRESS before anything is sent.
+ */
+export interface Egress {
   /**
-   * Resolves if every address of every host may be reached. A host that has no address is left to the connection, which
-   * reports it better. Names are looked up here and again by the connection: this keeps out mistakes and plain probing,
-   * not a name server that gives two answers.
+   * Tells early whether connections would be refused. A host without an address is left to the connection.
    * @throws SluiceError BLOCKED_ADDRESS
    */
-  allow(hosts: readonly string[]): Promise<void>
+  allow(targets: readonly EgressTarget[]): Promise<void>
+  /** Opens a TCP connection, as `net.connect` does. The socket emits `error` if the target is refused. */
+  connect(options: TcpOptions): Socket
+  /** Opens a TLS connection, as `tls.connect` does; the name in the certificate is `options.servername`. */
+  connectTls(options: TcpOptions & Omit<TlsOptions, keyof TcpOptions>): Socket
+  /** An agent for requests of one protocol (`http:` or `https:`). */
+  agent(protocol: string, options?: AgentOptions): HttpAgents
 }
 
-/** A policy that keeps out the given networks, in CIDR notation such as `169.254.0.0/16`. @throws Error for what is none. */
-export function createEgressPolicy(blocked: readonly string[]): EgressPolicy {
-  const list = new BlockList()
-  for (const network of blocked) {
-    const [address = '', prefix] = network.split('/')
-    const family = isIP(address)
-    const bits = Number(prefix ?? (family === 4 ? 32 : 128))
-    if (family === 0 || !Number.isInteger(bits)) throw new Error(`${network} is not a network such as 169.254.0.0/16`)
-    list.addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6')
+export function createEgress(
+  rules: EgressRules,
+  { resolve = (name) => lookupName(name, { all: true }) }: { resolve?: Resolve } = {},
+): Egress {
+  const policy = createEgressPolicy(rules)
+
+  const resolveChecked = async (target: EgressTarget, name: string): Promise<ResolvedAddress[]> => {
+    const found = await resolve(name)
+    const refusal = policy.refuse(
+      target,
+      found.map(({ address }) => address),
+    )
+    if (refusal) throw refusal
+    return found
   }
+
+  const guard: Guard = (target) => {
+    const host = canonicalHost(target.host)
+    if (host === undefined) throw notFound(target.host)
+    // `net.connect` does not look up what is an address already.
+    const refusal = policy.refusePort(target) ?? (isIP(host) ? policy.refuse(target, [host]) : undefined)
+    if (refusal) throw refusal
+    return {
+      host,
+      lookup: (name, { all }, done) => {
+        resolveChecked(target, name).then(
+          (found) => {
+            const [first] = found
+            if (!first) done(notFound(name), '')
+            else if (all) done(null, found)
+            else done(null, first.address, first.family)
+          },
+          (error) => done(error, ''),
+        )
+      },
+    }
+  }
+
+  const dial = <Options extends TcpOptions>(options: Options, open: (options: Options) => Socket): Socket => {
+    try {
+      // Without a path, which would be that of a local socket.
+      return open({ ...options, path: undefined, ...guard(options) })
+    } catch (error) {
+      return new Socket().destroy(error as Error)
+    }
+  }
+
   return {
-    async allow(hosts) {
-      for (const host of hosts) {
-        const name = host.replace(/^\[|\]$/g, '')
-        const addresses = isIP(name) ? [{ address: name }] : await lookup(name, { all: true }).catch(() => [])
-        for (const { address } of addresses) {
-          if (list.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')) {
-            throw new SluiceError('BLOCKED_ADDRESS', `The server may not connect to ${name}.`)
-          }
-        }
+    async allow(targets) {
+      for (const target of targets) {
+        const host = canonicalHost(target.host)
+        if (host === undefined) continue
+        guard(target)
+        if (isIP(host)) continue
+        await resolveChecked(target, host).catch((error) => {
+          if (error.code === 'BLOCKED_ADDRESS') throw error
+        })
       }
     },
+    connect: (options) => dial(options, connect),
+    connectTls: (options) => dial(options, connectTls),
+    agent: (protocol, options = {}) => createAgent(protocol, guard, options),
   }
 }
+
+const notFound = (host: string) =>
+  Object.assign(new Error(`${host} has no address.`), { code: 'ENOTFOUND', hostname: host })

@@ -34,7 +34,7 @@ export async function checkStorage(
 
 /** Checks the connection of a row that is not saved yet. */
 export async function checkDraft(
-  { connect, objectFilter }: StorageParts,
+  { connect, egress, objectFilter }: StorageParts,
   draft: Draft,
   { skipProbe }: CheckOptions,
 ): Promise<CheckStep[]> {
@@ -45,6 +45,7 @@ export async function checkDraft(
   const slices = createSlices()
   const subject: CheckSubject = {
     provider,
+    egress,
     direction: draft.direction,
     prefix: kind.place(draft.location).prefix,
     open: async () => {

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { StorageDirection } from '../entities/storage.ts'
 import { describeError, type ErrorCode, errorTable, SluiceError } from '../errors.ts'
-import { networkError } from '../providers/network-error.ts'
 import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
+import type { Egress } from '../security/egress.ts'
+import { fetchSigned } from './fetch-signed.ts'
 import { hintFor } from './hints.ts'
 
 /** The steps of a check, in their order. */
@@ -50,6 +51,8 @@ export interface CheckSubject {
   /** What the keys of a target start with. */
   prefix: string
   provider: ProviderName
+  /** Opens the connection to a signed URL. */
+  egress: Egress
   /** Opens the place; faults of the configuration are thrown here. */
   open: () => Promise<Provider>
   /** Whether a sync would take the object. */
@@ -65,6 +68,7 @@ export interface CheckSubject {
 
 /** The step at which a fault of the first contact shows. */
 const stepOf: Partial<Record<ErrorCode, CheckStepName>> = {
+  BLOCKED_ADDRESS: 'EGRESS',
   UNRESOLVABLE_HOST: 'REACH',
   CONNECTION_REFUSED: 'REACH',
   TLS_FAILED: 'REACH',
@@ -106,7 +110,7 @@ export async function checkConnection(
       const known = error instanceof SluiceError ? error : undefined
       const code = known?.code ?? (signal.aborted ? 'TIMEOUT' : 'INTERNAL')
       // Opening a place asks whether its hosts may be reached, when all else is in order.
-      const failed = code === 'BLOCKED_ADDRESS' ? 'EGRESS' : name
+      const failed = code === 'BLOCKED_ADDRESS' && name === 'CONFIGURATION' ? 'EGRESS' : name
       if (failed !== name) note(name, 'OK', done, since)
       note(failed, 'FAILED', known?.message ?? errorTable[code].words, since, code)
       throw new Failed(describeError(error))
@@ -117,7 +121,6 @@ export async function checkConnection(
   try {
     const opened = await attempt('CONFIGURATION', 'The settings are complete.', subject.open)
     provider = opened
-    note('EGRESS', 'OK', 'The server may connect to it.', performance.now())
     await firstContact(opened, note, AbortSignal.timeout(stepTimeoutMs))
     await (subject.direction === 'IMPORT' ? trySource : tryTarget)(opened, subject, attempt)
     await compareClocks(opened, attempt)
@@ -145,7 +148,7 @@ async function trySource(provider: Provider, subject: CheckSubject, attempt: Att
   const { presign } = provider
   if (subject.presigns && presign && !subject.publicEndpoint) {
     await attempt('PRESIGN', 'A signed URL can be fetched.', async (signal) =>
-      fetchSigned(await presign(objects[0]!.key, { ttlSeconds: 60 }), signal),
+      fetchSigned(await presign(objects[0]!.key, { ttlSeconds: 60 }), { egress: subject.egress, signal }),
     )
   }
 }
@@ -189,10 +192,11 @@ class Failed extends Error {}
 
 type Note = (name: CheckStepName, status: CheckStep['status'], message: string, since: number, code?: ErrorCode) => void
 
-/** One call tells three things: the place answers, the credentials are known, the bucket may be listed. */
+/** One call tells four things: the place may be connected to, it answers, the credentials are known, the bucket may be listed. */
 async function firstContact(provider: Provider, note: Note, signal: AbortSignal): Promise<void> {
   const since = performance.now()
   const done: [CheckStepName, string][] = [
+    ['EGRESS', 'The server may connect to it.'],
     ['REACH', 'The storage answers.'],
     ['AUTHENTICATE', 'The credentials are accepted.'],
     ['OPEN', 'The bucket or folder can be listed.'],
@@ -240,16 +244,5 @@ async function readOne(provider: Provider, objects: ObjectInfo[], signal: AbortS
       const isOwn = error instanceof SluiceError && ownFaults.includes(error.code)
       if (!isOwn || key === few.at(-1)!.key) throw error
     }
-  }
-}
-
-async function fetchSigned(url: URL, signal: AbortSignal): Promise<void> {
-  const answer = await fetch(url, { headers: { range: 'bytes=0-0' }, signal }).catch((error) => {
-    throw signal.aborted ? error : (networkError(error) ?? error)
-  })
-  await answer.body?.cancel()
-  // 416: the object is empty, and the signature was accepted.
-  if (!answer.ok && answer.status !== 416) {
-    throw new SluiceError('DENIED', `A signed URL was answered with status ${answer.status}.`)
   }
 }

@@ -4,6 +4,7 @@ import { ProjectEntity } from '../entities/project.ts'
 import { type ExportFormat, type Storage, StorageEntity } from '../entities/storage.ts'
 import { type FieldError, NotFoundError, ValidationError } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
+import type { Egress } from '../security/egress.ts'
 import type { Sealer } from '../security/seal.ts'
 import type { Slices } from '../security/slices.ts'
 import { type LocationInput, type Place, placeOf } from './place.ts'
@@ -13,6 +14,7 @@ export interface StorageParts {
   em: EntityManager
   sealer: Sealer
   connect: Connect
+  egress: Egress
   /** The rule by which the filters of a storage leave an object out; throws a ValidationError for filters that are none. */
   objectFilter: (settings: Pick<Storage, 'regexFilter' | 'filters'>) => {
     /** The rules for many objects; gives way to other work of the process meanwhile. */

@@ -9,7 +9,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   WRONG_REGION: 'Set the region of the bucket, or AUTO.',
   EMPTY_PREFIX:
     'Check the prefix: it is taken literally, and upper and lower case differ. To connect it anyway, skip the check.',
-  BLOCKED_ADDRESS: 'Use another endpoint, or take the network out of EGRESS_BLOCKED on the server.',
+  BLOCKED_ADDRESS: 'Use another endpoint, or let the operator of the server change the setting that the message names.',
   UNRESOLVABLE_HOST: 'Check the host name of the endpoint.',
   CONNECTION_REFUSED: 'Check the port of the endpoint, and that the service runs and is reachable from the server.',
   TLS_FAILED: 'Check that the endpoint speaks https and that its certificate is valid and trusted.',

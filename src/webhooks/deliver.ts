@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { SluiceError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
-import type { EgressPolicy } from '../security/egress.ts'
+import type { Egress } from '../security/egress.ts'
 import type { Sealer } from '../security/seal.ts'
 import { sql } from '../sql.ts'
 import { type Answer, post } from './post.ts'
@@ -21,7 +21,7 @@ export interface DeliverParts {
   em: EntityManager
   queue: Queue
   sealer: Sealer
-  egress: EgressPolicy
+  egress: Egress
   /** Before the second attempt; see `waitSeconds`. */
   retrySeconds: number
   /** Most that one attempt may take. */

@@ -1,9 +1,7 @@
-import { lookup } from 'node:dns'
-import { type IncomingMessage, request as requestHttp } from 'node:http'
+import { type Agent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
-import type { LookupFunction } from 'node:net'
 import { SluiceError } from '../errors.ts'
-import type { EgressPolicy } from '../security/egress.ts'
+import type { Egress } from '../security/egress.ts'
 
 /** Most of an answer that is read and kept. */
 const maxAnswerBytes = 4 * 1024
@@ -22,26 +20,22 @@ export interface PostOptions {
   url: string
   headers: Record<string, string>
   body: string
-  egress: EgressPolicy
+  egress: Egress
   /** For all of it, from the look-up of the name to the end of the answer. */
   timeoutSeconds: number
   signal: AbortSignal
 }
 
 /**
- * Sends one POST and reads the beginning of its answer, whatever its status. Redirects are not followed. The egress policy
- * is applied to the very addresses that are connected to, so that a name server cannot give one answer to the check and
- * another to the connection.
+ * Sends one POST and reads the beginning of its answer, whatever its status. Redirects are not followed.
  * @throws SluiceError BLOCKED_ADDRESS, TIMEOUT, UNREACHABLE with words about the receiver; the reason of `signal`.
  */
 export async function post({ url, headers, body, egress, timeoutSeconds, signal }: PostOptions): Promise<Answer> {
   const limit = AbortSignal.timeout(timeoutSeconds * 1_000)
   try {
-    // The look-up below is not made for a host that is an address.
-    await egress.allow([new URL(url).hostname])
     const response = await answerTo(url, body, {
       headers: { ...headers, 'content-length': String(Buffer.byteLength(body)) },
-      lookup: guardedLookup(egress),
+      agent: egress.agent(new URL(url).protocol),
       signal: AbortSignal.any([limit, signal]),
     })
     return {
@@ -61,28 +55,15 @@ export async function post({ url, headers, body, egress, timeoutSeconds, signal 
 function answerTo(
   url: string,
   body: string,
-  options: { headers: Record<string, string>; lookup: LookupFunction; signal: AbortSignal },
+  options: { headers: Record<string, string>; agent: Agent; signal: AbortSignal },
 ): Promise<IncomingMessage> {
   const send = url.startsWith('https:') ? requestHttps : requestHttp
   return new Promise((resolve, reject) => {
-    send(url, { method: 'POST', agent: false, ...options })
+    send(url, { method: 'POST', ...options })
       .on('response', resolve)
       .on('error', reject)
       .end(body)
   })
-}
-
-function guardedLookup(egress: EgressPolicy): LookupFunction {
-  return (host, options, callback) => {
-    lookup(host, options, (error, address, family) => {
-      if (error) return callback(error, address, family)
-      const found = Array.isArray(address) ? address.map((one) => one.address) : [address]
-      egress.allow(found).then(
-        () => callback(null, address, family),
-        (blocked) => callback(blocked, address, family),
-      )
-    })
-  }
 }
 
 /** The status has told already what counts: a body that breaks off, or does not come in time, is as much of it as came. */

@@ -4,7 +4,8 @@ import { type Webhook, type WebhookAction, WebhookEntity } from '../entities/web
 import { type FieldError, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
-import type { EgressPolicy } from '../security/egress.ts'
+import type { Egress } from '../security/egress.ts'
+import { targetOf } from '../security/egress-policy.ts'
 import type { Sealer } from '../security/seal.ts'
 import { skipEvents, skipTasks } from './cursors.ts'
 import { createSecret, faultOfSecret } from './sign.ts'
@@ -14,7 +15,7 @@ export interface SaveParts {
   em: EntityManager
   queue: Queue
   sealer: Sealer
-  egress: EgressPolicy
+  egress: Egress
 }
 
 /** The settings of a webhook; absent ones, and null, keep their value or default. */
@@ -108,7 +109,7 @@ function columns(
   }
 }
 
-async function validate(egress: EgressPolicy, { url, actions, secret }: WebhookInput): Promise<void> {
+async function validate(egress: Egress, { url, actions, secret }: WebhookInput): Promise<void> {
   const faults: FieldError[] = []
   const fault = (field: keyof WebhookInput, message: string | undefined) => {
     if (message) faults.push({ path: `input.${field}`, message })
@@ -119,14 +120,14 @@ async function validate(egress: EgressPolicy, { url, actions, secret }: WebhookI
   if (faults.length > 0) throw new ValidationError(faults)
 }
 
-async function faultOfUrl(egress: EgressPolicy, text: string): Promise<string | undefined> {
+async function faultOfUrl(egress: Egress, text: string): Promise<string | undefined> {
   if (!URL.canParse(text)) return 'must be an http:// or https:// URL'
   const url = new URL(text)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'must be an http:// or https:// URL'
   if (url.username || url.password) return 'must not hold a user name or password; check the signature instead'
   if (text.length > maxUrlLength) return `has more than ${maxUrlLength} characters`
   try {
-    await egress.allow([url.hostname])
+    await egress.allow([targetOf(url)])
   } catch (error) {
     if (error instanceof SluiceError) return error.message
     throw error

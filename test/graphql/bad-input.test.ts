@@ -42,7 +42,7 @@ describe('connecting a place with bad input saves nothing, and', () => {
     { what: 'an unknown key id', more: { accessKeyId: 'NOBODY' }, step: 'AUTHENTICATE', code: 'BAD_CREDENTIALS' },
     { what: 'no such bucket', more: { bucket: 'not-there' }, step: 'OPEN', code: 'NO_SUCH_BUCKET' },
     { what: 'an empty prefix', more: { prefix: 'nothing/' }, step: 'FIND_OBJECT', code: 'EMPTY_PREFIX' },
-    { what: 'a closed port', more: { endpoint: 'http://127.0.0.1:1' }, step: 'REACH', code: 'CONNECTION_REFUSED' },
+    { what: 'a closed port', more: { endpoint: 'http://127.0.0.1:2' }, step: 'REACH', code: 'CONNECTION_REFUSED' },
     { what: 'an unknown host', more: { endpoint: 'http://x.invalid' }, step: 'REACH', code: 'UNRESOLVABLE_HOST' },
   ])('$what is $code at step $step, with advice; later steps were not tried', async ({ more, step, code }) => {
     const answer = await createStorage(app, { projectId, location: place(more) })

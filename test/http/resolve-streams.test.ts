@@ -286,7 +286,7 @@ describe('a streamed object', () => {
   })
 
   it('of a storage where nothing listens is a clear answer', async () => {
-    const location = { s3: { ...world.location('bucket').s3, bucket: 'nowhere', endpoint: 'http://127.0.0.1:9' } }
+    const location = { s3: { ...world.location('bucket').s3, bucket: 'nowhere', endpoint: 'http://127.0.0.1:2' } }
     const { project } = await world.storage({ objects: {}, location, presign: false })
     const fileuri = Buffer.from('s3://nowhere/a.txt').toString('base64url')
     const answer = await fetch(`${world.app.url}/projects/${numberOf(project)}/resolve/?fileuri=${fileuri}`, {

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFin
 import { socketPool } from '../../src/providers/azure-blob/sockets.ts'
 import { networkError } from '../../src/providers/network-error.ts'
 import type { Provider } from '../../src/providers/provider.ts'
+import { createEgress } from '../../src/security/egress.ts'
 import { type AzureServer, startAzure } from '../support/azure.ts'
 import type { AzureFault } from '../support/azure-front.ts'
 import { fronted, open } from './azure-place.ts'
@@ -43,8 +44,8 @@ describe('Azure Blob: what a failing connection is called', () => {
   test('a host that takes up no connection is given up after five seconds', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
-    const lookup = () => {}
-    const request = get('http://storage.invalid', { agent: socketPool('http://storage.invalid'), lookup })
+    const egress = createEgress({ isLocal: true, allowed: [], blocked: [] }, { resolve: () => new Promise(() => {}) })
+    const request = get('http://storage.invalid', { agent: socketPool('http://storage.invalid', egress) })
     const failed = once(request, 'error')
     await once(request, 'socket')
     vi.advanceTimersByTime(4_999)

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { openGcs } from '../../src/providers/gcs/client.ts'
 import { gcs } from '../../src/providers/gcs/kind.ts'
 import type { GcsLocation } from '../../src/providers/gcs/location.ts'
+import { localEgress } from '../support/egress.ts'
 import { type GcsServer, startGcs } from '../support/gcs.ts'
 import { bucketOn, open } from './gcs-place.ts'
 
@@ -137,7 +138,7 @@ describe('GCS: with the credentials of this machine', () => {
     onTestFinished(() => void vi.unstubAllEnvs())
     const location = gcs.location.parse({ bucket: 'bucket', ...place }) as GcsLocation
     const signingEndpoint = `${server.endpoint}/v1/projects/-/serviceAccounts/`
-    const provider = openGcs(location, {}, { trusts: () => true, signingEndpoint })
+    const provider = openGcs(location, {}, localEgress, { trusts: () => true, signingEndpoint })
     onTestFinished(() => provider.close())
     return provider
   }

@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
 import { gcs } from '../../src/providers/gcs/kind.ts'
 import type { Provider } from '../../src/providers/provider.ts'
+import { environment } from '../support/egress.ts'
 import type { GcsServer } from '../support/gcs.ts'
 
 /** Opens a place as a storage does, its location and secrets checked by the schemas; closed after the test. */
@@ -9,7 +10,7 @@ export async function open(
   secrets: Record<string, unknown> = {},
 ): Promise<Provider> {
   const [place, keys] = [gcs.location.parse(location), gcs.secrets.parse(secrets)]
-  const provider = await gcs.open(place, keys, {})
+  const provider = await gcs.open(place, keys, environment)
   onTestFinished(() => provider.close())
   return provider
 }

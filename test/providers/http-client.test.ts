@@ -9,6 +9,7 @@ import { createHttpClient } from '../../src/providers/http/client.ts'
 import type { LendingBody } from '../../src/providers/http/lending-body.ts'
 import { headerLine, writeGet } from '../../src/providers/http/request.ts'
 import { makeCertificate } from '../support/certificate.ts'
+import { localEgress } from '../support/egress.ts'
 
 const certificate = makeCertificate()
 setDefaultCACertificates([...getCACertificates(), certificate.cert])
@@ -19,7 +20,7 @@ type Protocol = 'http:' | 'https:'
 async function startServer(
   protocol: Protocol,
   answer: (socket: Socket, head: string, connection: number) => void,
-  options: Parameters<typeof createHttpClient>[0] = {},
+  options: Parameters<typeof createHttpClient>[1] = {},
 ) {
   let connections = 0
   const sockets = new Set<Socket>()
@@ -40,7 +41,7 @@ async function startServer(
   const server = protocol === 'https:' ? createTlsServer(certificate, listen) : createServer(listen)
   await once(server.listen(0, '127.0.0.1'), 'listening')
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  const client = createHttpClient(options)
+  const client = createHttpClient(localEgress, options)
   onTestFinished(() => {
     client.close()
     for (const socket of sockets) socket.destroy()

@@ -21,6 +21,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { localFiles } from '../../src/providers/local-files/kind.ts'
 import { bodyOfFile, closeFile, openFile, realPathOf } from '../../src/providers/local-files/open-file.ts'
 import type { Provider } from '../../src/providers/provider.ts'
+import { environment } from '../support/egress.ts'
 import { describeProvider } from './conformance.ts'
 
 /** A root with `files` in it (a path ending in `/` is a folder), removed after the test. */
@@ -37,7 +38,7 @@ async function put(root: string, path: string, body: string | Buffer) {
 }
 
 const open = async (root: string | undefined, path: string): Promise<Provider> =>
-  localFiles.open(localFiles.location.parse({ path }), {}, { localFilesRoot: root })
+  localFiles.open(localFiles.location.parse({ path }), {}, { ...environment, localFilesRoot: root })
 
 const listed = async (provider: Provider) =>
   (await provider.list({ cursor: null, limit: 1000, recursive: true })).objects.map((object) => object.key)

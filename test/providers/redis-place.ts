@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
 import { redis } from '../../src/providers/redis/kind.ts'
+import { environment } from '../support/egress.ts'
 import type { RedisCommand } from '../support/redis-faults.ts'
 import { type SmallRedisOptions, startSmallRedis } from '../support/redis-small.ts'
 
@@ -9,7 +10,7 @@ export async function open(
   location: Record<string, unknown>,
   secrets: Record<string, unknown> = {},
 ): Promise<Provider> {
-  const provider = await redis.open(redis.location.parse(location), redis.secrets.parse(secrets), {})
+  const provider = await redis.open(redis.location.parse(location), redis.secrets.parse(secrets), environment)
   onTestFinished(() => provider.close())
   return provider
 }

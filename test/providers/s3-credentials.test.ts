@@ -65,7 +65,7 @@ describe('S3: a role', () => {
     { wrong: 'role', location: { roleArn: `${roleArn}s` }, secrets: keyPair, code: 'DENIED' },
     { wrong: 'key id', location: {}, secrets: { ...keyPair, accessKeyId: 'UNKNOWN' }, code: 'BAD_CREDENTIALS' },
     { wrong: 'secret', location: {}, secrets: { ...keyPair, secretAccessKey: 'wrong' }, code: 'BAD_CREDENTIALS' },
-    { wrong: 'port', location: { stsEndpoint: 'http://127.0.0.1:1' }, secrets: keyPair, code: 'CONNECTION_REFUSED' },
+    { wrong: 'port', location: { stsEndpoint: 'http://127.0.0.1:2' }, secrets: keyPair, code: 'CONNECTION_REFUSED' },
   ])('with a wrong $wrong is $code in every method', async ({ location, secrets, code }) => {
     const { aws, place } = await withSessions({ base: keyPair, roles: role })
     const asked = { ...place, roleArn, externalId: 'of-ours', stsEndpoint: aws.endpoint, ...location }

@@ -1,6 +1,7 @@
 import { onTestFinished } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
 import { s3 } from '../../src/providers/s3/kind.ts'
+import { environment } from '../support/egress.ts'
 import type { S3Server } from '../support/s3.ts'
 import { type Credentials, type Front, type S3Request, startFront } from '../support/s3-front.ts'
 
@@ -12,7 +13,7 @@ export async function open(
   location: Record<string, unknown>,
   secrets: Record<string, unknown> = keyPair,
 ): Promise<Provider> {
-  const provider = await s3.open(s3.location.parse(location), s3.secrets.parse(secrets), {})
+  const provider = await s3.open(s3.location.parse(location), s3.secrets.parse(secrets), environment)
   onTestFinished(() => provider.close())
   return provider
 }

@@ -6,6 +6,7 @@ import { type ErrorCode, SluiceError } from '../../src/errors.ts'
 import type { ProviderKind } from '../../src/providers/provider.ts'
 import { type ProviderName, providers } from '../../src/providers/registry.ts'
 import { type CheckSubject, checkConnection } from '../../src/storages/check.ts'
+import { environment } from '../support/egress.ts'
 import { startPorts } from './check-world.ts'
 
 /** A candidate without an app around it. */
@@ -13,10 +14,11 @@ function subjectOf(provider: ProviderName, location: object, secrets: object, mo
   const kind: ProviderKind = providers[provider]
   const place = kind.location.parse(location)
   return {
+    ...environment,
     provider,
     direction: 'IMPORT',
     prefix: kind.place(place).prefix,
-    open: () => kind.open(place, kind.secrets.parse(secrets), {}),
+    open: () => kind.open(place, kind.secrets.parse(secrets), environment),
     takes: () => true,
     readsTasks: false,
     recursive: true,

@@ -4,6 +4,7 @@ import { type ProviderName, providers } from '../../src/providers/registry.ts'
 import { checkConnection } from '../../src/storages/check.ts'
 import { startAzure } from '../support/azure.ts'
 import { startClockFront } from '../support/clock-front.ts'
+import { environment } from '../support/egress.ts'
 import { startGcs } from '../support/gcs.ts'
 import { startS3 } from '../support/s3.ts'
 
@@ -52,10 +53,11 @@ describe.for(Object.keys(start) as ProviderName[])('the clock, in the check of %
     const kind: ProviderKind = providers[name]
     const place = kind.location.parse({ ...server.location, endpoint: front.endpoint })
     const steps = await checkConnection({
+      ...environment,
       provider: name,
       direction: 'IMPORT',
       prefix: '',
-      open: () => kind.open(place, kind.secrets.parse(server.secrets), {}),
+      open: () => kind.open(place, kind.secrets.parse(server.secrets), environment),
       takes: () => true,
       readsTasks: false,
       recursive: true,

@@ -1,4 +1,5 @@
 import { gcs } from '../../src/providers/gcs/kind.ts'
+import { environment } from '../support/egress.ts'
 import { startGcs } from '../support/gcs.ts'
 import type { Candidate, Situation } from './check-table.ts'
 import type { World } from './check-world.ts'
@@ -24,7 +25,7 @@ async function start({ ports }: World) {
     },
     async keys() {
       const secrets = { serviceAccountJson: good }
-      const provider = await gcs.open(gcs.location.parse({ bucket: 'photos', endpoint }), secrets, {})
+      const provider = await gcs.open(gcs.location.parse({ bucket: 'photos', endpoint }), secrets, environment)
       const { objects } = await provider.list({ cursor: null, limit: 10, recursive: true })
       provider.close()
       return objects.map(({ key }) => key)

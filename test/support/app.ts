@@ -6,6 +6,7 @@ import { inject } from 'vitest'
 import { type App, startApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
 import { createClient, type GraphqlClient } from './client.ts'
+import { allowEmulators } from './egress.ts'
 import { jobsSetting } from './jobs.ts'
 import { admin, databaseUrl } from './postgres.ts'
 
@@ -48,6 +49,8 @@ export async function startTestApp(env: Record<string, string> = {}, database?: 
     SECRET_KEY: 'test-secret-key-test-secret-key-test',
     LOG_LEVEL: 'error',
     STORAGE_IN_PROGRESS_TIMER: '0.5',
+    // For an app that is not in local mode, such as one of several.
+    ...allowEmulators,
     ...env,
   })
   const app = await startApp(config)

@@ -1,9 +1,11 @@
 // Uses a place with the credentials of this process's environment alone, and prints what came of it.
+
 import { text } from 'node:stream/consumers'
 import { s3 } from '../../src/providers/s3/kind.ts'
+import { environment } from './egress.ts'
 
 const { location, ttlSeconds } = JSON.parse(process.argv[2]!)
-const provider = await s3.open(s3.location.parse(location), {}, {})
+const provider = await s3.open(s3.location.parse(location), {}, environment)
 try {
   await provider.check()
   const { objects } = await provider.list({ cursor: null, limit: 10, recursive: true })

@@ -4,6 +4,7 @@ import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import type { ProviderName } from '../../src/providers/registry.ts'
 import { startAzure } from './azure.ts'
 import { type AzureFault, startAzureFront } from './azure-front.ts'
+import { environment } from './egress.ts'
 import { startGcs } from './gcs.ts'
 import type { GcsFault } from './gcs-faults.ts'
 import type { RedisFault } from './redis-faults.ts'
@@ -133,7 +134,11 @@ export const storageKinds: Record<ProviderName, (localRoot: string) => Promise<S
     const tap = await startTap(server.port)
     const { redis } = await import('../../src/providers/redis/kind.ts')
     const { host } = server
-    const place = await redis.open(redis.location.parse({ host, port: server.port, db: 1, tls: false }), {}, {})
+    const place = await redis.open(
+      redis.location.parse({ host, port: server.port, db: 1, tls: false }),
+      {},
+      environment,
+    )
     const refuse = (fault: RedisFault) => () =>
       server.fail({ ...always, match: ({ name }) => name === 'getrange', ...fault }).release
     return {

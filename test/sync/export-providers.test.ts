@@ -6,6 +6,7 @@ import { gcs as kind } from '../../src/providers/gcs/kind.ts'
 import { annotate, createTasks, deleteAnnotations } from '../support/annotate.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { startAzure } from '../support/azure.ts'
+import { environment } from '../support/egress.ts'
 import { createTarget, drained, exportAll } from '../support/exports.ts'
 import { startGcs } from '../support/gcs.ts'
 import { startRedis } from '../support/redis.ts'
@@ -41,7 +42,7 @@ const places: Record<string, (app: TestApp) => Promise<Place>> = {
     return {
       location: { gcs },
       contentType: async (key) => {
-        const provider = await kind.open(kind.location.parse(location), { serviceAccountJson }, {})
+        const provider = await kind.open(kind.location.parse(location), { serviceAccountJson }, environment)
         return (await provider.head(key).finally(() => provider.close())).contentType ?? undefined
       },
       stop: () => server.stop(),

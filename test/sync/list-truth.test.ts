@@ -13,7 +13,7 @@ describe('the list of storages, without any worker', () => {
   it('shows at once that a sync is lost: handed on, or failed when its attempts are used up', async () => {
     const projectId = await createProject(app)
     const location = {
-      s3: { bucket: 'bucket', endpoint: 'http://127.0.0.1:1', accessKeyId: 'a', secretAccessKey: 'b' },
+      s3: { bucket: 'bucket', endpoint: 'http://127.0.0.1:2', accessKeyId: 'a', secretAccessKey: 'b' },
     }
     for (const attempt of [1, 3]) {
       const { storage } = await createStorage(app, { projectId, location, skipCheck: true, allowDuplicate: true })

@@ -84,7 +84,7 @@ describe('with webhooks in use', () => {
     for (const id of hooks) await hear('ping', resend(client, 'testWebhook', id))
     const places = [
       { localFiles: { path: 'in' } },
-      { s3: { bucket: 'photos', endpoint: 'http://127.0.0.1:9', ...keyPair } },
+      { s3: { bucket: 'photos', endpoint: 'http://127.0.0.1:2', ...keyPair } },
     ]
     for (const location of places) {
       const { storage } = await createStorage(client, { projectId, location, skipCheck: true })

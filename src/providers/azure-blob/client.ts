@@ -5,6 +5,7 @@ import {
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
 import { SluiceError } from '../../errors.ts'
+import type { Egress } from '../../security/egress.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { azureError } from './error.ts'
 import { listPage } from './list.ts'
@@ -21,8 +22,8 @@ const answerTimeoutMs = 60_000
 const bytesPerMs = 32
 
 /** Opens a container. One client, and one pool of sockets, serves all reads. */
-export function openAzureBlob(place: AzureLocation, by: SignIn): Provider {
-  const agent = socketPool(serviceUrl(place))
+export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress): Provider {
+  const agent = socketPool(serviceUrl(place), egress)
   const service = connect(place, by, agent)
   const container = service.getContainerClient(place.container)
   const sas = 'sasToken' in by ? readSasToken(by.sasToken) : undefined

@@ -1,5 +1,5 @@
 import type { FieldError } from '../../errors.ts'
-import { defineProvider, hostsOf } from '../provider.ts'
+import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
 import { type AzureLocation, type AzureSecrets, location, secrets, serviceUrl } from './location.ts'
 
@@ -21,11 +21,11 @@ export const azureBlob = defineProvider({
     clientSecret: ['accountKey', 'sasToken'],
   },
   crossCheck: faultsOf,
-  hosts: ({ endpoint }) => hostsOf(endpoint),
+  targets: ({ endpoint }) => targetsOf(endpoint),
   place: (place) => ({ endpoint: serviceUrl(place), bucket: place.container, prefix: place.prefix }),
-  async open(place, secrets) {
+  async open(place, secrets, { egress }) {
     const [{ openAzureBlob }, { signIn }] = await Promise.all([import('./client.ts'), import('./sign-in.ts')])
-    return openAzureBlob(place, await signIn(place, secrets))
+    return openAzureBlob(place, await signIn(place, secrets, egress), egress)
   },
 })
 
@@ -46,7 +46,7 @@ function faultsOf(place: AzureLocation, secrets: AzureSecrets): FieldError[] {
     faults.push({ path: 'clientSecret', message: 'is missing: a service principal signs in with it' })
   }
   const sendsToken = secrets.clientSecret || given.length === 0
-  if (sendsToken && place.endpoint?.startsWith('http:')) {
+  if (sendsToken && place.endpoint && new URL(place.endpoint).protocol === 'http:') {
     faults.push({ path: 'endpoint', message: 'must be https: only an account key or a SAS may go over plain http' })
   }
   const { hostname = '', pathname = '' } = place.endpoint ? new URL(place.endpoint) : {}

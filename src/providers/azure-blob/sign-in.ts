@@ -1,4 +1,5 @@
 import type { TokenCredential } from '@azure/identity'
+import type { Egress } from '../../security/egress.ts'
 import { type AzureLocation, type AzureSecrets, serviceUrl } from './location.ts'
 
 /** The one way in which a storage signs in. */
@@ -11,7 +12,7 @@ export type SignIn =
   | { anonymous: true }
 
 /** Chooses the way; without any secret the default chain of credentials. Reaches out to nothing. */
-export async function signIn(place: AzureLocation, secrets: AzureSecrets): Promise<SignIn> {
+export async function signIn(place: AzureLocation, secrets: AzureSecrets, egress: Egress): Promise<SignIn> {
   const { accountKey, sasToken, clientSecret } = secrets
   if (accountKey) return { accountKey }
   if (sasToken) return { sasToken: sasToken.replace(/^\?/, '') }
@@ -20,8 +21,13 @@ export async function signIn(place: AzureLocation, secrets: AzureSecrets): Promi
   const options = authorityOf(serviceUrl(place))
   const { tenantId, clientId } = place
   if (!tenantId || !clientId || !clientSecret) return { principal: new DefaultAzureCredential(options) }
-  // Each request that fails is tried again with its sign-in.
-  const once = { ...options, retryOptions: { maxRetries: 0 } }
+  const once = {
+    ...options,
+    agent: egress.agent('https:'),
+    redirectOptions: { maxRetries: 0 },
+    // Each request that fails is tried again with its sign-in.
+    retryOptions: { maxRetries: 0 },
+  }
   return { principal: new ClientSecretCredential(tenantId, clientId, clientSecret, once) }
 }
 

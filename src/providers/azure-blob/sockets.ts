@@ -1,14 +1,13 @@
-import { type AgentOptions, Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import type { Egress } from '../../security/egress.ts'
+import type { CreateConnection, HttpAgents } from '../../security/egress-agents.ts'
 
 const connectTimeoutMs = 5_000
-const options: AgentOptions = { keepAlive: true, maxSockets: 512 }
 
 /** A pool of sockets to `url`. A host that does not answer at all is given up after some seconds. */
-export function socketPool(url: string): HttpAgent | HttpsAgent {
-  const agent = url.startsWith('https:') ? new HttpsAgent(options) : new HttpAgent(options)
-  const connect = agent.createConnection.bind(agent)
-  agent.createConnection = (to, done) => {
+export function socketPool(url: string, egress: Egress): HttpAgents {
+  const agent = egress.agent(new URL(url).protocol, { keepAlive: true, maxSockets: 512 })
+  const connect: CreateConnection = agent.createConnection.bind(agent)
+  agent.createConnection = (...[to, done]: Parameters<CreateConnection>) => {
     const socket = connect(to, done)
     if (!socket) return socket
     const late = () =>

@@ -1,5 +1,6 @@
 import { GoogleAuth, gaxios, JWT } from 'google-auth-library'
 import { SluiceError } from '../../errors.ts'
+import type { Egress } from '../../security/egress.ts'
 import { networkError } from '../network-error.ts'
 import type { ServiceAccount } from './service-account.ts'
 
@@ -11,10 +12,12 @@ const storageScope = 'https://www.googleapis.com/auth/devstorage.read_write'
 const cloudScope = 'https://www.googleapis.com/auth/cloud-platform'
 
 /** Google's credentials: those of a service account's key, or without one those of this machine. Reaches out when first used. */
-export function openAuth(account: ServiceAccount | undefined): GoogleAuth {
+export function openAuth(account: ServiceAccount | undefined, egress: Egress): GoogleAuth {
   if (!account) return new GoogleAuth({ scopes: cloudScope })
-  const transporter = new gaxios.Gaxios({ timeout: 15_000 })
   const tokenUri = account.token_uri ?? builtInTokenUri
+  // An agent of ours also keeps the library from proxies of the environment, which would connect for us unchecked.
+  const agent = egress.agent(new URL(tokenUri).protocol)
+  const transporter = new gaxios.Gaxios({ timeout: 15_000, agent, redirect: 'manual' })
   transporter.interceptors.request.add({
     resolved: async (request) =>
       request.url.href === builtInTokenUri ? Object.assign(request, { url: new URL(tokenUri) }) : request,

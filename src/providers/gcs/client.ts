@@ -1,4 +1,5 @@
 import { SluiceError } from '../../errors.ts'
+import type { Egress } from '../../security/egress.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
@@ -23,6 +24,7 @@ const listFields = 'items(name,size,updated,generation),prefixes,nextPageToken'
 export function openGcs(
   place: GcsLocation,
   secrets: GcsSecrets,
+  egress: Egress,
   /** Where the credentials of this machine may be sent; who signs when there is no key at hand. */
   { trusts = isGoogle, signingEndpoint }: { trusts?: typeof isGoogle; signingEndpoint?: string } = {},
 ): Provider {
@@ -33,8 +35,8 @@ export function openGcs(
   if (!key && !place.anonymous && !trusts(endpoint)) {
     throw new SluiceError('BAD_CREDENTIALS', "The server's own Google credentials go to googleapis.com only.")
   }
-  const auth = place.anonymous ? undefined : openAuth(key?.account)
-  const { send, close } = createSender(endpoint, auth)
+  const auth = place.anonymous ? undefined : openAuth(key?.account, egress)
+  const { send, close } = createSender(endpoint, auth, egress)
   const bucketPath = `/storage/v1/b/${encodeURIComponent(bucket)}/o`
   const pathOf = (name: string) => `${bucketPath}/${encodeURIComponent(name)}`
   let userProject: string | undefined

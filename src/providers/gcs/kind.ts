@@ -1,4 +1,4 @@
-import { defineProvider, hostsOf } from '../provider.ts'
+import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
 import { isGoogle, location, secrets } from './location.ts'
 import { readServiceAccount } from './service-account.ts'
@@ -26,9 +26,9 @@ export const gcs = defineProvider({
     return []
   },
   // The key file says where its tokens come from.
-  hosts: ({ endpoint }, { serviceAccountJson }) => hostsOf(endpoint, tokenUriOf(serviceAccountJson)),
+  targets: ({ endpoint }, { serviceAccountJson }) => targetsOf(endpoint, tokenUriOf(serviceAccountJson)),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
-  open: async (place, keys) => (await import('./client.ts')).openGcs(place, keys),
+  open: async (place, keys, { egress }) => (await import('./client.ts')).openGcs(place, keys, egress),
 })
 
 function tokenUriOf(serviceAccountJson: string | undefined): string | undefined {

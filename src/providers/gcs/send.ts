@@ -1,10 +1,9 @@
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
 import type { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type GoogleAuth, gaxios } from 'google-auth-library'
 import { SluiceError } from '../../errors.ts'
 import { orAbort } from '../../or-abort.ts'
+import type { Egress } from '../../security/egress.ts'
 import { authError } from './auth.ts'
 import { isTransient } from './error.ts'
 
@@ -40,9 +39,8 @@ const slowestBytesPerMs = 100
  * Transient faults are tried again with jittered backoff. Rejects with the transport's error, a SluiceError for faults of
  * the credentials, or anything once `signal` has aborted.
  */
-export function createSender(endpoint: string, auth: GoogleAuth | undefined) {
-  const options = { keepAlive: true, maxSockets: 512 }
-  const agent = endpoint.startsWith('https:') ? new HttpsAgent(options) : new HttpAgent(options)
+export function createSender(endpoint: string, auth: GoogleAuth | undefined, egress: Egress) {
+  const agent = egress.agent(new URL(endpoint).protocol, { keepAlive: true, maxSockets: 512 })
   const transport = new gaxios.Gaxios({ agent, redirect: 'manual', errorRedactor: false })
 
   const sendOnce = async (request: Request): Promise<Answer> => {

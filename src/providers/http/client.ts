@@ -1,3 +1,4 @@
+import type { Egress } from '../../security/egress.ts'
 import { Connection, type HttpAnswer } from './connection.ts'
 import type { KnownLines } from './head.ts'
 import type { PlainGet } from './request.ts'
@@ -20,7 +21,7 @@ export interface HttpClient {
  * that a request seldom meets one that is being closed. Libraries bring in fresh memory for each chunk, which takes most of the
  * time of passing 64 KiB on.
  */
-export function createHttpClient({ idleMs = 4_000 }: { idleMs?: number } = {}): HttpClient {
+export function createHttpClient(egress: Egress, { idleMs = 4_000 }: { idleMs?: number } = {}): HttpClient {
   const all = new Set<Connection>()
   /** The connections that wait, of each origin; the one used last stands last. */
   const idle = new Map<string, Connection[]>()
@@ -47,7 +48,7 @@ export function createHttpClient({ idleMs = 4_000 }: { idleMs?: number } = {}): 
     return undefined
   }
   const open = (origin: string): Connection => {
-    const connection: Connection = new Connection(new URL(origin), lines, {
+    const connection: Connection = new Connection(egress, new URL(origin), lines, {
       idle() {
         const waiting = idle.get(origin)
         if (waiting) waiting.push(connection)

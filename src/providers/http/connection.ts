@@ -1,6 +1,7 @@
-import { connect as connectTcp, isIP, type Socket } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { isIP, type Socket } from 'node:net'
 import { SluiceError } from '../../errors.ts'
+import type { Egress } from '../../security/egress.ts'
+import { targetOf } from '../../security/egress-policy.ts'
 import { type Head, type KnownLines, readHead } from './head.ts'
 import { LendingBody } from './lending-body.ts'
 
@@ -41,17 +42,17 @@ export class Connection {
   /** When it was last done with a request, by `performance.now()`. */
   idleSince = 0
 
-  constructor({ protocol, hostname, port }: URL, lines: KnownLines, on: ConnectionEvents) {
+  constructor(egress: Egress, origin: URL, lines: KnownLines, on: ConnectionEvents) {
     this.#lines = lines
     this.#on = on
-    const host = hostname.replace(/^\[|\]$/g, '')
-    const isTls = protocol === 'https:'
-    const to = { host, port: Number(port || (isTls ? 443 : 80)), noDelay: true, keepAlive: true }
+    const host = origin.hostname.replace(/^\[|\]$/g, '')
+    const isTls = origin.protocol === 'https:'
+    const to = { ...targetOf(origin), noDelay: true, keepAlive: true }
     this.#socket = isTls
-      ? connectTls({ ...to, servername: isIP(host) ? '' : host }).on('data', (chunk) => {
+      ? egress.connectTls({ ...to, servername: isIP(host) ? '' : host }).on('data', (chunk) => {
           if (!this.#data(chunk)) this.#socket.pause()
         })
-      : connectTcp({ ...to, onread: this.#oneBuffer() })
+      : egress.connect({ ...to, onread: this.#oneBuffer() })
     this.#socket
       .setTimeout(connectMs)
       .once(isTls ? 'secureConnect' : 'connect', () => this.#socket.setTimeout(silentMs))

@@ -10,7 +10,7 @@ export const localFiles = defineProvider({
   canPresign: false,
   location,
   secrets,
-  hosts: () => [],
+  targets: () => [],
   place: ({ path }) => ({ endpoint: '', bucket: '', prefix: path === '' ? '' : `${path}/` }),
   open: async (place, _secrets, { localFilesRoot }) =>
     (await import('./folder.ts')).openLocalFolder(place, localFilesRoot),

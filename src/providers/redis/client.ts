@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { SluiceError } from '../../errors.ts'
+import type { Egress } from '../../security/egress.ts'
 import { absoluteRange } from '../absolute-range.ts'
 import { contentTypeOf } from '../content-type.ts'
 import { endOnAbort } from '../end-on-abort.ts'
@@ -15,8 +16,8 @@ import { bodyOf, glance } from './value.ts'
  * Opens a database of a Redis server. Redis knows neither versions nor times of its strings: etag and lastModified are null,
  * and so a read with `ifMatch` never matches. Keys of other types are listed too, with size 0; to read one is WRONG_TYPE.
  */
-export function openRedis(place: RedisLocation, secrets: RedisSecrets): Provider {
-  const connection = createConnection(place, secrets)
+export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: Egress): Provider {
+  const connection = createConnection(place, secrets, egress)
 
   return {
     async check(signal) {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { orAbort } from '../../or-abort.ts'
+import type { Egress } from '../../security/egress.ts'
 import { dial, type Session } from './dial.ts'
 import { redisError } from './error.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
@@ -25,7 +26,7 @@ export interface Connection {
 }
 
 /** Makes a connection that is opened by the first `run`, and again after it was lost. */
-export function createConnection(place: RedisLocation, secrets: RedisSecrets): Connection {
+export function createConnection(place: RedisLocation, secrets: RedisSecrets, egress: Egress): Connection {
   let line: { session: Promise<Session>; hangUp: () => void } | undefined
   let users = 0
   const closing = new AbortController()
@@ -53,7 +54,7 @@ export function createConnection(place: RedisLocation, secrets: RedisSecrets): C
   const open = async (signal: AbortSignal): Promise<Session> => {
     for (let tries = 1; ; tries++) {
       try {
-        return await dial(place, secrets, { signal, isAwaited: () => users > 0 })
+        return await dial(place, secrets, { egress, signal, isAwaited: () => users > 0 })
       } catch (error) {
         await pass(error, tries, signal)
       }

@@ -1,5 +1,7 @@
 import { Redis } from 'ioredis'
 import { SluiceError } from '../../errors.ts'
+import type { Egress } from '../../security/egress.ts'
+import { connectorOf } from './connector.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
 
 const dialTimeoutMs = 5_000
@@ -23,13 +25,14 @@ export interface Session {
 export async function dial(
   place: RedisLocation,
   { password }: RedisSecrets,
-  { signal, isAwaited }: { signal: AbortSignal; isAwaited: () => boolean },
+  { egress, signal, isAwaited }: { egress: Egress; signal: AbortSignal; isAwaited: () => boolean },
 ): Promise<Session> {
   signal.throwIfAborted()
   const redis = new Redis({
     host: place.host,
     port: place.port,
     ...(place.tls && { tls: {} }),
+    Connector: connectorOf(egress),
     lazyConnect: true,
     // Our own time limits tell more.
     connectTimeout: 0,

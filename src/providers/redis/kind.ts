@@ -17,9 +17,9 @@ export const redis = defineProvider({
     return username && !password ? [{ path: 'password', message: 'is missing: a user name needs its password' }] : []
   },
   refuseTarget: ({ db }) => (db === 0 ? new SluiceError('REDIS_DATABASE_ZERO') : undefined),
-  hosts: ({ host }) => [host],
+  targets: ({ host, port }) => [{ host, port, isHttp: false }],
   place: (place) => ({ endpoint: serverOf(place), bucket: `${serverOf(place)}:${place.db}`, prefix: place.path }),
-  open: async (place, keys) => (await import('./client.ts')).openRedis(place, keys),
+  open: async (place, keys, { egress }) => (await import('./client.ts')).openRedis(place, keys, egress),
 })
 
 /**

@@ -1,12 +1,12 @@
-import { Agent as HttpAgent } from 'node:http'
-import { Agent as HttpsAgent } from 'node:https'
+import type { AgentOptions, Agent as HttpAgent } from 'node:http'
+import type { Agent as HttpsAgent } from 'node:https'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
+import type { Egress } from '../../security/egress.ts'
 import type { S3Location } from './location.ts'
 
 /** How to speak to `place` at `endpoint` (undefined: AWS): all but the region and the credentials. */
-export function clientConfig(place: S3Location, endpoint: string | undefined): S3ClientConfig {
-  const agent = { keepAlive: true, maxSockets: 1_024 }
+export function clientConfig(place: S3Location, endpoint: string | undefined, egress: Egress): S3ClientConfig {
   return {
     ...(endpoint && {
       endpoint,
@@ -18,12 +18,17 @@ export function clientConfig(place: S3Location, endpoint: string | undefined): S
     }),
     forcePathStyle: place.addressing === 'AUTO' ? Boolean(endpoint) : place.addressing === 'PATH',
     maxAttempts: 4,
-    requestHandler: new NodeHttpHandler({
-      httpAgent: new HttpAgent(agent),
-      httpsAgent: new HttpsAgent(agent),
-      connectionTimeout: 10_000,
-      requestTimeout: 60_000,
-      throwOnRequestTimeout: true,
-    }),
+    requestHandler: requestHandler(egress, { keepAlive: true, maxSockets: 1_024 }),
   }
+}
+
+/** Sends the requests of an SDK client. It follows no redirect. */
+export function requestHandler(egress: Egress, options: AgentOptions): NodeHttpHandler {
+  return new NodeHttpHandler({
+    httpAgent: egress.agent('http:', options) as HttpAgent,
+    httpsAgent: egress.agent('https:', options) as HttpsAgent,
+    connectionTimeout: 10_000,
+    requestTimeout: 60_000,
+    throwOnRequestTimeout: true,
+  })
 }

@@ -9,6 +9,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { orAbort } from '../../or-abort.ts'
+import type { Egress } from '../../security/egress.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
 import type { ObjectBody, Provider } from '../provider.ts'
@@ -37,11 +38,11 @@ const noAnswer = new Set<ErrorCode>([
 ])
 
 /** Opens a bucket. One client, and one pool of sockets, serves all reads. */
-export function openS3(place: S3Location, secrets: S3Secrets): Provider {
+export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): Provider {
   const region = createRegion(place)
   const newClient = (endpoint: string | undefined, credentials: ReturnType<typeof credentialsConfig>) =>
-    new S3Client({ ...clientConfig(place, endpoint), ...credentials, region: async () => region.current })
-  const client = newClient(place.endpoint, credentialsConfig(place, secrets))
+    new S3Client({ ...clientConfig(place, endpoint, egress), ...credentials, region: async () => region.current })
+  const client = newClient(place.endpoint, credentialsConfig(place, secrets, egress))
   const publicClient =
     place.publicEndpoint && place.publicEndpoint !== place.endpoint
       ? newClient(place.publicEndpoint, { credentials: client.config.credentials })
@@ -50,7 +51,7 @@ export function openS3(place: S3Location, secrets: S3Secrets): Provider {
   const requests = createObjectRequests(client, { bucket: Bucket, region })
   const publicRequests =
     publicClient === client ? requests : createObjectRequests(publicClient, { bucket: Bucket, region })
-  const direct = createDirectReads(requests, { client, place, region })
+  const direct = createDirectReads(requests, { client, place, region, egress })
   const encryption = encryptionOf(place)
   const put = createPut(client)
 

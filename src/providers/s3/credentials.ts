@@ -1,5 +1,7 @@
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers'
+import type { Egress } from '../../security/egress.ts'
+import { requestHandler } from './client-config.ts'
 import { stsError } from './error.ts'
 import type { S3Location, S3Secrets } from './location.ts'
 
@@ -8,7 +10,7 @@ import type { S3Location, S3Secrets } from './location.ts'
  * identity, container, instance role); with a role, the session that STS gives for it to one of the last two. Sessions are
  * renewed by the SDK five minutes before they end.
  */
-export function credentialsConfig(place: S3Location, secrets: S3Secrets): S3ClientConfig {
+export function credentialsConfig(place: S3Location, secrets: S3Secrets, egress: Egress): S3ClientConfig {
   if (place.anonymous) {
     return { credentials: { accessKeyId: '', secretAccessKey: '' }, signer: { sign: async (request) => request } }
   }
@@ -17,12 +19,12 @@ export function credentialsConfig(place: S3Location, secrets: S3Secrets): S3Clie
     accessKeyId && secretAccessKey
       ? { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }
       : fromNodeProviderChain()
-  return { credentials: place.roleArn ? assumeRole(place, place.roleArn, keys) : keys }
+  return { credentials: place.roleArn ? assumeRole(place, place.roleArn, keys, egress) : keys }
 }
 
 type MasterCredentials = NonNullable<Parameters<typeof fromTemporaryCredentials>[0]['masterCredentials']>
 
-function assumeRole(place: S3Location, RoleArn: string, masterCredentials: MasterCredentials) {
+function assumeRole(place: S3Location, RoleArn: string, masterCredentials: MasterCredentials, egress: Egress) {
   const assume = fromTemporaryCredentials({
     masterCredentials,
     params: {
@@ -33,6 +35,8 @@ function assumeRole(place: S3Location, RoleArn: string, masterCredentials: Maste
     clientConfig: {
       region: place.region === 'AUTO' ? 'us-east-1' : place.region,
       maxAttempts: 4,
+      // A session lasts for long, and its client is never closed: it keeps no connection.
+      requestHandler: requestHandler(egress, { keepAlive: false }),
       ...(place.stsEndpoint && { endpoint: place.stsEndpoint }),
     },
   })

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { LRUCache } from 'lru-cache'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
+import type { Egress } from '../../security/egress.ts'
 import { createHttpClient } from '../http/client.ts'
 import { headerLine, type PlainGet, writeGet } from '../http/request.ts'
 import type { ByteRange, ObjectBody } from '../provider.ts'
@@ -38,9 +39,9 @@ export interface DirectReads {
  */
 export function createDirectReads(
   requestsNow: () => Promise<ObjectRequests | undefined>,
-  { client, place, region }: { client: S3Client; place: S3Location; region: Region },
+  { client, place, region, egress }: { client: S3Client; place: S3Location; region: Region; egress: Egress },
 ): DirectReads {
-  const http = createHttpClient()
+  const http = createHttpClient(egress)
   const signed = new LRUCache<string, PlainGet>({ max: 1_000, ttl: reuseMs, ttlResolution: 1_000 })
 
   const sign = async (name: string, key: string): Promise<PlainGet | undefined> => {

@@ -1,6 +1,6 @@
-import { defineProvider, hostsOf } from '../provider.ts'
+import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
-import { location, secrets } from './location.ts'
+import { dialledEndpoint, location, secrets } from './location.ts'
 
 /** Amazon S3 and services that speak its API. */
 export const s3 = defineProvider({
@@ -39,7 +39,7 @@ export const s3 = defineProvider({
     }
     return faults
   },
-  hosts: ({ endpoint, stsEndpoint }) => hostsOf(endpoint, stsEndpoint),
+  targets: (place) => targetsOf(dialledEndpoint(place), place.stsEndpoint),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
-  open: async (place, keys) => (await import('./client.ts')).openS3(place, keys),
+  open: async (place, keys, { egress }) => (await import('./client.ts')).openS3(place, keys, egress),
 })

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { z } from 'zod'
 
 /** Where an S3 storage is. */
@@ -109,3 +110,12 @@ export const secrets = z.strictObject({
 
 export type S3Location = z.infer<typeof location>
 export type S3Secrets = z.infer<typeof secrets>
+
+/** The endpoint with the host to which requests for objects go: with VHOST the bucket stands before it, as the SDK does it. */
+export function dialledEndpoint({ endpoint, bucket, addressing }: S3Location): string | undefined {
+  if (!endpoint || addressing !== 'VHOST' || !/^[a-z\d][a-z\d.-]{1,61}[a-z\d]$/.test(bucket)) return endpoint
+  const url = new URL(endpoint)
+  if (isIP(url.hostname.replace(/^\[|\]$/g, ''))) return endpoint
+  url.hostname = `${bucket}.${url.hostname}`
+  return url.href
+}

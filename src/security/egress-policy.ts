@@ -1,0 +1,101 @@
+import { SluiceError } from '../errors.ts'
+import { formsOf, kindOfAddress } from './address.ts'
+import { isBadPort } from './bad-ports.ts'
+import { canonicalHost } from './host.ts'
+import { contains, type Network, readNetwork, unmapped } from './network.ts'
+
+/** Where a client connects to. */
+export interface EgressTarget {
+  /** A name or an address, in any spelling. */
+  host: string
+  port: number
+  /** Whether the client speaks HTTP or HTTPS, whose ports are limited. */
+  isHttp: boolean
+}
+
+/** Where a request to a URL goes. */
+export function targetOf({ hostname, port, protocol }: URL): EgressTarget {
+  return { host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)), isHttp: true }
+}
+
+/** What the operator of the server has set. */
+export interface EgressRules {
+  /** Only people of this machine can reach the server, so its own networks are open (see `isLocalMode`). */
+  isLocal: boolean
+  /** Networks, hosts and `host:port` that are open although they are internal. */
+  allowed: readonly string[]
+  /** Networks that are closed although nothing else closes them. */
+  blocked: readonly string[]
+}
+
+/** Decides about one connection. */
+export interface EgressPolicy {
+  /** Why the port may not be used; undefined if it may. */
+  refusePort(target: EgressTarget): SluiceError | undefined
+  /** Why none of a target's `addresses` may be connected to; undefined if all of them may. */
+  refuse(target: EgressTarget, addresses: readonly string[]): SluiceError | undefined
+}
+
+/** @throws Error for a rule that cannot be read */
+export function createEgressPolicy({ isLocal, allowed, blocked }: EgressRules): EgressPolicy {
+  const blockedNetworks = blocked.map(networkOf)
+  const allowedNetworks = allowed.filter((entry) => readNetwork(entry)).map(networkOf)
+  const allowedHosts = allowed.filter((entry) => !readNetwork(entry)).map(hostAndPort)
+  const isIn = (networks: readonly Network[], address: string) =>
+    formsOf(address).some((bytes) => networks.some((network) => contains(network, bytes)))
+
+  const isListed = ({ host, port }: EgressTarget, address: string) =>
+    isIn(allowedNetworks, address) ||
+    allowedHosts.some((entry) => entry.host === canonicalHost(host) && (entry.port ?? port) === port)
+
+  const refuseAddress = (target: EgressTarget, address: string): SluiceError | undefined => {
+    const kind = kindOfAddress(address)
+    if (kind === 'CLOSED') return blockedError(closedWords(target.host))
+    if (isIn(blockedNetworks, address)) return blockedError(blockedWords(target.host))
+    if (kind === 'PUBLIC' || isLocal || isListed(target, address)) return undefined
+    return blockedError(internalWords(target))
+  }
+
+  return {
+    refusePort({ port, isHttp }) {
+      return isHttp && isBadPort(port) ? blockedError(portWords(port)) : undefined
+    },
+    refuse(target, addresses) {
+      for (const address of addresses) {
+        const refusal = refuseAddress(target, address)
+        if (refusal) return refusal
+      }
+      return undefined
+    },
+  }
+}
+
+function networkOf(text: string): Network {
+  const network = readNetwork(text)
+  if (!network) throw new Error(`${text} is not a network such as 10.0.0.0/8`)
+  return unmapped(network)
+}
+
+function hostAndPort(text: string): { host: string; port: number | undefined } {
+  const [, name = '', port] = /^(\[.*\]|[^:]*)(?::(\d+))?$/.exec(text) ?? []
+  const host = canonicalHost(name)
+  if (host === undefined) throw new Error(`${text} is not a host such as minio or minio:9000`)
+  return { host, port: port === undefined ? undefined : Number(port) }
+}
+
+const blockedError = (words: string) => new SluiceError('BLOCKED_ADDRESS', words)
+
+const closedWords = (host: string) =>
+  `The server never connects to ${host}: it is the address of a metadata service, or a link-local, multicast, unspecified or reserved one. No setting opens it. Use another address.`
+
+const blockedWords = (host: string) =>
+  `The server may not connect to ${host}: the setting EGRESS_BLOCKED of the server closes its network.`
+
+const internalWords = ({ host, port }: EgressTarget) => {
+  const name = host.replace(/^\[|\]$/g, '')
+  const entry = `${name.includes(':') ? `[${name}]` : name}:${port}`
+  return `The server may not connect to ${name}: it has a loopback, private or carrier address. To open it, add ${entry} to the setting EGRESS_ALLOWED of the server.`
+}
+
+const portWords = (port: number) =>
+  `The server sends no HTTP to port ${port}, which belongs to another protocol (Fetch standard, "Port blocking"). No setting opens it. Use another port.`
