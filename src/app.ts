@@ -199,6 +199,7 @@ export async function startApp(
       api: isApi ? { yoga, resolve: resolveDoor } : undefined,
       metrics,
       bufferBytes: config.RESOLVER_PROXY_BUFFER_SIZE,
+      isLocal,
       ready: async () => {
         await em.getConnection().execute('select 1')
         await queue.ping()
@@ -209,7 +210,7 @@ export async function startApp(
       server.once('error', reject).listen({ port, host, reusePort }, resolve)
     })
     // Not before: the socket server would tell a port that is taken in words of its own.
-    const closeSockets = isApi ? attachWebSocket(server, { yoga, enter, logger }) : async () => {}
+    const closeSockets = isApi ? attachWebSocket(server, { yoga, enter, logger, isLocal }) : async () => {}
     const { port } = server.address() as AddressInfo
     url ||= `http://localhost:${port}`
     stops.push(async () => {

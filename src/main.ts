@@ -13,6 +13,7 @@ const [
   { OtherSecretKey },
   { DatabaseUnusable },
   { JobsUnusable },
+  { isLocalMode },
 ] = await Promise.all([
   import('./app.ts'),
   import('./config.ts'),
@@ -21,6 +22,7 @@ const [
   import('./database/key-probe.ts'),
   import('./database/reach.ts'),
   import('./queue/store.ts'),
+  import('./security/local-mode.ts'),
 ])
 
 // A reader that leaves, as in `npm start | head`, must not end the server.
@@ -49,6 +51,7 @@ try {
   const token = app.firstToken && `\n  Admin token ${app.firstToken}   (shown only this once)`
   console.log(`Sluice is ready.
 ${doorsOf(config, app)}
+  Mode        ${modeOf(config)}
   Database    ${app.clusterFolder ? `embedded PostgreSQL in ${app.clusterFolder}` : 'the one of DATABASE_URL'}${config.JOBS_URL ? '\n  Jobs        in the database of JOBS_URL' : ''}
   Data folder ${config.DATA_DIR}${token ?? ''}`)
   await interrupted
@@ -74,6 +77,12 @@ function doorsOf(config: Config, { url, port }: App): string {
   const page = `  GraphiQL    ${config.GRAPHIQL ? `${url}/graphql` : 'switched off (GRAPHIQL)'}`
   if (config.SLUICE_ROLES.includes('worker')) return page
   return `${page}\n  Role        api: syncs wait for a worker process`
+}
+
+function modeOf(config: Config): string {
+  return isLocalMode(config)
+    ? 'local: answers this machine only; storages may be on it and in private networks'
+    : 'served: storages in loopback and private networks only where EGRESS_ALLOWED lists them'
 }
 
 function fail(code: number, message: string): never {

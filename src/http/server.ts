@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { createGraphql } from './graphql.ts'
 import { guardHeaders } from './isolation.ts'
 import { isLinkPath } from './link.ts'
+import { isForThisMachine, misdirected } from './local-host.ts'
 import type { Metrics } from './metrics.ts'
 import { handleResolve, type ResolveDoor } from './resolve.ts'
 
@@ -13,13 +14,16 @@ export interface HttpDoors {
   metrics: Metrics | undefined
   /** Bytes that a response holds before its source has to wait. */
   bufferBytes: number
+  /** Whether only requests that name this machine are answered (local mode). */
+  isLocal: boolean
   /** Rejects unless requests can be served. */
   ready: () => Promise<void>
 }
 
 /** All routes: /graphql and the resolve links, /health (the process is alive), /ready (database and queue answer) and /metrics. */
-export function createHttpServer({ api, metrics, bufferBytes, ready }: HttpDoors): Server {
+export function createHttpServer({ api, metrics, bufferBytes, isLocal, ready }: HttpDoors): Server {
   return createServer({ highWaterMark: bufferBytes }, async (req, res) => {
+    if (isLocal && !isForThisMachine(req)) return json(res, 421, misdirected)
     const { url = '/' } = req
     const query = url.indexOf('?')
     const path = query < 0 ? url : url.slice(0, query)

@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import { useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type createGraphql, type Entered, type GraphqlDoor, maskError } from './graphql.ts'
+import { isForThisMachine, misdirected } from './local-host.ts'
 
 /**
  * GraphQL over WebSocket (graphql-transport-ws). The token comes in the payload of ConnectionInit:
@@ -9,9 +10,22 @@ import { type createGraphql, type Entered, type GraphqlDoor, maskError } from '.
  */
 export function attachWebSocket(
   server: Server,
-  { yoga, enter, logger }: { yoga: ReturnType<typeof createGraphql> } & Pick<GraphqlDoor, 'enter' | 'logger'>,
+  {
+    yoga,
+    enter,
+    logger,
+    isLocal,
+  }: { yoga: ReturnType<typeof createGraphql>; isLocal: boolean } & Pick<GraphqlDoor, 'enter' | 'logger'>,
 ): () => Promise<void> {
-  const sockets = new WebSocketServer({ server, path: '/graphql', maxPayload: 1_000_000 })
+  const sockets = new WebSocketServer({
+    server,
+    path: '/graphql',
+    maxPayload: 1_000_000,
+    ...(isLocal && {
+      verifyClient: ({ req }, done) =>
+        isForThisMachine(req) ? done(true) : done(false, 421, JSON.stringify(misdirected), json),
+    }),
+  })
   const authorizationOf = (params: unknown) => {
     const { authorization, Authorization } = (params ?? {}) as Record<string, unknown>
     const value = authorization ?? Authorization
@@ -63,6 +77,8 @@ export function attachWebSocket(
     await closer.dispose()
   }
 }
+
+const json = { 'Content-Type': 'application/json' }
 
 /** Bytes that a socket may hold for a client that reads slowly; meanwhile its events wait in the bounded feed. */
 const maxBufferedBytes = 65_536

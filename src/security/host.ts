@@ -13,7 +13,9 @@ export function canonicalHost(text: string): string | undefined {
   const isIPv6 = isIP(address) === 6
   if (!isIPv6 && bare.includes(':')) return undefined
   const url = `http://${isIPv6 ? `[${address}]` : bare}/`
-  if (!URL.canParse(url)) return undefined
-  const host = new URL(url).hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
-  return host === '' ? undefined : host
+  return (
+    URL.parse(url)
+      ?.hostname.replace(/^\[|\]$/g, '')
+      .replace(/\.$/, '') || undefined
+  )
 }

@@ -1,18 +1,18 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
 import type { Config } from '../config.ts'
+import { formsOf } from './address.ts'
+import { canonicalHost } from './host.ts'
+import { contains, readNetwork } from './network.ts'
 
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
+const loopback = [readNetwork('127.0.0.0/8')!, readNetwork('::1')!]
 
 /**
  * Whether a host name or address literal, with or without brackets, always means this machine: 127.0.0.0/8, ::1, `localhost`
  * and names below it (RFC 6761 §6.3). Nothing is looked up.
  */
 export function isLoopbackName(host: string): boolean {
-  const name = host.replace(/^\[|\]$/g, '').toLowerCase()
-  const family = isIP(name)
-  if (family !== 0) return loopback.check(name, family === 4 ? 'ipv4' : 'ipv6')
+  const name = canonicalHost(host) ?? ''
+  if (isIP(name)) return formsOf(name).some((bytes) => loopback.some((network) => contains(network, bytes)))
   return name === 'localhost' || name.endsWith('.localhost')
 }
 

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { allowEmulators } from '../support/egress.ts'
 import { jobsSetting } from '../support/jobs.ts'
 
 const printSeconds = 20
@@ -37,15 +38,15 @@ interface LaunchOptions {
 }
 
 /**
- * Starts src/main.ts with `env` and nothing else of this process's settings, on a free port unless PORT says another. In a
- * process group of its own, as a terminal does it.
+ * Starts src/main.ts with `env` and nothing else of this process's settings, on a free port unless PORT says another, and
+ * with emulators on this machine within reach. In a process group of its own, as a terminal does it.
  */
 export function launch(env: Record<string, string>, options: LaunchOptions = {}): Launched {
   const [command, ...args] = options.command ?? [process.execPath, join(projectFolder, 'src/main.ts')]
   const { PATH = '', HOME = '/' } = process.env
   const child = spawn(command, args, {
     cwd: options.cwd ?? tmpdir(),
-    env: { PATH, HOME, PORT: '0', ...(env.DATABASE_URL && jobsSetting(env.DATABASE_URL)), ...env },
+    env: { PATH, HOME, PORT: '0', ...allowEmulators, ...(env.DATABASE_URL && jobsSetting(env.DATABASE_URL)), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
     ...options.user,
