@@ -1,4 +1,4 @@
-import { lookup as lookupName } from 'node:dns/promises'
+import dns from 'node:dns'
 import type { AgentOptions } from 'node:http'
 import { connect, isIP, Socket, type TcpNetConnectOpts } from 'node:net'
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
@@ -37,10 +37,7 @@ export interface Egress {
   agent(protocol: string, options?: AgentOptions): HttpAgents
 }
 
-export function createEgress(
-  rules: EgressRules,
-  { resolve = (name) => lookupName(name, { all: true }) }: { resolve?: Resolve } = {},
-): Egress {
+export function createEgress(rules: EgressRules, { resolve = resolveBySystem }: { resolve?: Resolve } = {}): Egress {
   const policy = createEgressPolicy(rules)
 
   const resolveChecked = async (target: EgressTarget, name: string): Promise<ResolvedAddress[]> => {
@@ -101,6 +98,12 @@ export function createEgress(
     agent: (protocol, options = {}) => createAgent(protocol, guard, options),
   }
 }
+
+/** By the resolver of the operating system, which knows its hosts file, too. */
+const resolveBySystem: Resolve = (name) =>
+  new Promise((resolve, reject) => {
+    dns.lookup(name, { all: true }, (error, found) => (error ? reject(error) : resolve(found)))
+  })
 
 const notFound = (host: string) =>
   Object.assign(new Error(`${host} has no address.`), { code: 'ENOTFOUND', hostname: host })
