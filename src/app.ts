@@ -168,6 +168,12 @@ export async function startApp(
       graphiql: config.GRAPHIQL,
       introspection: config.INTROSPECTION,
       onMutated: forget,
+      limits: {
+        maxCost: config.OPERATION_MAX_COST,
+        operationSeconds: config.OPERATION_TIMEOUT,
+        statementSeconds: config.STATEMENT_TIMEOUT,
+        perToken: config.OPERATIONS_PER_TOKEN,
+      },
       logger,
     })
     const streams = createStreams({

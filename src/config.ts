@@ -136,6 +136,20 @@ export const settings = z.object({
     .positive({ error: 'must be more than 0' })
     .default(15)
     .describe('Seconds without a message after which a subscription tells that it is alive.'),
+  OPERATION_MAX_COST: whole(1_000, 10_000_000)
+    .default(50_000)
+    .describe('Largest cost of a GraphQL operation: about the number of values in its response. Beyond: COST_LIMIT.'),
+  OPERATION_TIMEOUT: seconds(3600)
+    .min(0.1, { error: 'must be at least 0.1' })
+    .default(60)
+    .describe('Seconds that a GraphQL query or mutation may take. Beyond: it is stopped with OPERATION_TIMEOUT.'),
+  OPERATIONS_PER_TOKEN: whole(1, 100_000)
+    .default(200)
+    .describe('GraphQL operations of one token that one process executes at the same time. Beyond: 429.'),
+  STATEMENT_TIMEOUT: seconds(3600)
+    .min(0.1, { error: 'must be at least 0.1' })
+    .default(30)
+    .describe('Seconds that one SQL statement of a GraphQL operation may take. Jobs have no such limit.'),
   WEBHOOK_TIMEOUT: seconds(60)
     .min(0.1, { error: 'must be at least 0.1' })
     .default(10)

@@ -16,6 +16,24 @@ export const errorTable = {
     words: 'An import and an export of this project would share a place.',
   },
   CHECK_FAILED: { status: 422, retryable: true, words: 'The connection does not work.' },
+  COST_LIMIT: { status: 400, retryable: false, words: 'The operation asks for too much at once.' },
+  OPERATION_TIMEOUT: {
+    status: 503,
+    retryable: true,
+    words: 'The operation took too long and was stopped. Ask for less at once.',
+  },
+  TOO_MANY_OPERATIONS: {
+    status: 429,
+    retryable: true,
+    words: 'This token has too many operations in progress. Wait until some have ended.',
+  },
+  REQUEST_TOO_LARGE: { status: 413, retryable: false, words: 'The request is too large. Send less at once.' },
+  REQUEST_TIMEOUT: { status: 408, retryable: true, words: 'The request arrived too slowly.' },
+  RESPONSE_TOO_LARGE: {
+    status: 400,
+    retryable: false,
+    words: 'The response would be too large. Ask for smaller pages, or for fewer fields.',
+  },
   TOO_MANY_STREAMS: { status: 503, retryable: true, words: 'Too many streams are open. Try again soon.' },
   INTERNAL: { status: 500, retryable: true, words: 'Something went wrong on our side.' },
 

@@ -3,7 +3,7 @@ import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
 import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import { sql } from '../sql.ts'
-import { mustBeFew, mustBeSeconds } from './bounds.ts'
+import { mustBeFew, mustBeSeconds, mustBeSmall } from './bounds.ts'
 import { queueExports, queueRemovals } from './outbox.ts'
 
 /** A person's labels for a task. */
@@ -33,6 +33,7 @@ export async function createAnnotations(
 ): Promise<Annotation[]> {
   mustBeFew(annotations)
   mustBeSeconds(annotations)
+  mustBeSmall(annotations)
   return em.fork().transactional(async (tx) => {
     await lockTasks(
       tx,
@@ -67,6 +68,7 @@ export async function createAnnotations(
 export async function updateAnnotations(em: EntityManager, changes: AnnotationChanges[]): Promise<Annotation[]> {
   mustBeFew(changes)
   mustBeSeconds(changes)
+  mustBeSmall(changes)
   const ids = changes.map(({ id }) => id)
   return em.fork().transactional(async (tx) => {
     await lockAnnotations(tx, ids)

@@ -1,4 +1,5 @@
-import { ValidationError } from '../errors.ts'
+import { type FieldError, ValidationError } from '../errors.ts'
+import { jsonSizeFault } from '../security/json-size.ts'
 
 /** How many things one request may create, change or delete. */
 export const maxAtOnce = 1_000
@@ -16,5 +17,17 @@ export function mustBeSeconds(items: { leadTimeSeconds?: number | null | undefin
       ? [{ path: `input.${at}.leadTimeSeconds`, message: 'must not be negative' }]
       : [],
   )
+  if (faults.length > 0) throw new ValidationError(faults)
+}
+
+/** The fault of a JSON value that is too large to be stored: TASK_TOO_LARGE at its path. */
+export function jsonFaults(value: unknown, path: string): FieldError[] {
+  const message = jsonSizeFault(value)
+  return message === undefined ? [] : [{ path, message, code: 'TASK_TOO_LARGE' }]
+}
+
+/** @throws ValidationError when the labels of an item are too large. */
+export function mustBeSmall(items: { result?: unknown }[]): void {
+  const faults = items.flatMap(({ result }, at) => jsonFaults(result, `input.${at}.result`))
   if (faults.length > 0) throw new ValidationError(faults)
 }

@@ -4,7 +4,7 @@ import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import { sql } from '../sql.ts'
 import { lockTasks } from './annotations.ts'
-import { mustBeFew } from './bounds.ts'
+import { mustBeFew, mustBeSmall } from './bounds.ts'
 
 /** A model's labels for a task. */
 export interface NewPrediction {
@@ -20,6 +20,7 @@ export type PredictionChanges = { id: number } & Partial<Omit<NewPrediction, 'ta
 /** Creates predictions, all or none. At most 1,000. @throws ValidationError, NotFoundError */
 export async function createPredictions(em: EntityManager, predictions: NewPrediction[]): Promise<Prediction[]> {
   mustBeFew(predictions)
+  mustBeSmall(predictions)
   const tasks = predictions.map(({ task }) => task)
   return em.fork().transactional(async (tx) => {
     await lockTasks(tx, tasks)
@@ -47,6 +48,7 @@ export async function createPredictions(em: EntityManager, predictions: NewPredi
 /** Changes predictions, all or none. At most 1,000. @throws ValidationError, NotFoundError */
 export async function updatePredictions(em: EntityManager, changes: PredictionChanges[]): Promise<Prediction[]> {
   mustBeFew(changes)
+  mustBeSmall(changes)
   const ids = changes.map(({ id }) => id)
   return em.fork().transactional(async (tx) => {
     const found = await sql(tx, 'select id from prediction where id = any($1::bigint[]) order by id for update', [ids])

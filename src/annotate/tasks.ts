@@ -3,7 +3,7 @@ import { type Task, TaskEntity } from '../entities/task.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'
 import { isJsonObject, type Json } from '../json.ts'
 import { sql } from '../sql.ts'
-import { mustBeFew } from './bounds.ts'
+import { jsonFaults, mustBeFew } from './bounds.ts'
 import { queueRemovals } from './outbox.ts'
 
 /** One item to annotate. */
@@ -21,6 +21,8 @@ export async function createTasks(em: EntityManager, project: number, tasks: New
     ...(meta === undefined || meta === null || isJsonObject(meta)
       ? []
       : [{ path: `input.tasks.${at}.meta`, message: 'must be a JSON object' }]),
+    ...jsonFaults(data, `input.tasks.${at}.data`),
+    ...jsonFaults(meta, `input.tasks.${at}.meta`),
   ])
   if (faults.length > 0) throw new ValidationError(faults)
   return em.fork().transactional(async (tx) => {

@@ -6,6 +6,7 @@ import { entities } from '../entities/index.ts'
 import { parseJson } from '../json.ts'
 import type { Logger } from '../logger.ts'
 import { migrations } from './migrations/index.ts'
+import { limitStatements } from './statement-limits.ts'
 
 // Task data keeps its digits on the way out of the database, too.
 pg.types.setTypeParser(pg.types.builtins.JSON, parseJson)
@@ -24,10 +25,15 @@ export function ormOptions(url: string, poolSize = 20): Options {
     migrations: { migrationsList: migrations, path: 'src/database/migrations', snapshot: false, emit: 'ts' },
     schemaGenerator: { skipTables: queueTables, ignoreTriggers: true },
     pool: { min: 0, max: poolSize, idleTimeoutMillis: 30_000 },
-    driverOptions: { onPoolCreated: giveBackLost },
+    driverOptions: { onPoolCreated: preparePool },
     onCreateConnection: (connection) => endWhenLeft(connection as DatabaseConnection),
     discovery: { checkDuplicateTableNames: true },
   } as Options
+}
+
+function preparePool(pool: pg.Pool): void {
+  giveBackLost(pool)
+  limitStatements(pool)
 }
 
 /**

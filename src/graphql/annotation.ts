@@ -15,7 +15,11 @@ builder.node(AnnotationRef, {
       description: 'The task.',
       resolve: async (annotation, _args, { loaders }) => (await loaders.task.load(annotation.task))!,
     }),
-    result: t.expose('result', { type: 'JSON', description: 'The labels.' }),
+    result: t.field({
+      type: 'JSON',
+      description: 'The labels.',
+      resolve: ({ id }, _args, { loaders }) => loaders.annotationResult.load(id),
+    }),
     wasCancelled: t.exposeBoolean('wasCancelled', { description: 'Whether the person skipped the task.' }),
     completedBy: t.exposeString('completedBy', { nullable: true, description: 'Who made it; null = unknown.' }),
     leadTimeSeconds: t.exposeFloat('leadTimeSeconds', {

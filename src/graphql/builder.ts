@@ -50,7 +50,7 @@ export const builder = new SchemaBuilder<{
     nodesQueryOptions: {
       nullable: { list: false, items: true },
       description: 'Objects by their global ids, in the order asked for; null where there is none.',
-      args: { ids: { description: 'Global ids of the objects.' } },
+      args: { ids: { description: 'Global ids of the objects, at most 100.', extensions: { maxItems: 100 } } },
       // Not by the given function, which takes no other ids than the argument's.
       resolve: (_root, { ids }, context, info) => {
         const known = ids.map((id) => (isNodeId(info.schema, id) ? id : null))
@@ -92,6 +92,7 @@ builder.globalConnectionField('totalCount', (t) =>
     type: 'SafeInt',
     nullable: true,
     description: 'How many there are in all; counted only when asked for.',
+    extensions: { cost: 50 },
     resolve: (connection) => connection.countAll?.() ?? null,
   }),
 )

@@ -1,4 +1,4 @@
-import type { EntityManager } from '@mikro-orm/postgresql'
+import type { EntityManager, EntityName } from '@mikro-orm/postgresql'
 import DataLoader from 'dataloader'
 import type { MediaToken } from '../auth/media-tokens.ts'
 import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
@@ -9,10 +9,12 @@ import { ProjectEntity } from '../entities/project.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { SyncRunEntity } from '../entities/sync-run.ts'
 import { type SyncSchedule, SyncScheduleEntity } from '../entities/sync-schedule.ts'
-import { TaskEntity } from '../entities/task.ts'
+import { type Task, TaskEntity } from '../entities/task.ts'
 import { WebhookEntity } from '../entities/webhook.ts'
 import { WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
+import { SluiceError } from '../errors.ts'
 import { sql } from '../sql.ts'
+import { createJsonColumns } from './json-columns.ts'
 
 /** What a target still has to be given. */
 export interface PendingExports {
@@ -35,8 +37,9 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
   return {
     /** The viewer's media token of a project, of the usual life. */
     mediaToken: new DataLoader((projects: readonly number[]) => Promise.all(projects.map(issueMediaToken))),
+    ...createJsonColumns(em),
     project: byId((ids) => em.fork().find(ProjectEntity, { id: ids })),
-    task: byId((ids) => em.fork().find(TaskEntity, { id: ids })),
+    task: byId((ids) => em.fork().find(TaskEntity, { id: ids }, { exclude: ['data', 'meta'] }) as Promise<Task[]>),
     storage: byId((ids) => em.fork().find(StorageEntity, { id: ids })),
     run: byId((ids) => em.fork().find(SyncRunEntity, { id: ids })),
     /** Of an export storage: how many saves wait to be written, and why the last write failed. */
@@ -59,8 +62,12 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
       return storages.map((storage) => found.get(storage) ?? null)
     }),
     exportLink: byId((ids) => em.fork().find(ExportLinkEntity, { id: ids })),
-    prediction: byId((ids) => em.fork().find(PredictionEntity, { id: ids })),
-    annotation: byId((ids) => em.fork().find(AnnotationEntity, { id: ids })),
+    prediction: byId(
+      (ids) => em.fork().find(PredictionEntity, { id: ids }, { exclude: ['result'] }) as Promise<Prediction[]>,
+    ),
+    annotation: byId(
+      (ids) => em.fork().find(AnnotationEntity, { id: ids }, { exclude: ['result'] }) as Promise<Annotation[]>,
+    ),
     webhookDelivery: byId((ids) => em.fork().find(WebhookDeliveryEntity, { id: ids })),
     webhook: byId((ids) => em.fork().find(WebhookEntity, { id: ids })),
     importLink: byId((ids) => em.fork().find(ImportLinkEntity, { id: ids })),
@@ -87,11 +94,11 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
       })
     }),
     predictionsOfTask: groups<Prediction>(
-      (tasks) => em.fork().find(PredictionEntity, { task: tasks }, { orderBy: { id: 'asc' } }),
+      (tasks) => labels(em, PredictionEntity, tasks),
       (prediction) => prediction.task,
     ),
     annotationsOfTask: groups<Annotation>(
-      (tasks) => em.fork().find(AnnotationEntity, { task: tasks }, { orderBy: { id: 'asc' } }),
+      (tasks) => labels(em, AnnotationEntity, tasks),
       (annotation) => annotation.task,
     ),
     importStoragesOfProject: groups<Storage>(
@@ -99,6 +106,30 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
       (storage) => storage.project,
     ),
   }
+}
+
+/** Labels that one operation may list for one page of tasks. */
+const maxLabels = 20_000
+
+async function labels<T extends Annotation | Prediction>(
+  em: EntityManager,
+  entity: EntityName<T>,
+  tasks: number[],
+): Promise<T[]> {
+  const rows = await em
+    .fork()
+    .find(
+      entity,
+      { task: tasks } as never,
+      { orderBy: { id: 'asc' }, limit: maxLabels + 1, exclude: ['result'] } as never,
+    )
+  if (rows.length > maxLabels) {
+    throw new SluiceError(
+      'RESPONSE_TOO_LARGE',
+      `These tasks have more than ${maxLabels} labels. Ask for smaller pages.`,
+    )
+  }
+  return rows as T[]
 }
 
 function byId<T extends { id: number }>(find: (ids: number[]) => Promise<T[]>): DataLoader<number, T | null> {

@@ -17,6 +17,12 @@ export interface Page<T> {
   countAll: () => Promise<number>
 }
 
+/** How a page is read: `without` are columns that are left out. */
+interface PageOptions<T> {
+  by?: keyof T & string
+  without?: (keyof T & string)[]
+}
+
 const maxSize = 200
 
 /**
@@ -28,7 +34,7 @@ export async function pageById<T extends object>(
   entity: EntityName<T>,
   where: FilterQuery<T>,
   args: PageArgs,
-  by: keyof T & string = 'id' as keyof T & string,
+  { by = 'id' as keyof T & string, without = [] }: PageOptions<T> = {},
 ): Promise<Page<T>> {
   const fork = em.fork()
   checkSize(args)
@@ -44,7 +50,7 @@ export async function pageById<T extends object>(
             ...(before === undefined ? [] : [{ [by]: { $gt: cursorId(before) } }]),
           ],
         } as never,
-        { orderBy: { [by]: inverted ? 'asc' : 'desc' } as never, limit },
+        { orderBy: { [by]: inverted ? 'asc' : 'desc' } as never, limit, exclude: without as never },
       ) as Promise<T[]>,
   )
   return { ...(page as Omit<Page<T>, 'countAll'>), countAll: () => em.fork().count(entity, where as never) }

@@ -15,7 +15,11 @@ builder.node(PredictionRef, {
       description: 'The task.',
       resolve: async (prediction, _args, { loaders }) => (await loaders.task.load(prediction.task))!,
     }),
-    result: t.expose('result', { type: 'JSON', description: 'The labels.' }),
+    result: t.field({
+      type: 'JSON',
+      description: 'The labels.',
+      resolve: ({ id }, _args, { loaders }) => loaders.predictionResult.load(id),
+    }),
     score: t.exposeFloat('score', { nullable: true, description: 'How sure the model is; null = it does not say.' }),
     modelVersion: t.exposeString('modelVersion', {
       nullable: true,

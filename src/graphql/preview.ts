@@ -78,6 +78,7 @@ const ObjectPreviewRef = builder.objectRef<Preview>('ObjectPreview').implement({
 
 builder.queryFields((t) => ({
   previewObjects: t.field({
+    extensions: { cost: 5_000 },
     type: ObjectPreviewRef,
     description:
       'What a sync would take and leave, and the rule that decided. Looks at the first objects, writes nothing.',

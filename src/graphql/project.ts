@@ -30,7 +30,8 @@ builder.node(ProjectRef, {
     tasks: t.connection({
       type: TaskRef,
       description: 'Its tasks, newest first.',
-      resolve: (project, args, { em }) => pageById(em, TaskEntity, { project: project.id }, args, 'innerId'),
+      resolve: (project, args, { em }) =>
+        pageById(em, TaskEntity, { project: project.id }, args, { by: 'innerId', without: ['data', 'meta'] }),
     }),
   }),
 })
@@ -92,6 +93,8 @@ builder.mutationFields((t) => ({
     resolve: (_root, { input: { id, ...changes } }, { em }) => updateProject(em, idOf('Project', id), changes),
   }),
   deleteProject: t.field({
+    // Many tasks go in several transactions.
+    extensions: { maxSeconds: 3_600 },
     type: 'ID',
     description: 'Deletes a project with its tasks, annotations and storages. Nothing in a bucket is touched.',
     errors: {

@@ -110,6 +110,7 @@ builder.mutationFields((t) => ({
       saveImportStorage(storages, { id: idOf('ImportStorage', id) }, ...settingsAndOptions(input)),
   }),
   checkStorage: t.field({
+    extensions: { cost: 5_000 },
     type: StorageCheckRef,
     description:
       'Tries a connection step by step. Stores nothing. A connection that does not work is a result, not an error.',
@@ -127,6 +128,7 @@ builder.mutationFields((t) => ({
     },
   }),
   deleteStorage: t.field({
+    extensions: { maxSeconds: 3_600 },
     type: builder.objectRef<{ affectedTasks: number; dryRun: boolean }>('DeletedStorage').implement({
       description: 'What deleting a storage did, or would do.',
       fields: (f) => ({

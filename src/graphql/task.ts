@@ -18,9 +18,10 @@ builder.node(TaskRef, {
       description: 'The project it belongs to.',
       resolve: async (task, _args, { loaders }) => (await loaders.project.load(task.project))!,
     }),
-    data: t.expose('data', {
+    data: t.field({
       type: 'JSON',
       description: 'What is to be annotated, as stored: with storage URIs such as s3://…',
+      resolve: ({ id }, _args, { loaders }) => loaders.taskData.load(id),
     }),
     resolvedData: t.field({
       type: 'JSON',
@@ -34,15 +35,16 @@ builder.node(TaskRef, {
       resolve: async (task, { mediaToken }, { loaders, publicUrl }) => {
         const storages = await loaders.importStoragesOfProject.load(task.project)
         const token = mediaToken ? (await loaders.mediaToken.load(task.project)).token : undefined
-        return rewriteUris(task.data, storages, (uri) =>
+        return rewriteUris(await loaders.taskData.load(task.id), storages, (uri) =>
           resolveUrl({ publicUrl, where: { task: task.id }, uri, token }),
         )
       },
     }),
-    meta: t.expose('meta', {
+    meta: t.field({
       type: 'JSON',
       nullable: true,
       description: 'What its file said besides the data; null = nothing.',
+      resolve: ({ id }, _args, { loaders }) => loaders.taskMeta.load(id),
     }),
     allowSkip: t.exposeBoolean('allowSkip', { description: 'Whether people may skip it.' }),
     link: t.field({

@@ -14,6 +14,8 @@ import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga'
 import { SluiceError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { refuseNul } from './nul.ts'
+import { limitOperations, type OperationLimits } from './operation-limits.ts'
+import { limitBodies } from './request-body.ts'
 
 /** What the GraphQL door needs to know. */
 export interface GraphqlDoor {
@@ -26,6 +28,7 @@ export interface GraphqlDoor {
   introspection: boolean
   /** Is called when a mutation was executed, before it is answered. */
   onMutated: () => void
+  limits: OperationLimits
   logger: Logger
 }
 
@@ -43,7 +46,7 @@ const startQuery = `# Every operation needs an API token: put it into the header
 
 /** GraphQL over HTTP and SSE; its parse, validate and execute serve the WebSocket door, too. */
 export function createGraphql(door: GraphqlDoor) {
-  const { schema, subscribe, enter, graphiql, introspection, onMutated, logger } = door
+  const { schema, subscribe, enter, graphiql, introspection, onMutated, limits, logger } = door
   const withoutIntrospection: Plugin = {
     onValidate: ({ addValidationRule }) => {
       if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule)
@@ -64,6 +67,7 @@ export function createGraphql(door: GraphqlDoor) {
     landingPage: false,
     healthCheckEndpoint: '/health',
     cors: false,
+    multipart: false,
     // It is 50 MiB, which few processes ever show to anybody.
     renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
     graphiql: graphiql && {
@@ -85,14 +89,16 @@ export function createGraphql(door: GraphqlDoor) {
         maxAliases: { n: 30 },
         maxDirectives: { n: 50 },
         maxTokens: { n: 2_000 },
-        // A `first` that stands in the query multiplies what is below it: one page of 200 with all it holds, not 200 × 200.
-        costLimit: { maxCost: 200_000 },
+        // It ignores variables; limitOperations counts them.
+        costLimit: { enabled: false },
         blockFieldSuggestion: { enabled: false },
       }),
       withoutIntrospection,
       withSubscribe,
       tellOfMutations,
       refuseNul,
+      limitOperations(limits),
+      limitBodies(),
     ],
   })
 }
@@ -100,6 +106,7 @@ export function createGraphql(door: GraphqlDoor) {
 /** Expected faults keep their words and get their code; all others are logged under an id, and only the id is shown. */
 export function maskError(error: unknown, logger: Logger): GraphQLError {
   const original = error instanceof GraphQLError ? error.originalError : error
+  if (isStatementTimeout(original)) return maskError(new SluiceError('OPERATION_TIMEOUT'), logger)
   const { nodes, path } = (error instanceof GraphQLError ? error : {}) as Partial<GraphQLError>
   if (original instanceof SluiceError) {
     const fieldErrors = 'fieldErrors' in original ? { fieldErrors: original.fieldErrors } : {}
@@ -122,6 +129,9 @@ export function maskError(error: unknown, logger: Logger): GraphQLError {
     extensions: { code: 'INTERNAL', faultId: id },
   })
 }
+
+/** PostgreSQL's query_canceled, which `statement_timeout` raises (PostgreSQL manual, appendix A). */
+const isStatementTimeout = (error: unknown) => (error as { code?: unknown } | undefined)?.code === '57014'
 
 /** The words about a variable of the wrong type without its value, which graphql-js prints and which may hold secrets. */
 function withoutValue(message: string): string {

@@ -4,10 +4,16 @@ import type { Plugin } from 'graphql-yoga'
 const fault = (nodes?: GraphQLError['nodes']) =>
   new GraphQLError('A text must not hold a NUL character.', { nodes, extensions: { code: 'VALIDATION' } })
 
-const holdsNul = (value: unknown): boolean =>
-  typeof value === 'string'
-    ? value.includes('\0')
-    : typeof value === 'object' && value !== null && Object.values(value).some(holdsNul)
+/** With a stack of its own: variables may be nested deeper than functions can be called. */
+function holdsNul(value: unknown): boolean {
+  const stack = [value]
+  while (stack.length > 0) {
+    const item = stack.pop()
+    if (typeof item === 'string' && item.includes('\0')) return true
+    if (typeof item === 'object' && item !== null) for (const inner of Object.values(item)) stack.push(inner)
+  }
+  return false
+}
 
 const noNulInText: ValidationRule = (context) => ({
   StringValue: (node) => {

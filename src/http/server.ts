@@ -1,4 +1,4 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { createGraphql } from './graphql.ts'
 import { guardHeaders } from './isolation.ts'
 import { isLinkPath } from './link.ts'
@@ -22,7 +22,9 @@ export interface HttpDoors {
 
 /** All routes: /graphql and the resolve links, /health (the process is alive), /ready (database and queue answer) and /metrics. */
 export function createHttpServer({ api, metrics, bufferBytes, isLocal, ready }: HttpDoors): Server {
-  return createServer({ highWaterMark: bufferBytes }, async (req, res) => {
+  return createServer({ highWaterMark: bufferBytes, ...slowClients }, async (req, res) => {
+    // Nobody reads a body elsewhere, so it must not keep the connection.
+    if (hasBody(req) && !req.url?.startsWith('/graphql')) res.shouldKeepAlive = false
     if (isLocal && !isForThisMachine(req)) return json(res, 421, misdirected)
     const { url = '/' } = req
     const query = url.indexOf('?')
@@ -43,6 +45,12 @@ export function createHttpServer({ api, metrics, bufferBytes, isLocal, ready }: 
     return json(res, 404, { code: 'NOT_FOUND', message: 'There is no such page.' })
   })
 }
+
+/** Node answers 408 to a client that takes longer for its headers, or for a whole request, and closes the connection. */
+const slowClients = { headersTimeout: 15_000, requestTimeout: 120_000, connectionsCheckingInterval: 2_000 }
+
+const hasBody = ({ headers }: IncomingMessage) =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 
 function json(res: ServerResponse, status: number, body: object): void {
   const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...guardHeaders }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Agenda, type Job, type NotificationChannel } from 'agenda'
 import type pg from 'pg'
 import type { Logger } from '../logger.ts'
+import { outsideRequests } from '../security/request-scope.ts'
 import type { JobKind } from './jobs.ts'
 import type { JobStore } from './store.ts'
 
@@ -89,7 +90,7 @@ export function createQueue({ store, channel, pool, pollSeconds }: QueueParts, l
         // The lock must outlive a handler of any length; a job that was removed from the queue meanwhile cannot be touched.
         const beat = setInterval(() => job.touch().catch(() => {}), (lockSeconds * 1_000) / 3)
         try {
-          await handler(kind.payload.parse(job.attrs.data ?? {}), stopping.signal)
+          await outsideRequests(() => handler(kind.payload.parse(job.attrs.data ?? {}), stopping.signal))
         } catch (error) {
           logger.error({ err: error, job: kind.name }, 'a job failed')
           throw error

@@ -3,7 +3,7 @@ import type { JsonObject } from '../json.ts'
 import type { ObjectBody, Provider } from '../providers/provider.ts'
 import type { Element } from './elements.ts'
 import type { RowReader } from './parquet-rows.ts'
-import { taskOf } from './parse-task.ts'
+import { rowTaskOf } from './parse-task.ts'
 import { bodyChunks } from './read-body.ts'
 
 /** Bytes of a file, by place. */
@@ -48,7 +48,7 @@ export async function* parquetRows(
       const rows: JsonObject[] = await mended(options.signal, () =>
         reader.take(Math.min(rowsAtOnce, Number(num_rows) - row)),
       )
-      for (const value of rows) yield { rowGroup, row: row++, parse: () => taskOf(value) }
+      for (const value of rows) yield { rowGroup, row: row++, parse: () => rowTaskOf(value) }
     }
   }
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { SluiceError } from '../errors.ts'
 import { isJsonObject, type Json, type JsonObject, mayLoseDigits, parseJson } from '../json.ts'
+import { jsonSizeFault, maxJsonDepth, maxJsonValues, sizeOfText } from '../security/json-size.ts'
 
 /** A prediction that came with a task; JSON parts as text, ready for the database. */
 export interface ParsedPrediction {
@@ -30,9 +31,6 @@ export interface ParsedTask {
   origin?: string
 }
 
-// Far below where the stacks of JavaScript and PostgreSQL end.
-const maxDepth = 1_000
-
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
 /**
@@ -40,9 +38,13 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
  * @throws SluiceError NOT_JSON, NOT_UTF8, and as `taskOf`.
  */
 export function parseTask(bytes: Buffer): ParsedTask {
-  // That many brackets take two bytes for each level.
-  if (bytes.length > 2 * maxDepth && depthOf(bytes) > maxDepth) {
-    throw new SluiceError('NOT_A_TASK', `A task may be nested ${maxDepth} levels deep at most.`)
+  // That many brackets take two bytes for each level, and that many values more.
+  if (bytes.length > 2 * maxJsonDepth) {
+    const { values, depth } = sizeOfText(bytes)
+    if (depth > maxJsonDepth) {
+      throw new SluiceError('NOT_A_TASK', `A task may be nested ${maxJsonDepth} levels deep at most.`)
+    }
+    if (values > maxJsonValues) throw tooManyValues()
   }
   const text = decode(bytes)
   let value: Json
@@ -53,6 +55,16 @@ export function parseTask(bytes: Buffer): ParsedTask {
   }
   if (isBare(value) && !isExported(value)) return bareTask(text.trim())
   return taskOf(mayLoseDigits(text) ? parseJson(text) : value)
+}
+
+/**
+ * Reads a row that was not JSON text, such as a row of Parquet, within the limits of a task.
+ * @throws SluiceError TASK_TOO_LARGE, and as `taskOf`.
+ */
+export function rowTaskOf(row: Json): ParsedTask {
+  const fault = jsonSizeFault(row)
+  if (fault) throw new SluiceError('TASK_TOO_LARGE', `The row ${fault}.`)
+  return taskOf(row)
 }
 
 /**
@@ -143,19 +155,8 @@ function notJson(bytes: Buffer, cause: Error): SluiceError {
   return new SluiceError('NOT_JSON', `Not valid JSON: ${cause.message}.`, { cause })
 }
 
-/** How many brackets are open at the deepest place. */
-function depthOf(bytes: Buffer): number {
-  let [depth, deepest, inString] = [0, 0, false]
-  for (let at = 0; at < bytes.length; at++) {
-    const char = bytes[at]
-    if (inString) {
-      if (char === 0x5c) at++
-      else if (char === 0x22) inString = false
-    } else if (char === 0x22) inString = true
-    else if (char === 0x7b || char === 0x5b) deepest = Math.max(deepest, ++depth)
-    else if (char === 0x7d || char === 0x5d) depth--
-  }
-  return deepest
+function tooManyValues(): SluiceError {
+  return new SluiceError('TASK_TOO_LARGE', `A task may have ${maxJsonValues} JSON values at most, such as list items.`)
 }
 
 function listOf(field: string, value: Json | undefined): JsonObject[] {

@@ -1,0 +1,65 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import DataLoader from 'dataloader'
+import { SluiceError } from '../errors.ts'
+import { type Json, parseJson } from '../json.ts'
+import { maxJsonDepth, sizeOfText } from '../security/json-size.ts'
+import { createSlices } from '../security/slices.ts'
+import { sql } from '../sql.ts'
+
+/** What the JSON in the response to one operation may use in all. */
+interface Budget {
+  bytes: number
+  values: number
+}
+
+const budgetOfOperation: Budget = { bytes: 64 * 2 ** 20, values: 1_000_000 }
+// A shorter text cannot have many values, nor be nested deeply.
+const shortLength = 2 * maxJsonDepth
+
+/** Loaders of the JSON columns, which rows are read without. All together keep to one budget for the operation. */
+export function createJsonColumns(em: EntityManager) {
+  const left = { ...budgetOfOperation }
+  const column = (table: string, name: string) => {
+    // The sizes are added up in the database, so that no row beyond the budget is sent.
+    const text = `select id, case when total <= $2 then value end as value, value is null as empty from (
+      select id, ${name}::text as value, sum(octet_length(${name}::text)) over (order by id rows unbounded preceding) as total
+      from ${table} where id = any($1::bigint[])) rows`
+    return new DataLoader<number, Json>(async (ids) => {
+      const rows = await sql<{ id: string; value: string | null; empty: boolean }>(em, text, [ids, left.bytes])
+      const found = new Map<number, Json | Error>()
+      const slices = createSlices()
+      for (const { id, value, empty } of rows) {
+        found.set(Number(id), empty ? null : value === null ? tooLarge() : read(value, left))
+        if (slices.isUsedUp()) await slices.next()
+      }
+      return ids.map((id) => found.get(id) ?? null)
+    })
+  }
+  return {
+    taskData: column('task', 'data'),
+    taskMeta: column('task', 'meta'),
+    annotationResult: column('annotation', 'result'),
+    predictionResult: column('prediction', 'result'),
+  }
+}
+
+function read(text: string, left: Budget): Json | Error {
+  left.bytes -= text.length
+  if (left.bytes < 0) return tooLarge()
+  if (text.length > shortLength) {
+    const { values, depth } = sizeOfText(text, { values: left.values, depth: maxJsonDepth })
+    left.values -= values
+    // Stored before there were limits.
+    if (depth > maxJsonDepth) {
+      return new SluiceError('RESPONSE_TOO_LARGE', `The value is nested more than ${maxJsonDepth} levels deep.`)
+    }
+    if (left.values < 0) return tooLarge()
+  }
+  return parseJson(text)
+}
+
+function tooLarge(): SluiceError {
+  const { bytes, values } = budgetOfOperation
+  const message = `The JSON values of one response may have ${bytes >> 20} MiB and ${values} values in all. Ask for smaller pages.`
+  return new SluiceError('RESPONSE_TOO_LARGE', message)
+}
