@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { z } from 'zod'
+import { secretSettings } from '../src/config/secret-files.ts'
 import { settings } from '../src/config.ts'
 
 interface Setting {
@@ -33,7 +34,9 @@ export function makeDocs(): Record<'README.md' | '.env.example', string> {
   const rows = list.map(
     ({ name, defaultValue, meaning }) => `| \`${name}\` | ${defaultValue ? `\`${defaultValue}\`` : '–'} | ${meaning} |`,
   )
-  const table = ['| setting | default | meaning |', '| --- | --- | --- |', ...rows].join('\n')
+  const names = secretSettings.map((name) => `\`${name}\``)
+  const files = `A secret can be in a file instead: \`SECRET_KEY_FILE=/run/secrets/secret-key\`, for example. This works for ${names.slice(0, -1).join(', ')} and ${names.at(-1)}.`
+  const table = ['| setting | default | meaning |', '| --- | --- | --- |', ...rows, '', files].join('\n')
   const readme = readFileSync(file('README.md'), 'utf8')
   const [before, rest] = readme.split(begin)
   const after = rest?.split(end)[1]

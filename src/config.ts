@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { readSecretFiles } from './config/secret-files.ts'
 
 const whole = (min: number, max: number) => {
   const error = `must be a whole number from ${min} to ${max}`
@@ -205,14 +206,19 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the settings from `env` (normally `process.env`, which only main.ts hands in). An empty value counts as unset.
+ * Reads the settings from `env` (normally `process.env`, which only main.ts hands in). An empty value counts as unset. A secret
+ * can also be in a file that `<NAME>_FILE` names.
  * @throws ConfigError naming all faults at once; a faulty value is not repeated, since it may be a secret.
  */
 export function readConfig(env: Record<string, string | undefined>): Config {
+  const files = readSecretFiles(env)
+  const values = { ...env, ...files.values }
   const given = Object.fromEntries(
-    Object.keys(settings.shape).flatMap((name) => (env[name] ? [[name, env[name]]] : [])),
+    Object.keys(settings.shape).flatMap((name) => (values[name] ? [[name, values[name]]] : [])),
   )
   const result = settings.safeParse(given)
-  if (result.success) return result.data
-  throw new ConfigError(result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`))
+  const issues = result.error?.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`) ?? []
+  const faults = [...files.faults, ...issues]
+  if (result.success && faults.length === 0) return result.data
+  throw new ConfigError(faults)
 }

@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs'
+
+/** Settings that hold a secret: each of them can be given as a file, whose path is in `<NAME>_FILE`. */
+export const secretSettings = [
+  'DATABASE_URL',
+  'DATABASE_SESSION_URL',
+  'JOBS_URL',
+  'SECRET_KEY',
+  'ADMIN_TOKEN',
+  'METRICS_TOKEN',
+] as const
+
+/**
+ * Reads the files that `<NAME>_FILE` variables name, as containers get secrets. One line break at the end of a file is not
+ * part of the value. An empty variable counts as unset.
+ * @returns the values by setting, and one sentence for each setting that cannot be read. A sentence holds no content.
+ */
+export function readSecretFiles(env: Record<string, string | undefined>): {
+  values: Record<string, string>
+  faults: string[]
+} {
+  const values: Record<string, string> = {}
+  const faults: string[] = []
+  for (const name of secretSettings) {
+    const path = env[`${name}_FILE`]
+    if (!path) continue
+    if (env[name]) {
+      faults.push(`${name}_FILE: ${name} is set too; set only one of them`)
+      continue
+    }
+    try {
+      const value = readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+      if (value) values[name] = value
+      else faults.push(`${name}_FILE: the file is empty`)
+    } catch (error) {
+      faults.push(`${name}_FILE: the file cannot be read (${(error as NodeJS.ErrnoException).code})`)
+    }
+  }
+  return { values, faults }
+}
