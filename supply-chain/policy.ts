@@ -51,7 +51,7 @@ export function parsePolicy(markdown: string): Policy {
 /** The rows of all tables in one section, without the two lines of the header. */
 export function rowsBelow(markdown: string, heading: string): Row[] {
   const [, section] = markdown.split(new RegExp(`^#+ ${heading}$`, 'm'))
-  if (section === undefined) throw new Error(`docs/dependencies.md has no section "${heading}".`)
+  if (section === undefined) throw new Error(`The document has no section "${heading}".`)
   const [body = ''] = section.split(/^#+ /m)
   return body
     .split('\n')
