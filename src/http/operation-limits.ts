@@ -25,7 +25,6 @@ export interface OperationLimits {
 
 interface LimitedContext {
   viewer?: { id: string }
-  signal?: AbortSignal
 }
 
 /**
@@ -82,7 +81,6 @@ async function withTimeLimit(
     'OPERATION_TIMEOUT',
     `The operation took longer than ${seconds} seconds and was stopped.`,
   )
-  if (args.contextValue) (args.contextValue as LimitedContext).signal = controller.signal
   const timeout = Promise.withResolvers<ExecutionResult>()
   const timer = setTimeout(() => {
     controller.abort(error)

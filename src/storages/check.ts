@@ -4,6 +4,7 @@ import { describeError, type ErrorCode, errorTable, SluiceError } from '../error
 import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Egress } from '../security/egress.ts'
+import { requestScope } from '../security/request-scope.ts'
 import { fetchSigned } from './fetch-signed.ts'
 import { hintFor } from './hints.ts'
 
@@ -101,7 +102,7 @@ export async function checkConnection(
   }
   const attempt = async <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => {
     const since = performance.now()
-    const signal = AbortSignal.timeout(stepTimeoutMs)
+    const signal = stepSignal(stepTimeoutMs)
     try {
       const value = await work(signal)
       note(name, 'OK', done, since)
@@ -121,7 +122,7 @@ export async function checkConnection(
   try {
     const opened = await attempt('CONFIGURATION', 'The settings are complete.', subject.open)
     provider = opened
-    await firstContact(opened, note, AbortSignal.timeout(stepTimeoutMs))
+    await firstContact(opened, note, stepSignal(stepTimeoutMs))
     await (subject.direction === 'IMPORT' ? trySource : tryTarget)(opened, subject, attempt)
     await compareClocks(opened, attempt)
   } catch (error) {
@@ -134,6 +135,13 @@ export async function checkConnection(
     note(name, 'SKIPPED', 'Not needed, or not reached.', performance.now())
   }
   return steps.sort((a, b) => checkSteps.indexOf(a.name) - checkSteps.indexOf(b.name))
+}
+
+/** Aborts with the step's time limit, or with the operation that asked for the check. */
+function stepSignal(timeoutMs: number): AbortSignal {
+  const operation = requestScope()?.signal
+  const timeout = AbortSignal.timeout(timeoutMs)
+  return operation ? AbortSignal.any([timeout, operation]) : timeout
 }
 
 type Attempt = <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => Promise<T>

@@ -2,6 +2,7 @@ import { StorageEntity } from '../entities/storage.ts'
 import { ValidationError } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
+import { requestScope } from '../security/request-scope.ts'
 import type { DraftTarget, StorageParts } from './draft.ts'
 import { draftImport, type ImportStorageInput } from './import-settings.ts'
 
@@ -32,12 +33,14 @@ export async function previewObjects(
   const filter = parts.objectFilter({ regexFilter: draft.regexFilter ?? null, filters: draft.filters ?? null })
   const recursive = draft.recursive ?? true
   const { prefix } = providers[draft.provider as ProviderName].place(draft.location)
+  const signal = requestScope()?.signal
   const provider = await parts.connect(draft)
   try {
     const objects: ObjectInfo[] = []
     let cursor: string | null = null
     do {
-      const page = await provider.list({ cursor, limit: Math.min(1_000, first - objects.length), recursive })
+      const limit = Math.min(1_000, first - objects.length)
+      const page = await provider.list({ cursor, limit, recursive, ...(signal && { signal }) })
       objects.push(...page.objects)
       cursor = page.cursor
     } while (cursor !== null && objects.length < first)
