@@ -16,6 +16,8 @@ const budgetOfOperation: Budget = { bytes: 64 * 2 ** 20, values: 1_000_000 }
 // A shorter text cannot have many values, nor be nested deeply.
 const shortLength = 2 * maxJsonDepth
 
+export type JsonColumns = ReturnType<typeof createJsonColumns>
+
 /** Loaders of the JSON columns, which rows are read without. All together keep to one budget for the operation. */
 export function createJsonColumns(em: EntityManager) {
   const left = { ...budgetOfOperation }
@@ -40,6 +42,10 @@ export function createJsonColumns(em: EntityManager) {
     taskMeta: column('task', 'meta'),
     annotationResult: column('annotation', 'result'),
     predictionResult: column('prediction', 'result'),
+    /** Bytes that the operation may still read. */
+    bytesLeft: () => left.bytes,
+    /** Reads a value that came with its row; null stands for one beyond the budget. */
+    read: (text: string | null) => (text === null ? tooLarge() : read(text, left)),
   }
 }
 

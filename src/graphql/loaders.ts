@@ -1,4 +1,4 @@
-import type { EntityManager, EntityName } from '@mikro-orm/postgresql'
+import type { EntityManager } from '@mikro-orm/postgresql'
 import DataLoader from 'dataloader'
 import type { MediaToken } from '../auth/media-tokens.ts'
 import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
@@ -12,9 +12,9 @@ import { type SyncSchedule, SyncScheduleEntity } from '../entities/sync-schedule
 import { type Task, TaskEntity } from '../entities/task.ts'
 import { WebhookEntity } from '../entities/webhook.ts'
 import { WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
-import { SluiceError } from '../errors.ts'
 import { sql } from '../sql.ts'
 import { createJsonColumns } from './json-columns.ts'
+import { annotationsOf, predictionsOf } from './labels.ts'
 
 /** What a target still has to be given. */
 export interface PendingExports {
@@ -34,10 +34,11 @@ export type Loaders = ReturnType<typeof createLoaders>
 
 /** Fresh loaders on `em`; they live as long as one operation or one event. */
 export function createLoaders(em: EntityManager, issueMediaToken: (project: number) => Promise<MediaToken>) {
+  const json = createJsonColumns(em)
   return {
     /** The viewer's media token of a project, of the usual life. */
     mediaToken: new DataLoader((projects: readonly number[]) => Promise.all(projects.map(issueMediaToken))),
-    ...createJsonColumns(em),
+    ...json,
     project: byId((ids) => em.fork().find(ProjectEntity, { id: ids })),
     task: byId((ids) => em.fork().find(TaskEntity, { id: ids }, { exclude: ['data', 'meta'] }) as Promise<Task[]>),
     storage: byId((ids) => em.fork().find(StorageEntity, { id: ids })),
@@ -94,11 +95,11 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
       })
     }),
     predictionsOfTask: groups<Prediction>(
-      (tasks) => labels(em, PredictionEntity, tasks),
+      (tasks) => predictionsOf(em, tasks, json),
       (prediction) => prediction.task,
     ),
     annotationsOfTask: groups<Annotation>(
-      (tasks) => labels(em, AnnotationEntity, tasks),
+      (tasks) => annotationsOf(em, tasks, json),
       (annotation) => annotation.task,
     ),
     importStoragesOfProject: groups<Storage>(
@@ -106,30 +107,6 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
       (storage) => storage.project,
     ),
   }
-}
-
-/** Labels that one operation may list for one page of tasks. */
-const maxLabels = 20_000
-
-async function labels<T extends Annotation | Prediction>(
-  em: EntityManager,
-  entity: EntityName<T>,
-  tasks: number[],
-): Promise<T[]> {
-  const rows = await em
-    .fork()
-    .find(
-      entity,
-      { task: tasks } as never,
-      { orderBy: { id: 'asc' }, limit: maxLabels + 1, exclude: ['result'] } as never,
-    )
-  if (rows.length > maxLabels) {
-    throw new SluiceError(
-      'RESPONSE_TOO_LARGE',
-      `These tasks have more than ${maxLabels} labels. Ask for smaller pages.`,
-    )
-  }
-  return rows as T[]
 }
 
 function byId<T extends { id: number }>(find: (ids: number[]) => Promise<T[]>): DataLoader<number, T | null> {
