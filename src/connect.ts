@@ -1,19 +1,28 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Storage } from './entities/storage.ts'
 import { SluiceError } from './errors.ts'
 import type { Provider, ProviderEnvironment, ProviderKind } from './providers/provider.ts'
 import { type ProviderName, providers } from './providers/registry.ts'
+import { type SealedRow, storageContext } from './providers/seal-context.ts'
 import type { Sealer } from './security/seal.ts'
 
-/** What of a storage's row is needed to reach its place. A candidate that is not stored yet has no id. */
-export type Connectable = Pick<Storage, 'provider' | 'location' | 'secrets' | 'project'> &
-  Partial<Pick<Storage, 'id' | 'updatedAt'>>
+/** A stored storage: what of its row is needed to reach its place. */
+export type StoredPlace = SealedRow & Pick<Storage, 'secrets' | 'updatedAt'>
+
+/** The place of a storage that is not saved yet. A function, so that nothing prints the secrets by mistake. */
+export interface DraftPlace extends Pick<SealedRow, 'provider' | 'location'> {
+  readSecrets(): Record<string, string>
+}
+
+export type Connectable = StoredPlace | DraftPlace
 
 /** The one way from a row to an open provider. */
 export interface Connections {
   /**
    * Opens the place behind a storage row: secrets unsealed, location read. A stored storage's client, with its sockets and
    * cached credentials, is shared by all who use it at the same time or soon after, for as long as its settings do not
-   * change. Rejects with BLOCKED_ADDRESS where the server may not connect. `close` gives it back and must be called once.
+   * change. Rejects with BLOCKED_ADDRESS where the server may not connect, and with BAD_CREDENTIALS if the secrets were not
+   * entered for this row and location. `close` gives it back and must be called once.
    */
   connect(storage: Connectable): Promise<Provider>
   /** Closes the clients that nobody uses; the others close when they are given back. */
@@ -24,6 +33,7 @@ export type Connect = Connections['connect']
 
 interface Shared {
   provider: Promise<Provider>
+  storage: StoredPlace
   users: number
   idle: NodeJS.Timeout | undefined
 }
@@ -35,10 +45,15 @@ export function createConnections(
 ): Connections {
   const open = async (storage: Connectable): Promise<Provider> => {
     const kind: ProviderKind = providers[storage.provider as ProviderName]
-    const location = kind.location.parse(storage.location)
-    const secrets = kind.secrets.parse(unsealSecrets(sealer, storage))
-    await environment.egress.allow(kind.targets(location, secrets))
-    return kind.open(location, secrets, environment)
+    const location = kind.location.safeParse(storage.location)
+    if (!location.success) throw locationInvalid(location.error.issues)
+    const secrets = kind.secrets.safeParse(
+      'readSecrets' in storage ? storage.readSecrets() : unsealSecrets(sealer, storage),
+    )
+    if (!secrets.success)
+      throw new SluiceError('BAD_CREDENTIALS', 'The stored secrets are not valid. Enter them again.')
+    await environment.egress.allow(kind.targets(location.data, secrets.data))
+    return kind.open(location.data, secrets.data, environment)
   }
   const shared = new Map<string, Shared>()
   let stopped = false
@@ -54,9 +69,12 @@ export function createConnections(
 
   return {
     async connect(storage) {
-      if (storage.id === undefined || !storage.updatedAt) return open(storage)
+      if ('readSecrets' in storage) return open(storage)
       const version = `${storage.id}@${storage.updatedAt.getTime()}`
-      const client = shared.get(version) ?? { provider: open(storage), users: 0, idle: undefined }
+      const known = shared.get(version)
+      const fits = known && isSame(known, storage)
+      if (known?.users === 0 && !fits) end(version, known)
+      const client = fits ? known : { provider: open(storage), storage, users: 0, idle: undefined }
       shared.set(version, client)
       client.users++
       let given = true
@@ -64,7 +82,7 @@ export function createConnections(
         if (!given) return
         given = false
         if (--client.users > 0) return
-        if (stopped) end(version, client)
+        if (stopped || shared.get(version) !== client) end(version, client)
         else if (client.idle) client.idle.refresh()
         else client.idle = setTimeout(() => client.users === 0 && end(version, client), idleMs).unref()
       }
@@ -84,21 +102,44 @@ export function createConnections(
   }
 }
 
-/** The secrets of a storage as an object of strings; bound to their project, so that a row copied elsewhere stays shut. */
-export function unsealSecrets(
-  sealer: Sealer,
-  { secrets, project }: Pick<Storage, 'secrets' | 'project'>,
-): Record<string, string> {
-  if (secrets === null || secrets === undefined) return {}
+/** Whether a row still has the settings of a client. A change that bypassed the server leaves `updatedAt` as it is. */
+function isSame(client: Shared, storage: StoredPlace): boolean {
+  const { storage: known } = client
+  const columns = ['secrets', 'provider', 'project', 'direction'] as const
+  if (columns.some((name) => known[name] !== storage[name])) return false
+  if (known.location === storage.location) return true
+  if (!isDeepStrictEqual(known.location, storage.location)) return false
+  // Rows are cached, so the next comparison is one of identity.
+  client.storage = storage
+  return true
+}
+
+function locationInvalid(issues: { path: PropertyKey[]; message: string }[]): SluiceError {
+  const list = issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
+  return new SluiceError(
+    'LOCATION_INVALID',
+    `The stored location is not valid: ${list}. Correct it and save the storage again.`,
+  )
+}
+
+/**
+ * The secrets of a stored storage.
+ * @throws SluiceError BAD_CREDENTIALS if they were sealed for another row or location, or with another SECRET_KEY.
+ */
+export function unsealSecrets(sealer: Sealer, row: SealedRow & Pick<Storage, 'secrets'>): Record<string, string> {
+  if (row.secrets === null || row.secrets === undefined) return {}
   try {
-    return JSON.parse(sealer.unseal(secrets, `project:${project}`))
+    return JSON.parse(sealer.unseal(row.secrets, storageContext(row)))
   } catch (cause) {
-    const words = 'The stored credentials cannot be read: SECRET_KEY has changed. Enter them again.'
-    throw new SluiceError('BAD_CREDENTIALS', words, { cause })
+    throw new SluiceError('BAD_CREDENTIALS', unreadable, { cause })
   }
 }
 
-/** Seals an object of secrets for the row; null when there is none. */
-export function sealSecrets(sealer: Sealer, secrets: Record<string, unknown>, project: number): string | null {
-  return Object.keys(secrets).length === 0 ? null : sealer.seal(JSON.stringify(secrets), `project:${project}`)
+/** Why the stored secrets of a storage are not used, and what to do. */
+export const unreadable =
+  'The stored credentials cannot be read: they were entered for another location or storage, or SECRET_KEY has changed. Enter them again.'
+
+/** Seals the secrets of a storage for its row and location; null when there are none. */
+export function sealSecrets(sealer: Sealer, secrets: Record<string, unknown>, row: SealedRow): string | null {
+  return Object.keys(secrets).length === 0 ? null : sealer.seal(JSON.stringify(secrets), storageContext(row))
 }

@@ -15,6 +15,16 @@ export const errorTable = {
     retryable: false,
     words: 'An import and an export of this project would share a place.',
   },
+  SECRETS_REQUIRED: {
+    status: 400,
+    retryable: false,
+    words: 'The stored secrets belong to another location. Enter them again.',
+  },
+  LOCATION_INVALID: {
+    status: 422,
+    retryable: false,
+    words: 'The stored location of the storage is not valid. Correct it and save the storage again.',
+  },
   CHECK_FAILED: { status: 422, retryable: true, words: 'The connection does not work.' },
   COST_LIMIT: { status: 400, retryable: false, words: 'The operation asks for too much at once.' },
   OPERATION_TIMEOUT: {
@@ -41,6 +51,11 @@ export const errorTable = {
     status: 502,
     retryable: false,
     words: 'The credentials are not accepted. Check the key id and the secret.',
+  },
+  AMBIENT_CREDENTIALS_DISABLED: {
+    status: 502,
+    retryable: false,
+    words: "The server's own identity is not enabled for this storage (AMBIENT_CREDENTIALS).",
   },
   DENIED: { status: 502, retryable: false, words: 'The credentials are valid, but may not do this.' },
   NO_SUCH_BUCKET: { status: 502, retryable: false, words: 'There is no bucket or container of this name.' },

@@ -12,6 +12,7 @@ describe('connections to storages', () => {
   const row = {
     id: 1,
     project: 1,
+    direction: 'IMPORT',
     provider: 'LOCAL_FILES',
     location: { path: 'a' },
     secrets: null,
@@ -67,7 +68,7 @@ describe('connections to storages', () => {
     await expect(connect(row)).rejects.toThrow('no')
     const provider = await connect(row)
     provider.close()
-    const { id: _id, ...candidate } = row
+    const candidate = { provider: row.provider, location: row.location, readSecrets: () => ({}) }
     const first = await connect(candidate)
     const second = await connect(candidate)
     first.close()
@@ -77,7 +78,7 @@ describe('connections to storages', () => {
   })
 
   it('say what to do when the secret key has changed', async () => {
-    const secrets = sealSecrets(createSealer('another key of at least thirty-two characters'), { password: 'x' }, 1)
+    const secrets = sealSecrets(createSealer('another key of at least thirty-two characters'), { password: 'x' }, row)
     await expect(create(1).connect({ ...row, secrets })).rejects.toMatchObject({
       code: 'BAD_CREDENTIALS',
       message: expect.stringContaining('Enter them again'),

@@ -1,28 +1,43 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Sealer } from '../security/seal.ts'
 import { sql } from '../sql.ts'
+import { upgradeSeals } from './upgrade-seals.ts'
 
 /** SECRET_KEY is not the one with which the secrets in the database were sealed; the message says what to do. */
 export class OtherSecretKey extends Error {}
 
-const context = 'key probe'
+/** What the probe is sealed with in a database whose secrets are bound to their rows. */
+const context = 'key probe, secrets bound to rows'
+/** What it was sealed with before. */
+const formerContext = 'key probe'
 
 /**
- * Resolves when the sealer has the key of this database, which is that of the first process ever. With `isChanged` it becomes
- * the key from now on: what was sealed by the one before stays shut, and keys that can be made anew are. @throws OtherSecretKey
+ * Resolves when the sealer has the key of this database, which is that of the first process ever, and the secrets are bound to
+ * their rows. A database of an earlier version is upgraded in one transaction, by one of the processes that start at once. The
+ * probe shows, by its encryption, that this was done: after it, secrets of the earlier form are never accepted again, not even
+ * in a database whose probe was deleted. With `isChanged` the sealer's key becomes the key of the database: what was sealed
+ * with another one cannot be read any more, and keys that can be made anew are.
+ * @throws OtherSecretKey
  */
 export async function probeSecretKey(em: EntityManager, sealer: Sealer, isChanged: boolean): Promise<void> {
   const probe = sealer.seal('', context)
   await sql(em, 'insert into key_probe (id, sealed) values (1, $1) on conflict do nothing', [probe])
-  const [row] = await sql<{ sealed: string }>(em, 'select sealed from key_probe')
+  await em.fork().transactional(async (tx) => {
+    const [row] = await sql<{ sealed: string }>(tx, 'select sealed from key_probe where id = 1 for update')
+    if (opens(sealer, row!.sealed, context)) return
+    if (opens(sealer, row!.sealed, formerContext)) await upgradeSeals(tx, sealer)
+    else if (isChanged) await sql(tx, 'update project set media_key = null')
+    else throw new OtherSecretKey(words)
+    await sql(tx, 'update key_probe set sealed = $1 where id = 1', [probe])
+  })
+}
+
+function opens(sealer: Sealer, sealed: string, context: string): boolean {
   try {
-    sealer.unseal(row!.sealed, context)
-  } catch (cause) {
-    if (!isChanged) throw new OtherSecretKey(words, { cause })
-    await em.fork().transactional(async (tx) => {
-      await sql(tx, 'update key_probe set sealed = $1', [probe])
-      await sql(tx, 'update project set media_key = null')
-    })
+    sealer.unseal(sealed, context)
+    return true
+  } catch {
+    return false
   }
 }
 

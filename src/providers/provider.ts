@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { ErrorCode, FieldError, SluiceError } from '../errors.ts'
 import type { Egress } from '../security/egress.ts'
 import { type EgressTarget, targetOf } from '../security/egress-policy.ts'
+import type { BoundParts } from './binding.ts'
 
 /** What a listing tells about one object. */
 export interface ObjectInfo {
@@ -129,6 +130,8 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   canPresign: boolean
   location: Location
   secrets: Secrets
+  /** The parts of a location that the secrets are bound to: they are sent nowhere else. Empty for a kind without secrets. */
+  boundTo: BoundParts<z.infer<Location>>
   /** A new value of such a secret clears those that belonged to the old one, unless they are given anew with it. */
   supersedes?: Record<string, string[]>
   /** Faults that concern several fields at once; paths are field names. */

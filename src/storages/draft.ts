@@ -34,12 +34,10 @@ export interface CommonInput {
   location?: LocationInput | undefined
 }
 
-/** What saving sets; what syncs write meanwhile is left alone. */
-export type Draft = Pick<
-  Storage,
-  'project' | 'direction' | 'provider' | 'location' | 'secrets' | 'fingerprint' | 'title' | 'description'
-> &
-  Partial<Omit<Storage, 'id' | 'createdAt' | 'updatedAt' | 'lastRun' | 'lastSyncAt' | 'lastSyncCount'>>
+/** What saving sets, with the secrets as they were entered; what syncs write meanwhile is left alone. */
+export type Draft = Place &
+  Pick<Storage, 'project' | 'direction' | 'fingerprint' | 'title' | 'description'> &
+  Partial<Omit<Storage, 'id' | 'secrets' | 'createdAt' | 'updatedAt' | 'lastRun' | 'lastSyncAt' | 'lastSyncCount'>>
 
 /**
  * The settings that both directions share, checked. `read` gets what is stored, reads the others, and adds their faults to
@@ -59,7 +57,7 @@ export async function draftCommon<Own>(
     throw new NotFoundError('There is no such project.')
   }
   const faults: FieldError[] = []
-  const place = placeOf(sealer, { stored, input: input.location, project }, faults)
+  const place = placeOf(sealer, { stored, input: input.location }, faults)
   const own = read(stored, faults)
   if (faults.length > 0) throw new ValidationError(faults.map((fault) => ({ ...fault, path: `input.${fault.path}` })))
   const title = input.title === undefined ? stored?.title : input.title

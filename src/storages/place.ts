@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { sealSecrets, unsealSecrets } from '../connect.ts'
+import { unreadable, unsealSecrets } from '../connect.ts'
 import type { Storage, StorageDirection } from '../entities/storage.ts'
-import type { FieldError } from '../errors.ts'
+import { type FieldError, SluiceError } from '../errors.ts'
+import { changedParts } from '../providers/binding.ts'
 import type { ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Sealer } from '../security/seal.ts'
@@ -13,16 +14,30 @@ export interface LocationInput {
 }
 
 /** Where a storage is and how it is entered. */
-export type Place = Pick<Storage, 'location' | 'secrets'> & { provider: ProviderName }
+export interface Place {
+  provider: ProviderName
+  location: Storage['location']
+  /** @throws SluiceError BAD_CREDENTIALS if the stored secrets cannot be read. */
+  readSecrets(): Record<string, string>
+  /** The secrets as they are stored; undefined if a location was entered, so that they must be sealed anew. */
+  sealed: string | null | undefined
+}
 
-/** Provider, checked location and sealed secrets, from the input or as stored. Faults are added to `faults`. */
+/**
+ * Provider, checked location and secrets, from the input or as stored. Stored secrets are kept only while the bound parts of
+ * the location stay the same: each that would follow to another place is a fault SECRETS_REQUIRED. Faults are added to `faults`.
+ */
 export function placeOf(
   sealer: Sealer,
-  { stored, input, project }: { stored: Storage | null; input: LocationInput | undefined; project: Storage['project'] },
+  { stored, input }: { stored: Storage | null; input: LocationInput | undefined },
   faults: FieldError[],
 ): Place | undefined {
   if (!input) {
-    if (stored) return { provider: stored.provider as ProviderName, location: stored.location, secrets: stored.secrets }
+    if (stored) {
+      const { location } = stored
+      const readSecrets = () => unsealSecrets(sealer, stored)
+      return { provider: stored.provider as ProviderName, location, readSecrets, sealed: stored.secrets }
+    }
     faults.push({ path: 'location', message: 'say where the objects are' })
     return undefined
   }
@@ -35,28 +50,51 @@ export function placeOf(
   const split = (names: object) =>
     Object.fromEntries(Object.entries(input.fields).filter(([name, value]) => name in names && value !== undefined))
   const location = kind.location.safeParse(withoutNulls(split(kind.location.shape)))
-  const secrets = kind.secrets.safeParse(
-    mergeSecrets(kind, stored ? unsealSecrets(sealer, stored) : {}, split(kind.secrets.shape)),
-  )
+  const given = split(kind.secrets.shape)
+  const kept = stored ? keptSecrets(sealer, kind, { stored, given }) : {}
+  const secrets = kind.secrets.safeParse(withoutNulls({ ...(kept !== 'UNREADABLE' && kept), ...given }))
   for (const result of [location, secrets]) {
     for (const issue of result.error?.issues ?? []) {
       faults.push({ path: [path, ...issue.path].join('.'), message: issue.message })
     }
   }
-  if (!location.success || !secrets.success) return undefined
+  if (kept === 'UNREADABLE') faults.push({ path, message: unreadable, code: 'SECRETS_REQUIRED' })
+  if (!location.success || !secrets.success || kept === 'UNREADABLE') return undefined
+  const changed = stored ? changedParts(kind.boundTo, stored.location, location.data) : []
+  if (changed.length > 0) {
+    const message =
+      `must be entered again, or cleared with null: ${changed.join(', ')} changed, ` +
+      'and stored secrets are sent only to the location for which they were entered'
+    faults.push(
+      ...Object.keys(kept).map((name) => ({ path: `${path}.${name}`, message, code: 'SECRETS_REQUIRED' as const })),
+    )
+  }
   const crossed = kind.crossCheck?.(location.data, secrets.data) ?? []
   faults.push(...crossed.map((fault) => ({ ...fault, path: `${path}.${fault.path}` })))
-  return { provider: input.provider, location: location.data, secrets: sealSecrets(sealer, secrets.data, project) }
+  const readSecrets = () => secrets.data as Record<string, string>
+  return { provider: input.provider, location: location.data, readSecrets, sealed: undefined }
 }
 
 const withoutNulls = (fields: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null))
 
-/** Absent keeps, null clears, and a new secret clears what belonged to the one it replaces. */
-function mergeSecrets(kind: ProviderKind, stored: Record<string, string>, given: Record<string, unknown>) {
+/**
+ * The stored secrets that stay: a given one replaces its own and those that belong to it, and null clears. Stored secrets that
+ * cannot be read are dropped once any secret is given.
+ */
+function keptSecrets(
+  sealer: Sealer,
+  kind: ProviderKind,
+  { stored, given }: { stored: Storage; given: Record<string, unknown> },
+): Record<string, string> | 'UNREADABLE' {
   const outdated = Object.entries(kind.supersedes ?? {}).flatMap(([name, others]) => (given[name] ? others : []))
-  const kept = Object.entries(stored).filter(([name]) => !outdated.includes(name))
-  return withoutNulls({ ...Object.fromEntries(kept), ...given })
+  try {
+    const kept = Object.entries(unsealSecrets(sealer, stored))
+    return Object.fromEntries(kept.filter(([name]) => !(name in given) && !outdated.includes(name)))
+  } catch (error) {
+    if (!(error instanceof SluiceError)) throw error
+    return Object.keys(given).length > 0 ? {} : 'UNREADABLE'
+  }
 }
 
 type Located = Pick<Storage, 'provider' | 'location'>

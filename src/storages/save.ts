@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sealSecrets } from '../connect.ts'
 import { ExportLinkEntity } from '../entities/export-link.ts'
 import { ImportLinkEntity } from '../entities/import-link.ts'
 import { ImportedObjectEntity } from '../entities/imported-object.ts'
@@ -87,8 +88,12 @@ async function save(
     // Two requests at once must not both find that the place is free.
     await sql(tx, `select pg_advisory_xact_lock(hashtext('sluice storages'), $1)`, [draft.project])
     await mustBeFree(tx, target, { draft, options })
+    const { readSecrets, sealed, ...columns } = draft
     const row =
-      'id' in target ? await tx.findOneOrFail(StorageEntity, target.id) : tx.create(StorageEntity, draft as Storage)
+      'id' in target
+        ? await tx.findOneOrFail(StorageEntity, target.id)
+        : // Before it is stored, since its secrets are sealed for its id.
+          tx.create(StorageEntity, { ...columns, id: await nextId(tx) } as Storage)
     if ('id' in target) {
       // Saves and writes that are noting their outcome hold the storage, too, and go first.
       await sql(tx, 'select id from storage where id = $1 for update', [row.id])
@@ -98,10 +103,16 @@ async function save(
       await sql(tx, 'update outbox set due_at = now() where storage_id = $1 and lease is null', [row.id])
       await sql(tx, 'update storage set drain_at = null where id = $1', [row.id])
     }
-    Object.assign(row, draft)
+    Object.assign(row, columns)
+    row.secrets = sealed === undefined ? sealSecrets(parts.sealer, readSecrets(), row) : sealed
     await tx.persist(row).flush()
     return row
   })
+}
+
+async function nextId(tx: EntityManager): Promise<number> {
+  const [row] = await sql<{ id: string }>(tx, `select nextval(pg_get_serial_sequence('storage', 'id')) as id`)
+  return Number(row!.id)
 }
 
 async function mustBeFree(

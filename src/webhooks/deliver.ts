@@ -159,7 +159,7 @@ async function attempt(parts: DeliverParts, due: Due, stopping: AbortSignal): Pr
 async function send({ sealer, egress, timeoutSeconds }: DeliverParts, due: Due, signal: AbortSignal): Promise<Answer> {
   const secrets = [due.secret, due.former_secret]
     .filter((sealed) => sealed !== null)
-    .map((sealed) => unsealWebhookSecret(sealer, sealed, Number(due.project)))
+    .map((sealed) => unsealWebhookSecret(sealer, sealed, { id: Number(due.webhook), project: Number(due.project) }))
   const messageId = `msg_${due.message_id}`
   const timestamp = Math.floor(Date.now() / 1_000)
   return post({

@@ -4,9 +4,11 @@ import { type Webhook, type WebhookAction, WebhookEntity } from '../entities/web
 import { type FieldError, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
+import { webhookContext } from '../security/contexts.ts'
 import type { Egress } from '../security/egress.ts'
 import { targetOf } from '../security/egress-policy.ts'
 import type { Sealer } from '../security/seal.ts'
+import { sql } from '../sql.ts'
 import { skipEvents, skipTasks } from './cursors.ts'
 import { createSecret, faultOfSecret } from './sign.ts'
 
@@ -44,8 +46,11 @@ export async function createWebhook(
   const secret = input.secret ?? createSecret()
   return parts.em.fork().transactional(async (tx) => {
     if ((await tx.count(ProjectEntity, { id: project })) === 0) throw new NotFoundError('There is no such project.')
-    const settings = columns(parts, project, { ...input, secret, active: input.active ?? true })
-    const webhook = tx.create(WebhookEntity, { project, ...settings } as Webhook)
+    // Before it is stored, since its secret is sealed for its id.
+    const [next] = await sql<{ id: string }>(tx, `select nextval(pg_get_serial_sequence('webhook', 'id')) as id`)
+    const id = Number(next!.id)
+    const settings = columns(parts, { id, project }, { ...input, secret, active: input.active ?? true })
+    const webhook = tx.create(WebhookEntity, { id, project, ...settings } as Webhook)
     await tx.persist(webhook).flush()
     await skipEvents(tx, webhook.id)
     await skipTasks(tx, webhook.id)
@@ -67,7 +72,7 @@ export async function updateWebhook(parts: SaveParts, id: number, input: Webhook
       const until = new Date(Date.now() + changeoverHours * 3_600_000)
       tx.assign(webhook, { formerSecret: webhook.secret, formerSecretUntil: until })
     }
-    tx.assign(webhook, columns(parts, webhook.project, input))
+    tx.assign(webhook, columns(parts, webhook, input))
     await tx.flush()
     const woken = webhook.active && !before.active
     if (woken) await skipEvents(tx, id)
@@ -83,29 +88,31 @@ export async function deleteWebhook(em: EntityManager, id: number): Promise<void
   if ((await em.fork().nativeDelete(WebhookEntity, { id })) === 0) throw new NotFoundError('There is no such webhook.')
 }
 
-/** The key of a webhook's signatures. @throws SluiceError BAD_CREDENTIALS when it was sealed with another SECRET_KEY. */
-export function unsealWebhookSecret(sealer: Sealer, sealed: string, project: number): string {
+/** The key of a webhook's signatures. @throws SluiceError BAD_CREDENTIALS when it was sealed for another webhook, or with another SECRET_KEY. */
+export function unsealWebhookSecret(
+  sealer: Sealer,
+  sealed: string,
+  { id, project }: Pick<Webhook, 'id' | 'project'>,
+): string {
   try {
-    return sealer.unseal(sealed, contextOf(project))
+    return sealer.unseal(sealed, webhookContext(id, project))
   } catch (cause) {
-    const words = 'The stored secret of the webhook cannot be read: SECRET_KEY has changed. Set a new secret.'
+    const words =
+      'The stored secret of the webhook cannot be read: it belongs to another webhook, or SECRET_KEY has changed. Set a new secret.'
     throw new SluiceError('BAD_CREDENTIALS', words, { cause })
   }
 }
 
-/** What a secret is bound to, so that a row copied to another project stays shut. */
-const contextOf = (project: number) => `webhook of project:${project}`
-
 function columns(
   { sealer }: SaveParts,
-  project: number,
+  { id, project }: Pick<Webhook, 'id' | 'project'>,
   { url, actions, active, secret }: WebhookInput,
 ): Partial<Webhook> {
   return {
     ...(url && { url: new URL(url).href }),
     ...(actions && { actions: [...new Set(actions)] }),
     ...(typeof active === 'boolean' && { active }),
-    ...(secret && { secret: sealer.seal(secret, contextOf(project)) }),
+    ...(secret && { secret: sealer.seal(secret, webhookContext(id, project)) }),
   }
 }
 

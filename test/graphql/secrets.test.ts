@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { unsealSecrets } from '../../src/connect.ts'
 import { createSealer } from '../../src/security/seal.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { errorFields } from '../support/errors.ts'
@@ -44,11 +45,10 @@ describe('the secrets of a storage', () => {
   }
   /** What the row holds, opened with the server's key. */
   const stored = async (id: number) => {
-    const [row] = await query(app.databaseUrl, 'select secrets, project_id from storage where id = $1', [id])
+    const [row] = await query(app.databaseUrl, 'select * from storage where id = $1', [id])
     if (row.secrets === null) return null
-    return JSON.parse(
-      createSealer('test-secret-key-test-secret-key-test').unseal(row.secrets, `project:${row.project_id}`),
-    )
+    const sealer = createSealer('test-secret-key-test-secret-key-test')
+    return unsealSecrets(sealer, { ...row, id, project: Number(row.project_id) })
   }
 
   it('work, and are sealed in the database', async () => {

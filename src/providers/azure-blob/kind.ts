@@ -1,7 +1,7 @@
 import type { FieldError } from '../../errors.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
-import { type AzureLocation, type AzureSecrets, location, secrets, serviceUrl } from './location.ts'
+import { type AzureLocation, type AzureSecrets, boundTo, location, secrets, serviceUrl } from './location.ts'
 
 /** Microsoft Azure Blob Storage. */
 export const azureBlob = defineProvider({
@@ -12,6 +12,7 @@ export const azureBlob = defineProvider({
   canPresign: true,
   location,
   secrets,
+  boundTo,
   hints,
   corsRule,
   // A new way to sign in takes the place of the old one.

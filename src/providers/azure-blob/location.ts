@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { type BoundParts, canonicalUrl } from '../binding.ts'
+import { apiUrl, headerText } from '../fields.ts'
 
 /** Where an Azure Blob storage is. */
 export const location = z.strictObject({
@@ -23,16 +25,12 @@ export const location = z.strictObject({
     description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
     placeholder: 'photos/2026/',
   }),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
-    .regex(/^[^?#@]*$/, 'must be the address alone: a SAS token goes into its own field')
-    .optional()
-    .meta({
-      title: 'Endpoint',
-      description:
-        'URL of the blob service; empty for https://<account>.blob.core.windows.net. With an emulator the account is its path.',
-      placeholder: 'http://127.0.0.1:10000/devstoreaccount1',
-    }),
+  endpoint: apiUrl('must be the address alone: a SAS token goes into its own field').optional().meta({
+    title: 'Endpoint',
+    description:
+      'URL of the blob service; empty for https://<account>.blob.core.windows.net. With an emulator the account is its path.',
+    placeholder: 'http://127.0.0.1:10000/devstoreaccount1',
+  }),
   tenantId: z
     .string()
     .regex(/^[0-9A-Za-z.-]+$/, 'must be the id or the domain of a tenant')
@@ -42,7 +40,7 @@ export const location = z.strictObject({
       description: 'Directory (tenant) of a service principal.',
       placeholder: '00000000-0000-0000-0000-000000000000',
     }),
-  clientId: z.string().min(1).optional().meta({
+  clientId: headerText().optional().meta({
     title: 'Client ID',
     description: 'Application (client) id of a service principal.',
     placeholder: '00000000-0000-0000-0000-000000000000',
@@ -70,12 +68,13 @@ export const secrets = z.strictObject({
   sasToken: z
     .string()
     .regex(/^\??(?:[^?#\s]*&)?sig=[^?#\s]+$/, 'must be what stands behind the ? of a SAS URL, with its sig=')
+    .regex(/^[\x21-\x7e]*$/, 'must be ASCII without spaces or control characters')
     .optional()
     .meta({
       title: 'SAS token',
       description: 'A shared access signature for the account or the container, with or without its leading ?.',
     }),
-  clientSecret: z.string().min(1).optional().meta({
+  clientSecret: headerText().optional().meta({
     title: 'Client secret',
     description: 'Secret of the service principal with the given tenant and client id.',
   }),
@@ -83,6 +82,15 @@ export const secrets = z.strictObject({
 
 export type AzureLocation = z.infer<typeof location>
 export type AzureSecrets = z.infer<typeof secrets>
+
+/** Signatures, SAS and bearer tokens go to the endpoint; a key belongs to one account. */
+export const boundTo: BoundParts<AzureLocation> = {
+  account: ({ account }) => account,
+  endpoint({ account, endpoint }) {
+    const url = canonicalUrl(endpoint)
+    return url === serviceUrl({ account, endpoint: undefined }) ? '' : url
+  },
+}
 
 /** URL of the blob service of the account, without a slash at its end. */
 export function serviceUrl({ account, endpoint }: Pick<AzureLocation, 'account' | 'endpoint'>): string {

@@ -6,7 +6,7 @@ import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import { openAuth } from './auth.ts'
 import { gcsError, wantsPayer } from './error.ts'
-import { type GcsLocation, type GcsSecrets, isGoogle } from './location.ts'
+import { type GcsLocation, type GcsSecrets, googleEndpoint, isGoogle } from './location.ts'
 import { canBeName, cursorBehind, isTooLong, startOffset } from './object-name.ts'
 import { createSender, type Request } from './send.ts'
 import { readServiceAccount } from './service-account.ts'
@@ -29,7 +29,7 @@ export function openGcs(
   { trusts = isGoogle, signingEndpoint }: { trusts?: typeof isGoogle; signingEndpoint?: string } = {},
 ): Provider {
   const { bucket, prefix } = place
-  const endpoint = (place.endpoint ?? 'https://storage.googleapis.com').replace(/\/+$/, '')
+  const endpoint = (place.endpoint ?? googleEndpoint).replace(/\/+$/, '')
   const key = secrets.serviceAccountJson === undefined ? undefined : readServiceAccount(secrets.serviceAccountJson)
   if (key && 'fault' in key) throw new SluiceError('BAD_CREDENTIALS', `The service account key ${key.fault}.`)
   if (!key && !place.anonymous && !trusts(endpoint)) {

@@ -1,6 +1,6 @@
 import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
-import { isGoogle, location, secrets } from './location.ts'
+import { boundTo, isGoogle, location, secrets } from './location.ts'
 import { readServiceAccount } from './service-account.ts'
 
 /** Google Cloud Storage. */
@@ -12,6 +12,7 @@ export const gcs = defineProvider({
   canPresign: true,
   location,
   secrets,
+  boundTo,
   hints,
   corsRule,
   crossCheck({ anonymous, endpoint }, { serviceAccountJson }) {

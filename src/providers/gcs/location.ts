@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { type BoundParts, canonicalUrl } from '../binding.ts'
+import { apiUrl } from '../fields.ts'
 import { readServiceAccount } from './service-account.ts'
 
 /** Where a storage in Google Cloud is. */
@@ -27,14 +29,11 @@ export const location = z.strictObject({
       description: 'Google Cloud project that pays, where a bucket wants the requester to pay; not needed otherwise.',
       placeholder: 'my-project-123',
     }),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
-    .optional()
-    .meta({
-      title: 'Endpoint',
-      description: 'URL of a private endpoint or an emulator; empty for Google. Signed URLs point there too.',
-      placeholder: 'https://storage.googleapis.com',
-    }),
+  endpoint: apiUrl().optional().meta({
+    title: 'Endpoint',
+    description: 'URL of a private endpoint or an emulator; empty for Google. Signed URLs point there too.',
+    placeholder: 'https://storage.googleapis.com',
+  }),
   anonymous: z.boolean().default(false).meta({
     title: 'Anonymous',
     description: 'Send no credentials; for public buckets and emulators.',
@@ -60,6 +59,13 @@ export const secrets = z.strictObject({
 
 export type GcsLocation = z.infer<typeof location>
 export type GcsSecrets = z.infer<typeof secrets>
+
+export const googleEndpoint = 'https://storage.googleapis.com'
+
+/** Access tokens go to the endpoint. The key itself goes nowhere, and its `token_uri` is a part of the secret. */
+export const boundTo: BoundParts<GcsLocation> = {
+  endpoint: ({ endpoint }) => canonicalUrl(endpoint ?? googleEndpoint),
+}
 
 /** Google's own API, under its public name or a private one (Private Service Connect, restricted.googleapis.com). */
 export function isGoogle(endpoint: string): boolean {

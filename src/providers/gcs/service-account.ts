@@ -1,4 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
+import { apiUrl } from '../fields.ts'
 
 /** A service account's key file, as far as it is used. */
 export interface ServiceAccount {
@@ -27,8 +28,8 @@ export function readServiceAccount(text: string): { account: ServiceAccount } | 
   }
   if (!isPrivateKey(account.private_key as string))
     return { fault: 'has a private_key that is not a key in PEM format' }
-  if (account.token_uri !== undefined && !isWebAddress(account.token_uri))
-    return { fault: 'has a token_uri that is no URL' }
+  if (account.token_uri !== undefined && !apiUrl().safeParse(account.token_uri).success)
+    return { fault: 'has a token_uri that is not a plain http:// or https:// URL' }
   return { account: json as ServiceAccount }
 }
 
@@ -39,6 +40,3 @@ function isPrivateKey(pem: string): boolean {
     return false
   }
 }
-
-const isWebAddress = (text: unknown) =>
-  typeof text === 'string' && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)

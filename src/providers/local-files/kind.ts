@@ -10,6 +10,7 @@ export const localFiles = defineProvider({
   canPresign: false,
   location,
   secrets,
+  boundTo: {},
   targets: () => [],
   place: ({ path }) => ({ endpoint: '', bucket: '', prefix: path === '' ? '' : `${path}/` }),
   open: async (place, _secrets, { localFilesRoot }) =>

@@ -1,7 +1,7 @@
 import { SluiceError } from '../../errors.ts'
 import { defineProvider } from '../provider.ts'
 import { hints } from './hints.ts'
-import { location, type RedisLocation, secrets } from './location.ts'
+import { boundTo, location, type RedisLocation, secrets } from './location.ts'
 
 /** Strings in a database of a standalone Redis server. Keys are the full Redis keys, the path included. */
 export const redis = defineProvider({
@@ -12,6 +12,7 @@ export const redis = defineProvider({
   canPresign: false,
   location,
   secrets,
+  boundTo,
   hints,
   crossCheck({ username }, { password }) {
     return username && !password ? [{ path: 'password', message: 'is missing: a user name needs its password' }] : []

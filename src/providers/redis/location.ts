@@ -1,5 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { z } from 'zod'
+import { type BoundParts, encrypted } from '../binding.ts'
+import { controlsRefused, hasNoControls } from '../fields.ts'
 
 const bare = (host: string) => host.replace(/^\[(.*)\]$/, '$1')
 
@@ -10,7 +12,7 @@ export const location = z.strictObject({
     .min(1, 'name the server')
     .max(255)
     .refine(
-      (host) => isIPv6(bare(host)) || /^[^\s/@:?#[\]\\]+$/.test(host),
+      (host) => isIPv6(bare(host)) || /^[^\s\p{Cc}/@:?#[\]\\]+$/u.test(host),
       'only the host name or address: no redis://, no port, no path',
     )
     // In one spelling, since URIs carry it and storages are compared by it.
@@ -38,14 +40,15 @@ export const location = z.strictObject({
   path: z
     .string()
     .max(1024)
-    .refine((path) => path.isWellFormed() && !path.includes('\0'), 'must be text without a NUL character')
+    .refine((path) => path.isWellFormed() && hasNoControls(path), 'must be text without control characters')
     .default('')
     .meta({
       title: 'Path',
       description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
       placeholder: 'photos/2026/',
     }),
-  username: z.string().min(1).optional().meta({
+  // A line break would be another command for servers that read lines, such as memcached and HTTP servers.
+  username: z.string().min(1).refine(hasNoControls, controlsRefused).optional().meta({
     title: 'User name',
     description: 'User of the access control list (Redis 6 and later). Empty: the default user.',
   }),
@@ -58,7 +61,7 @@ export const location = z.strictObject({
 
 /** What it takes to reach it. */
 export const secrets = z.strictObject({
-  password: z.string().min(1).optional().meta({
+  password: z.string().min(1).refine(hasNoControls, controlsRefused).optional().meta({
     title: 'Password',
     description: 'Password of the user. Empty: the server asks for none.',
   }),
@@ -66,3 +69,10 @@ export const secrets = z.strictObject({
 
 export type RedisLocation = z.infer<typeof location>
 export type RedisSecrets = z.infer<typeof secrets>
+
+/** The server that the password is sent to. */
+export const boundTo: BoundParts<RedisLocation> = {
+  host: ({ host }) => host,
+  port: ({ port }) => String(port),
+  tls: ({ tls }) => (tls ? encrypted : ''),
+}

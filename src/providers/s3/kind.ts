@@ -1,6 +1,6 @@
 import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
-import { dialledEndpoint, location, secrets } from './location.ts'
+import { boundTo, dialledEndpoint, location, secrets } from './location.ts'
 
 /** Amazon S3 and services that speak its API. */
 export const s3 = defineProvider({
@@ -11,6 +11,7 @@ export const s3 = defineProvider({
   canPresign: true,
   location,
   secrets,
+  boundTo,
   hints,
   corsRule,
   supersedes: { accessKeyId: ['sessionToken'], secretAccessKey: ['sessionToken'] },

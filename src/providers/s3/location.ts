@@ -1,5 +1,10 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
+import { type BoundParts, canonicalUrl } from '../binding.ts'
+import { apiUrl, headerText } from '../fields.ts'
+
+/** RFC 1123 §2.1. */
+export const dnsLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
 
 /** Where an S3 storage is. */
 export const location = z.strictObject({
@@ -7,33 +12,31 @@ export const location = z.strictObject({
     .string()
     .min(3, 'a bucket name has at least 3 characters')
     .max(255)
-    .regex(/^[^/\s]+$/, 'a bucket name holds no slash and no space; put the folder into prefix')
+    .regex(
+      /^[^/\s\p{Cc}?#@\\]+$/u,
+      'a bucket name has no slash, space, control character or any of ?#@\\; put the folder into prefix',
+    )
     .meta({ title: 'Bucket', description: 'Name of the bucket, without a path.', placeholder: 'my-images' }),
   prefix: z.string().max(1024).default('').meta({
     title: 'Prefix',
     description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
     placeholder: 'photos/2026/',
   }),
-  region: z.string().min(1).default('AUTO').meta({
+  // It becomes a part of host names.
+  region: z.string().regex(dnsLabel, 'must be one DNS label: letters, digits and hyphens').default('AUTO').meta({
     title: 'Region',
     description: 'Region of the bucket. AUTO finds it out on AWS and means us-east-1 elsewhere.',
     placeholder: 'AUTO',
   }),
-  endpoint: z
-    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
-    .optional()
-    .meta({
-      title: 'Endpoint',
-      description: 'URL of the S3 API of a compatible service; empty for AWS.',
-      placeholder: 'https://s3.example.com',
-    }),
-  publicEndpoint: z
-    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
-    .optional()
-    .meta({
-      title: 'Public endpoint',
-      description: 'URL under which browsers reach the same API; presigned links point there. Empty: the endpoint.',
-    }),
+  endpoint: apiUrl().optional().meta({
+    title: 'Endpoint',
+    description: 'URL of the S3 API of a compatible service; empty for AWS.',
+    placeholder: 'https://s3.example.com',
+  }),
+  publicEndpoint: apiUrl().optional().meta({
+    title: 'Public endpoint',
+    description: 'URL under which browsers reach the same API; presigned links point there. Empty: the endpoint.',
+  }),
   addressing: z
     .enum(['AUTO', 'PATH', 'VHOST'])
     .default('AUTO')
@@ -52,7 +55,7 @@ export const location = z.strictObject({
   }),
   roleArn: z
     .string()
-    .regex(/^arn:[^:\s]+:iam::[^:\s]*:role\/\S+$/, 'must look like arn:aws:iam::123456789012:role/name')
+    .regex(/^arn:[\w-]+:iam::\w*:role\/[\w+=,.@/-]+$/, 'must look like arn:aws:iam::123456789012:role/name')
     .optional()
     .meta({
       title: 'Role',
@@ -67,13 +70,10 @@ export const location = z.strictObject({
       title: 'External ID',
       description: "What the role's trust policy asks for as sts:ExternalId.",
     }),
-  stsEndpoint: z
-    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
-    .optional()
-    .meta({
-      title: 'STS endpoint',
-      description: 'URL of the API that hands out credentials of the role; empty for AWS.',
-    }),
+  stsEndpoint: apiUrl().optional().meta({
+    title: 'STS endpoint',
+    description: 'URL of the API that hands out credentials of the role; empty for AWS.',
+  }),
   serverSideEncryption: z
     .enum(['NONE', 'AES256', 'KMS'])
     .default('NONE')
@@ -86,7 +86,7 @@ export const location = z.strictObject({
         KMS: 'With a KMS key: the one named, or the default one of the account (SSE-KMS).',
       },
     }),
-  kmsKeyId: z.string().min(1).max(2048).optional().meta({
+  kmsKeyId: headerText().max(2048).optional().meta({
     title: 'KMS key',
     description: 'ID, ARN or alias of the KMS key to encrypt with; it implies KMS.',
   }),
@@ -94,7 +94,7 @@ export const location = z.strictObject({
 
 /** What it takes to reach it. */
 export const secrets = z.strictObject({
-  accessKeyId: z.string().min(1).optional().meta({
+  accessKeyId: headerText().optional().meta({
     title: 'Access key ID',
     description: "Empty: the server's own credentials (environment, profile, instance role).",
   }),
@@ -102,7 +102,7 @@ export const secrets = z.strictObject({
     title: 'Secret access key',
     description: 'Belongs to the access key ID.',
   }),
-  sessionToken: z.string().min(1).optional().meta({
+  sessionToken: headerText().optional().meta({
     title: 'Session token',
     description: 'Only with temporary credentials.',
   }),
@@ -118,4 +118,13 @@ export function dialledEndpoint({ endpoint, bucket, addressing }: S3Location): s
   if (isIP(url.hostname.replace(/^\[|\]$/g, ''))) return endpoint
   url.hostname = `${bucket}.${url.hostname}`
   return url.href
+}
+
+/** Signatures and session tokens go to the endpoints; the role decides what the key pair is used for. */
+export const boundTo: BoundParts<S3Location> = {
+  endpoint: ({ endpoint }) => canonicalUrl(endpoint),
+  publicEndpoint: ({ endpoint, publicEndpoint }) =>
+    canonicalUrl(publicEndpoint) === canonicalUrl(endpoint) ? '' : canonicalUrl(publicEndpoint),
+  stsEndpoint: ({ stsEndpoint }) => canonicalUrl(stsEndpoint),
+  roleArn: ({ roleArn = '' }) => roleArn,
 }

@@ -1,4 +1,4 @@
-import type { S3Location } from './location.ts'
+import { dnsLabel, type S3Location } from './location.ts'
 
 /** What region requests are signed for. */
 export interface Region {
@@ -52,5 +52,5 @@ export function namedRegion(error: unknown): string | undefined {
   if (statusCode < 300 || statusCode > 403) return undefined
   const named =
     headers?.['x-amz-bucket-region'] ?? region ?? /\bs3[.-]([a-z0-9-]+)\.amazonaws\./.exec(String(endpoint))?.[1]
-  return typeof named === 'string' && /^[\w-]+$/.test(named) ? named : undefined
+  return typeof named === 'string' && dnsLabel.test(named) ? named : undefined
 }

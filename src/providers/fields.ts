@@ -1,0 +1,31 @@
+import { z } from 'zod'
+
+/**
+ * An http:// or https:// URL of an API. It has no user name or password, which belong into secrets, and no query or fragment,
+ * which no request keeps.
+ */
+export const apiUrl = (aloneMessage = 'must be the address alone, without ? and #') =>
+  z
+    .url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
+    .refine((text) => !/[\s\p{Cc}]/u.test(text), 'must not contain white space or control characters')
+    .refine((text) => !/[?#\\]/.test(text), aloneMessage)
+    .refine(hasNoLogin, 'must not contain a user name or password: enter them as secrets')
+
+/** Text without control characters (Unicode category Cc): no line break can start another command or header. */
+export const hasNoControls = (text: string) => !/\p{Cc}/u.test(text)
+export const controlsRefused = 'must not contain control characters'
+
+/** A text that can be sent in a header: visible ASCII (RFC 9110 §5.5), no spaces. */
+export const headerText = () =>
+  z
+    .string()
+    .min(1)
+    .regex(/^[\x21-\x7e]*$/, 'must be ASCII without spaces or control characters')
+
+/** Whether a URL contains neither a user name nor a password; true for a text that is no URL. */
+export function hasNoLogin(text: string): boolean {
+  if (!URL.canParse(text)) return true
+  const { username, password } = new URL(text)
+  // `http://@host` has an empty one.
+  return username === '' && password === '' && !/^[a-z]+:\/*[^/?#]*@/i.test(text)
+}

@@ -1,0 +1,21 @@
+import { boundText } from './binding.ts'
+import type { ProviderKind } from './provider.ts'
+import { type ProviderName, providers } from './registry.ts'
+
+/** The columns of a storage that its sealed secrets are bound to. */
+export interface SealedRow {
+  id: number
+  project: number
+  direction: string
+  provider: string
+  location: Record<string, unknown>
+}
+
+/**
+ * What the secrets of a storage are sealed with: its row, its kind and the bound parts of its location. Sealed secrets that are
+ * copied to another row, or whose location is changed in the database, cannot be unsealed.
+ */
+export function storageContext({ id, project, direction, provider, location }: SealedRow): string {
+  const kind: ProviderKind = providers[provider as ProviderName]
+  return JSON.stringify(['storage', id, project, direction, provider, boundText(kind.boundTo, location)])
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { type AmbientRequest, createAmbientCredentials } from '../../src/providers/ambient.ts'
+
+const allows = (listed: string[], request: Partial<AmbientRequest>, isLocal = false) => {
+  try {
+    const given = { provider: 'S3', path: ['bucket', ''], foreignEndpoints: [], ...request } as AmbientRequest
+    createAmbientCredentials(listed, isLocal).allow(given)
+    return true
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'AMBIENT_CREDENTIALS_DISABLED' })
+    expect((error as Error).message).toContain('AMBIENT_CREDENTIALS')
+    return false
+  }
+}
+
+describe("the server's own identity", () => {
+  it('is enabled for all clouds in local mode, and by default for none elsewhere', () => {
+    for (const provider of ['S3', 'GCS', 'AZURE_BLOB'] as const) {
+      expect(allows([], { provider }, true)).toBe(true)
+      expect(allows([], { provider }, false)).toBe(false)
+    }
+  })
+
+  it('is never sent to an endpoint that is not the cloud’s own, not even in local mode', () => {
+    const foreignEndpoints = ['http://127.0.0.1:9000']
+    expect(allows(['S3'], { foreignEndpoints }, true)).toBe(false)
+    expect(allows(['S3'], { foreignEndpoints }, false)).toBe(false)
+  })
+
+  it.each([
+    { listed: ['S3'], path: ['bucket', 'any/'], allowed: true },
+    { listed: ['GCS', 'AZURE_BLOB'], path: ['bucket', ''], allowed: false },
+    { listed: ['S3:bucket'], path: ['bucket', ''], allowed: true },
+    { listed: ['S3:bucket/'], path: ['bucket', 'a'], allowed: true },
+    { listed: ['S3:bucket'], path: ['bucket2', ''], allowed: false },
+    { listed: ['S3:bucket2'], path: ['bucket', '2'], allowed: false },
+    { listed: ['S3:bucket/pre'], path: ['bucket', ''], allowed: false },
+    { listed: ['S3:bucket/pre'], path: ['bucket', 'pre'], allowed: false },
+    { listed: ['S3:bucket/pre'], path: ['bucket', 'pre/'], allowed: true },
+    { listed: ['S3:bucket/pre/'], path: ['bucket', 'pre/a/b'], allowed: true },
+    { listed: ['S3:bucket/pre'], path: ['bucket', 'prefix/'], allowed: false },
+    { listed: ['S3:bucket/pre'], path: ['bucket', 'pre/../other/'], allowed: false },
+    { listed: ['S3:bucket/pre'], path: ['bucket', 'Pre/'], allowed: false },
+    { listed: ['S3:a', 'S3:bucket'], path: ['bucket', ''], allowed: true },
+    {
+      listed: ['S3:arn:aws:s3:eu-west-1:1:accesspoint'],
+      path: ['arn:aws:s3:eu-west-1:1:accesspoint', ''],
+      allowed: true,
+    },
+  ])('with $listed, $path is allowed: $allowed', ({ listed, path, allowed }) => {
+    expect(allows(listed, { path })).toBe(allowed)
+  })
+
+  it('is enabled for containers of an Azure account', () => {
+    const listed = ['AZURE_BLOB:account/container']
+    const provider = 'AZURE_BLOB'
+    expect(allows(listed, { provider, path: ['account', 'container', 'any'] })).toBe(true)
+    expect(allows(listed, { provider, path: ['account', 'container2', ''] })).toBe(false)
+    expect(allows(listed, { provider, path: ['account2', 'container', ''] })).toBe(false)
+    expect(allows(['AZURE_BLOB:account'], { provider, path: ['account', 'container', ''] })).toBe(true)
+  })
+})
