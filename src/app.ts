@@ -26,6 +26,7 @@ import { createHttpServer } from './http/server.ts'
 import { attachWebSocket } from './http/websocket.ts'
 import { createLogger } from './logger.ts'
 import { orAbort } from './or-abort.ts'
+import { createAmbientCredentials } from './providers/ambient.ts'
 import type { Queue } from './queue/agenda.ts'
 import { openQueue } from './queue/open.ts'
 import { createResolveParts } from './resolve/deliver.ts'
@@ -102,6 +103,7 @@ export async function startApp(
     const connections = createConnections({
       sealer,
       environment: { localFilesRoot: config.LOCAL_FILES_ROOT, egress },
+      ambient: createAmbientCredentials(config.AMBIENT_CREDENTIALS, isLocal),
     })
     stops.push(async () => connections.stop())
     const { connect } = connections

@@ -109,6 +109,17 @@ export const settings = z.object({
     .describe(
       'Further networks that storages and webhooks may not use; EGRESS_ALLOWED does not reopen them. Metadata, link-local and multicast addresses are always closed.',
     ),
+  AMBIENT_CREDENTIALS: z
+    .string()
+    .default('')
+    .transform(entries)
+    .refine((list) => list.every((one) => /^(S3|GCS|AZURE_BLOB)(:[^\s/:][^\s]*)?$/.test(one)), {
+      error:
+        'must be entries such as S3:bucket/prefix, GCS:bucket, AZURE_BLOB:account/container or S3, separated by commas',
+    })
+    .describe(
+      "Storages that may use this server's own cloud identity: S3:bucket/prefix, GCS:bucket, AZURE_BLOB:account/container; a provider alone means all of its storages. In local mode (HOST and PUBLIC_URL name this machine, both roles) all may.",
+    ),
   LOG_LEVEL: z
     .enum(levels, { error: `must be one of ${levels.join(', ')}` })
     .default('warn')

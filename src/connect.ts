@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Storage } from './entities/storage.ts'
 import { SluiceError } from './errors.ts'
+import { type AmbientCredentials, createAmbientCredentials } from './providers/ambient.ts'
 import type { Provider, ProviderEnvironment, ProviderKind } from './providers/provider.ts'
 import { type ProviderName, providers } from './providers/registry.ts'
 import { type SealedRow, storageContext } from './providers/seal-context.ts'
@@ -21,8 +22,9 @@ export interface Connections {
   /**
    * Opens the place behind a storage row: secrets unsealed, location read. A stored storage's client, with its sockets and
    * cached credentials, is shared by all who use it at the same time or soon after, for as long as its settings do not
-   * change. Rejects with BLOCKED_ADDRESS where the server may not connect, and with BAD_CREDENTIALS if the secrets were not
-   * entered for this row and location. `close` gives it back and must be called once.
+   * change. Rejects with BLOCKED_ADDRESS where the server may not connect, with BAD_CREDENTIALS if the secrets were not
+   * entered for this row and location, and with AMBIENT_CREDENTIALS_DISABLED if it has none and may not use the server's
+   * identity. `close` gives it back and must be called once.
    */
   connect(storage: Connectable): Promise<Provider>
   /** Closes the clients that nobody uses; the others close when they are given back. */
@@ -40,7 +42,16 @@ interface Shared {
 
 /** Sync, resolve and storages share one of these. A client that was not used for `idleMs` is closed. */
 export function createConnections(
-  { sealer, environment }: { sealer: Sealer; environment: ProviderEnvironment },
+  {
+    sealer,
+    environment,
+    ambient = createAmbientCredentials([], false),
+  }: {
+    sealer: Sealer
+    environment: ProviderEnvironment
+    /** Who may use the server's own identity; by default nobody. */
+    ambient?: AmbientCredentials
+  },
   { idleMs = 60_000 }: { idleMs?: number } = {},
 ): Connections {
   const open = async (storage: Connectable): Promise<Provider> => {
@@ -53,6 +64,8 @@ export function createConnections(
     if (!secrets.success)
       throw new SluiceError('BAD_CREDENTIALS', 'The stored secrets are not valid. Enter them again.')
     await environment.egress.allow(kind.targets(location.data, secrets.data))
+    const request = kind.ambient?.(location.data, secrets.data)
+    if (request) ambient.allow(request)
     return kind.open(location.data, secrets.data, environment)
   }
   const shared = new Map<string, Shared>()

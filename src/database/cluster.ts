@@ -112,7 +112,12 @@ function ownerOf(folder: string): { uid: number; gid: number } | undefined {
 }
 
 function enterable(dir: string): boolean {
-  const tried = spawnSync('/bin/sh', ['-c', 'cd "$0"', dir], { ...nobody, stdio: 'ignore', cwd: '/' })
+  const tried = spawnSync('/bin/sh', ['-c', 'cd "$0"', dir], {
+    ...nobody,
+    env: childEnvironment(),
+    stdio: 'ignore',
+    cwd: '/',
+  })
   return tried.status === 0
 }
 
@@ -165,6 +170,16 @@ export function alive(pid: number): boolean {
   }
 }
 
+/**
+ * The environment of PostgreSQL's processes: what a program needs to run and to format text. None of our settings, and none of a
+ * cloud's credentials, since other processes of the same user can read it.
+ */
+export function childEnvironment(): Record<string, string> {
+  const needed = /^(PATH|LANG|LC_[A-Z]+|TZ|TMPDIR|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|SYSTEMROOT)$/i
+  const given = Object.entries(process.env).filter(([name, value]) => needed.test(name) && value !== undefined)
+  return Object.fromEntries(given) as Record<string, string>
+}
+
 /** Runs initdb in a process group of its own, so that Ctrl-C in a terminal reaches only us and we end it in order. */
 async function run(
   command: string,
@@ -173,7 +188,7 @@ async function run(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   signal?.throwIfAborted()
-  const env = { PATH: process.env.PATH, LC_ALL: 'C' }
+  const env = { ...childEnvironment(), LC_ALL: 'C' }
   const child = spawn(command, args, { ...user, env, cwd: '/', detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
   const stop = () => child.pid && process.kill(-child.pid, 'SIGTERM')
   signal?.addEventListener('abort', stop)

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { alive, type Cluster, prepareCluster } from './cluster.ts'
+import { alive, type Cluster, childEnvironment, prepareCluster } from './cluster.ts'
 
 const ownerLock = 7164293
 /** An owner that is stopping, or whose death the server has yet to notice, lets go within this time. */
@@ -166,7 +166,8 @@ async function startServer({ folder, socketDir, postgres, user }: Cluster, throw
   const flags = settings.flatMap((setting) => ['-c', setting])
   const log = openSync(join(folder, 'server.log'), 'w')
   // Detached: Ctrl-C in a terminal goes to the whole group, and we stop the server ourselves, last.
-  const options = { ...user, cwd: '/', detached: true, stdio: ['ignore', log, log] as ('ignore' | number)[] }
+  const stdio = ['ignore', log, log] as ('ignore' | number)[]
+  const options = { ...user, env: childEnvironment(), cwd: '/', detached: true, stdio }
   const child = spawn(postgres, ['-D', folder, ...flags], options)
   closeSync(log)
   await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject))

@@ -52,6 +52,3 @@ const ownHostsOnly =
 const disabled = (provider: string, path: string) =>
   "This storage has no credentials, and the server's own identity is not enabled for it. Enter credentials, choose anonymous " +
   `for public objects, or ask the operator to add ${provider}:${path.slice(0, path.lastIndexOf('/'))} to AMBIENT_CREDENTIALS.`
-
-/** For an environment that says nothing: the identity is not enabled for anyone. */
-export const noAmbientCredentials: AmbientCredentials = createAmbientCredentials([], false)

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { ErrorCode, FieldError, SluiceError } from '../errors.ts'
 import type { Egress } from '../security/egress.ts'
 import { type EgressTarget, targetOf } from '../security/egress-policy.ts'
+import type { AmbientRequest } from './ambient.ts'
 import type { BoundParts } from './binding.ts'
 
 /** What a listing tells about one object. */
@@ -138,6 +139,11 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   crossCheck?(location: z.infer<Location>, secrets: z.infer<Secrets>): FieldError[]
   /** Why nothing may be exported to this place; undefined when it may. Absent where every place may be a target. */
   refuseTarget?(location: z.infer<Location>): SluiceError | undefined
+  /**
+   * What a storage without complete credentials of its own asks for: to use the server's identity. Undefined if it has
+   * credentials or is anonymous. Absent for a kind for which the server has no identity.
+   */
+  ambient?(location: z.infer<Location>, secrets: z.infer<Secrets>): AmbientRequest | undefined
   /** Where the server will connect to because a person named it; none where the kind knows the hosts itself. */
   targets(location: z.infer<Location>, secrets: z.infer<Secrets>): EgressTarget[]
   /** What a person can do about a fault, where this kind knows better than the general advice. */

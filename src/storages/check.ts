@@ -82,6 +82,12 @@ const stepOf: Partial<Record<ErrorCode, CheckStepName>> = {
   CLOCK_SKEW: 'AUTHENTICATE',
 }
 
+/** The steps of permissions that are refused before the first contact. */
+const permissionStep: Partial<Record<ErrorCode, CheckStepName>> = {
+  BLOCKED_ADDRESS: 'EGRESS',
+  AMBIENT_CREDENTIALS_DISABLED: 'AUTHENTICATE',
+}
+
 /** Tries a connection step by step, up to the first fault; what comes behind it is SKIPPED. Stores nothing, looks at one page at most. */
 export async function checkConnection(
   subject: CheckSubject,
@@ -110,8 +116,8 @@ export async function checkConnection(
     } catch (error) {
       const known = error instanceof SluiceError ? error : undefined
       const code = known?.code ?? (signal.aborted ? 'TIMEOUT' : 'INTERNAL')
-      // Opening a place asks whether its hosts may be reached, when all else is in order.
-      const failed = code === 'BLOCKED_ADDRESS' && name === 'CONFIGURATION' ? 'EGRESS' : name
+      // Opening a place asks for permissions, when all else is in order.
+      const failed = (name === 'CONFIGURATION' && permissionStep[code]) || name
       if (failed !== name) note(name, 'OK', done, since)
       note(failed, 'FAILED', known?.message ?? errorTable[code].words, since, code)
       throw new Failed(describeError(error))
@@ -123,7 +129,8 @@ export async function checkConnection(
     const opened = await attempt('CONFIGURATION', 'The settings are complete.', subject.open)
     provider = opened
     await firstContact(opened, note, stepSignal(stepTimeoutMs))
-    await (subject.direction === 'IMPORT' ? trySource : tryTarget)(opened, subject, attempt)
+    if (subject.direction === 'IMPORT') await trySource(opened, subject, { attempt, note })
+    else await tryTarget(opened, subject, attempt)
     await compareClocks(opened, attempt)
   } catch (error) {
     if (!(error instanceof Failed)) throw error
@@ -146,7 +153,14 @@ function stepSignal(timeoutMs: number): AbortSignal {
 
 type Attempt = <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => Promise<T>
 
-async function trySource(provider: Provider, subject: CheckSubject, attempt: Attempt): Promise<void> {
+const cannotSign =
+  'These credentials cannot sign a URL for one object (a SAS token opens more than one), so objects are streamed through this server.'
+
+async function trySource(
+  provider: Provider,
+  subject: CheckSubject,
+  { attempt, note }: { attempt: Attempt; note: Note },
+): Promise<void> {
   const objects = await attempt('FIND_OBJECT', 'There are objects to import.', (signal) =>
     find(provider, subject, signal),
   )
@@ -154,6 +168,7 @@ async function trySource(provider: Provider, subject: CheckSubject, attempt: Att
     await attempt('READ_OBJECT', 'An object can be read.', (signal) => readOne(provider, objects, signal))
   }
   const { presign } = provider
+  if (subject.presigns && !presign) note('PRESIGN', 'SKIPPED', cannotSign, performance.now())
   if (subject.presigns && presign && !subject.publicEndpoint) {
     await attempt('PRESIGN', 'A signed URL can be fetched.', async (signal) =>
       fetchSigned(await presign(objects[0]!.key, { ttlSeconds: 60 }), { egress: subject.egress, signal }),

@@ -4,6 +4,8 @@ import { type ProviderName, providers } from '../providers/registry.ts'
 
 const hints: Partial<Record<ErrorCode, string>> = {
   BAD_CREDENTIALS: 'Copy the credentials again; take care of spaces at their ends.',
+  AMBIENT_CREDENTIALS_DISABLED:
+    'Enter credentials, or choose anonymous for public objects; the operator can enable the identity of the server with AMBIENT_CREDENTIALS.',
   DENIED: 'Let these credentials list the place and read its objects; for exports also write and delete them.',
   NO_SUCH_BUCKET: 'Check the spelling of the bucket, and the endpoint if there is one.',
   WRONG_REGION: 'Set the region of the bucket, or AUTO.',

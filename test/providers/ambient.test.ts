@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type AmbientRequest, createAmbientCredentials } from '../../src/providers/ambient.ts'
+import type { ProviderKind } from '../../src/providers/provider.ts'
+import { type ProviderName, providers } from '../../src/providers/registry.ts'
 
 const allows = (listed: string[], request: Partial<AmbientRequest>, isLocal = false) => {
   try {
@@ -21,7 +23,7 @@ describe("the server's own identity", () => {
     }
   })
 
-  it('is never sent to an endpoint that is not the cloud’s own, not even in local mode', () => {
+  it("is never sent to an endpoint that is not the cloud's own, not even in local mode", () => {
     const foreignEndpoints = ['http://127.0.0.1:9000']
     expect(allows(['S3'], { foreignEndpoints }, true)).toBe(false)
     expect(allows(['S3'], { foreignEndpoints }, false)).toBe(false)
@@ -58,5 +60,70 @@ describe("the server's own identity", () => {
     expect(allows(listed, { provider, path: ['account', 'container2', ''] })).toBe(false)
     expect(allows(listed, { provider, path: ['account2', 'container', ''] })).toBe(false)
     expect(allows(['AZURE_BLOB:account'], { provider, path: ['account', 'container', ''] })).toBe(true)
+  })
+})
+
+describe('a storage asks for the identity of the server', () => {
+  const pair = { accessKeyId: 'a', secretAccessKey: 'b' }
+  const azure = { account: 'mine', container: 'photos' }
+  const principal = { ...azure, tenantId: 't', clientId: 'c' }
+  const key = { serviceAccountJson: '{}' }
+  it.each<[ProviderName, Record<string, unknown>, Record<string, string>, string[] | null]>([
+    ['S3', { bucket: 'b' }, {}, []],
+    ['S3', { bucket: 'b' }, pair, null],
+    ['S3', { bucket: 'b', anonymous: true }, {}, null],
+    ['S3', { bucket: 'b' }, { accessKeyId: 'a' }, []],
+    ['S3', { bucket: 'b', endpoint: 'https://s3.eu-west-1.amazonaws.com' }, {}, []],
+    ['S3', { bucket: 'b', endpoint: 'https://s3.cn-north-1.amazonaws.com.cn' }, {}, []],
+    ['S3', { bucket: 'b', endpoint: 'https://s3.amazonaws.com/' }, {}, []],
+    ['S3', { bucket: 'b', endpoint: 'http://s3.amazonaws.com' }, {}, ['http://s3.amazonaws.com']],
+    [
+      'S3',
+      { bucket: 'b', endpoint: 'https://s3-1.eu-west-1.elb.amazonaws.com' },
+      {},
+      ['https://s3-1.eu-west-1.elb.amazonaws.com'],
+    ],
+    [
+      'S3',
+      { bucket: 'b', endpoint: 'https://s3.evil-us-east-1.amazonaws.com.evil.test' },
+      {},
+      ['https://s3.evil-us-east-1.amazonaws.com.evil.test'],
+    ],
+    [
+      'S3',
+      { bucket: 'b', stsEndpoint: 'https://evil.test', publicEndpoint: 'https://evil2.test' },
+      {},
+      ['https://evil2.test', 'https://evil.test'],
+    ],
+    ['GCS', { bucket: 'b' }, {}, []],
+    ['GCS', { bucket: 'b' }, key, null],
+    ['GCS', { bucket: 'b', anonymous: true }, {}, null],
+    ['GCS', { bucket: 'b', endpoint: 'https://private.googleapis.com' }, {}, []],
+    ['GCS', { bucket: 'b', endpoint: 'https://evilgoogleapis.com' }, {}, ['https://evilgoogleapis.com']],
+    ['AZURE_BLOB', azure, {}, []],
+    ['AZURE_BLOB', azure, { accountKey: 'k' }, null],
+    ['AZURE_BLOB', azure, { sasToken: 'sig=x' }, null],
+    ['AZURE_BLOB', { ...azure, anonymous: true }, {}, null],
+    ['AZURE_BLOB', principal, { clientSecret: 's' }, null],
+    ['AZURE_BLOB', azure, { clientSecret: 's' }, []],
+    ['AZURE_BLOB', { ...azure, endpoint: 'https://mine.blob.core.usgovcloudapi.net' }, {}, []],
+    [
+      'AZURE_BLOB',
+      { ...azure, endpoint: 'https://other.blob.core.windows.net' },
+      {},
+      ['https://other.blob.core.windows.net'],
+    ],
+    [
+      'AZURE_BLOB',
+      { ...azure, endpoint: 'https://mine.blob.core.windows.net.evil.test' },
+      {},
+      ['https://mine.blob.core.windows.net.evil.test'],
+    ],
+    ['REDIS', { host: 'h' }, {}, null],
+    ['LOCAL_FILES', { path: 'p' }, {}, null],
+  ])('%s %j with %j: other hosts %j', (name, location, secrets, foreignEndpoints) => {
+    const kind: ProviderKind = providers[name]
+    const request = kind.ambient?.(location as never, secrets as never)
+    expect(request?.foreignEndpoints ?? null).toEqual(foreignEndpoints)
   })
 })

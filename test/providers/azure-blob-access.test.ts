@@ -79,7 +79,6 @@ describe('Azure Blob: who may do what', () => {
     const provider = await open({}, { sasToken: sasFor(client, 'rl', -60) })
     expect(await outcomes(provider)).toEqual(all('BAD_CREDENTIALS'))
     await expect(provider.check()).rejects.toThrow(/expired at 20/)
-    await expect(provider.presign!('a', { ttlSeconds: 60 })).rejects.toMatchObject({ code: 'BAD_CREDENTIALS' })
   })
 
   test('a SAS token that was changed is BAD_CREDENTIALS', async () => {
@@ -115,21 +114,15 @@ describe('Azure Blob: who may do what', () => {
   })
 })
 
-describe('Azure Blob: signed URLs by SAS token', () => {
-  test.for(['rl', 'r'])('one that only reads, sp=%s, is what URLs are signed with', async (may) => {
+describe('Azure Blob: a SAS token is never in a URL for viewers', () => {
+  test.for(['rl', 'r', 'racwdl', 'rw', 'rd', 'l'])('of a container, sp=%s', async (may) => {
     const { open, client } = await placeOf(server, { 'ä b.txt': 'hello' })
-    const sasToken = sasFor(client, may)
-    const url = await (await open({}, { sasToken })).presign!('ä b.txt', { ttlSeconds: 60 })
-    expect(await (await fetch(url)).text()).toBe('hello')
-    expect(url.searchParams.get('sig')).toBe(new URLSearchParams(sasToken).get('sig'))
+    const provider = await open({}, { sasToken: sasFor(client, may) })
+    expect(provider.presign).toBeUndefined()
+    if (may.includes('r')) expect(await text((await provider.read('ä b.txt')).body)).toBe('hello')
   })
 
-  test.for(['racwdl', 'rw', 'rd', 'l'])('one that may do other things, sp=%s, is not handed out', async (may) => {
-    const { open, client } = await placeOf(server)
-    expect((await open({}, { sasToken: sasFor(client, may) })).presign).toBeUndefined()
-  })
-
-  test('one for the whole account is not handed out', async () => {
+  test('of the whole account', async () => {
     const { open, client } = await placeOf(server, { a: 'hello' })
     const values = {
       version: '2020-12-06',
@@ -145,7 +138,7 @@ describe('Azure Blob: signed URLs by SAS token', () => {
     expect(provider.presign).toBeUndefined()
   })
 
-  test('one of which only a stored access policy knows what it may is not handed out', async () => {
+  test('with a stored access policy', async () => {
     const { open } = await placeOf(server)
     expect((await open({}, { sasToken: 'si=policy&sr=c&sig=abc' })).presign).toBeUndefined()
   })

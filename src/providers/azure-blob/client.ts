@@ -14,7 +14,7 @@ import { canBeNamed } from './name.ts'
 import { openBody, quoted } from './open-body.ts'
 import { withRetries } from './retry.ts'
 import type { SignIn } from './sign-in.ts'
-import { delegationKeys, readSasToken, signRead } from './signed-url.ts'
+import { delegationKeys, sasEnd, signRead } from './signed-url.ts'
 import { socketPool } from './sockets.ts'
 
 const answerTimeoutMs = 60_000
@@ -26,7 +26,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
   const agent = socketPool(serviceUrl(place), egress)
   const service = connect(place, by, agent)
   const container = service.getContainerClient(place.container)
-  const sas = 'sasToken' in by ? readSasToken(by.sasToken) : undefined
+  const sasEndsAt = 'sasToken' in by ? sasEnd(by.sasToken) : undefined
 
   const call = <T>(
     {
@@ -35,8 +35,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
       timeoutMs = answerTimeoutMs,
     }: { key?: string; signal?: AbortSignal | undefined; timeoutMs?: number },
     send: (signal: AbortSignal) => Promise<T>,
-  ) =>
-    withRetries({ signal, timeoutMs, wrap: (error) => azureError(error, { place, key, sasEndsAt: sas?.endsAt }) }, send)
+  ) => withRetries({ signal, timeoutMs, wrap: (error) => azureError(error, { place, key, sasEndsAt }) }, send)
 
   const absolute = async (key: string, range: ByteRange, signal: AbortSignal | undefined) => {
     if (!('suffix' in range)) return { ...range, etag: undefined }
@@ -132,8 +131,8 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
     },
   }
 
-  // A token that may change things, or reach other containers, is not handed to browsers: such objects are streamed.
-  if (sas && !sas.onlyReads) return provider
+  // A SAS token opens more than one blob, and its holder cannot make a smaller one: its objects are streamed.
+  if ('sasToken' in by) return provider
   const delegationKey = delegationKeys((from, to) =>
     call({}, (abortSignal) => service.getUserDelegationKey(from, to, { abortSignal })),
   )
@@ -141,11 +140,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
     ...provider,
     async presign(key, { ttlSeconds }) {
       if (!canBeNamed(key)) throw new SluiceError('OBJECT_MISSING')
-      // Carries the SAS token, if there is one; its life cannot be shortened.
       const url = new URL(container.getBlobClient(key).url)
-      if (sas?.endsAt !== undefined && sas.endsAt <= Date.now()) {
-        throw new SluiceError('BAD_CREDENTIALS', `The SAS token expired at ${new Date(sas.endsAt).toISOString()}.`)
-      }
       if ('accountKey' in by) url.search = signRead(place, key, ttlSeconds, by)
       if ('principal' in by) {
         url.search = signRead(place, key, ttlSeconds, { delegationKey: await delegationKey(ttlSeconds) })

@@ -1,7 +1,7 @@
 import type { FieldError } from '../../errors.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
-import { type AzureLocation, type AzureSecrets, boundTo, location, secrets, serviceUrl } from './location.ts'
+import { type AzureLocation, type AzureSecrets, boundTo, isAzure, location, secrets, serviceUrl } from './location.ts'
 
 /** Microsoft Azure Blob Storage. */
 export const azureBlob = defineProvider({
@@ -22,6 +22,12 @@ export const azureBlob = defineProvider({
     clientSecret: ['accountKey', 'sasToken'],
   },
   crossCheck: faultsOf,
+  ambient(place, { accountKey, sasToken, clientSecret }) {
+    const { account, container, prefix, endpoint, anonymous, tenantId, clientId } = place
+    if (anonymous || accountKey || sasToken || (clientSecret && tenantId && clientId)) return undefined
+    const foreignEndpoints = endpoint && !isAzure(endpoint, account) ? [endpoint] : []
+    return { provider: 'AZURE_BLOB', path: [account, container, prefix], foreignEndpoints }
+  },
   targets: ({ endpoint }) => targetsOf(endpoint),
   place: (place) => ({ endpoint: serviceUrl(place), bucket: place.container, prefix: place.prefix }),
   async open(place, secrets, { egress }) {

@@ -96,3 +96,11 @@ export const boundTo: BoundParts<AzureLocation> = {
 export function serviceUrl({ account, endpoint }: Pick<AzureLocation, 'account' | 'endpoint'>): string {
   return endpoint?.replace(/\/+$/, '') ?? `https://${account}.blob.core.windows.net`
 }
+
+/** Whether a URL is the blob service of the account in one of Microsoft's clouds ("Azure Storage endpoints"). */
+export function isAzure(url: string, account: string): boolean {
+  const { protocol, hostname, port, pathname } = new URL(url)
+  const clouds = ['core.windows.net', 'core.usgovcloudapi.net', 'core.chinacloudapi.cn']
+  const isOwn = clouds.some((cloud) => hostname === `${account}.blob.${cloud}`)
+  return protocol === 'https:' && port === '' && pathname === '/' && isOwn
+}

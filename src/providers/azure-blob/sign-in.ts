@@ -1,4 +1,5 @@
 import type { TokenCredential } from '@azure/identity'
+import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { type AzureLocation, type AzureSecrets, serviceUrl } from './location.ts'
 
@@ -20,7 +21,13 @@ export async function signIn(place: AzureLocation, secrets: AzureSecrets, egress
   const { ClientSecretCredential, DefaultAzureCredential } = await import('@azure/identity')
   const options = authorityOf(serviceUrl(place))
   const { tenantId, clientId } = place
-  if (!tenantId || !clientId || !clientSecret) return { principal: new DefaultAzureCredential(options) }
+  if (!clientSecret) return { principal: new DefaultAzureCredential(options) }
+  if (!tenantId || !clientId) {
+    throw new SluiceError(
+      'BAD_CREDENTIALS',
+      'A client secret needs its tenant and its client: enter tenantId and clientId.',
+    )
+  }
   const once = {
     ...options,
     agent: egress.agent('https:'),

@@ -73,13 +73,8 @@ export function signRead(
   return generateBlobSASQueryParameters(values, delegationKey, place.account).toString()
 }
 
-/**
- * What a SAS token says of itself ("Create a service SAS"). It only reads when it is for one container, directory or blob (an
- * account SAS has no `sr`) and changes nothing: read, list, tags, find, execute. Of a stored access policy nobody can tell.
- */
-export function readSasToken(token: string): { endsAt: number | undefined; onlyReads: boolean } {
-  const fields = new URLSearchParams(token)
-  const endsAt = Date.parse(fields.get('se') ?? '')
-  const onlyReads = fields.has('sr') && /^[rltfe]*r[rltfe]*$/.test(fields.get('sp') ?? '')
-  return { endsAt: Number.isNaN(endsAt) ? undefined : endsAt, onlyReads }
+/** When a SAS token ends by its own words ("Create a service SAS"), in milliseconds since 1970; undefined when it tells none. */
+export function sasEnd(token: string): number | undefined {
+  const end = Date.parse(new URLSearchParams(token).get('se') ?? '')
+  return Number.isNaN(end) ? undefined : end
 }

@@ -26,6 +26,11 @@ export const gcs = defineProvider({
     }
     return []
   },
+  ambient({ anonymous, endpoint, bucket, prefix }, { serviceAccountJson }) {
+    if (anonymous || serviceAccountJson !== undefined) return undefined
+    const foreignEndpoints = endpoint && !isGoogle(endpoint) ? [endpoint] : []
+    return { provider: 'GCS', path: [bucket, prefix], foreignEndpoints }
+  },
   // The key file says where its tokens come from.
   targets: ({ endpoint }, { serviceAccountJson }) => targetsOf(endpoint, tokenUriOf(serviceAccountJson)),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),

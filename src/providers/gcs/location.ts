@@ -69,6 +69,6 @@ export const boundTo: BoundParts<GcsLocation> = {
 
 /** Google's own API, under its public name or a private one (Private Service Connect, restricted.googleapis.com). */
 export function isGoogle(endpoint: string): boolean {
-  const { protocol, hostname } = new URL(endpoint)
-  return protocol === 'https:' && `.${hostname}`.endsWith('.googleapis.com')
+  const { protocol, hostname, port, pathname } = new URL(endpoint)
+  return protocol === 'https:' && port === '' && pathname === '/' && `.${hostname}`.endsWith('.googleapis.com')
 }

@@ -28,8 +28,11 @@ export function readServiceAccount(text: string): { account: ServiceAccount } | 
   }
   if (!isPrivateKey(account.private_key as string))
     return { fault: 'has a private_key that is not a key in PEM format' }
-  if (account.token_uri !== undefined && !apiUrl().safeParse(account.token_uri).success)
-    return { fault: 'has a token_uri that is not a plain http:// or https:// URL' }
+  const uri = account.token_uri
+  if (uri !== undefined && !isWebAddress(uri)) return { fault: 'has a token_uri that is no URL' }
+  if (uri !== undefined && !apiUrl().safeParse(uri).success) {
+    return { fault: 'has a token_uri with a user name, a password, a query or white space' }
+  }
   return { account: json as ServiceAccount }
 }
 
@@ -40,3 +43,6 @@ function isPrivateKey(pem: string): boolean {
     return false
   }
 }
+
+const isWebAddress = (text: unknown) =>
+  typeof text === 'string' && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)

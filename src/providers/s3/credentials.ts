@@ -1,5 +1,6 @@
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers'
+import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { requestHandler } from './client-config.ts'
 import { stsError } from './error.ts'
@@ -15,6 +16,9 @@ export function credentialsConfig(place: S3Location, secrets: S3Secrets, egress:
     return { credentials: { accessKeyId: '', secretAccessKey: '' }, signer: { sign: async (request) => request } }
   }
   const { accessKeyId, secretAccessKey, sessionToken } = secrets
+  if (Boolean(accessKeyId) !== Boolean(secretAccessKey)) {
+    throw new SluiceError('BAD_CREDENTIALS', 'A key pair needs both halves. Enter accessKeyId and secretAccessKey.')
+  }
   const keys =
     accessKeyId && secretAccessKey
       ? { accessKeyId, secretAccessKey, ...(sessionToken && { sessionToken }) }

@@ -1,6 +1,6 @@
 import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
-import { boundTo, dialledEndpoint, location, secrets } from './location.ts'
+import { boundTo, dialledEndpoint, isAws, location, secrets } from './location.ts'
 
 /** Amazon S3 and services that speak its API. */
 export const s3 = defineProvider({
@@ -39,6 +39,12 @@ export const s3 = defineProvider({
       faults.push({ path: 'kmsKeyId', message: 'cannot be combined with AES256' })
     }
     return faults
+  },
+  ambient(place, { accessKeyId, secretAccessKey }) {
+    if (place.anonymous || (accessKeyId && secretAccessKey)) return undefined
+    const endpoints = [place.endpoint, place.publicEndpoint, place.stsEndpoint]
+    const foreignEndpoints = endpoints.filter((url) => url !== undefined && !isAws(url)) as string[]
+    return { provider: 'S3', path: [place.bucket, place.prefix], foreignEndpoints }
   },
   targets: (place) => targetsOf(dialledEndpoint(place), place.stsEndpoint),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
