@@ -72,7 +72,8 @@ export const secrets = z.strictObject({
     .optional()
     .meta({
       title: 'SAS token',
-      description: 'A shared access signature for the account or the container, with or without its leading ?.',
+      description:
+        'A shared access signature for the account or the container, with or without its leading ?. Objects are then streamed: a link never contains it.',
     }),
   clientSecret: headerText().optional().meta({
     title: 'Client secret',
