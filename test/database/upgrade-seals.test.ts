@@ -47,7 +47,8 @@ describe('secrets that were sealed by an earlier version', () => {
   })
 
   const start = (n = 0) => probeSecretKey(orms[n]!.em.fork(), sealer, false)
-  const rows = () => query(database.url, 'select *, project_id::int as project, id::int as id from storage order by id')
+  const rows = () =>
+    query(database.url, 'select *, project_id::int as project, id::int as id from storage order by storage.id')
   const unsealed = async () => (await rows()).map((row) => unsealSecrets(sealer, row))
   const sealedTexts = async () => (await rows()).map((row) => row.secrets)
 
