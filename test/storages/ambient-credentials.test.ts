@@ -62,7 +62,7 @@ describe("the server's own identity", () => {
   }
 
   it('is disabled for everyone where strangers can reach the server: in the check, the run and the link', async () => {
-    app = await startTestApp({ PUBLIC_URL: 'https://labels.example.com' })
+    app = await startTestApp({ HOST: '0.0.0.0' })
     for (const { name, listed, location } of clouds) {
       expect(await failures(location), name).toEqual([
         {
@@ -82,7 +82,7 @@ describe("the server's own identity", () => {
   })
 
   it('is disabled for what the operator did not list', async () => {
-    app = await startTestApp({ PUBLIC_URL: 'https://labels.example.com', AMBIENT_CREDENTIALS: 'S3:photos/mine,GCS:x' })
+    app = await startTestApp({ HOST: '0.0.0.0', AMBIENT_CREDENTIALS: 'S3:photos/mine,GCS:x' })
     for (const location of [
       ...clouds.map((cloud) => cloud.location),
       { s3: { bucket: 'photos', prefix: 'mine' } },
