@@ -126,7 +126,22 @@ export const errorTable = {
   BROKEN_PARQUET: {
     status: 422,
     retryable: false,
-    words: 'The Parquet file is damaged, or uses what is not supported.',
+    words: 'The Parquet file is damaged.',
+  },
+  UNSUPPORTED_PARQUET: {
+    status: 422,
+    retryable: false,
+    words: 'The Parquet file uses a codec, an encoding or a type that is not supported. Write it again without it.',
+  },
+  ENCRYPTED_PARQUET: {
+    status: 422,
+    retryable: false,
+    words: 'The Parquet file is encrypted. Write it again without encryption.',
+  },
+  BAD_COLUMN_NAMES: {
+    status: 422,
+    retryable: false,
+    words: 'Two columns have the same name, or a column has none. Give each column its own name.',
   },
   BINARY_IN_TASKS: {
     status: 422,

@@ -76,7 +76,8 @@ function rowOf({ row, bytes, tooLarge }: JsonElement): Element {
 /** Bytes that are all there; a part of a file is worth another read. */
 const intact = (whole: { bytes: Buffer; fault?: Error } | undefined) => (whole?.fault ? undefined : whole?.bytes)
 
-const isParquet = (head: Buffer) => head.subarray(0, 4).toString('latin1') === 'PAR1'
+// PARE: with an encrypted footer.
+const isParquet = (head: Buffer) => ['PAR1', 'PARE'].includes(head.subarray(0, 4).toString('latin1'))
 const isGzip = (head: Buffer) => head[0] === 0x1f && head[1] === 0x8b
 
 async function* chunksOf({ bytes, fault }: { bytes: Buffer; fault?: Error }): AsyncGenerator<Buffer> {

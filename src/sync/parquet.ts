@@ -2,16 +2,11 @@ import { SluiceError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { ObjectBody, Provider } from '../providers/provider.ts'
 import type { Element } from './elements.ts'
-import type { RowReader } from './parquet-rows.ts'
+import { checkRow, type Findings } from './parquet/bad-value.ts'
+import { ParquetFault } from './parquet/fault.ts'
+import type { FileBytes } from './parquet/file-bytes.ts'
 import { rowTaskOf } from './parse-task.ts'
 import { bodyChunks } from './read-body.ts'
-
-/** Bytes of a file, by place. */
-export interface FileBytes {
-  byteLength: number
-  /** May put them into `into`, from its beginning, and return that, where it is large enough. */
-  slice(start: number, end?: number, into?: ArrayBuffer): Promise<ArrayBuffer>
-}
 
 interface ReadOptions {
   signal: AbortSignal
@@ -22,15 +17,13 @@ interface ReadOptions {
 const wholeBytes = 4 * 2 ** 20
 // No honest footer, and no honest page, is larger.
 const maxSliceBytes = 256 * 2 ** 20
-// Rows that are put together at a time.
-const rowsAtOnce = 250
 
 /**
  * The rows of a Parquet file, row group by row group. Only the footer and what is decoded next are read, by ranges, and all
  * of them from the same version of the object; of each column, one page is held. `whole` are the bytes of the object, if
  * they are at hand.
- * @throws SluiceError BROKEN_PARQUET when the file is damaged; PRECONDITION_FAILED when the object was replaced meanwhile;
- *   as `Provider.read` does. Rows before that have been yielded.
+ * @throws SluiceError BROKEN_PARQUET when the file is damaged, UNSUPPORTED_PARQUET, ENCRYPTED_PARQUET, BAD_COLUMN_NAMES;
+ *   PRECONDITION_FAILED when the object was replaced meanwhile; as `Provider.read` does. Rows before that have been yielded.
  */
 export async function* parquetRows(
   provider: Provider,
@@ -39,18 +32,42 @@ export async function* parquetRows(
   options: ReadOptions,
 ): AsyncGenerator<Element> {
   const file = object.whole ? inMemory(object.whole) : remote(provider, key, object, options)
+  const guard = <T>(read: () => Promise<T>, from?: { rowGroup: number; row: number }) =>
+    explained(options.signal, read, from)
   // Loaded when the first file wants them.
-  const [{ parquetMetadataAsync }, { openRows }] = await Promise.all([import('hyparquet'), import('./parquet-rows.ts')])
-  const metadata = await mended(options.signal, () => parquetMetadataAsync(file, { geoparquet: false }))
-  for (const [rowGroup, { num_rows }] of metadata.row_groups.entries()) {
-    const reader: RowReader = await mended(options.signal, () => openRows(file, metadata, rowGroup))
-    for (let row = 0; row < Number(num_rows); ) {
-      const rows: JsonObject[] = await mended(options.signal, () =>
-        reader.take(Math.min(rowsAtOnce, Number(num_rows) - row)),
-      )
-      for (const value of rows) yield { rowGroup, row: row++, parse: () => rowTaskOf(value) }
+  const [{ readFooter }, { readSchema }, { openRows }] = await Promise.all([
+    import('./parquet/footer.ts'),
+    import('./parquet/schema.ts'),
+    import('./parquet/row-group.ts'),
+  ])
+  const metadata = await guard(() => readFooter(file))
+  const groups = metadata.row_groups.map(({ num_rows }) => Number(num_rows))
+  // A file without rows is what it is, whatever else it says.
+  if (groups.every((rows) => rows === 0)) return
+  const findings: Findings = { any: false }
+  const schema = await guard(async () => readSchema(metadata, findings))
+  for (const [rowGroup, rows] of groups.entries()) {
+    if (rows === 0) continue
+    const reader = await guard(
+      async () => {
+        if (!(rows > 0)) throw new ParquetFault(`the footer says that it has ${rows} rows`)
+        return openRows(file, metadata.row_groups[rowGroup]!, { ...schema, findings })
+      },
+      { rowGroup, row: 0 },
+    )
+    for (let row = 0; row < rows; ) {
+      const values = await guard(() => reader.take(Math.min(reader.rowsAtOnce, rows - row)), { rowGroup, row })
+      const parse = findings.any ? parseChecked : parseRow
+      for (const value of values) yield { rowGroup, row: row++, parse: () => parse(value) }
     }
   }
+}
+
+const parseRow = (row: JsonObject) => rowTaskOf(row)
+
+function parseChecked(row: JsonObject) {
+  checkRow(row)
+  return rowTaskOf(row)
 }
 
 function inMemory(bytes: Uint8Array): FileBytes {
@@ -81,7 +98,7 @@ function remote(
   return {
     byteLength: size,
     async slice(start, end = size, into) {
-      if (end - start > maxSliceBytes) throw new Error(`a part of ${end - start} bytes is too large`)
+      if (end - start > maxSliceBytes) throw new ParquetFault(`a part of ${end - start} bytes is too large`)
       if (size > wholeBytes) return read(start, end, into)
       whole ??= read(0, size)
       return (await whole).slice(start, end)
@@ -89,13 +106,24 @@ function remote(
   }
 }
 
-/** The library throws whatever comes of bytes that it cannot read; our faults, and an abort, pass. */
-async function mended<T>(signal: AbortSignal, read: () => Promise<T>): Promise<T> {
+/**
+ * Says in our own words what is wrong with a file, and from which row on its rows are missing; our faults, and an abort,
+ * pass. Whatever else decoding throws comes of bytes that say something impossible.
+ */
+async function explained<T>(
+  signal: AbortSignal,
+  read: () => Promise<T>,
+  from?: { rowGroup: number; row: number },
+): Promise<T> {
   try {
     return await read()
   } catch (error) {
     if (error instanceof SluiceError || signal.aborted) throw error
-    const words = `The Parquet file cannot be read: ${(error as Error).message}.`
-    throw new SluiceError('BROKEN_PARQUET', words, { cause: error })
+    const place = from
+      ? ` from row group ${from.rowGroup}, row ${from.row} on (both count from 0). The rows before it were read`
+      : ''
+    const reason = error instanceof ParquetFault ? error.message : 'its data is damaged'
+    const code = error instanceof ParquetFault ? error.code : 'BROKEN_PARQUET'
+    throw new SluiceError(code, `The Parquet file cannot be read${place}: ${reason}.`, { cause: error })
   }
 }

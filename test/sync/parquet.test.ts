@@ -1,13 +1,15 @@
 import { brotliCompressSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
-import { parquetMetadata, parquetSchema } from 'hyparquet'
-import { getTreePath } from 'hyparquet/src/schema.js'
+import { parquetMetadata } from 'hyparquet'
 import { ByteWriter, parquetWriteBuffer } from 'hyparquet-writer'
 import { writeMetadata } from 'hyparquet-writer/src/metadata.js'
 import { describe, expect, it } from 'vitest'
-import { ParquetColumn } from '../../src/sync/parquet-column.ts'
-import { unpackPage } from '../../src/sync/parquet-page.ts'
-import { valueReader } from '../../src/sync/parquet-values.ts'
+import { assembler } from '../../src/sync/parquet/assemble.ts'
+import { ParquetColumn } from '../../src/sync/parquet/column.ts'
+import { valuesOf } from '../../src/sync/parquet/encodings.ts'
+import { MemoryBudget, Pages } from '../../src/sync/parquet/pages.ts'
+import { readSchema } from '../../src/sync/parquet/schema.ts'
+import { storedAs } from '../../src/sync/parquet/values.ts'
 import { inChunks, rowsOf } from '../support/one-object.ts'
 
 type Options = Parameters<typeof parquetWriteBuffer>[0]
@@ -95,11 +97,12 @@ describe('a Parquet file', () => {
     const metadata = parquetMetadata(buffer)
     const meta = metadata.row_groups[0]!.columns[0]!.meta_data!
     const start = Number(meta.dictionary_page_offset || meta.data_page_offset)
-    const chunk = {
-      meta,
+    const { fields, leaves } = readSchema(metadata, { any: false })
+    const place = {
       start,
       end: start + Number(meta.total_compressed_size),
-      schemaPath: getTreePath(parquetSchema(metadata), meta.path_in_schema),
+      values: Number(meta.num_values),
+      codec: meta.codec,
     }
     const read = async (windowBytes: number, step: number) => {
       let reads = 0
@@ -107,9 +110,15 @@ describe('a Parquet file', () => {
         reads++
         return buffer.slice(from, to)
       }
-      const column = new ParquetColumn({ byteLength: bytes.length, slice }, chunk, windowBytes)
+      const pages = new Pages({ byteLength: bytes.length, slice }, place, windowBytes, new MemoryBudget())
+      const column = new ParquetColumn(pages, leaves[0]!.leaf)
+      const tags = assembler(fields[0]!, () => column, { any: false })
       const values: unknown[] = []
-      for (let part = await column.take(step); part.length > 0; part = await column.take(step)) values.push(...part)
+      for (let row = 0; row < rows.length; row += step) {
+        const count = Math.min(step, rows.length - row)
+        await column.fill(count)
+        for (let n = 0; n < count; n++) values.push(tags.next())
+      }
       return { reads, values }
     }
     const narrow = await read(1, 7)
@@ -199,8 +208,8 @@ describe('a Parquet file', () => {
       converted_type: 'DECIMAL',
       scale,
     } as const
-    const read = valueReader([{ element, children: [], count: 1, path: ['v'] }])
-    expect(JSON.stringify(read(new Uint8Array(Buffer.from(hex, 'hex'))))).toBe(json)
+    const { read } = storedAs(element, { any: false })
+    expect(JSON.stringify(read(Buffer.from(hex, 'hex'), 0, 16))).toBe(json)
   })
 
   it('makes envelopes of its rows like any other', async () => {
@@ -270,32 +279,14 @@ describe('a Parquet file', () => {
     0,
   ]
   it.each([
-    ['2 GiB of the one before it', [254, 255, 255, 255, 15], 'a page is damaged'],
-    ['less than nothing', [1], 'a page is damaged'],
+    ['2 GiB of the one before it', [254, 255, 255, 255, 15], 'the data of a page is damaged'],
+    ['less than nothing', [1], 'the data of a page is damaged'],
     ['all that came before it, so that a page becomes gigabytes', [2], 'values of more than'],
   ])('whose texts claim %s is damaged', (_what, difference, words) => {
     const page = Buffer.from([...deltas(0, difference), ...deltas(2, [0]), ...Array(2 ** 16).fill(0x61)])
-    const header = {
-      type: 'DATA_PAGE',
-      compressed_page_size: page.length,
-      uncompressed_page_size: page.length,
-      data_page_header: {
-        num_values: 2 ** 16,
-        encoding: 'DELTA_BYTE_ARRAY',
-        definition_level_encoding: 'RLE',
-        repetition_level_encoding: 'RLE',
-      },
-    } as const
-    const schemaPath = getTreePath(
-      parquetSchema({
-        schema: [
-          { name: 'root', num_children: 1 },
-          { name: 'v', type: 'BYTE_ARRAY', repetition_type: 'REQUIRED' },
-        ],
-      } as never),
-      ['v'],
-    )
-    expect(() => unpackPage(page, header as never, { codec: 'UNCOMPRESSED', schemaPath })).toThrow(words)
+    const header = { encoding: 'DELTA_BYTE_ARRAY', values: 2 ** 16 } as never
+    const stored = storedAs({ name: 'v', type: 'BYTE_ARRAY' }, { any: false })
+    expect(() => valuesOf(page, 0, header, { stored, dictionary: undefined })).toThrow(words)
   })
 
   it.each([21n, 2n ** 31n, 2n ** 62n, -1n])('whose footer claims %d rows of a group is broken there', async (count) => {
