@@ -5,8 +5,9 @@ import type { MikroORM } from '@mikro-orm/postgresql'
 import { createAdmit } from './auth/admit.ts'
 import { createMediaTokens } from './auth/media-tokens.ts'
 import { createAuthenticator, createFirstToken } from './auth/tokens.ts'
-import type { Config } from './config.ts'
+import { type Config, ConfigError } from './config.ts'
 import { createConnections } from './connect.ts'
+import { closeDataFolder } from './database/cluster.ts'
 import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
 import { probeSecretKey } from './database/key-probe.ts'
 import { connectionOf, openDatabase } from './database/open.ts'
@@ -20,7 +21,9 @@ import { globalIdOf } from './graphql/ids.ts'
 import { createPresent } from './graphql/present.ts'
 import { schema } from './graphql/schema.ts'
 import { subscribe } from './graphql/subscribe.ts'
-import { createGraphql } from './http/graphql.ts'
+import { createGraphql, maskError } from './http/graphql.ts'
+import { createGuessLimit } from './http/guesses.ts'
+import { createRoleOfHost } from './http/hosts.ts'
 import { createMetrics } from './http/metrics.ts'
 import { createHttpServer } from './http/server.ts'
 import { attachWebSocket } from './http/websocket.ts'
@@ -34,6 +37,8 @@ import { createLocator } from './resolve/locate.ts'
 import { createStreams } from './resolve/streams.ts'
 import { createEgress } from './security/egress.ts'
 import { isLocalMode } from './security/local-mode.ts'
+import { localRootFault } from './security/local-root.ts'
+import { modeSettings } from './security/mode-defaults.ts'
 import { createSealer } from './security/seal.ts'
 import { loadSecretKey } from './security/secret-key.ts'
 import { countActiveRuns } from './sync/count-active.ts'
@@ -49,6 +54,8 @@ export interface App {
   /** Where clients reach it, as told by PUBLIC_URL or from the port. */
   url: string
   port: number
+  /** Whether the GraphiQL page is served. */
+  graphiql: boolean
   /** The admin token, on the first start of an api process on a database only. */
   firstToken: string | undefined
   databaseUrl: string
@@ -75,6 +82,13 @@ export async function startApp(
     for (const end of stops.splice(0).reverse()) await end().catch((err) => logger.error({ err }, 'while stopping'))
   }
   try {
+    const { graphiql, introspection, localFilesRoot, localFilesRootNow } = modeSettings(config)
+    const rootFault = localFilesRoot && localRootFault(localFilesRoot, config.DATA_DIR)
+    if (rootFault) {
+      const advice = 'Users could read its files. Choose a folder of its own, such as "files" beside the data folder.'
+      throw new ConfigError([`LOCAL_FILES_ROOT: ${rootFault}. ${advice}`])
+    }
+    closeDataFolder(config.DATA_DIR)
     let embedded: EmbeddedPostgres | undefined
     if (!config.DATABASE_URL) {
       embedded = await startEmbedded({ dataDir: config.DATA_DIR, throwAway, signal })
@@ -102,7 +116,12 @@ export async function startApp(
     const egress = createEgress({ isLocal, allowed: config.EGRESS_ALLOWED, blocked: config.EGRESS_BLOCKED })
     const connections = createConnections({
       sealer,
-      environment: { localFilesRoot: config.LOCAL_FILES_ROOT, egress },
+      environment: {
+        egress,
+        get localFilesRoot() {
+          return localFilesRootNow()
+        },
+      },
       ambient: createAmbientCredentials(config.AMBIENT_CREDENTIALS, isLocal),
     })
     stops.push(async () => connections.stop())
@@ -159,16 +178,18 @@ export async function startApp(
         ...{ em, queue, events, connect, storages, webhooks, mediaTokens, admit, present, resolve, sweep },
         heartbeatSeconds: config.SUBSCRIPTION_HEARTBEAT,
         scheduleMinSeconds,
-        publicUrl: url,
+        linksUrl: config.LINKS_URL ?? url,
       }
       return createContext(parts, viewer)
     }
+    const guesses = createGuessLimit(config.WRONG_TOKENS_PER_MINUTE)
+    const roleOf = createRoleOfHost(config.LINKS_URL, config.PUBLIC_URL)
     const yoga = createGraphql({
       schema,
       subscribe,
       enter,
-      graphiql: config.GRAPHIQL,
-      introspection: config.INTROSPECTION,
+      guesses,
+      introspection,
       onMutated: forget,
       limits: {
         maxCost: config.OPERATION_MAX_COST,
@@ -185,6 +206,7 @@ export async function startApp(
     const metrics = config.METRICS_TOKEN
       ? createMetrics({
           token: config.METRICS_TOKEN,
+          guesses,
           streams: () => streams.count,
           feeds: () => events.size,
           runs: () => countActiveRuns(em),
@@ -193,6 +215,7 @@ export async function startApp(
     const resolveDoor = {
       authenticator,
       mediaTokens,
+      guesses,
       locate: createLocator(em, remember),
       parts: resolve,
       streams,
@@ -204,7 +227,8 @@ export async function startApp(
       logger,
     }
     const server = createHttpServer({
-      api: isApi ? { yoga, resolve: resolveDoor } : undefined,
+      api: isApi ? { yoga, graphiql, resolve: resolveDoor } : undefined,
+      roleOf,
       metrics,
       bufferBytes: config.RESOLVER_PROXY_BUFFER_SIZE,
       isLocal,
@@ -218,7 +242,10 @@ export async function startApp(
       server.once('error', reject).listen({ port, host, reusePort }, resolve)
     })
     // Not before: the socket server would tell a port that is taken in words of its own.
-    const closeSockets = isApi ? attachWebSocket(server, { yoga, enter, logger, isLocal }) : async () => {}
+    const mask = (error: unknown) => maskError(error, { logger, introspection })
+    const closeSockets = isApi
+      ? attachWebSocket(server, { yoga, enter, guesses, roleOf, isLocal, mask })
+      : async () => {}
     const { port } = server.address() as AddressInfo
     url ||= `http://localhost:${port}`
     stops.push(async () => {
@@ -230,7 +257,7 @@ export async function startApp(
     })
     // Last: a start that fails must not use up the token that nobody has seen yet. Not by a worker, whose output nobody reads.
     const firstToken = isApi ? await createFirstToken(em, config.ADMIN_TOKEN) : undefined
-    return { url, port, firstToken, databaseUrl, clusterFolder: embedded?.folder, orm, events, queue, stop }
+    return { url, port, graphiql, firstToken, databaseUrl, clusterFolder: embedded?.folder, orm, events, queue, stop }
   } catch (error) {
     await stop()
     throw error

@@ -39,7 +39,13 @@ export const settings = z.object({
   PUBLIC_URL: httpUrl
     .transform((url) => url.replace(/\/+$/, ''))
     .optional()
-    .describe('How clients reach this server; links in resolved tasks start with it. Default: http://localhost:PORT.'),
+    .describe('How clients reach this server. Default: http://localhost:PORT.'),
+  LINKS_URL: httpUrl
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional()
+    .describe(
+      'Where clients reach resolve links, which start with it. A host of its own keeps content of buckets away from sessions: it serves nothing but links. Default: PUBLIC_URL.',
+    ),
   SLUICE_ROLES: z
     .string()
     .default(roles.join(','))
@@ -90,7 +96,9 @@ export const settings = z.object({
     .min(1)
     .transform((path) => resolve(path))
     .optional()
-    .describe('Folder whose subfolders may be connected as local storages. Unset: local storages are disabled.'),
+    .describe(
+      'Folder whose subfolders may be connected as local storages. It must not contain DATA_DIR or lie in it. Default: files beside DATA_DIR in local mode, otherwise none.',
+    ),
   EGRESS_ALLOWED: z
     .string()
     .default('')
@@ -124,8 +132,19 @@ export const settings = z.object({
     .enum(levels, { error: `must be one of ${levels.join(', ')}` })
     .default('warn')
     .describe('Least important level that is logged, as JSON lines on standard error.'),
-  GRAPHIQL: flag.default(true).describe('Serve the GraphiQL page at /graphql.'),
-  INTROSPECTION: flag.default(true).describe('Answer introspection queries.'),
+  GRAPHIQL: flag
+    .optional()
+    .describe('Serve the GraphiQL page at /graphql. Default: true in local mode, otherwise false.'),
+  INTROSPECTION: flag
+    .optional()
+    .describe(
+      'Answer introspection queries, and suggest names of the schema in errors. Default: true in local mode, otherwise false.',
+    ),
+  WRONG_TOKENS_PER_MINUTE: whole(0, 1_000_000)
+    .default(100)
+    .describe(
+      'Wrong tokens that one client address may send in a minute; more are answered with 429. Right tokens always count. 0 = no limit.',
+    ),
   WORKER_CONCURRENCY: whole(1, 64).default(4).describe('Syncs that one process runs at the same time.'),
   READ_CONCURRENCY: whole(1, 512).default(32).describe('Objects that one sync reads at the same time.'),
   WRITE_CONCURRENCY: whole(1, 512)

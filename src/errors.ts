@@ -2,6 +2,11 @@
 export const errorTable = {
   VALIDATION: { status: 400, retryable: false, words: 'Some of the input is not valid.' },
   UNAUTHENTICATED: { status: 401, retryable: false, words: 'Send an API token: Authorization: Bearer <token>.' },
+  TOO_MANY_WRONG_TOKENS: {
+    status: 429,
+    retryable: true,
+    words: 'Too many wrong tokens came from this address. Wait as long as Retry-After says, then send a valid token.',
+  },
   FORBIDDEN: { status: 403, retryable: false, words: 'You may not do this.' },
   NOT_FOUND: { status: 404, retryable: false, words: 'There is no such thing, or you may not see it.' },
   METHOD_NOT_ALLOWED: { status: 405, retryable: false, words: 'Only GET and HEAD are answered here.' },
@@ -203,6 +208,25 @@ export class SluiceError extends Error {
   /** The HTTP status this fault has at the door. */
   get status(): number {
     return errorTable[this.code].status
+  }
+}
+
+/** A token was sent that opens nothing. Unlike a request without a token, it counts as a guess. */
+export class WrongTokenError extends SluiceError {
+  constructor(message: string) {
+    super('UNAUTHENTICATED', message)
+    this.name = 'WrongTokenError'
+  }
+}
+
+/** The client has sent too many wrong tokens. A right token is accepted at any time. */
+export class TooManyWrongTokensError extends SluiceError {
+  /** Seconds until the next wrong token is answered as such. */
+  readonly retryAfterSeconds: number
+  constructor(retryAfterSeconds: number) {
+    super('TOO_MANY_WRONG_TOKENS')
+    this.name = 'TooManyWrongTokensError'
+    this.retryAfterSeconds = retryAfterSeconds
   }
 }
 

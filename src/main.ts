@@ -70,11 +70,11 @@ ${doorsOf(config, app)}
   fail(1, `Sluice could not start: ${message || code}`)
 }
 
-function doorsOf(config: Config, { url, port }: App): string {
+function doorsOf(config: Config, { url, port, graphiql }: App): string {
   if (!config.SLUICE_ROLES.includes('api')) {
     return `  Role        worker: does jobs, and answers only http://localhost:${port}/health and /ready`
   }
-  const page = `  GraphiQL    ${config.GRAPHIQL ? `${url}/graphql` : 'switched off (GRAPHIQL)'}`
+  const page = `  GraphiQL    ${`${url}/graphql`}${graphiql ? '' : ' is the API only; GRAPHIQL=true serves the page'}`
   if (config.SLUICE_ROLES.includes('worker')) return page
   return `${page}\n  Role        api: syncs wait for a worker process`
 }

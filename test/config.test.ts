@@ -21,15 +21,15 @@ describe('the settings', () => {
       PORT: 4000,
       HOST: '127.0.0.1',
       DATA_DIR: resolve('data'),
-      GRAPHIQL: true,
-      INTROSPECTION: true,
       SLUICE_ROLES: ['api', 'worker'],
       STORAGE_IN_PROGRESS_TIMER: 5,
       RESOLVER_PROXY_TIMEOUT: 10,
       RESOLVER_PROXY_MAX_RANGE_SIZE: 7_340_032,
       RESOLVER_PROXY_CACHE_TIMEOUT: 3_600,
     })
-    expect(readConfig({}).DATABASE_URL).toBeUndefined()
+    for (const name of ['DATABASE_URL', 'GRAPHIQL', 'INTROSPECTION', 'LOCAL_FILES_ROOT', 'LINKS_URL'] as const) {
+      expect(readConfig({})[name]).toBeUndefined()
+    }
   })
 
   it('take empty values as unset and foreign variables as none of theirs', () => {

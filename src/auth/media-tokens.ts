@@ -1,9 +1,9 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { decodeJwt, jwtVerify, SignJWT } from 'jose'
+import { decodeJwt, errors, jwtVerify, SignJWT } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { inBatches } from '../batch.ts'
-import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
+import { NotFoundError, SluiceError, ValidationError, WrongTokenError } from '../errors.ts'
 import type { Sealer } from '../security/seal.ts'
 import { sql } from '../sql.ts'
 import type { Authenticator, Viewer } from './tokens.ts'
@@ -25,7 +25,8 @@ export interface MediaTokens {
   /**
    * Whom a token stands for, with access to its project only. `keyOf` gives the sealed key of a project, which may be one that
    * it remembers: before a token is refused the key is read anew.
-   * @throws SluiceError UNAUTHENTICATED when it is malformed or over, its project's key was rotated, or its maker revoked.
+   * @throws WrongTokenError when it is malformed, or its project's key does not fit; SluiceError UNAUTHENTICATED when it is over, or
+   * its maker was revoked.
    */
   enter(token: string, keyOf: (project: number) => Promise<string | null | undefined>): Promise<Viewer>
   /** Ends all tokens of a project at once. @throws NotFoundError */
@@ -80,15 +81,19 @@ export function createMediaTokens(parts: {
   }
 
   // A signature that was found right stays so as long as its key does, which is looked up every time.
-  const isSigned = async (token: string, claims: Claims, sealed: string): Promise<boolean> => {
-    if (claims.signedBy === sealed) return claims.endsAt > Date.now()
-    const checked = await jwtVerify(token, unseal(sealed, claims.project), {
+  const check = async (token: string, claims: Claims, sealed: string): Promise<'VALID' | 'EXPIRED' | 'WRONG'> => {
+    if (claims.signedBy === sealed) return claims.endsAt > Date.now() ? 'VALID' : 'EXPIRED'
+    // The signature is compared in constant time (Web Cryptography, HMAC verify), and before the expiry is looked at.
+    const verdict = await jwtVerify(token, unseal(sealed, claims.project), {
       algorithms: ['HS256'],
       audience: `media:${claims.project}`,
       requiredClaims: ['sub', 'exp'],
-    }).catch(() => undefined)
-    if (checked) claims.signedBy = sealed
-    return checked !== undefined
+    }).then(
+      () => 'VALID' as const,
+      (error) => (error instanceof errors.JWTExpired ? ('EXPIRED' as const) : ('WRONG' as const)),
+    )
+    if (verdict !== 'WRONG') claims.signedBy = sealed
+    return verdict
   }
 
   return {
@@ -116,10 +121,14 @@ export function createMediaTokens(parts: {
       const recalled = recall(viewer)
       recalled.catch(() => {})
       const sealed = await keyOf(project)
-      if (!sealed || !(await isSigned(token, claims, sealed))) {
+      let verdict = sealed ? await check(token, claims, sealed) : 'WRONG'
+      if (verdict === 'WRONG') {
         const now = await keyNow(project)
-        if (!now || now === sealed || !(await isSigned(token, claims, now))) return refuse()
+        if (now && now !== sealed) verdict = await check(token, claims, now)
       }
+      if (verdict === 'WRONG') return refuse()
+      // An old link is no guess.
+      if (verdict === 'EXPIRED') throw new SluiceError('UNAUTHENTICATED', notValid)
       return { ...(await recalled), onlyProject: project }
     },
 
@@ -154,6 +163,8 @@ function claimsOf(token: string): Claims {
   return refuse()
 }
 
+const notValid = 'The media token is not valid, or no longer.'
+
 function refuse(): never {
-  throw new SluiceError('UNAUTHENTICATED', 'The media token is not valid, or no longer.')
+  throw new WrongTokenError(notValid)
 }

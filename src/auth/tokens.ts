@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { inBatches } from '../batch.ts'
 import { type ApiToken, ApiTokenEntity } from '../entities/api-token.ts'
-import { NotFoundError, SluiceError } from '../errors.ts'
+import { NotFoundError, SluiceError, WrongTokenError } from '../errors.ts'
 import type { AccessChanges } from '../events/access-changes.ts'
 import { sql } from '../sql.ts'
 
@@ -42,7 +42,7 @@ export async function createFirstToken(em: EntityManager, adminToken: string | u
   return (await createApiToken(em, 'admin')).token
 }
 
-/** Tells who asks. Both reject with SluiceError UNAUTHENTICATED. A token that is revoked is refused at once. */
+/** Tells who asks. Both reject with SluiceError UNAUTHENTICATED: `authenticate` with WrongTokenError for a token that is none. A token that is revoked is refused at once. */
 export interface Authenticator {
   /** Who the value of an `Authorization` header stands for (RFC 6750 §2.1), unless it is absent, malformed, unknown or revoked. */
   authenticate(authorization: string | null | undefined): Promise<Viewer>
@@ -73,24 +73,25 @@ export function createAuthenticator(
     )
   })
   const find = remember(load, { max: 10_000 })
-  const known = async (key: string): Promise<Viewer> => {
-    const viewer = await find(key)
-    if (!viewer) throw new SluiceError('UNAUTHENTICATED', 'The API token is unknown or was revoked.')
-    return viewer
-  }
+  const refused = 'The API token is unknown or was revoked.'
   return {
     async authenticate(authorization) {
       const token = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
       if (token === undefined) throw new SluiceError('UNAUTHENTICATED')
       const hash = digest(token)
       if (admin && timingSafeEqual(Buffer.from(hash), Buffer.from(adminHash!))) return admin
-      return known(hash)
+      // Looked up by its digest, which a guesser cannot choose: how long that takes tells nothing of any token.
+      const viewer = await find(hash)
+      if (!viewer) throw new WrongTokenError(refused)
+      return viewer
     },
     async recall(id) {
       if (admin && id === admin.id) return admin
       const number = /^token:([1-9]\d{0,14})$/.exec(id)?.[1]
       if (number === undefined) throw new SluiceError('UNAUTHENTICATED')
-      return known(number)
+      const viewer = await find(number)
+      if (!viewer) throw new SluiceError('UNAUTHENTICATED', refused)
+      return viewer
     },
   }
 }

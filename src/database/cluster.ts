@@ -7,6 +7,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -18,6 +19,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { closeFolder, makePrivateFolder } from '../security/private-folder.ts'
 
 /** PostgreSQL refuses to run as root, so root runs it as `nobody`. */
 const nobody = { uid: 65534, gid: 65534 }
@@ -27,6 +29,12 @@ const shared = '/var/lib/sluice'
 /** A cluster on disk, ready for a server. */
 export interface Cluster {
   folder: string
+  /**
+   * How the server calls its folder, which is its working directory. Root keeps the data folder closed to all others (mode 700), so
+   * the server's user cannot reach the cluster by its path. On Linux it needs no path: `/proc/self/cwd` leads a process into the
+   * folder that it was started in, whatever lies above.
+   */
+  ownName: string
   /** Folder of the unix socket. */
   socketDir: string
   /** Path of the server's executable. */
@@ -47,7 +55,7 @@ export class DataFolderUnusable extends Error {}
  */
 export async function prepareCluster(dataDir: string, signal?: AbortSignal): Promise<Cluster> {
   try {
-    mkdirSync(dataDir, { recursive: true })
+    makePrivateFolder(dataDir)
     const asRoot = process.getuid?.() === 0
     const folder = clusterFolder(dataDir, asRoot)
     const isMade = existsSync(join(folder, 'PG_VERSION'))
@@ -60,15 +68,27 @@ export async function prepareCluster(dataDir: string, signal?: AbortSignal): Pro
       if (socketDir !== folder) rmSync(socketDir, { recursive: true, force: true })
       if (data && folder.startsWith(`${shared}/`)) rmSync(dirname(folder), { recursive: true, force: true })
     }
-    return { folder, socketDir, postgres: bin.postgres, user, password, tidy }
+    return { folder, ownName: ownNameOf(folder, asRoot), socketDir, postgres: bin.postgres, user, password, tidy }
   } catch (error) {
-    const { code, syscall } = error as NodeJS.ErrnoException
-    if (!code || !syscall) throw error
-    const words = reasonOf(code)
-    throw new DataFolderUnusable(`The data folder ${dataDir} cannot be used: ${words}. Set DATA_DIR to another one.`, {
-      cause: error,
-    })
+    throw unusable(dataDir, error)
   }
+}
+
+/** Closes an existing data folder to all but its owner. @throws DataFolderUnusable */
+export function closeDataFolder(dataDir: string): void {
+  try {
+    closeFolder(dataDir)
+  } catch (error) {
+    throw unusable(dataDir, error)
+  }
+}
+
+/** The fault of the file system in words; any other error itself. */
+function unusable(dataDir: string, error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (!code || !syscall) return error
+  const words = `The data folder ${dataDir} cannot be used: ${reasonOf(code)}. Set DATA_DIR to another one.`
+  return new DataFolderUnusable(words, { cause: error })
 }
 
 function reasonOf(code: string): string {
@@ -77,6 +97,7 @@ function reasonOf(code: string): string {
     EPERM: 'this user may not write or enter it',
     EROFS: 'it lies on a read-only file system',
     ENOSPC: 'the disk is full',
+    EINVAL: 'it is a folder that several users share',
     EEXIST: 'it is not a folder',
     ENOTDIR: 'it is not a folder',
     ENOTEMPTY: 'its folder "postgres" holds something else, or belongs to another user',
@@ -85,14 +106,14 @@ function reasonOf(code: string): string {
 }
 
 /**
- * `dataDir/postgres`, or what it links to. Root in a place that `nobody` may not enter gets such a link to a folder of its
- * own under /var/lib.
+ * `dataDir/postgres`, or what it links to. Where there is no /proc, and in folders of older versions, root has such a link to a
+ * folder under /var/lib, since `nobody` may not enter the data folder.
  */
 function clusterFolder(dataDir: string, asRoot: boolean): string {
   const inside = join(dataDir, 'postgres')
   const there = lstatSync(inside, { throwIfNoEntry: false })
   if (there?.isSymbolicLink()) return readlinkSync(inside)
-  if (there || !asRoot || enterable(dataDir)) return inside
+  if (there || !asRoot || process.platform === 'linux' || enterable(dataDir)) return inside
   const outside = join(shared, randomBytes(8).toString('hex'), 'postgres')
   mkdirSync(dirname(outside), { recursive: true, mode: 0o755 })
   try {
@@ -104,6 +125,9 @@ function clusterFolder(dataDir: string, asRoot: boolean): string {
   }
   return outside
 }
+
+const ownNameOf = (folder: string, asRoot: boolean) =>
+  asRoot && process.platform === 'linux' ? '/proc/self/cwd' : folder
 
 /** The server must run as the owner of its folder, which another user may have made. */
 function ownerOf(folder: string): { uid: number; gid: number } | undefined {
@@ -132,14 +156,18 @@ async function createCluster(
   mkdirSync(parent, { recursive: true })
   removeLeftovers(folder)
   const fresh = join(parent, `${basename(folder)}.new-${process.pid}`)
-  const passwordFile = `${fresh}.password`
+  const passwordDir = mkdtempSync(join(tmpdir(), 'sluice-initdb-'))
+  const passwordFile = join(passwordDir, 'password')
   const password = randomBytes(18).toString('base64url')
   try {
     mkdirSync(fresh, { mode: 0o700 })
     writeFileSync(passwordFile, password, { mode: 0o600 })
-    if (user.uid !== undefined) for (const path of [fresh, passwordFile]) chownSync(path, user.uid, user.gid!)
-    const args = ['-D', fresh, '-U', 'sluice', '--auth=scram-sha-256', `--pwfile=${passwordFile}`]
-    await run(initdb, [...args, '--encoding=UTF8', '--locale=C', '--no-sync'], user, signal)
+    if (user.uid !== undefined)
+      for (const path of [fresh, passwordDir, passwordFile]) chownSync(path, user.uid, user.gid!)
+    const ownName = ownNameOf(fresh, user.uid !== undefined)
+    const args = ['-D', ownName, '-U', 'sluice', '--auth=scram-sha-256', `--pwfile=${passwordFile}`]
+    const options = { user, cwd: fresh, signal }
+    await run(initdb, [...args, '--encoding=UTF8', '--locale=C', '--no-sync'], options)
     writeFileSync(join(fresh, 'sluice.password'), password, { mode: 0o600 })
     renameSync(fresh, folder)
   } catch (error) {
@@ -147,7 +175,7 @@ async function createCluster(
     // Another process may have been faster.
     if (signal?.aborted || !existsSync(join(folder, 'PG_VERSION'))) throw error
   } finally {
-    rmSync(passwordFile, { force: true })
+    rmSync(passwordDir, { recursive: true, force: true })
   }
 }
 
@@ -184,12 +212,11 @@ export function childEnvironment(): Record<string, string> {
 async function run(
   command: string,
   args: string[],
-  user: Cluster['user'],
-  signal: AbortSignal | undefined,
+  { user, cwd, signal }: { user: Cluster['user']; cwd: string; signal: AbortSignal | undefined },
 ): Promise<void> {
   signal?.throwIfAborted()
   const env = { ...childEnvironment(), LC_ALL: 'C' }
-  const child = spawn(command, args, { ...user, env, cwd: '/', detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(command, args, { ...user, env, cwd, detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
   const stop = () => child.pid && process.kill(-child.pid, 'SIGTERM')
   signal?.addEventListener('abort', stop)
   try {
@@ -207,7 +234,8 @@ async function run(
 
 /** A unix socket's path may have some 100 bytes only, so the socket of a deep folder lives in the temporary folder. */
 function socketFolder(folder: string, user: Cluster['user']): string {
-  if (Buffer.byteLength(folder) < 80) return folder
+  // Root's data folder is closed to the server's user, who must make the socket by its path.
+  if (Buffer.byteLength(folder) < 80 && ownNameOf(folder, user.uid !== undefined) === folder) return folder
   const name = createHash('sha256').update(folder).digest('hex').slice(0, 16)
   const dir = join(Buffer.byteLength(tmpdir()) < 60 ? tmpdir() : '/tmp', `sluice-${name}`)
   mkdirSync(dir, { recursive: true, mode: 0o700 })

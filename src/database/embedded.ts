@@ -153,7 +153,10 @@ function keepLock(
   }
 }
 
-async function startServer({ folder, socketDir, postgres, user }: Cluster, throwAway: boolean): Promise<ChildProcess> {
+async function startServer(
+  { folder, ownName, socketDir, postgres, user }: Cluster,
+  throwAway: boolean,
+): Promise<ChildProcess> {
   const settings = [
     'listen_addresses=',
     `unix_socket_directories="${socketDir.replaceAll('"', '""')}"`,
@@ -167,8 +170,8 @@ async function startServer({ folder, socketDir, postgres, user }: Cluster, throw
   const log = openSync(join(folder, 'server.log'), 'w')
   // Detached: Ctrl-C in a terminal goes to the whole group, and we stop the server ourselves, last.
   const stdio = ['ignore', log, log] as ('ignore' | number)[]
-  const options = { ...user, env: childEnvironment(), cwd: '/', detached: true, stdio }
-  const child = spawn(postgres, ['-D', folder, ...flags], options)
+  const options = { ...user, env: childEnvironment(), cwd: folder, detached: true, stdio }
+  const child = spawn(postgres, ['-D', ownName, ...flags], options)
   closeSync(log)
   await new Promise((resolve, reject) => child.once('spawn', resolve).once('error', reject))
   return child

@@ -31,8 +31,8 @@ export interface GraphqlParts {
   /** Seconds after which a quiet subscription tells that it is alive. */
   heartbeatSeconds: number
   resolve: ResolveParts
-  /** Where clients reach this server; without a slash at its end. */
-  publicUrl: string
+  /** What resolve links start with; without a slash at its end. */
+  linksUrl: string
 }
 
 /** What one operation works with; made alike for HTTP, SSE and WebSocket. */

@@ -140,14 +140,14 @@ async function projectOf(globalId: string, loaders: Context['loaders']): Promise
 }
 
 async function resolveUri(
-  { loaders, publicUrl, resolve }: Context,
+  { loaders, linksUrl, resolve }: Context,
   { project, storages, uri }: { project: number; storages: Storage[]; uri: string },
 ): Promise<Resolved> {
   try {
     const delivery = await deliver(resolve, { project, storages, mediaKey: null, linkedStorage: undefined }, { uri })
     if (delivery.mode === 'PRESIGN') return { uri, ...delivery }
     const { token, expiresAt } = await loaders.mediaToken.load(project)
-    return { uri, mode: 'PROXY', url: resolveUrl({ publicUrl, where: { project }, uri, token }), expiresAt }
+    return { uri, mode: 'PROXY', url: resolveUrl({ linksUrl, where: { project }, uri, token }), expiresAt }
   } catch (error) {
     if (error instanceof SluiceError) return { uri, fault: error }
     throw error

@@ -32,11 +32,11 @@ builder.node(TaskRef, {
             'Whether the links carry a media token that lives for an hour or more, so that they work without any header, as in <img> and <video>. Default: false.',
         }),
       },
-      resolve: async (task, { mediaToken }, { loaders, publicUrl }) => {
+      resolve: async (task, { mediaToken }, { loaders, linksUrl }) => {
         const storages = await loaders.importStoragesOfProject.load(task.project)
         const token = mediaToken ? (await loaders.mediaToken.load(task.project)).token : undefined
         return rewriteUris(await loaders.taskData.load(task.id), storages, (uri) =>
-          resolveUrl({ publicUrl, where: { task: task.id }, uri, token }),
+          resolveUrl({ linksUrl, where: { task: task.id }, uri, token }),
         )
       },
     }),

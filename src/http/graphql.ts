@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { EnvelopArmorPlugin } from '@escape.tech/graphql-armor'
 import { useCSRFPrevention } from '@graphql-yoga/plugin-csrf-prevention'
 import {
@@ -11,11 +12,13 @@ import {
   OperationTypeNode,
 } from 'graphql'
 import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga'
-import { SluiceError } from '../errors.ts'
+import { SluiceError, TooManyWrongTokensError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import type { GuessLimit } from './guesses.ts'
 import { refuseNul } from './nul.ts'
 import { limitOperations, type OperationLimits } from './operation-limits.ts'
 import { limitBodies } from './request-body.ts'
+import { cleanResult, hideSuggestions, withoutSuggestion } from './suggestions.ts'
 
 /** What the GraphQL door needs to know. */
 export interface GraphqlDoor {
@@ -24,7 +27,8 @@ export interface GraphqlDoor {
   subscribe: (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>
   /** Makes the context of an operation from the value of its Authorization header; throws UNAUTHENTICATED. */
   enter: (authorization: string | null) => Promise<object>
-  graphiql: boolean
+  guesses: GuessLimit
+  /** Answer introspection queries, and suggest names of the schema in errors. */
   introspection: boolean
   /** Is called when a mutation was executed, before it is answered. */
   onMutated: () => void
@@ -37,23 +41,24 @@ export interface Entered {
   entered: object
 }
 
-const startQuery = `# Every operation needs an API token: put it into the headers below.
-{
-  viewer { name }
-  projects { edges { node { id title } } }
-}
-`
-
 /** GraphQL over HTTP and SSE; its parse, validate and execute serve the WebSocket door, too. */
 export function createGraphql(door: GraphqlDoor) {
-  const { schema, subscribe, enter, graphiql, introspection, onMutated, limits, logger } = door
+  const { schema, subscribe, enter, guesses, introspection, onMutated, limits, logger } = door
+  // First of all: without a valid token, nothing is parsed or validated, and no error tells of the schema.
+  const authenticateFirst: Plugin<Partial<Entered>> = {
+    async onRequestParse({ request, serverContext }) {
+      const context = serverContext as Partial<Entered> as Partial<Entered> & { req: IncomingMessage }
+      context.entered = await guesses.guard(context.req, () => enter(request.headers.get('authorization')))
+    },
+  }
   const withoutIntrospection: Plugin = {
     onValidate: ({ addValidationRule }) => {
       if (!introspection) addValidationRule(NoSchemaIntrospectionCustomRule)
     },
   }
   const withSubscribe: Plugin = {
-    onSubscribe: ({ setSubscribeFn }) => setSubscribeFn(subscribe),
+    onSubscribe: ({ setSubscribeFn }) =>
+      setSubscribeFn(introspection ? subscribe : async (args: ExecutionArgs) => cleanResult(await subscribe(args))),
   }
   const tellOfMutations: Plugin = {
     onExecute: ({ args: { document, operationName } }) =>
@@ -68,22 +73,13 @@ export function createGraphql(door: GraphqlDoor) {
     healthCheckEndpoint: '/health',
     cors: false,
     multipart: false,
-    // It is 50 MiB, which few processes ever show to anybody.
-    renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
-    graphiql: graphiql && {
-      title: 'Sluice',
-      defaultQuery: startQuery,
-      headers: '{ "Authorization": "Bearer <token>" }',
-      subscriptionsProtocol: 'GRAPHQL_SSE',
-    },
-    context: async (initial) => {
-      const { entered, request } = initial as Entered & YogaInitialContext
-      return entered ?? enter(request.headers.get('authorization'))
-    },
-    maskedErrors: { maskError: (error) => maskError(error, logger) },
+    graphiql: false,
+    context: async (initial) => (initial as Entered & YogaInitialContext).entered,
+    maskedErrors: { maskError: (error) => maskError(error, { logger, introspection }) },
     plugins: [
       // A request with one of these headers cannot come from a foreign page without a preflight.
       useCSRFPrevention({ requestHeaders: ['authorization', 'x-graphql-yoga-csrf'] }),
+      authenticateFirst,
       EnvelopArmorPlugin({
         maxDepth: { n: 12 },
         maxAliases: { n: 30 },
@@ -99,18 +95,31 @@ export function createGraphql(door: GraphqlDoor) {
       refuseNul,
       limitOperations(limits),
       limitBodies(),
+      ...(introspection ? [] : [hideSuggestions]),
     ],
   })
 }
 
+/** How errors are shown. */
+export type MaskOptions = Pick<GraphqlDoor, 'logger' | 'introspection'>
+
+/** Status and headers of a response to a client that has not shown a valid token. */
+function httpOf(fault: SluiceError): object {
+  if (fault instanceof TooManyWrongTokensError) {
+    const { retryAfterSeconds } = fault
+    return { retryAfterSeconds, http: { status: 429, headers: { 'Retry-After': String(retryAfterSeconds) } } }
+  }
+  return fault.code === 'UNAUTHENTICATED' ? { http: { status: 401 } } : {}
+}
+
 /** Expected faults keep their words and get their code; all others are logged under an id, and only the id is shown. */
-export function maskError(error: unknown, logger: Logger): GraphQLError {
+export function maskError(error: unknown, { logger, introspection }: MaskOptions): GraphQLError {
   const original = error instanceof GraphQLError ? error.originalError : error
-  if (isStatementTimeout(original)) return maskError(new SluiceError('OPERATION_TIMEOUT'), logger)
+  if (isStatementTimeout(original)) return maskError(new SluiceError('OPERATION_TIMEOUT'), { logger, introspection })
   const { nodes, path } = (error instanceof GraphQLError ? error : {}) as Partial<GraphQLError>
   if (original instanceof SluiceError) {
     const fieldErrors = 'fieldErrors' in original ? { fieldErrors: original.fieldErrors } : {}
-    const http = original.code === 'UNAUTHENTICATED' ? { http: { status: 401 } } : {}
+    const http = httpOf(original)
     return new GraphQLError(original.message, {
       nodes,
       path,
@@ -119,7 +128,14 @@ export function maskError(error: unknown, logger: Logger): GraphQLError {
   }
   if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) {
     const { extensions, source, positions } = error
-    return new GraphQLError(withoutValue(error.message), { nodes, path, extensions, source, positions })
+    const message = withoutValue(error.message)
+    return new GraphQLError(introspection ? message : withoutSuggestion(message), {
+      nodes,
+      path,
+      extensions,
+      source,
+      positions,
+    })
   }
   const id = randomUUID()
   logger.error({ err: original, faultId: id, path }, 'unexpected fault in GraphQL')

@@ -1,6 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { TooManyWrongTokensError, WrongTokenError } from '../errors.ts'
+import type { GuessLimit } from './guesses.ts'
 import { guardHeaders } from './isolation.ts'
 
 /** What the resolve door tells of each request. */
@@ -26,11 +28,12 @@ export interface Metrics {
 /** Asked at each scrape: streams that are open, readers of live events, and syncs by status. */
 export function createMetrics(options: {
   token: string
+  guesses: GuessLimit
   streams: () => number
   feeds: () => number
   runs: () => Promise<ReadonlyMap<string, number>>
 }): Metrics {
-  const { token, streams, feeds, runs } = options
+  const { token, guesses, streams, feeds, runs } = options
   const register = new Registry()
   collectDefaultMetrics({ register })
   const registers = [register]
@@ -90,8 +93,17 @@ export function createMetrics(options: {
       aborted: (by) => aborted.inc({ by }),
     },
     async answer(req, res) {
-      if (!timingSafeEqual(digest(req.headers.authorization ?? ''), wanted)) {
-        res.writeHead(401, { 'WWW-Authenticate': 'Bearer', 'Content-Length': 0, ...guardHeaders }).end()
+      const given = req.headers.authorization
+      if (!timingSafeEqual(digest(given ?? ''), wanted)) {
+        const guess = async () => {
+          if (given !== undefined) throw new WrongTokenError('The metrics token is wrong.')
+        }
+        const fault = await guesses.guard(req, guess).catch((error: unknown) => error)
+        const headers =
+          fault instanceof TooManyWrongTokensError
+            ? { 'Retry-After': String(fault.retryAfterSeconds) }
+            : { 'WWW-Authenticate': 'Bearer' }
+        res.writeHead('Retry-After' in headers ? 429 : 401, { ...headers, 'Content-Length': 0, ...guardHeaders }).end()
         return
       }
       const text = await register.metrics()

@@ -3,12 +3,13 @@ import type { Socket } from 'node:net'
 import { mayRead } from '../auth/access.ts'
 import type { MediaTokens } from '../auth/media-tokens.ts'
 import type { Authenticator, Viewer } from '../auth/tokens.ts'
-import { describeError, type ErrorCode, NotFoundError, SluiceError } from '../errors.ts'
+import { describeError, type ErrorCode, NotFoundError, SluiceError, TooManyWrongTokensError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { deliver, type ResolveParts } from '../resolve/deliver.ts'
 import type { Locate, Located } from '../resolve/locate.ts'
 import type { Streams } from '../resolve/streams.ts'
 import { allowOrigin, answerOptions } from './cors.ts'
+import type { GuessLimit } from './guesses.ts'
 import { type EmbeddableBy, guardHeaders } from './isolation.ts'
 import { readLink } from './link.ts'
 import type { ResolveMetrics } from './metrics.ts'
@@ -18,6 +19,7 @@ import { type SendSettings, sendObject } from './send-object.ts'
 export interface ResolveDoor extends SendSettings {
   authenticator: Authenticator
   mediaTokens: MediaTokens
+  guesses: GuessLimit
   locate: Locate
   parts: ResolveParts
   streams: Streams
@@ -97,7 +99,7 @@ async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
   // Nobody is told of it, nor of its fault, before it is known who asks.
   asked.catch(() => {})
   const { authorization } = req.headers
-  const viewer = await enter(door, { authorization, token, asked })
+  const viewer = await door.guesses.guard(req, () => enter(door, { authorization, token, asked }))
   // By what has opened the link: anybody can add a token to a URL.
   if (viewer.onlyProject !== undefined) exchange.embeddableBy = 'cross-origin'
   const located = await asked
@@ -177,6 +179,7 @@ function refuse(door: ResolveDoor, { req, res, error, embeddableBy }: Exchange &
     'Cross-Origin-Resource-Policy': embeddableBy,
     ...(status === 401 && { 'WWW-Authenticate': 'Bearer' }),
     ...(status === 405 && { Allow: 'GET, HEAD, OPTIONS' }),
+    ...(fault instanceof TooManyWrongTokensError && { 'Retry-After': String(fault.retryAfterSeconds) }),
     ...(status === 503 && { 'Retry-After': '1' }),
   })
   res.end(req.method === 'HEAD' ? undefined : body)

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { sendGraphiql, wantsPage } from './graphiql.ts'
 import type { createGraphql } from './graphql.ts'
+import type { RoleOfHost } from './hosts.ts'
 import { guardHeaders } from './isolation.ts'
 import { isLinkPath } from './link.ts'
 import { isForThisMachine, misdirected } from './local-host.ts'
@@ -9,7 +11,8 @@ import { handleResolve, type ResolveDoor } from './resolve.ts'
 /** What the HTTP server leads to. */
 export interface HttpDoors {
   /** What clients are served with; undefined in a process that only works. */
-  api: { yoga: ReturnType<typeof createGraphql>; resolve: ResolveDoor } | undefined
+  api: { yoga: ReturnType<typeof createGraphql>; graphiql: boolean; resolve: ResolveDoor } | undefined
+  roleOf: RoleOfHost
   /** Undefined when there are none to be shown. */
   metrics: Metrics | undefined
   /** Bytes that a response holds before its source has to wait. */
@@ -21,7 +24,7 @@ export interface HttpDoors {
 }
 
 /** All routes: /graphql and the resolve links, /health (the process is alive), /ready (database and queue answer) and /metrics. */
-export function createHttpServer({ api, metrics, bufferBytes, isLocal, ready }: HttpDoors): Server {
+export function createHttpServer({ api, roleOf, metrics, bufferBytes, isLocal, ready }: HttpDoors): Server {
   return createServer({ highWaterMark: bufferBytes, ...slowClients }, async (req, res) => {
     // Nobody reads a body elsewhere, so it must not keep the connection.
     if (hasBody(req) && !req.url?.startsWith('/graphql')) res.shouldKeepAlive = false
@@ -29,8 +32,13 @@ export function createHttpServer({ api, metrics, bufferBytes, isLocal, ready }: 
     const { url = '/' } = req
     const query = url.indexOf('?')
     const path = query < 0 ? url : url.slice(0, query)
-    if (api && path === '/graphql') return api.yoga(req, res)
     if (api && isLinkPath(path)) return handleResolve(api.resolve, req, res)
+    if (roleOf(req) === 'LINKS') return json(res, 404, noSuchPage)
+    if (api && path === '/graphql') {
+      if (api.graphiql && wantsPage(req)) return sendGraphiql(res)
+      res.setHeader('X-Content-Type-Options', 'nosniff')
+      return api.yoga(req, res)
+    }
     if (path === '/health') return json(res, 200, { status: 'alive' })
     if (path === '/ready') {
       return ready().then(
@@ -42,7 +50,7 @@ export function createHttpServer({ api, metrics, bufferBytes, isLocal, ready }: 
       return metrics.answer(req, res).catch(() => json(res, 503, { message: 'The metrics cannot be read now.' }))
     }
     if (api && path === '/') return void res.writeHead(302, { Location: '/graphql', ...guardHeaders }).end()
-    return json(res, 404, { code: 'NOT_FOUND', message: 'There is no such page.' })
+    return json(res, 404, noSuchPage)
   })
 }
 
@@ -51,6 +59,8 @@ const slowClients = { headersTimeout: 15_000, requestTimeout: 120_000, connectio
 
 const hasBody = ({ headers }: IncomingMessage) =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+
+const noSuchPage = { code: 'NOT_FOUND', message: 'There is no such page.' }
 
 function json(res: ServerResponse, status: number, body: object): void {
   const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', ...guardHeaders }

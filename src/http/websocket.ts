@@ -1,30 +1,28 @@
 import type { Server } from 'node:http'
+import type { GraphQLError } from 'graphql'
 import { useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
-import { type createGraphql, type Entered, type GraphqlDoor, maskError } from './graphql.ts'
+import { TooManyWrongTokensError } from '../errors.ts'
+import type { createGraphql, Entered, GraphqlDoor } from './graphql.ts'
+import type { RoleOfHost } from './hosts.ts'
 import { isForThisMachine, misdirected } from './local-host.ts'
 
 /**
  * GraphQL over WebSocket (graphql-transport-ws). The token comes in the payload of ConnectionInit:
- * `{ "authorization": "Bearer …" }`. Returns what closes all sockets.
+ * `{ "authorization": "Bearer …" }`. A wrong one closes the socket with 4403, too many of them from one address with 4429. Returns what closes all sockets.
  */
 export function attachWebSocket(
   server: Server,
-  {
-    yoga,
-    enter,
-    logger,
-    isLocal,
-  }: { yoga: ReturnType<typeof createGraphql>; isLocal: boolean } & Pick<GraphqlDoor, 'enter' | 'logger'>,
+  { yoga, enter, guesses, roleOf, isLocal, mask }: SocketDoor,
 ): () => Promise<void> {
   const sockets = new WebSocketServer({
     server,
     path: '/graphql',
     maxPayload: 1_000_000,
-    ...(isLocal && {
-      verifyClient: ({ req }, done) =>
-        isForThisMachine(req) ? done(true) : done(false, 421, JSON.stringify(misdirected), json),
-    }),
+    verifyClient: ({ req }, done) => {
+      if (isLocal && !isForThisMachine(req)) done(false, 421, JSON.stringify(misdirected), json)
+      else done(roleOf(req) === 'ALL', 404)
+    },
   })
   const authorizationOf = (params: unknown) => {
     const { authorization, Authorization } = (params ?? {}) as Record<string, unknown>
@@ -34,20 +32,23 @@ export function attachWebSocket(
   const closer = useServer(
     {
       connectionInitWaitTimeout: 10_000,
-      onConnect: async ({ connectionParams }) => {
+      onConnect: async ({ connectionParams, extra: { socket, request } }) => {
         try {
-          await enter(authorizationOf(connectionParams))
+          await guesses.guard(request, () => enter(authorizationOf(connectionParams)))
           return true
-        } catch {
+        } catch (error) {
+          if (error instanceof TooManyWrongTokensError) {
+            socket.close(4429, `Too many wrong tokens. Wait ${error.retryAfterSeconds} s.`)
+          }
           return false
         }
       },
       execute: (args) => (args.rootValue as Enveloped).execute(args),
       subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
-      onSubscribe: async ({ connectionParams, extra: { socket } }, id, params) => {
+      onSubscribe: async ({ connectionParams, extra: { socket, request } }, id, params) => {
         try {
           // A fresh context for every operation: a revoked token opens nothing more on an old socket.
-          const entered = await enter(authorizationOf(connectionParams))
+          const entered = await guesses.guard(request, () => enter(authorizationOf(connectionParams)))
           const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
             entered,
             params,
@@ -64,7 +65,7 @@ export function attachWebSocket(
           return errors.length > 0 ? errors : args
         } catch (error) {
           // Thrown further, a fault of one operation would close the socket under all others.
-          return [maskError(error, logger)]
+          return [mask(error)]
         }
       },
       onOperation: ({ extra: { socket } }, id, _payload, _args, result) =>
@@ -79,6 +80,15 @@ export function attachWebSocket(
 }
 
 const json = { 'Content-Type': 'application/json' }
+
+interface SocketDoor extends Pick<GraphqlDoor, 'enter' | 'guesses'> {
+  yoga: ReturnType<typeof createGraphql>
+  roleOf: RoleOfHost
+  /** Whether only requests that name this machine are answered (local mode). */
+  isLocal: boolean
+  /** Makes of any fault what a client may be shown. */
+  mask: (error: unknown) => GraphQLError
+}
 
 /** Bytes that a socket may hold for a client that reads slowly; meanwhile its events wait in the bounded feed. */
 const maxBufferedBytes = 65_536

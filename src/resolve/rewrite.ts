@@ -74,13 +74,13 @@ function uriAt(value: string, start: number): string {
 
 /** The link under which a browser gets the bytes of a URI; with a media token, without any header. */
 export function resolveUrl(options: {
-  publicUrl: string
+  linksUrl: string
   where: { task: number } | { project: number }
   uri: string
   token?: string | undefined
 }): string {
-  const { publicUrl, where, uri, token } = options
+  const { linksUrl, where, uri, token } = options
   const path = 'task' in where ? `tasks/${where.task}` : `projects/${where.project}`
-  const link = `${publicUrl}/${path}/resolve/?fileuri=${Buffer.from(uri).toString('base64url')}`
+  const link = `${linksUrl}/${path}/resolve/?fileuri=${Buffer.from(uri).toString('base64url')}`
   return token === undefined ? link : `${link}&token=${token}`
 }

@@ -17,12 +17,18 @@ export function isLoopbackName(host: string): boolean {
 }
 
 /**
- * Whether only people of this machine can reach the server: it listens on a loopback address, PUBLIC_URL names no other host,
+ * Whether only people of this machine can reach the server: it listens on a loopback address, PUBLIC_URL and LINKS_URL name no other host,
  * and this process has both roles. In local mode storages may lie on this machine and in private networks, and the server's
  * own cloud identity may be used. In every other mode both must be listed in settings.
  */
-export function isLocalMode(config: Pick<Config, 'HOST' | 'PUBLIC_URL' | 'SLUICE_ROLES'>): boolean {
-  const { HOST, PUBLIC_URL, SLUICE_ROLES } = config
+export function isLocalMode(
+  config: Pick<Config, 'HOST' | 'PUBLIC_URL' | 'SLUICE_ROLES'> & { LINKS_URL?: string | undefined },
+): boolean {
+  const { HOST, PUBLIC_URL, LINKS_URL, SLUICE_ROLES } = config
   const hasBothRoles = SLUICE_ROLES.includes('api') && SLUICE_ROLES.includes('worker')
-  return hasBothRoles && isLoopbackName(HOST) && (!PUBLIC_URL || isLoopbackName(new URL(PUBLIC_URL).hostname))
+  return (
+    hasBothRoles &&
+    isLoopbackName(HOST) &&
+    [PUBLIC_URL, LINKS_URL].every((url) => !url || isLoopbackName(new URL(url).hostname))
+  )
 }

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { makePrivateFolder } from './private-folder.ts'
 
 /** The key kept in `dataDir/secret.key`, made at the first call. Two processes that make it at once agree on one. */
 export function loadSecretKey(dataDir: string): string {
@@ -10,7 +11,7 @@ export function loadSecretKey(dataDir: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
-  mkdirSync(dataDir, { recursive: true })
+  makePrivateFolder(dataDir)
   // Not by the process's number: in containers that share a folder, each is number 1.
   const fresh = `${file}.${randomUUID()}`
   writeFileSync(fresh, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 })

@@ -26,7 +26,7 @@ describe('the samples of README.md, in their order,', () => {
 
   beforeAll(async () => {
     cwd = mkdtempSync(join(tmpdir(), 'sluice-readme-'))
-    ;[app, s3] = await Promise.all([startTestApp({ LOCAL_FILES_ROOT: join(cwd, 'data/files') }), startS3()])
+    ;[app, s3] = await Promise.all([startTestApp({ LOCAL_FILES_ROOT: join(cwd, 'files') }), startS3()])
     receiver = { port: await freePort(), output: '' }
   })
   afterAll(async () => {
@@ -102,7 +102,7 @@ describe('the samples of README.md, in their order,', () => {
     },
     'sh receiver': runReceiver,
     // Both run for all samples together, in the form that tests have of them.
-    'sh server': is('LOCAL_FILES_ROOT=data/files npm start'),
+    'sh server': is('LOCAL_FILES_ROOT=files npm start'),
     'sh s3': is('npx fauxqs'),
     // The continuous integration and test/main run these.
     'sh commands': is('npm ci && npm start', 'npm ci && npm test', 'npm run demo'),

@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createClient } from '../support/client.ts'
@@ -52,20 +62,48 @@ describe('the data folder', () => {
     await livesOn(join(home, 'data'), { user: otherUser() })
   })
 
-  it('may lie where only its owner may enter, and root makes PostgreSQL a place outside', async () => {
+  it('may lie where only its owner may enter', async () => {
     const home = folder()
     chmodSync(home, 0o700)
     const dataDir = join(home, 'data')
     await livesOn(dataDir)
-    const outside = () => (isRoot ? [dirname(readlinkSync(join(dataDir, 'postgres')))] : [])
-    const first = outside()
+    expect(lstatSync(join(dataDir, 'postgres')).isDirectory()).toBe(true)
     expect(lstatSync(home).mode & 0o777).toBe(0o700)
 
     rmSync(dataDir, { recursive: true })
     const anew = launch({ DATA_DIR: dataDir })
     expect((await anew.ready()).token).toMatch(/^slc_/)
     await anew.end()
-    for (const made of [...first, ...outside()]) rmSync(made, { recursive: true })
+  })
+
+  it.each([0o755, 0o777, 0o770])('is closed to all but its owner, also when it is there with mode %o', async (mode) => {
+    const dataDir = join(folder(), 'data')
+    mkdirSync(dataDir)
+    chmodSync(dataDir, mode)
+    await worksOn(dataDir)
+    expect(statSync(dataDir).mode & 0o777).toBe(0o700)
+    if (isRoot) expect(statSync(join(dataDir, 'postgres')).uid).toBe(nobody.uid)
+    await worksOn(dataDir)
+  })
+
+  it.runIf(isRoot)('keeps a cluster that an older version made outside, and its link', async () => {
+    const home = folder()
+    const [dataDir, outside] = [join(home, 'data'), join(home, 'outside')]
+    await worksOn(dataDir)
+    mkdirSync(outside)
+    renameSync(join(dataDir, 'postgres'), join(outside, 'postgres'))
+    symlinkSync(join(outside, 'postgres'), join(dataDir, 'postgres'))
+    const again = launch({ DATA_DIR: dataDir })
+    expect((await again.ready()).token).toBeUndefined()
+    expect((await again.end()).code).toBe(0)
+  })
+
+  it('that many users share, such as /tmp, is refused and not closed', async () => {
+    const shared = folder()
+    chmodSync(shared, 0o1777)
+    const { code, output } = await launch({ DATA_DIR: shared }).ended
+    expect([code, output]).toEqual([73, expect.stringContaining('several users share')])
+    expect(statSync(shared).mode & 0o7777).toBe(0o1777)
   })
 
   it('of another user is served as that user when root starts on it', async () => {
@@ -95,8 +133,10 @@ describe('the data folder', () => {
 describe('LOCAL_FILES_ROOT', () => {
   const connect = async (env: Record<string, string>, path: string) => {
     const server = launch({ DATA_DIR: folder(), ...env })
-    const { url, token } = await server.ready()
-    const client = createClient(url, token!)
+    const { token } = await server.ready()
+    const [, url] = /GraphiQL +(\S+)\/graphql/.exec(await server.prints('Data folder'))!
+    const port = /:(\d+)$/.exec(url!)?.[1]
+    const client = createClient(port ? `http://127.0.0.1:${port}` : url!, token!)
     const projectId = await createProject(client)
     const answer = await createStorage(client, { projectId, location: { localFiles: { path } } })
     await server.end()
@@ -111,9 +151,36 @@ describe('LOCAL_FILES_ROOT', () => {
     expect(answer.storage.id).toBeTruthy()
   })
 
-  it('unset means that none may be', async () => {
-    const answer = await connect({}, 'photos')
+  it('unset means in local mode the folder "files" beside the data folder, if there is one', async () => {
+    const home = folder()
+    const env = { DATA_DIR: join(home, 'data') }
+    const none = await connect(env, 'photos')
+    expect(none.steps).toContainEqual(expect.objectContaining({ code: 'LOCAL_FILES_DISABLED' }))
+    mkdirSync(join(home, 'files/photos'), { recursive: true })
+    writeFileSync(join(home, 'files/photos/one.jpg'), 'x')
+    expect((await connect(env, 'photos')).storage.id).toBeTruthy()
+  })
+
+  it('unset means none where strangers can reach the server', async () => {
+    const home = folder()
+    mkdirSync(join(home, 'files/photos'), { recursive: true })
+    const answer = await connect({ DATA_DIR: join(home, 'data'), PUBLIC_URL: 'https://sluice.example' }, 'photos')
     expect(answer.steps).toContainEqual(expect.objectContaining({ code: 'LOCAL_FILES_DISABLED' }))
+  })
+
+  it.each([
+    ['is the data folder', 'data'],
+    ['contains the data folder', '.'],
+    ['is inside the data folder', 'data/files'],
+    ['is inside the data folder', 'link/files'],
+    ['contains the data folder', 'data/..'],
+  ])('that %s (%s) ends the start with 78 and makes nothing', async (words, root) => {
+    const home = folder()
+    symlinkSync(join(home, 'data'), join(home, 'link'))
+    const env = { DATA_DIR: join(home, 'data'), LOCAL_FILES_ROOT: join(home, root) }
+    const { code, output } = await launch(env).ended
+    expect([code, output]).toEqual([78, expect.stringContaining(`LOCAL_FILES_ROOT: ${words}`)])
+    expect(existsSync(env.DATA_DIR)).toBe(false)
   })
 })
 

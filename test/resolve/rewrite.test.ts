@@ -192,7 +192,7 @@ describe('resolved data', () => {
 
   it('links with the URI in base64url', () => {
     const link = new URL(
-      resolveUrl({ publicUrl: 'https://sluice.example', where: { task: 7 }, uri: 's3://b/in/ü?&.jpg' }),
+      resolveUrl({ linksUrl: 'https://sluice.example', where: { task: 7 }, uri: 's3://b/in/ü?&.jpg' }),
     )
     expect(link.pathname).toBe('/tasks/7/resolve/')
     expect(Buffer.from(link.searchParams.get('fileuri')!, 'base64url').toString()).toBe('s3://b/in/ü?&.jpg')

@@ -1,0 +1,31 @@
+import { type ExecutionResult, GraphQLError } from 'graphql'
+import type { Plugin } from 'graphql-yoga'
+
+/**
+ * The message without graphql-js's suggestions, which name fields, types, arguments and enum values of the schema. They always
+ * stand at the end: `… Did you mean "title"?`
+ */
+export function withoutSuggestion(message: string): string {
+  const at = message.indexOf('Did you mean ')
+  return at < 0 ? message : message.slice(0, at).trimEnd()
+}
+
+function clean(error: GraphQLError): GraphQLError {
+  const message = withoutSuggestion(error.message)
+  return message === error.message ? error : new GraphQLError(message, { ...error, originalError: error.originalError })
+}
+
+/** Takes suggestions out of the errors of a result. */
+export function cleanResult<Result extends object>(result: Result): Result {
+  const { errors } = result as ExecutionResult
+  return errors ? { ...result, errors: errors.map(clean) } : result
+}
+
+/** Keeps suggestions out of validation errors. */
+export const hideSuggestions: Plugin = {
+  onValidate:
+    () =>
+    ({ result, setResult }) => {
+      setResult(result.map((error) => (error instanceof GraphQLError ? clean(error) : error)))
+    },
+}

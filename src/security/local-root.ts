@@ -1,0 +1,66 @@
+import { type BigIntStats, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve, sep } from 'node:path'
+
+/**
+ * The reason why `root` must not be LOCAL_FILES_ROOT, if there is one: everything below it can become a storage and be read by
+ * users. What the server keeps for itself is the data folder, with its database and its key, wherever links lead. What does not
+ * exist yet is compared by the path that it will have.
+ */
+export function localRootFault(root: string, dataDir: string): string | undefined {
+  const secrets: [what: string, path: string][] = [
+    ['the data folder', dataDir],
+    ['the database', join(dataDir, 'postgres')],
+    ['the secret key', join(dataDir, 'secret.key')],
+  ]
+  for (const [what, path] of secrets) {
+    const shown = `${what} (${path})`
+    if (isSame(root, path)) return `is ${shown}`
+    if (contains(root, path)) return `contains ${shown}`
+    if (contains(path, root)) return `is inside ${shown}`
+  }
+  return undefined
+}
+
+/** True if `inner` is below `outer`. Existing folders are compared by device and inode: case and bind mounts do not matter. */
+function contains(outer: string, inner: string): boolean {
+  return ancestorsOf(realPath(inner)).some((folder) => isSame(outer, folder))
+}
+
+function isSame(one: string, other: string): boolean {
+  const [first, second] = [realPath(one), realPath(other)]
+  const [a, b] = [first, second].map(lookUp)
+  return a && b ? a.dev === b.dev && a.ino === b.ino : spelled(first) === spelled(second)
+}
+
+/** Undefined for what does not exist or cannot be looked at, such as a link to itself. */
+function lookUp(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true })
+  } catch {
+    return undefined
+  }
+}
+
+const ignoresCase = process.platform === 'darwin' || process.platform === 'win32'
+const spelled = (path: string) => (ignoresCase ? path.toLowerCase() : path)
+
+function ancestorsOf(path: string): string[] {
+  const parent = dirname(path)
+  return parent === path ? [] : [parent, ...ancestorsOf(parent)]
+}
+
+/** The path without links. Of a path that does not exist yet, or a link that leads to such a one, the path that it will have. */
+function realPath(path: string, linksLeft = 40): string {
+  const absolute = resolve(path)
+  try {
+    return realpathSync(absolute)
+  } catch {
+    const parent = dirname(absolute)
+    if (parent === absolute) return absolute
+    const found = lstatSync(absolute, { throwIfNoEntry: false })
+    if (found?.isSymbolicLink() && linksLeft > 0)
+      return realPath(resolve(parent, readlinkSync(absolute)), linksLeft - 1)
+    const real = realPath(parent, linksLeft)
+    return real.endsWith(sep) ? real + basename(absolute) : join(real, basename(absolute))
+  }
+}

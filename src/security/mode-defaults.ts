@@ -1,0 +1,32 @@
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import type { Config } from '../config.ts'
+import { isLocalMode } from './local-mode.ts'
+
+/** Settings whose default depends on who can reach the server. */
+export interface ModeSettings {
+  graphiql: boolean
+  introspection: boolean
+  /** Folder whose subfolders may be storages; undefined = none. It need not exist. */
+  localFilesRoot: string | undefined
+  /** The same at this moment: a default folder counts only while it exists. */
+  localFilesRootNow: () => string | undefined
+}
+
+/**
+ * GRAPHIQL, INTROSPECTION and LOCAL_FILES_ROOT, with their defaults: in local mode everything is on and the root is `files` beside
+ * the data folder, in every other mode everything is off.
+ */
+export function modeSettings(config: Config): ModeSettings {
+  const isLocal = isLocalMode(config)
+  const { GRAPHIQL, INTROSPECTION, LOCAL_FILES_ROOT, DATA_DIR } = config
+  const beside = join(dirname(DATA_DIR), 'files')
+  const localFilesRoot = LOCAL_FILES_ROOT ?? (isLocal && beside !== DATA_DIR ? beside : undefined)
+  return {
+    graphiql: GRAPHIQL ?? isLocal,
+    introspection: INTROSPECTION ?? isLocal,
+    localFilesRoot,
+    localFilesRootNow: () =>
+      LOCAL_FILES_ROOT ?? (localFilesRoot && existsSync(localFilesRoot) ? localFilesRoot : undefined),
+  }
+}
