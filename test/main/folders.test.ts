@@ -133,10 +133,8 @@ describe('the data folder', () => {
 describe('LOCAL_FILES_ROOT', () => {
   const connect = async (env: Record<string, string>, path: string) => {
     const server = launch({ DATA_DIR: folder(), ...env })
-    const { token } = await server.ready()
-    const [, url] = /GraphiQL +(\S+)\/graphql/.exec(await server.prints('Data folder'))!
-    const port = /:(\d+)$/.exec(url!)?.[1]
-    const client = createClient(port ? `http://127.0.0.1:${port}` : url!, token!)
+    const { url, token } = await server.ready()
+    const client = createClient(url, token!)
     const projectId = await createProject(client)
     const answer = await createStorage(client, { projectId, location: { localFiles: { path } } })
     await server.end()
@@ -164,7 +162,7 @@ describe('LOCAL_FILES_ROOT', () => {
   it('unset means none where strangers can reach the server', async () => {
     const home = folder()
     mkdirSync(join(home, 'files/photos'), { recursive: true })
-    const answer = await connect({ DATA_DIR: join(home, 'data'), PUBLIC_URL: 'https://sluice.example' }, 'photos')
+    const answer = await connect({ DATA_DIR: join(home, 'data'), HOST: '0.0.0.0' }, 'photos')
     expect(answer.steps).toContainEqual(expect.objectContaining({ code: 'LOCAL_FILES_DISABLED' }))
   })
 
