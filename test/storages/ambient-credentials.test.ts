@@ -11,13 +11,19 @@ const roleArn = 'arn:aws:iam::123456789012:role/reader'
 
 /** Storages without credentials of their own. */
 const clouds = [
-  { name: 'S3', listed: 'S3:photos', location: { s3: { bucket: 'photos' } } },
-  { name: 'S3 with a role', listed: 'S3:photos', location: { s3: { bucket: 'photos', roleArn } } },
-  { name: 'GCS', listed: 'GCS:photos', location: { gcs: { bucket: 'photos' } } },
+  { name: 'S3', listed: 'S3:photos', location: { s3: { bucket: 'photos' } }, uri: 's3://photos/a' },
+  {
+    name: 'S3 with a role',
+    listed: 'S3:photos',
+    location: { s3: { bucket: 'photos', roleArn } },
+    uri: 's3://photos/a',
+  },
+  { name: 'GCS', listed: 'GCS:photos', location: { gcs: { bucket: 'photos' } }, uri: 'gs://photos/a' },
   {
     name: 'Azure',
     listed: 'AZURE_BLOB:mine/photos',
     location: { azureBlob: { account: 'mine', container: 'photos' } },
+    uri: 'azure-blob://photos/a',
   },
 ]
 
@@ -63,7 +69,7 @@ describe("the server's own identity", () => {
 
   it('is disabled for everyone where strangers can reach the server: in the check, the run and the link', async () => {
     app = await startTestApp({ HOST: '0.0.0.0' })
-    for (const { name, listed, location } of clouds) {
+    for (const { name, listed, location, uri } of clouds) {
       expect(await failures(location), name).toEqual([
         {
           name: 'AUTHENTICATE',
@@ -78,6 +84,11 @@ describe("the server's own identity", () => {
         status: 'FAILED',
         failure: expect.stringContaining('AMBIENT_CREDENTIALS'),
       })
+      const [, project] = Buffer.from(projectId, 'base64').toString().split(':')
+      const link = `${app.url}/projects/${project}/resolve/?fileuri=${Buffer.from(uri).toString('base64url')}`
+      const answer = await fetch(link, { redirect: 'manual', headers: { authorization: `Bearer ${app.token}` } })
+      expect(answer.status, name).toBe(502)
+      expect(await answer.json(), name).toMatchObject({ code: 'AMBIENT_CREDENTIALS_DISABLED' })
     }
   })
 
