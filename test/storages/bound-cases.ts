@@ -21,12 +21,15 @@ export interface BoundCase {
   }[]
 }
 
-/** A port of this machine on which nothing listens. */
-const home = 'http://127.0.0.1:1'
 const accountKey = randomBytes(64).toString('base64')
 
-/** Every provider with secrets × every bound part. */
-export function boundCases({ port, host }: Eavesdropper, { newAccount }: GcsServer): BoundCase[] {
+/** Every provider with secrets × every bound part; the stored locations are at `own`, the changed ones at the eavesdropper. */
+export function boundCases(
+  { port, host }: Eavesdropper,
+  own: Pick<Eavesdropper, 'port' | 'host'>,
+  { newAccount }: Pick<GcsServer, 'newAccount'>,
+): BoundCase[] {
+  const home = `http://${own.host}:${own.port}`
   const evil = `http://${host}:${port}`
   const keyPair = { accessKeyId: 'AKIDSTORED', secretAccessKey: 'stored-secret' }
   const roleArn = 'arn:aws:iam::123456789012:role/reader'
@@ -54,7 +57,13 @@ export function boundCases({ port, host }: Eavesdropper, { newAccount }: GcsServ
       name: 'S3 role',
       provider: 'S3',
       input: 's3',
-      location: { bucket: 'photos', endpoint: home, publicEndpoint: 'http://127.0.0.1:2', roleArn, stsEndpoint: home },
+      location: {
+        bucket: 'photos',
+        endpoint: home,
+        publicEndpoint: `http://localhost:${own.port}`,
+        roleArn,
+        stsEndpoint: home,
+      },
       secrets: keyPair,
       partial: { accessKeyId: 'AKIDSTORED' },
       changes: [
@@ -91,7 +100,7 @@ export function boundCases({ port, host }: Eavesdropper, { newAccount }: GcsServ
       name: 'Redis password',
       provider: 'REDIS',
       input: 'redis',
-      location: { host: '127.0.0.1', port: 1, db: 1, tls: false },
+      location: { ...own, db: 1, tls: false },
       secrets: { password: 'stored-password' },
       changes: [{ part: 'port', to: { port }, reachesEavesdropper: true }],
     },

@@ -43,13 +43,15 @@ describe('stored secrets', () => {
   let app: TestApp
   let gcs: GcsServer
   let evil: Eavesdropper
+  /** The place for which the secrets were entered. */
+  let home: Eavesdropper
   let cases: BoundCase[]
   beforeAll(async () => {
-    ;[app, gcs, evil] = await Promise.all([startTestApp(), startGcs(), startEavesdropper()])
-    cases = boundCases(evil, gcs)
+    ;[app, gcs, evil, home] = await Promise.all([startTestApp(), startGcs(), startEavesdropper(), startEavesdropper()])
+    cases = boundCases(evil, { host: home.host, port: home.port }, gcs)
   })
   afterAll(async () => {
-    await Promise.all([app?.stop(), gcs?.stop(), evil?.stop()])
+    await Promise.all([app?.stop(), gcs?.stop(), evil?.stop(), home?.stop()])
   })
 
   /** The answer, or the first error of the request, in the shape of an answer. */
@@ -77,12 +79,11 @@ describe('stored secrets', () => {
     }
   }
 
-  const names = boundCases(
-    { host: '127.0.0.1', port: 1 } as Eavesdropper,
-    {
-      newAccount: () => ({ keyFile: '' }),
-    } as unknown as GcsServer,
-  ).flatMap(({ name, provider, changes }) => changes.map(({ part }) => ({ name, provider, part })))
+  const anywhere = { host: '127.0.0.1', port: 80 } as Eavesdropper
+  const anyone = { newAccount: () => ({ keyFile: '' }) } as unknown as GcsServer
+  const names = boundCases(anywhere, anywhere, anyone).flatMap(({ name, provider, changes }) =>
+    changes.map(({ part }) => ({ name, provider, part })),
+  )
   const find = (name: string, part: string) => {
     const found = cases.find((one) => one.name === name)!
     return { found, change: found.changes.find((change) => change.part === part)! }
