@@ -86,7 +86,7 @@ function hostAndPort(text: string): { host: string; port: number | undefined } {
 const blockedError = (words: string) => new SluiceError('BLOCKED_ADDRESS', words)
 
 const closedWords = (host: string) =>
-  `The server never connects to ${host}: it is the address of a metadata service, or a link-local, multicast, unspecified or reserved one. No setting opens it. Use another address.`
+  `The server may not connect to ${host}: its address is that of a metadata service, or is link-local, multicast, unspecified or reserved. No setting opens it. Use another address.`
 
 const blockedWords = (host: string) =>
   `The server may not connect to ${host}: the setting EGRESS_BLOCKED of the server closes its network.`
