@@ -12,6 +12,7 @@ import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
 import { probeSecretKey } from './database/key-probe.ts'
 import { connectionOf, openDatabase } from './database/open.ts'
 import { reachDatabase } from './database/reach.ts'
+import { SluiceError } from './errors.ts'
 import { createAccessChanges } from './events/access-changes.ts'
 import { giveBackMemory } from './events/give-back.ts'
 import { createEventHub, type EventHub } from './events/hub.ts'
@@ -21,17 +22,20 @@ import { globalIdOf } from './graphql/ids.ts'
 import { createPresent } from './graphql/present.ts'
 import { schema } from './graphql/schema.ts'
 import { subscribe } from './graphql/subscribe.ts'
+import { createFloods } from './http/floods.ts'
 import { createGraphql, maskError } from './http/graphql.ts'
 import { createGuessLimit } from './http/guesses.ts'
 import { createRoleOfHost } from './http/hosts.ts'
 import { createMetrics } from './http/metrics.ts'
 import { createHttpServer } from './http/server.ts'
+import { createSocketLimits } from './http/socket-limits.ts'
 import { attachWebSocket } from './http/websocket.ts'
 import { createLogger } from './logger.ts'
 import { orAbort } from './or-abort.ts'
 import { createAmbientCredentials } from './providers/ambient.ts'
 import type { Queue } from './queue/agenda.ts'
 import { openQueue } from './queue/open.ts'
+import { createQuota } from './quota.ts'
 import { createResolveParts } from './resolve/deliver.ts'
 import { createLocator } from './resolve/locate.ts'
 import { createStreams } from './resolve/streams.ts'
@@ -175,7 +179,20 @@ export async function startApp(
       const viewer = await authenticator.authenticate(authorization)
       const storages = { em, sealer, connect, egress, objectFilter: createObjectFilter, templateFault }
       const parts = {
-        ...{ em, queue, events, connect, storages, webhooks, mediaTokens, admit, present, resolve, sweep },
+        ...{
+          em,
+          queue,
+          events,
+          connect,
+          storages,
+          webhooks,
+          mediaTokens,
+          admit,
+          present,
+          resolve,
+          sweep,
+          subscriptions,
+        },
         heartbeatSeconds: config.SUBSCRIPTION_HEARTBEAT,
         scheduleMinSeconds,
         linksUrl: config.LINKS_URL ?? url,
@@ -184,6 +201,16 @@ export async function startApp(
     }
     const guesses = createGuessLimit(config.WRONG_TOKENS_PER_MINUTE)
     const roleOf = createRoleOfHost(config.LINKS_URL, config.PUBLIC_URL)
+    const subscriptions = createQuota({
+      max: config.SUBSCRIPTIONS_MAX,
+      perName: {
+        socket: config.SUBSCRIPTIONS_PER_SOCKET,
+        viewer: config.SUBSCRIPTIONS_PER_TOKEN,
+        project: config.SUBSCRIPTIONS_PER_PROJECT,
+      },
+      refuse: () => new SluiceError('TOO_MANY_SUBSCRIPTIONS'),
+    })
+    const floods = createFloods(config.REQUESTS_PER_SECOND)
     const yoga = createGraphql({
       schema,
       subscribe,
@@ -202,6 +229,7 @@ export async function startApp(
     const streams = createStreams({
       max: config.RESOLVER_PROXY_MAX_STREAMS,
       maxPerViewer: config.RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER,
+      maxPerProject: config.RESOLVER_PROXY_MAX_STREAMS_PER_PROJECT,
     })
     const metrics = config.METRICS_TOKEN
       ? createMetrics({
@@ -227,7 +255,7 @@ export async function startApp(
       logger,
     }
     const server = createHttpServer({
-      api: isApi ? { yoga, graphiql, resolve: resolveDoor } : undefined,
+      api: isApi ? { yoga, graphiql, floods, resolve: resolveDoor } : undefined,
       roleOf,
       metrics,
       bufferBytes: config.RESOLVER_PROXY_BUFFER_SIZE,
@@ -243,8 +271,13 @@ export async function startApp(
     })
     // Not before: the socket server would tell a port that is taken in words of its own.
     const mask = (error: unknown) => maskError(error, { logger, introspection })
+    const limits = createSocketLimits({
+      max: config.SOCKETS_MAX,
+      maxPerToken: config.SOCKETS_PER_TOKEN,
+      messagesPerSecond: config.SOCKET_MESSAGES_PER_SECOND,
+    })
     const closeSockets = isApi
-      ? attachWebSocket(server, { yoga, enter, guesses, roleOf, isLocal, mask })
+      ? attachWebSocket(server, { yoga, enter, guesses, floods, limits, roleOf, isLocal, mask })
       : async () => {}
     const { port } = server.address() as AddressInfo
     url ||= `http://localhost:${port}`

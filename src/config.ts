@@ -145,7 +145,11 @@ export const settings = z.object({
     .describe(
       'Wrong tokens that one client address may send in a minute; more are answered with 429. Right tokens always count. 0 = no limit.',
     ),
-  WORKER_CONCURRENCY: whole(1, 64).default(4).describe('Syncs that one process runs at the same time.'),
+  WORKER_CONCURRENCY: whole(1, 64)
+    .default(4)
+    .describe(
+      'Imports, and as many exports, that one process runs at the same time; up to twice as many when several projects share it.',
+    ),
   READ_CONCURRENCY: whole(1, 512).default(32).describe('Objects that one sync reads at the same time.'),
   WRITE_CONCURRENCY: whole(1, 512)
     .optional()
@@ -181,6 +185,38 @@ export const settings = z.object({
     .min(0.1, { error: 'must be at least 0.1' })
     .default(30)
     .describe('Seconds that one SQL statement of a GraphQL operation may take. Jobs have no such limit.'),
+  SUBSCRIPTIONS_PER_SOCKET: whole(1, 100_000)
+    .default(200)
+    .describe(
+      'Subscriptions that one WebSocket may have open at the same time; more are refused, and the socket stays.',
+    ),
+  SUBSCRIPTIONS_PER_TOKEN: whole(1, 1_000_000)
+    .default(10_000)
+    .describe('Subscriptions that one token may have open at the same time in one process, on all its connections.'),
+  SUBSCRIPTIONS_PER_PROJECT: whole(1, 1_000_000)
+    .default(10_000)
+    .describe('Subscriptions to one project that may be open at the same time in one process.'),
+  SUBSCRIPTIONS_MAX: whole(1, 1_000_000)
+    .default(20_000)
+    .describe('Subscriptions that one process has open at the same time.'),
+  SOCKETS_PER_TOKEN: whole(1, 1_000_000)
+    .default(10_000)
+    .describe(
+      'WebSockets that one token may have open at the same time in one process; a further one is closed with 4429.',
+    ),
+  SOCKETS_MAX: whole(1, 1_000_000)
+    .default(20_000)
+    .describe('WebSockets that one process has open at the same time; a further one is refused with status 429.'),
+  SOCKET_MESSAGES_PER_SECOND: whole(1, 1_000_000)
+    .default(100)
+    .describe(
+      'Messages that a client may send on one WebSocket each second, and ten times as many at once; beyond it the socket is closed with 4429.',
+    ),
+  REQUESTS_PER_SECOND: whole(1, 1_000_000)
+    .default(500)
+    .describe(
+      'GraphQL operations of one token, or of one address without a token, each second, and ten times as many at once; more are refused with status 429. Links to objects do not count.',
+    ),
   WEBHOOK_TIMEOUT: seconds(60)
     .min(0.1, { error: 'must be at least 0.1' })
     .default(10)
@@ -214,6 +250,9 @@ export const settings = z.object({
   RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER: whole(1, 100_000)
     .default(1000)
     .describe('Proxied streams that one token may have open at the same time.'),
+  RESOLVER_PROXY_MAX_STREAMS_PER_PROJECT: whole(1, 100_000)
+    .default(1000)
+    .describe('Proxied streams that may be open from the storages of one project at the same time.'),
   RESOLVER_PROXY_MAX_RANGE_SIZE: whole(1024, 2 ** 40)
     .default(7340032)
     .describe('Most bytes in one answer to a range request; longer ranges get a shorter 206.'),

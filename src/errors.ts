@@ -50,6 +50,12 @@ export const errorTable = {
     words: 'The response would be too large. Ask for smaller pages, or for fewer fields.',
   },
   TOO_MANY_STREAMS: { status: 503, retryable: true, words: 'Too many streams are open. Try again soon.' },
+  TOO_MANY_SUBSCRIPTIONS: {
+    status: 429,
+    retryable: true,
+    words: 'Too many subscriptions are open. Close some of them, or ask the operator to raise the limit.',
+  },
+  TOO_MANY_REQUESTS: { status: 429, retryable: true, words: 'Too many requests in a short time.' },
   INTERNAL: { status: 500, retryable: true, words: 'Something went wrong on our side.' },
 
   BAD_CREDENTIALS: {

@@ -1,6 +1,7 @@
 import { handleJobs, type JobParts, makeRounds } from './jobs/index.ts'
 import type { Queue } from './queue/agenda.ts'
 import { startAssisting } from './sync/assist.ts'
+import { joinFleet } from './sync/fleet.ts'
 import { startAnnouncer } from './webhooks/announcer.ts'
 
 /**
@@ -14,6 +15,7 @@ export async function startWorker(
 ): Promise<void> {
   const { worker, webhooks } = parts
   handleJobs(queue, parts, concurrency)
+  stops.push(await joinFleet(worker, concurrency))
   await queue.start()
   stops.push(queue.stop)
   stops.push(makeRounds(queue, parts))

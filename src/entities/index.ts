@@ -21,6 +21,7 @@ import { TaskOriginEntity } from './task-origin.ts'
 import { WebhookEntity } from './webhook.ts'
 import { WebhookCursorEntity } from './webhook-cursor.ts'
 import { WebhookDeliveryEntity } from './webhook-delivery.ts'
+import { WorkerEntity } from './worker.ts'
 
 /** Every table that the ORM owns. */
 export const entities = [
@@ -47,4 +48,5 @@ export const entities = [
   WebhookEntity,
   WebhookCursorEntity,
   WebhookDeliveryEntity,
+  WorkerEntity,
 ]

@@ -1,5 +1,5 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
-import { StorageEntity } from './storage.ts'
+import { StorageEntity, storageDirections } from './storage.ts'
 
 /** The states of a run. The first two are active, the others final. A storage that was never synced shows INITIALIZED. */
 export const syncStatuses = [
@@ -23,6 +23,10 @@ export type ExportScope = (typeof exportScopes)[number]
 export const runKinds = ['SYNC', 'RETRY', 'DRY_RUN', 'CHOSEN'] as const
 export type RunKind = (typeof runKinds)[number]
 
+/** MAIN: one of the slots that all projects share. EXTRA: one of those for projects that have less than their share of them. */
+export const lanes = ['MAIN', 'EXTRA'] as const
+export type Lane = (typeof lanes)[number]
+
 const count = () => p.bigint('number').default(0)
 
 /** One execution of an import or export. */
@@ -32,6 +36,9 @@ export const SyncRunEntity = defineEntity({
   properties: {
     id: p.bigint('number').primary(),
     storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(false),
+    /** Of whose share of which slots it takes: project and direction of the storage, filled in by a trigger. */
+    shareProject: p.bigint('number'),
+    shareDirection: p.enum(storageDirections),
     kind: p.enum(runKinds).default('SYNC'),
     /** The run whose failed objects a RETRY takes. No foreign key: runs of a storage go with it. */
     retryOf: p.bigint('number').nullable(),
@@ -50,6 +57,8 @@ export const SyncRunEntity = defineEntity({
     total: p.bigint('number').nullable(),
     /** The job in the queue; null in the moment between queueing and enqueueing. */
     jobId: p.text().nullable(),
+    /** The slots that it was admitted to; null = its project has its share, and the run waits without a job. */
+    lane: p.enum(lanes).nullable(),
     exportScope: p.enum(exportScopes).default('ALL'),
     /** Whether an export leaves out what the storage has already, to the byte. */
     skipUnchanged: p.boolean().default(false),
@@ -76,6 +85,16 @@ export const SyncRunEntity = defineEntity({
     { properties: ['storage', 'id'] },
     // Of all runs ever, the few that somebody should be at.
     { name: 'sync_run_active_index', properties: ['storage'], where: "status in ('QUEUED', 'IN_PROGRESS')" },
+    {
+      name: 'sync_run_waiting_index',
+      properties: ['shareDirection', 'shareProject', 'id'],
+      where: "status = 'QUEUED' and lane is null and job_id is null",
+    },
+    {
+      name: 'sync_run_dispatched_index',
+      properties: ['shareDirection', 'shareProject'],
+      where: "status = 'IN_PROGRESS' or (status = 'QUEUED' and (lane is not null or job_id is not null))",
+    },
   ],
   uniques: [
     // One active sync per storage, whatever the number of processes that ask for one.

@@ -22,7 +22,7 @@ export interface EventHub {
   /** Resolves when no later event can be missed. The listener has been started. */
   start(): Promise<void>
   /** Opens a feed of events committed from now on. The reader closes it. With `direct`, not all of them come through it. */
-  open(filter: EventFilter, direct?: Direct): Feed
+  open(filter: EventFilter, direct?: Direct, onClose?: () => void): Feed
   /** Number of open feeds. */
   readonly size: number
   /** Closes all feeds. */
@@ -99,14 +99,18 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
       // What was told of meanwhile.
       wake()
     },
-    open(filter, direct) {
+    open(filter, direct, onClose) {
       readers++
-      if (!direct) return openOffered(filter, () => readers--)
+      const left = () => {
+        readers--
+        onClose?.()
+      }
+      if (!direct) return openOffered(filter, left)
       const audience = audienceOf(filter, direct)
       const feed = new Feed(
         filter,
         (closed) => {
-          readers--
+          left()
           audience.leave(closed)
         },
         direct.push,

@@ -127,10 +127,10 @@ interface Watching<T> {
 
 /**
  * What `read` tells of a feed that it opens first and closes last. While it waits for an event, one whose client takes it at once
- * goes past it; also then the viewer's right is looked at first.
+ * goes past it; also then the viewer's right is looked at first. @throws SluiceError TOO_MANY_SUBSCRIPTIONS
  */
 function reading<T extends object, Told>(
-  { events, push, shared, viewer, admit }: Context,
+  { events, push, shared, viewer, admit, subscriptions, socket }: Context,
   { watched, filter, show, isLast }: Watching<T>,
   read: (open: () => Feed) => AsyncGenerator<Told, void>,
 ): AsyncGenerator<Told, void> {
@@ -145,12 +145,16 @@ function reading<T extends object, Told>(
         return json
       },
     }
+  const release = subscriptions.take({ socket, viewer: viewer.id, project: filter.project })
   let feed: Feed | undefined
   const open = () => {
-    feed = events.open(filter, direct)
+    feed = events.open(filter, direct, release)
     return feed
   }
-  return endingBy(read(open), () => feed?.close())
+  return endingBy(read(open), () => {
+    feed?.close()
+    release()
+  })
 }
 
 /** Whether no later event of the page shows more of the same run. */

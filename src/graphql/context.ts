@@ -6,6 +6,7 @@ import type { Connect } from '../connect.ts'
 import type { Push } from '../events/feed.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Queue } from '../queue/agenda.ts'
+import type { Quota } from '../quota.ts'
 import type { ResolveParts } from '../resolve/deliver.ts'
 import type { StorageParts } from '../storages/draft.ts'
 import type { AnnounceParts } from '../webhooks/announce.ts'
@@ -33,6 +34,8 @@ export interface GraphqlParts {
   resolve: ResolveParts
   /** What resolve links start with; without a slash at its end. */
   linksUrl: string
+  /** Limits the subscriptions that are open at the same time. */
+  subscriptions: Quota<'socket' | 'viewer' | 'project'>
 }
 
 /** What one operation works with; made alike for HTTP, SSE and WebSocket. */
@@ -40,6 +43,8 @@ export interface Context extends GraphqlParts {
   viewer: Viewer
   /** Reads of this operation, or of one event of a subscription. */
   loaders: Loaders
+  /** Names the WebSocket that the operation came by; absent for HTTP. */
+  socket?: string
   /** Of a subscription: sends a result, as JSON, at once if the client takes it; absent where all go through the stream. */
   push?: Push
   /** Of a subscription that is pushed to: what it shares with all who are shown the same. */

@@ -103,13 +103,14 @@ export function createGraphql(door: GraphqlDoor) {
 /** How errors are shown. */
 export type MaskOptions = Pick<GraphqlDoor, 'logger' | 'introspection'>
 
-/** Status and headers of a response to a client that has not shown a valid token. */
+/** Status and headers of a response to a client that has not shown a valid token, or has used up its share. */
 function httpOf(fault: SluiceError): object {
   if (fault instanceof TooManyWrongTokensError) {
     const { retryAfterSeconds } = fault
     return { retryAfterSeconds, http: { status: 429, headers: { 'Retry-After': String(retryAfterSeconds) } } }
   }
-  return fault.code === 'UNAUTHENTICATED' ? { http: { status: 401 } } : {}
+  if (fault.code === 'UNAUTHENTICATED') return { http: { status: 401 } }
+  return fault.status === 429 ? { http: { status: 429, headers: { 'Retry-After': '1' } } } : {}
 }
 
 /** Expected faults keep their words and get their code; all others are logged under an id, and only the id is shown. */

@@ -115,7 +115,7 @@ async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
     res.writeHead(303, ['Location', delivery.url, ...embeddable]).end()
     return
   }
-  const close = req.method === 'GET' ? door.streams.open(viewer.id) : () => {}
+  const close = req.method === 'GET' ? door.streams.take({ viewer: viewer.id, project: located.project }) : () => {}
   try {
     const source = await delivery.open()
     try {

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { type Floods, refuseFlood } from './floods.ts'
 import { sendGraphiql, wantsPage } from './graphiql.ts'
 import type { createGraphql } from './graphql.ts'
 import type { RoleOfHost } from './hosts.ts'
@@ -11,7 +12,7 @@ import { handleResolve, type ResolveDoor } from './resolve.ts'
 /** What the HTTP server leads to. */
 export interface HttpDoors {
   /** What clients are served with; undefined in a process that only works. */
-  api: { yoga: ReturnType<typeof createGraphql>; graphiql: boolean; resolve: ResolveDoor } | undefined
+  api: { yoga: ReturnType<typeof createGraphql>; graphiql: boolean; floods: Floods; resolve: ResolveDoor } | undefined
   roleOf: RoleOfHost
   /** Undefined when there are none to be shown. */
   metrics: Metrics | undefined
@@ -37,7 +38,7 @@ export function createHttpServer({ api, roleOf, metrics, bufferBytes, isLocal, r
     if (api && path === '/graphql') {
       if (api.graphiql && wantsPage(req)) return sendGraphiql(res)
       res.setHeader('X-Content-Type-Options', 'nosniff')
-      return api.yoga(req, res)
+      return refuseFlood(api.floods, req, res) || api.yoga(req, res)
     }
     if (path === '/health') return json(res, 200, { status: 'alive' })
     if (path === '/ready') {

@@ -1,19 +1,24 @@
+import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
-import type { GraphQLError } from 'graphql'
+import { GraphQLError } from 'graphql'
 import { useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { TooManyWrongTokensError } from '../errors.ts'
+import { type Floods, floodWords } from './floods.ts'
 import type { createGraphql, Entered, GraphqlDoor } from './graphql.ts'
 import type { RoleOfHost } from './hosts.ts'
 import { isForThisMachine, misdirected } from './local-host.ts'
+import type { SocketLimits } from './socket-limits.ts'
 
 /**
  * GraphQL over WebSocket (graphql-transport-ws). The token comes in the payload of ConnectionInit:
- * `{ "authorization": "Bearer …" }`. A wrong one closes the socket with 4403, too many of them from one address with 4429. Returns what closes all sockets.
+ * `{ "authorization": "Bearer …" }`. A wrong one closes the socket with 4403; 4429 closes it for too many wrong ones from one
+ * address, for a socket beyond a limit, and for messages that come too fast. An operation too many is answered with an error,
+ * and the socket stays. Returns what closes all sockets.
  */
 export function attachWebSocket(
   server: Server,
-  { yoga, enter, guesses, roleOf, isLocal, mask }: SocketDoor,
+  { yoga, enter, guesses, floods, limits, roleOf, isLocal, mask }: SocketDoor,
 ): () => Promise<void> {
   const sockets = new WebSocketServer({
     server,
@@ -21,8 +26,15 @@ export function attachWebSocket(
     maxPayload: 1_000_000,
     verifyClient: ({ req }, done) => {
       if (isLocal && !isForThisMachine(req)) done(false, 421, JSON.stringify(misdirected), json)
-      else done(roleOf(req) === 'ALL', 404)
+      else if (roleOf(req) !== 'ALL') done(false, 404)
+      else if (limits.hasPlace()) done(true)
+      else done(false, 429, 'Too Many Requests', { 'Retry-After': '5' })
     },
+  })
+  const names = new WeakMap<WebSocket, string>()
+  sockets.on('connection', (socket, request) => {
+    names.set(socket, randomUUID())
+    limits.watch(socket, request)
   })
   const authorizationOf = (params: unknown) => {
     const { authorization, Authorization } = (params ?? {}) as Record<string, unknown>
@@ -34,8 +46,8 @@ export function attachWebSocket(
       connectionInitWaitTimeout: 10_000,
       onConnect: async ({ connectionParams, extra: { socket, request } }) => {
         try {
-          await guesses.guard(request, () => enter(authorizationOf(connectionParams)))
-          return true
+          const { viewer } = await guesses.guard(request, () => enter(authorizationOf(connectionParams)))
+          return limits.enter(socket, viewer.id)
         } catch (error) {
           if (error instanceof TooManyWrongTokensError) {
             socket.close(4429, `Too many wrong tokens. Wait ${error.retryAfterSeconds} s.`)
@@ -47,8 +59,14 @@ export function attachWebSocket(
       subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
       onSubscribe: async ({ connectionParams, extra: { socket, request } }, id, params) => {
         try {
+          const authorization = authorizationOf(connectionParams)
+          const retryAfterSeconds = floods.take(authorization, undefined)
+          if (retryAfterSeconds > 0) {
+            const extensions = { code: 'TOO_MANY_REQUESTS', retryAfterSeconds }
+            return [new GraphQLError(floodWords(retryAfterSeconds), { extensions })]
+          }
           // A fresh context for every operation: a revoked token opens nothing more on an old socket.
-          const entered = await guesses.guard(request, () => enter(authorizationOf(connectionParams)))
+          const entered = await guesses.guard(request, () => enter(authorization))
           const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
             entered,
             params,
@@ -58,7 +76,7 @@ export function attachWebSocket(
             operationName: params.operationName,
             document: parse(params.query),
             variableValues: params.variables,
-            contextValue: { ...(await contextFactory()), push: pushing(socket, id) },
+            contextValue: { ...(await contextFactory()), push: pushing(socket, id), socket: names.get(socket) },
             rootValue: { execute, subscribe },
           }
           const errors = validate(args.schema, args.document)
@@ -81,7 +99,11 @@ export function attachWebSocket(
 
 const json = { 'Content-Type': 'application/json' }
 
-interface SocketDoor extends Pick<GraphqlDoor, 'enter' | 'guesses'> {
+interface SocketDoor extends Pick<GraphqlDoor, 'guesses'> {
+  /** Makes the context of an operation; throws UNAUTHENTICATED. */
+  enter: (authorization: string | null) => Promise<{ viewer: { id: string } }>
+  floods: Floods
+  limits: SocketLimits
   yoga: ReturnType<typeof createGraphql>
   roleOf: RoleOfHost
   /** Whether only requests that name this machine are answered (local mode). */

@@ -1,8 +1,23 @@
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
+import { sql } from '../sql.ts'
 import { type DrainParts, drainOutbox } from '../sync/export-drain.ts'
+import { createTurns } from '../turns.ts'
 
-/** Lets this process write pending exports, to `concurrency` storages at a time. */
+/**
+ * Lets this process write pending exports, to `concurrency` storages of one project at a time, and to as many of others. What
+ * waits in memory for its project's turn is found by `sweepOutbox` when this process dies.
+ */
 export function handleOutbox(queue: Queue, parts: DrainParts, concurrency: number): void {
-  queue.handle(jobs.drainOutbox, ({ storageId }, stopping) => drainOutbox(parts, storageId, stopping), concurrency)
+  const turns = createTurns(concurrency)
+  const work = async ({ storageId }: { storageId: number }, stopping: AbortSignal) => {
+    const [storage] = await sql<{ project: string }>(
+      parts.em.fork(),
+      'select project_id as project from storage where id = $1',
+      [storageId],
+    )
+    if (!storage) return
+    await turns.take(Number(storage.project), storageId, (id) => drainOutbox(parts, id, stopping), stopping)
+  }
+  queue.handle(jobs.drainOutbox, work, 2 * concurrency)
 }

@@ -2,11 +2,13 @@ import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { type WorkerParts, workOnRun } from '../sync/work.ts'
 
-/** Lets this process do exports, `concurrency` at a time. */
+/** Lets this process do exports, `concurrency` at a time, and as many of projects that have less than their share of these slots. */
 export function handleExports(queue: Queue, parts: WorkerParts, concurrency: number): void {
-  queue.handle(
-    jobs.exportStorage,
-    ({ runId, attempt }, stopping) => workOnRun(parts, { id: runId, attempt }, stopping),
-    concurrency,
-  )
+  for (const kind of [jobs.exportStorage, jobs.exportStorageExtra]) {
+    queue.handle(
+      kind,
+      ({ runId, attempt }, stopping) => workOnRun(parts, { id: runId, attempt }, stopping),
+      concurrency,
+    )
+  }
 }

@@ -6,18 +6,23 @@ export interface JobKind<Payload> {
   payload: z.ZodType<Payload>
 }
 
+const runPayload = z.object({ runId: z.number().int(), attempt: z.number().int() })
+
 /** Every kind of job. */
 export const jobs = {
   /** Runs one import; does nothing unless the run still waits for exactly this attempt. */
   importStorage: {
     name: 'import-storage',
-    payload: z.object({ runId: z.number().int(), attempt: z.number().int() }),
+    payload: runPayload,
   },
   /** Runs one export, with the same guard. */
   exportStorage: {
     name: 'export-storage',
-    payload: z.object({ runId: z.number().int(), attempt: z.number().int() }),
+    payload: runPayload,
   },
+  /** The same work in slots of their own, for projects that have less than their share of the others. */
+  importStorageExtra: { name: 'import-storage-extra', payload: runPayload },
+  exportStorageExtra: { name: 'export-storage-extra', payload: runPayload },
   /** Sends what is due of one webhook; does nothing while another worker is at it. */
   deliverWebhook: { name: 'deliver-webhook', payload: z.object({ webhookId: z.number().int() }) },
   /** Writes and removes what waits to be exported to one storage. */

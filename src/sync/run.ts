@@ -151,8 +151,8 @@ const isStale = (seconds: string) =>
     or heartbeat_at < clock_timestamp() - make_interval(secs => ${seconds}))`
 
 /**
- * IN_PROGRESS → QUEUED, one attempt higher, for a worker that must stop or is gone; continues at the last checkpoint. One that was
- * to be canceled is CANCELED now. Undefined when nobody has to go on with it.
+ * IN_PROGRESS → QUEUED, one attempt higher, for a worker that must stop or is gone; continues at the last checkpoint, in the
+ * slot that its project has already. One that was to be canceled is CANCELED now. Undefined when nobody has to go on with it.
  */
 export async function handBack(
   em: EntityManager,
@@ -162,7 +162,7 @@ export async function handBack(
   const row = await transition(em, {
     set: `status = case when cancel_requested then 'CANCELED' else 'QUEUED' end,
           finished_at = case when cancel_requested then now() end,
-          attempt = attempt + (not cancel_requested)::int, job_id = null, heartbeat_at = now(),
+          attempt = attempt + (not cancel_requested)::int, job_id = null, lane = coalesce(lane, 'MAIN'), heartbeat_at = now(),
           excused = excused + ($4::boolean or $5::boolean)::int, requeued = $5`,
     where: `id = $1 and attempt = $2 and status in ('IN_PROGRESS', 'QUEUED') and ${isStale('$3')}`,
     params: [id, attempt, staleSeconds ?? null, isExcused, isRequeued],

@@ -6,8 +6,9 @@ import { NotFoundError, ValidationError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { sql } from '../sql.ts'
+import { dispatchRun } from './dispatch.ts'
 import { insertRun, toRun } from './run.ts'
-import { type ExportOptions, enqueueRun, mustFit } from './start.ts'
+import { type ExportOptions, mustFit, placeOf } from './start.ts'
 import { nextTick, timetableFaults } from './timetable.ts'
 
 /** When to sync, and what; absent parts have their default. */
@@ -80,12 +81,15 @@ const atOnce = 1_000
 
 /**
  * Queues a sync for every schedule whose time has come, once however many times have passed, and none where a sync is under
- * way. Safe in any number of processes at once: a run and the schedule's next time are one commit, which only the first makes.
+ * way. Projects take turns. Safe in any number of processes at once: a run and the schedule's next time are one commit, which only the first makes.
  */
 export async function runSchedules(parts: { em: EntityManager; queue: Queue }): Promise<void> {
   const due = await sql<Due>(
     parts.em,
-    'select *, now() as now from sync_schedule where next_run_at <= now() order by next_run_at limit $1',
+    `select * from (
+       select d.*, now() as now, row_number() over (partition by s.project_id order by d.next_run_at) as turn
+       from sync_schedule d join storage s on s.id = d.storage_id where d.next_run_at <= now()) due
+     order by turn, next_run_at limit $1`,
     [atOnce],
   )
   const faults: unknown[] = []
@@ -117,7 +121,7 @@ async function startDue({ em, queue }: { em: EntityManager; queue: Queue }, due:
   const run = await started.catch((error) => {
     if (!(error instanceof Taken)) throw error
   })
-  if (run) await enqueueRun({ em, queue }, run)
+  if (run) await dispatchRun({ em, queue }, placeOf(run))
 }
 
 async function databaseTime(em: EntityManager): Promise<Date> {

@@ -3,9 +3,9 @@ import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { type ExportScope, type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
-import { jobs } from '../queue/jobs.ts'
 import { sql } from '../sql.ts'
-import { cancelRun, isFinal, queueRun, type RunHold, setJob } from './run.ts'
+import { type Changed, dispatchRun } from './dispatch.ts'
+import { cancelRun, isFinal, queueRun } from './run.ts'
 
 /** What an export takes; null and absent mean the default. */
 export interface ExportOptions {
@@ -22,7 +22,7 @@ export interface SyncOptions extends ExportOptions {
 /**
  * Queues a sync of the storage and answers with its run, or with the one that is queued or in progress already. Commits
  * before it enqueues: a job never looks for a row that is not there, and a crash in between leaves a queued run without a
- * job, which the sweeper puts into the queue.
+ * job, which the sweeper puts into the queue. The run waits without a job while its project has its share of the slots.
  */
 export async function startSync(
   { em, queue }: { em: EntityManager; queue: Queue },
@@ -40,7 +40,7 @@ export async function startSync(
     ...(exportScope && { exportScope }),
     skipUnchanged: skipUnchanged ?? false,
   })
-  if (isNew) await enqueueRun({ em, queue }, run)
+  if (isNew) await dispatchRun({ em, queue }, placeOf(run))
   return run
 }
 
@@ -71,7 +71,7 @@ export async function startChosen(
   if (found.length < chosen.length)
     throw new NotFoundError('There is no such annotation in the project of the storage.')
   const { run } = await queueRun(em, storageId, { kind: 'CHOSEN', chosen, skipUnchanged: skipUnchanged ?? false })
-  await enqueueRun({ em, queue }, run)
+  await dispatchRun({ em, queue }, placeOf(run))
   return run
 }
 
@@ -85,22 +85,15 @@ export async function startRetry(
   if (!isFinal(failed.status)) throw new ConflictError('The run has not ended yet.')
   if (failed.failed === 0) throw new ConflictError('Nothing has failed in this run.')
   const { run, isNew } = await queueRun(em, failed.storage, { kind: 'RETRY', retryOf: failed.id })
-  if (isNew) await enqueueRun({ em, queue }, run)
+  if (isNew) await dispatchRun({ em, queue }, placeOf(run))
   return run
 }
 
-/** Puts the job of a queued run into the queue; when that cannot be reached, the sweeper will. */
-export async function enqueueRun({ em, queue }: { em: EntityManager; queue: Queue }, run: RunHold): Promise<void> {
-  const [storage] = await sql<{ direction: Storage['direction'] }>(
-    em,
-    'select s.direction from storage s join sync_run r on r.storage_id = s.id where r.id = $1',
-    [run.id],
-  )
-  if (!storage) return
-  const kind = storage.direction === 'EXPORT' ? jobs.exportStorage : jobs.importStorage
-  const jobId = await queue.offer(kind, { runId: run.id, attempt: run.attempt })
-  if (jobId !== undefined) await setJob(em, run, jobId)
-}
+/** The project and direction that a run takes a slot of. */
+export const placeOf = ({ shareProject, shareDirection }: SyncRun): Changed => ({
+  project: shareProject,
+  direction: shareDirection,
+})
 
 /** Cancels a run and takes its job out of the queue if it has not begun. Undefined when the run has ended already. */
 export async function cancelSync(
@@ -108,6 +101,9 @@ export async function cancelSync(
   runId: number,
 ): Promise<SyncRun | undefined> {
   const run = await cancelRun(em, runId)
-  if (run?.status === 'CANCELED' && run.jobId) await queue.remove(run.jobId)
+  if (run?.status === 'CANCELED') {
+    if (run.jobId) await queue.remove(run.jobId)
+    await dispatchRun({ em, queue }, placeOf(run))
+  }
   return run
 }

@@ -1,8 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { JobState, Queue } from '../queue/agenda.ts'
 import { sql } from '../sql.ts'
+import { dispatchRuns, enqueueRun, isWaiting } from './dispatch.ts'
 import { failRun, handBack, maxAttempts } from './run.ts'
-import { enqueueRun } from './start.ts'
 
 /** A run without a sign of life for this many heartbeats is lost. */
 export const missedBeats = 5
@@ -27,7 +27,8 @@ interface SweepParts {
 /**
  * Finds runs that nobody works on any more, of one project or of all. Running ones without a heartbeat continue at their last
  * checkpoint, one attempt higher, or fail when their attempts are used up; those that were to be canceled are. Queued ones whose
- * job has vanished are put into the queue once more, then they fail. Safe to run in several processes at once, since every
+ * job has vanished are put into the queue once more, then they fail. Those that wait for their project's share are admitted
+ * when there is room. Safe to run in several processes at once, since every
  * step is guarded by the attempt.
  */
 export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, project?: number): Promise<void> {
@@ -36,7 +37,7 @@ export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, pro
     parts.em,
     `select r.id, r.attempt, r.excused, r.requeued, r.cancel_requested, r.status, r.job_id
      from sync_run r join storage s on s.id = r.storage_id
-     where r.status in ('QUEUED', 'IN_PROGRESS') and ($3::bigint is null or s.project_id = $3)
+     where r.status in ('QUEUED', 'IN_PROGRESS') and not ${isWaiting('r')} and ($3::bigint is null or s.project_id = $3)
        and greatest(r.queued_at, r.heartbeat_at)
          < now() - make_interval(secs => case r.status when 'QUEUED' then $2::float8 else $1::float8 end)
      order by r.status, r.id`,
@@ -57,6 +58,8 @@ export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, pro
     const text = `update sync_run set heartbeat_at = now() where id = any($1::bigint[]) and status = 'QUEUED'`
     await sql(parts.em, text, [waiting])
   }
+  // Nobody waits for the runs of other projects here.
+  if (project === undefined) await dispatchRuns(parts)
 }
 
 const jobOf = async ({ queue }: SweepParts, { job_id }: Stray): Promise<JobState | undefined> =>

@@ -6,10 +6,11 @@ import { describeError, SluiceError } from '../errors.ts'
 import type { EventHub } from '../events/hub.ts'
 import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
+import { enqueueRun, offerDispatch } from './dispatch.ts'
 import { exportToStorage } from './export.ts'
 import { importStorage } from './import.ts'
 import { beat, beginRun, finishRun, handBack, maxAttempts, type RunHold } from './run.ts'
-import { enqueueRun } from './start.ts'
+import { placeOf } from './start.ts'
 import { missedBeats } from './sweep.ts'
 import { RunLost } from './write-page.ts'
 
@@ -66,6 +67,7 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   } finally {
     unwatch()
     parts.leading.delete(run.id)
+    await offerDispatch(parts, placeOf(run))
   }
 }
 

@@ -27,39 +27,42 @@ export interface AnnounceParts {
  * do this at once and wherever one dies.
  */
 export async function announce({ em, queue, globalId, logger }: AnnounceParts): Promise<void> {
-  const behind = await sql<{ id: string }>(
-    em,
-    `select w.id from webhook w where w.active
-       and exists (select 1 from event e where e.project = w.project_id and e.id > w.last_event) order by w.id`,
-  )
-  for (const webhookId of behind.map(({ id }) => Number(id))) {
-    try {
-      for (let more = true; more; ) {
-        const turn = await em.fork().transactional((tx) => announceTo(tx, globalId, webhookId))
-        if (turn.made > 0) await queue.enqueue(jobs.deliverWebhook, { webhookId })
-        more = turn.more
+  const faulty = new Set<number>()
+  for (;;) {
+    const behind = await sql<{ id: string }>(em, webhooksBehind, [webhooksPerLook, [...faulty]])
+    if (behind.length === 0) return
+    for (const webhookId of behind.map(({ id }) => Number(id))) {
+      try {
+        const made = await em.fork().transactional((tx) => announceTo(tx, globalId, webhookId))
+        if (made > 0) await queue.enqueue(jobs.deliverWebhook, { webhookId })
+      } catch (err) {
+        faulty.add(webhookId)
+        logger.warn({ err, webhook: webhookId }, 'a webhook cannot be told yet')
       }
-    } catch (err) {
-      logger.warn({ err, webhook: webhookId }, 'a webhook cannot be told yet')
     }
   }
 }
 
-interface Turn {
-  /** Deliveries made. */
-  made: number
-  /** Whether the log holds more for the webhook. */
-  more: boolean
-}
+// Projects take turns, so that one with many webhooks, or a long backlog, does not keep the others waiting.
+const webhooksPerLook = 100
+const webhooksBehind = `
+select id from (
+  select w.id, row_number() over (partition by w.project_id order by w.last_event, w.id) as turn from webhook w
+  where w.active and not w.id = any($2::bigint[])
+    and exists (select 1 from event e where e.project = w.project_id and e.id > w.last_event)) behind
+order by turn, id limit $1`
 
-/** One transaction's worth of events. Waits while another process, or a change of the webhook, is at its row. */
-async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: number): Promise<Turn> {
+/**
+ * One transaction's worth of events; returns the number of deliveries made. Waits while another process, or a change of the
+ * webhook, is at its row.
+ */
+async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: number): Promise<number> {
   const [webhook] = await sql<{ project: string; actions: WebhookAction[]; last: string }>(
     tx,
     `select project_id as project, actions, last_event as last from webhook where id = $1 and active for no key update`,
     [webhookId],
   )
-  if (!webhook) return { made: 0, more: false }
+  if (!webhook) return 0
   const events = await readEvents(tx, Number(webhook.last), { project: Number(webhook.project) }, eventsPerTurn)
   const newest = new Map(events.map((event) => [event.storage, event.id]))
   let directions: Map<number, StorageDirection> | undefined
@@ -86,7 +89,7 @@ async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: numb
       for (;;) {
         if (made >= deliveriesPerTurn) {
           await setLastEvent(tx, webhookId, last)
-          return { made, more: true }
+          return made
         }
         const tasks = await takeTasks(tx, { webhookId, storage: event.storage, rest: endsSync(event) })
         if (tasks.length === 0) break
@@ -98,7 +101,7 @@ async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: numb
     last = event.id
   }
   await setLastEvent(tx, webhookId, last)
-  return { made, more: events.length === eventsPerTurn }
+  return made
 }
 
 async function directionsOf(tx: EntityManager, storages: number[]): Promise<Map<number, StorageDirection>> {

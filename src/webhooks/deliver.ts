@@ -15,6 +15,8 @@ export const maxAttempts = 8
 const maxWaitSeconds = 24 * 3_600
 /** A due delivery that has waited this long in vain has lost its job. */
 const overdueSeconds = 5
+// More of one project come with the next sweeps.
+const sweptPerProject = 100
 
 /** What sending works with. */
 export interface DeliverParts {
@@ -66,10 +68,13 @@ export async function deliverDue(parts: DeliverParts, webhookId: number, stoppin
 export async function sweepDeliveries({ em, queue }: Pick<DeliverParts, 'em' | 'queue'>): Promise<void> {
   const waiting = await sql<{ id: string }>(
     em,
-    `select distinct w.id from webhook_delivery d join webhook w on w.id = d.webhook_id
-     where d.status = 'PENDING' and d.next_attempt_at < now() - make_interval(secs => $1)
-       and (w.active or d.action = 'PING') and (w.leased_until is null or w.leased_until < now())`,
-    [overdueSeconds],
+    `select id from (
+       select w.id, row_number() over (partition by w.project_id order by w.id) as turn from webhook w
+       where (w.leased_until is null or w.leased_until < now()) and exists (
+         select from webhook_delivery d where d.webhook_id = w.id and d.status = 'PENDING'
+           and d.next_attempt_at < now() - make_interval(secs => $1) and (w.active or d.action = 'PING'))) late
+     where turn <= $2 order by turn`,
+    [overdueSeconds, sweptPerProject],
   )
   for (const { id } of waiting) await queue.enqueue(jobs.deliverWebhook, { webhookId: Number(id) })
 }

@@ -10,6 +10,7 @@ import { Schedules } from './0009-schedules.ts'
 import { AccessChanges } from './0010-access-changes.ts'
 import { KeyProbe } from './0011-key-probe.ts'
 import { Scale } from './0012-scale.ts'
+import { FairShares } from './0013-fair-shares.ts'
 
 /** Every migration, oldest first. A migration that has shipped is never edited. */
 export const migrations = [
@@ -25,4 +26,5 @@ export const migrations = [
   { name: '0010-access-changes', class: AccessChanges },
   { name: '0011-key-probe', class: KeyProbe },
   { name: '0012-scale', class: Scale },
+  { name: '0013-fair-shares', class: FairShares },
 ]

@@ -1,0 +1,68 @@
+import type { IncomingMessage } from 'node:http'
+import { CloseCode } from 'graphql-ws'
+import type { WebSocket } from 'ws'
+import { createQuota, type Quota } from '../quota.ts'
+import { createBucket } from '../rate.ts'
+import { clientAddress } from './client-address.ts'
+
+/** How many WebSockets may be open, and how fast a client may send on one. */
+export interface SocketSettings {
+  max: number
+  maxPerToken: number
+  messagesPerSecond: number
+}
+
+/** The limits of the WebSockets of this process. */
+export interface SocketLimits {
+  /** Whether the process has a place for another socket. */
+  hasPlace(): boolean
+  /**
+   * Takes a place for an open socket, and closes it with 4429 if there is none, or its client sends too fast. Until it has
+   * shown a token it counts for its address, too: one address can fill a quarter of the places with sockets that show none.
+   */
+  watch(socket: WebSocket, request: IncomingMessage): void
+  /** Takes a place of the viewer until the socket closes. False, and the socket closes with 4429, if there is none. */
+  enter(socket: WebSocket, viewer: string): boolean
+}
+
+/** graphql-ws has 4429 for too many ConnectionInit messages; here it stands for too many of anything. */
+const close = (socket: WebSocket, reason: string) => socket.close(CloseCode.TooManyInitialisationRequests, reason)
+
+export function createSocketLimits({ max, maxPerToken, messagesPerSecond }: SocketSettings): SocketLimits {
+  const refuse = () => new Error('There is no place for another socket.')
+  const all: Quota<never> = createQuota({ max, perName: {}, refuse })
+  const pending = createQuota({ max, perName: { address: Math.ceil(max / 4) }, refuse })
+  const leavePending = new WeakMap<WebSocket, () => void>()
+  const ofToken = createQuota({ max: Number.POSITIVE_INFINITY, perName: { viewer: maxPerToken }, refuse })
+  return {
+    hasPlace: () => all.count < max,
+    watch(socket, request) {
+      try {
+        const leave = pending.take({ address: clientAddress(request) })
+        leavePending.set(socket, leave)
+        socket.once('close', leave)
+        socket.once('close', all.take({}))
+      } catch {
+        return close(socket, 'Too many sockets')
+      }
+      const take = createBucket({ perSecond: messagesPerSecond, burst: 10 * messagesPerSecond })
+      socket.on('message', () => {
+        if (take() === 0) return
+        close(socket, 'Too many messages')
+        // What else it has sent is not read.
+        socket.pause()
+        setTimeout(() => socket.terminate(), 1_000).unref()
+      })
+    },
+    enter(socket, viewer) {
+      leavePending.get(socket)?.()
+      try {
+        socket.once('close', ofToken.take({ viewer }))
+        return true
+      } catch {
+        close(socket, 'Too many sockets of this token')
+        return false
+      }
+    },
+  }
+}
