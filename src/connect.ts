@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Storage } from './entities/storage.ts'
 import { SluiceError } from './errors.ts'
 import { type AmbientCredentials, createAmbientCredentials } from './providers/ambient.ts'
+import { guardProvider } from './providers/kit/guard.ts'
 import type { Provider, ProviderEnvironment, ProviderKind } from './providers/provider.ts'
 import { type ProviderName, providers } from './providers/registry.ts'
 import { type SealedRow, storageContext } from './providers/seal-context.ts'
@@ -66,7 +67,8 @@ export function createConnections(
     await environment.egress.allow(kind.targets(location.data, secrets.data))
     const request = kind.ambient?.(location.data, secrets.data)
     if (request) ambient.allow(request)
-    return kind.open(location.data, secrets.data, environment)
+    const provider = await kind.open(location.data, secrets.data, environment)
+    return guardProvider(provider, { sendsDotSegments: kind.sendsDotSegments(location.data) })
   }
   const shared = new Map<string, Shared>()
   let stopped = false

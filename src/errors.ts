@@ -97,12 +97,23 @@ export const errorTable = {
     words: 'This is the address of a website or console, not of the storage API.',
   },
   UNEXPECTED_ANSWER: { status: 502, retryable: true, words: 'The storage answered in a way that is not understood.' },
+  REMOTE_RESPONSE_TOO_LARGE: {
+    status: 502,
+    retryable: false,
+    words: 'The storage sent a larger response than the server accepts.',
+  },
   WRONG_TYPE: {
     status: 422,
     retryable: false,
     words: 'The key holds a list, hash or another structure, not a string.',
   },
   KEY_NOT_TEXT: { status: 422, retryable: false, words: 'The key is not text (UTF-8), so it cannot be used.' },
+  KEY_HAS_DOT_SEGMENTS: {
+    status: 422,
+    retryable: false,
+    words:
+      'The key has a "." or ".." segment, which a proxy before this endpoint could turn into another key. Rename the object.',
+  },
   REDIS_CLUSTER: {
     status: 422,
     retryable: false,
@@ -199,13 +210,35 @@ export const errorTable = {
 /** A stable, public error code. */
 export type ErrorCode = keyof typeof errorTable
 
-/** A fault with a stable code and words that may be shown to the public. What must stay inside goes into `cause`. */
+/** What may be disclosed of a remote server's response. The server wrote none of it freely. */
+export interface RemoteDetail {
+  /** HTTP status. */
+  status?: number | undefined
+  /** An error code from a fixed list, or `unknownCode`. */
+  code?: string | undefined
+  /** The server's id of the request, as `safeRequestId` lets it pass. */
+  requestId?: string | undefined
+}
+
+/** What a SluiceError may carry besides its code and message. */
+export interface SluiceErrorOptions {
+  /** For debugging in memory only: it may hold bytes of a remote server, so it is never printed. */
+  cause?: unknown
+  remote?: RemoteDetail | undefined
+}
+
+/** Method that the logger calls on errors whose text is known to be ours. A symbol, so that no remote data can set it. */
+const ownWords = Symbol.for('sluice.ownWords')
+
+/** An error with a stable code and a message that may be shown to the public. What must stay inside goes into `cause`. */
 export class SluiceError extends Error {
   readonly code: ErrorCode
-  constructor(code: ErrorCode, message: string = errorTable[code].words, options?: { cause?: unknown }) {
-    super(message, options)
+  readonly remote: RemoteDetail | undefined
+  constructor(code: ErrorCode, message: string = errorTable[code].words, { cause, remote }: SluiceErrorOptions = {}) {
+    super(message, cause === undefined ? undefined : { cause })
     this.name = 'SluiceError'
     this.code = code
+    this.remote = remote
   }
   /** True if the same call may succeed later without any change. */
   get retryable(): boolean {
@@ -214,6 +247,16 @@ export class SluiceError extends Error {
   /** The HTTP status this fault has at the door. */
   get status(): number {
     return errorTable[this.code].status
+  }
+  /** The message and what may be disclosed of the remote response. */
+  [ownWords](): string {
+    const { status, code, requestId } = this.remote ?? {}
+    const details = [
+      ...(status === undefined ? [] : [`status ${status}`]),
+      ...(code === undefined ? [] : [code]),
+      ...(requestId === undefined ? [] : [`request id ${requestId}`]),
+    ]
+    return details.length === 0 ? this.message : `${this.message} (${details.join(', ')})`
   }
 }
 
@@ -269,12 +312,17 @@ export class ConflictError extends SluiceError {
   }
 }
 
-/** The messages of an error and its causes, innermost last, as one line for a log or a failure text. */
-export function describeError(error: unknown): string {
+/**
+ * The text of an error for `SyncRun.failure` and the log: our own messages, codes and ids, never bytes of a remote server.
+ * Causes are named only if they are SluiceErrors. Any other error is INTERNAL; `faultId` is the id under which the log has it.
+ */
+export function describeError(error: unknown, faultId?: string): string {
   const parts: string[] = []
-  for (let at: unknown = error; at instanceof Error && parts.length < 5; at = at.cause) {
-    const text = at instanceof SluiceError ? at.message : `${at.name}: ${at.message}`
+  for (let at = error; at instanceof SluiceError && parts.length < 5; at = at.cause) {
+    const text = at[ownWords]()
     if (!parts.includes(text)) parts.push(text)
   }
-  return parts.join(' ← ') || String(error)
+  if (parts.length > 0) return parts.join(' ← ')
+  const { words } = errorTable.INTERNAL
+  return faultId === undefined ? words : `${words} The server's log has the details under the id ${faultId}.`
 }

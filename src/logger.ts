@@ -1,11 +1,13 @@
+import { resolve } from 'node:path'
+import { DatabaseError } from 'pg'
 import { type DestinationStream, type Logger, pino } from 'pino'
 
 export type { Logger }
 
 /**
  * A JSON-lines logger, on standard error unless told otherwise. Fields that can hold a secret are blanked wherever they
- * appear one or two levels deep. Of an error come its words, code and stack only: libraries hang clients, requests and
- * answers on their errors, and secrets with them.
+ * appear one or two levels deep. Of an error it writes our own message, fixed codes and the places in the code: libraries put
+ * requests, responses and bytes of remote servers into the messages and properties of their errors.
  */
 export function createLogger(
   level: string,
@@ -17,16 +19,88 @@ export function createLogger(
       level,
       base: undefined,
       redact: { paths: secret.flatMap((name) => [name, `*.${name}`]), censor: '[secret]' },
-      serializers: { err: wordsOf },
+      serializers: { err: describe },
     },
     destination,
   )
 }
 
-function wordsOf(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error)
-  const messages: string[] = []
-  for (let at: unknown = error; at instanceof Error && messages.length < 5; at = at.cause) messages.push(at.message)
-  const { name, stack } = error
-  return { name, message: messages.join(' ← '), code: (error as { code?: unknown }).code, stack }
+const ownWords = Symbol.for('sluice.ownWords')
+// Classes of the language. A library's error can take its name from a response.
+const builtIn = new Set(['Error', 'TypeError', 'RangeError', 'SyntaxError', 'AggregateError'])
+
+/** What may be written of an error and its causes, five at most. */
+function describe(error: unknown): unknown {
+  if (!(error instanceof Error)) return typeof error === 'string' ? error : typeof error
+  const causes: object[] = []
+  for (let at = error.cause; at instanceof Error && causes.length < 4; at = at.cause) causes.push(describeOne(at))
+  return { ...describeOne(error), ...(causes.length > 0 && { causes }) }
 }
+
+function describeOne(error: Error): object {
+  const name = builtIn.has(error.name) || ownWords in error ? error.name : 'an error of a library'
+  const lines = framesOf(error)
+  const message = messageOf(error, placeIn(lines[0] ?? ''))
+  const code = codeOf(error)
+  const places = lines.flatMap((line) => placeIn(line) ?? [])
+  return {
+    name,
+    ...(message !== undefined && { message }),
+    ...(code !== undefined && { code }),
+    ...(error instanceof DatabaseError && databaseDetail(error)),
+    ...(places.length > 0 && { stack: places.join(' ← ') }),
+  }
+}
+
+/** The message, where it is ours: that of a SluiceError, or of a plain Error which our own code or the database client made. */
+function messageOf(error: Error, maker: string | undefined): string | undefined {
+  if (ownWords in error) return (error as unknown as Record<symbol, () => string>)[ownWords]!()
+  const isPlain = Object.getPrototypeOf(error) === Error.prototype
+  const isOurs = /^(?:src\/(?!providers\/)|node_modules\/pg(?:-pool|-protocol)?\/)/.test(maker ?? '')
+  return isPlain && isOurs ? error.message : undefined
+}
+
+/** The lines of the stack behind the message; none if that cannot be told for sure. */
+function framesOf({ name, message, stack }: Error): string[] {
+  if (typeof stack !== 'string') return []
+  const head = message === '' ? name : `${name}: ${message}`
+  const given = [head, `Error: ${message}`].find((text) => stack.startsWith(`${text}\n    at `))
+  return given === undefined
+    ? []
+    : stack
+        .slice(given.length + 1)
+        .split('\n')
+        .slice(0, 12)
+}
+
+const root = resolve(import.meta.dirname, '..')
+
+/**
+ * The file of ours, or of a package, that a line of a stack names, with line and column. Names of functions are left out: a
+ * library can take the whole text from a response, which does not know the folder that we are in.
+ */
+function placeIn(line: string): string | undefined {
+  const [, path = ''] = /(?:file:\/\/)?(\/[\w./@+-]+:\d+:\d+)\)?$/.exec(line) ?? []
+  return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : undefined
+}
+
+/** A code of the system, of Node or of TLS. Libraries put codes of remote servers into the same property. */
+function codeOf(error: Error): string | undefined {
+  const { code, errno } = error as NodeJS.ErrnoException
+  if (ownWords in error) return code
+  if (typeof code !== 'string') return undefined
+  return knownCodes.has(code) || (typeof errno === 'number' && /^E[A-Z0-9]{2,14}$/.test(code)) ? code : undefined
+}
+
+/** What PostgreSQL says besides its message, which can quote values. */
+function databaseDetail({ code, table, constraint, routine }: DatabaseError): object {
+  return { code, table, constraint, routine }
+}
+
+const knownCodes = new Set(
+  `EACCES EADDRINUSE EAI_AGAIN ECONNABORTED ECONNREFUSED ECONNRESET EHOSTUNREACH EMFILE ENETUNREACH ENOENT ENOSPC ENOTFOUND EPIPE
+  EPROTO ETIMEDOUT ABORT_ERR CERT_HAS_EXPIRED CERT_NOT_YET_VALID DEPTH_ZERO_SELF_SIGNED_CERT ERR_INVALID_ARG_TYPE
+  ERR_INVALID_URL ERR_STREAM_PREMATURE_CLOSE ERR_STREAM_WRITE_AFTER_END ERR_TLS_CERT_ALTNAME_INVALID HPE_CLOSED_CONNECTION
+  HPE_HEADER_OVERFLOW HPE_INVALID_CONSTANT HPE_INVALID_CONTENT_LENGTH HPE_INVALID_HEADER_TOKEN SELF_SIGNED_CERT_IN_CHAIN
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY UNABLE_TO_VERIFY_LEAF_SIGNATURE`.split(/\s+/),
+)

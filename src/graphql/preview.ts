@@ -34,7 +34,11 @@ const FilterRuleRef = builder.enumType('ImportFilterRule', {
     TOO_NEW: { description: 'It was changed within `minAgeSeconds`.' },
     TOO_OLD: { description: 'It was not changed within `maxAgeSeconds`.' },
     SAMPLE: { description: 'It is not in the sample.' },
-  } satisfies Record<FilterRule, { description: string }>,
+    KEY_HAS_DOT_SEGMENTS: {
+      description:
+        'Its key has a `.` or `..` segment, which is not sent to this endpoint. A sync reports it as an issue.',
+    },
+  } satisfies Record<FilterRule | 'KEY_HAS_DOT_SEGMENTS', { description: string }>,
 })
 
 const PreviewedObjectRef = builder.objectRef<Preview['objects'][number]>('PreviewedObject').implement({

@@ -69,7 +69,8 @@ builder.node(WebhookDeliveryRef, {
     }),
     responseBody: t.exposeString('responseBody', {
       nullable: true,
-      description: 'Beginning of the last answer, up to 4 KiB; null = there was none.',
+      description:
+        'Beginning of the last answer, up to 4 KiB. Null if there was none, or if the receiver has an internal address.',
     }),
     error: t.exposeString('error', {
       nullable: true,

@@ -153,6 +153,7 @@ const noBytes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'WRONG_TYPE',
   'KEY_NOT_TEXT',
   'KEY_TOO_LONG',
+  'KEY_HAS_DOT_SEGMENTS',
   'LOCAL_FILES_DISABLED',
   'LOCAL_PATH_OUTSIDE_ROOT',
   'LOCAL_PATH_IS_ROOT',

@@ -12,6 +12,9 @@ const codes: Record<string, ErrorCode> = {
   EHOSTUNREACH: 'UNREACHABLE',
   ENETUNREACH: 'UNREACHABLE',
   EPROTO: 'TLS_FAILED',
+  // Node's HTTP client: what answers speaks something else.
+  HPE_HEADER_OVERFLOW: 'REMOTE_RESPONSE_TOO_LARGE',
+  UND_ERR_HEADERS_OVERFLOW: 'REMOTE_RESPONSE_TOO_LARGE',
 }
 
 /** The SluiceError for a fault of the network, whichever SDK reports it; undefined when it is not one. */

@@ -97,6 +97,11 @@ export interface Provider {
    * Absent where the time makes no difference.
    */
   serverTime?(signal?: AbortSignal): Promise<Date | undefined>
+  /**
+   * Why a key that was listed cannot be read or written here, whatever its object; undefined when it can. The listing itself
+   * may hold such keys.
+   */
+  refusesKey?(key: string): 'KEY_HAS_DOT_SEGMENTS' | undefined
   /** Frees sockets. Nothing may be called afterwards. */
   close(): void
 }
@@ -146,6 +151,11 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   ambient?(location: z.infer<Location>, secrets: z.infer<Secrets>): AmbientRequest | undefined
   /** Where the server will connect to because a person named it; none where the kind knows the hosts itself. */
   targets(location: z.infer<Location>, secrets: z.infer<Secrets>): EgressTarget[]
+  /**
+   * Whether requests with keys that have `.` or `..` segments may be sent to this place: if nothing between us and the storage
+   * takes them for parts of a path, as in the cloud's own hosts.
+   */
+  sendsDotSegments(location: z.infer<Location>): boolean
   /** What a person can do about a fault, where this kind knows better than the general advice. */
   hints?: Partial<Record<ErrorCode, string>>
   /** The CORS rule that lets browsers fetch signed URLs from other origins; absent where there is none to set. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agenda, type Job, type NotificationChannel } from 'agenda'
 import type pg from 'pg'
+import { describeError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { outsideRequests } from '../security/request-scope.ts'
 import type { JobKind } from './jobs.ts'
@@ -93,7 +94,8 @@ export function createQueue({ store, channel, pool, pollSeconds }: QueueParts, l
           await outsideRequests(() => handler(kind.payload.parse(job.attrs.data ?? {}), stopping.signal))
         } catch (error) {
           logger.error({ err: error, job: kind.name }, 'a job failed')
-          throw error
+          // The queue stores the message, which can quote what a remote server sent.
+          throw new Error(describeError(error))
         } finally {
           clearInterval(beat)
         }

@@ -251,7 +251,7 @@ async function find(provider: Provider, subject: CheckSubject, signal: AbortSign
 }
 
 /** Faults that say nothing of the other objects: a sync goes on after them. */
-const ownFaults: ErrorCode[] = ['WRONG_TYPE', 'KEY_NOT_TEXT', 'OBJECT_MISSING']
+const ownFaults: ErrorCode[] = ['WRONG_TYPE', 'KEY_NOT_TEXT', 'KEY_HAS_DOT_SEGMENTS', 'OBJECT_MISSING']
 const mostReads = 10
 
 /** Begins to read the first object, or the next where the fault is that of the object alone. */

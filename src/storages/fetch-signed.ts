@@ -15,12 +15,12 @@ export async function fetchSigned(
   const get = url.protocol === 'https:' ? getHttps : getHttp
   const agent = egress.agent(url.protocol) as HttpAgent
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    get(url, { agent, headers: { range: 'bytes=0-0' }, signal })
+    get(url, { agent, headers: { range: 'bytes=0-0', 'user-agent': 'sluice' }, signal })
       .on('response', resolve)
       .on('error', reject)
   }).catch((error) => {
     signal.throwIfAborted()
-    throw networkError(error) ?? error
+    throw networkError(error) ?? new SluiceError('UNEXPECTED_ANSWER', undefined, { cause: error })
   })
   response.destroy()
   const { statusCode: status = 0 } = response

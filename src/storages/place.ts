@@ -3,6 +3,7 @@ import { unreadable, unsealSecrets } from '../connect.ts'
 import type { Storage, StorageDirection } from '../entities/storage.ts'
 import { type FieldError, SluiceError } from '../errors.ts'
 import { changedParts } from '../providers/binding.ts'
+import { hasDotSegments } from '../providers/kit/dot-segments.ts'
 import type { ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Sealer } from '../security/seal.ts'
@@ -71,8 +72,17 @@ export function placeOf(
   }
   const crossed = kind.crossCheck?.(location.data, secrets.data) ?? []
   faults.push(...crossed.map((fault) => ({ ...fault, path: `${path}.${fault.path}` })))
+  faults.push(...dotFaults(kind, location.data).map((name) => ({ path: `${path}.${name}`, message: dotWords })))
   const readSecrets = () => secrets.data as Record<string, string>
   return { provider: input.provider, location: location.data, readSecrets, sealed: undefined }
+}
+
+const dotWords = 'must have no "." or ".." segment: a proxy before this endpoint could turn it into another place'
+
+/** The parts of a place that lead elsewhere where somebody takes dot segments out of paths. */
+function dotFaults(kind: ProviderKind, location: Record<string, unknown>): string[] {
+  if (kind.sendsDotSegments(location)) return []
+  return ['bucket', 'container', 'prefix'].filter((name) => hasDotSegments(String(location[name] ?? '')))
 }
 
 const withoutNulls = (fields: Record<string, unknown>) =>

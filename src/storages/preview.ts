@@ -1,10 +1,13 @@
 import { StorageEntity } from '../entities/storage.ts'
-import { ValidationError } from '../errors.ts'
+import { SluiceError, ValidationError } from '../errors.ts'
+import { followListing } from '../providers/kit/list-progress.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import { requestScope } from '../security/request-scope.ts'
 import type { DraftTarget, StorageParts } from './draft.ts'
 import { draftImport, type ImportStorageInput } from './import-settings.ts'
+
+const previewTimeoutMs = 30_000
 
 /** The first objects that a sync would list, each with the rule that leaves it out; null = it is taken. */
 export interface Preview {
@@ -33,14 +36,18 @@ export async function previewObjects(
   const filter = parts.objectFilter({ regexFilter: draft.regexFilter ?? null, filters: draft.filters ?? null })
   const recursive = draft.recursive ?? true
   const { prefix } = providers[draft.provider as ProviderName].place(draft.location)
-  const signal = requestScope()?.signal
+  const asker = requestScope()?.signal
   const provider = await parts.connect(draft)
   try {
     const objects: ObjectInfo[] = []
+    const progress = followListing({ ordered: provider.ordered === true })
+    const deadline = AbortSignal.timeout(previewTimeoutMs)
+    const signal = asker ? AbortSignal.any([asker, deadline]) : deadline
     let cursor: string | null = null
     do {
       const limit = Math.min(1_000, first - objects.length)
-      const page = await provider.list({ cursor, limit, recursive, ...(signal && { signal }) })
+      const page = await provider.list({ cursor, limit, recursive, signal })
+      progress.add(page)
       objects.push(...page.objects)
       cursor = page.cursor
     } while (cursor !== null && objects.length < first)
@@ -48,9 +55,14 @@ export async function previewObjects(
     const rules = await filter.all(listed)
     return {
       prefix: recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
-      objects: listed.map((object, at) => ({ object, rule: rules[at] ?? null })),
+      objects: listed.map((object, at) => ({
+        object,
+        rule: rules[at] ?? provider.refusesKey?.(object.key) ?? null,
+      })),
       isComplete: cursor === null && objects.length <= first,
     }
+  } catch (error) {
+    throw (error as Error).name === 'TimeoutError' ? new SluiceError('TIMEOUT') : error
   } finally {
     provider.close()
   }

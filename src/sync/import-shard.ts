@@ -78,7 +78,11 @@ export async function importShard(
             ...{ recursive: storage.recursive, signal },
           })
     for await (const page of listing) {
-      const sifted = await sift(em, { storage, run, filter: work.filter, scope: work.scope }, page)
+      const sifted = await sift(
+        em,
+        { storage, run, filter: work.filter, refusesKey: provider.refusesKey, scope: work.scope },
+        page,
+      )
       const isFull = room ? take(room, sifted) : false
       const batch = new Batch(
         (part) => work.write(target, part),

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SluiceError } from '../errors.ts'
 import { compareKeys } from '../providers/key-order.ts'
+import { followListing } from '../providers/kit/list-progress.ts'
 import type { ListPage, ObjectInfo, Provider } from '../providers/provider.ts'
 
 /** A page of a listing, cut to the range that is listed. */
@@ -41,7 +42,7 @@ const patienceMs = [1_000, 2_000, 4_000, 8_000, 16_000]
 /**
  * The listing of a range, page by page. While a page is at work the next one is on its way; its fault shows when it is its
  * turn. A storage that asks to slow down is asked again, with more and more patience.
- * @throws SluiceError as `Provider.list`.
+ * @throws SluiceError as `Provider.list`; UNEXPECTED_ANSWER for a listing that would never end.
  */
 export async function* pagesOf(
   provider: Provider,
@@ -54,12 +55,14 @@ export async function* pagesOf(
     page.catch(() => {})
     return page
   }
+  const progress = followListing({ ordered: provider.ordered === true })
   let isOrdered = wasOrdered
   let after = range.lastKey ?? range.after
   try {
     for (let next: Promise<ListPage> | undefined = ask(range.cursor ?? range.after); next; ) {
       const asked = performance.now()
       const listed: ListPage = await next
+      progress.add(listed)
       const { objects } = listed
       const cursor: string | null = listed.cursor
       const waitedMs = performance.now() - asked

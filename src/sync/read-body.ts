@@ -4,13 +4,28 @@ import type { ObjectBody } from '../providers/provider.ts'
 
 type Body = Pick<ObjectBody, 'body' | 'length'>
 
-/** The bytes of a body. One that ends early, or breaks off, is BODY_CUT. Leaving it frees the socket. */
+/** How long the bytes of a body may be waited for in all: a minute, and longer by a second for each KiB that came. */
+const patienceMs = (bytes: number) => 60_000 + bytes
+
+const tooLong = () => new SluiceError('BODY_CUT', 'The object has more bytes than the storage announced.')
+
+/**
+ * The bytes of a body. One that ends early, breaks off, or has more bytes than announced is BODY_CUT; one that hardly moves is
+ * TIMEOUT. Leaving it frees the socket.
+ */
 export async function* bodyChunks({ body, length }: Body, countRead: (bytes: number) => void): AsyncGenerator<Buffer> {
   let seen = 0
   try {
-    for await (const chunk of body) {
-      seen += chunk.length
-      yield chunk
+    let waitedMs = 0
+    for (const chunks = body[Symbol.asyncIterator](); ; ) {
+      const asked = performance.now()
+      const late = setTimeout(() => body.destroy(new SluiceError('TIMEOUT')), patienceMs(seen) - waitedMs)
+      const next = await chunks.next().finally(() => clearTimeout(late))
+      if (next.done) break
+      waitedMs += performance.now() - asked
+      seen += next.value.length
+      if (seen > length) throw tooLong()
+      yield next.value
     }
   } catch (error) {
     throw brokenOff(error)
@@ -33,12 +48,15 @@ export function readWhole(
     const done = (fault?: Error) => {
       if (isDone) return
       isDone = true
+      clearTimeout(late)
       countRead(seen)
       resolve({ bytes: parts.length === 1 ? parts[0]! : Buffer.concat(parts, seen), ...(fault && { fault }) })
     }
+    const late = setTimeout(() => body.destroy(new SluiceError('TIMEOUT')), patienceMs(length))
     body.on('data', (part: Buffer) => {
-      parts.push(part)
       seen += part.length
+      if (seen > length) body.destroy(tooLong())
+      else parts.push(part)
     })
     body.once('end', () => done(seen < length ? new SluiceError('BODY_CUT') : undefined))
     body.once('error', (error) => {

@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
-import type { ObjectInfo } from '../providers/provider.ts'
+import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
 import type { ObjectFilter } from './object-filter.ts'
 import type { Page } from './pages.ts'
@@ -37,13 +37,15 @@ export interface SiftOptions {
   storage: Pick<Storage, 'id' | 'changedPolicy' | 'missingPolicy'>
   run: Pick<SyncRun, 'id' | 'firstLink'>
   filter: ObjectFilter
+  /** Why the storage does not read a key that it lists. */
+  refusesKey?: Provider['refusesKey']
   scope: ListingScope
 }
 
 /** Leaves out what the filter does not take, what no link can hold, and, in one statement, what is linked already. */
 export async function sift(
   em: EntityManager,
-  { storage, run, filter, scope }: SiftOptions,
+  { storage, run, filter, refusesKey, scope }: SiftOptions,
   page: Page,
 ): Promise<Sifted> {
   const issues: NewIssue[] = []
@@ -53,10 +55,11 @@ export async function sift(
   let matched = 0
   const rules = filter.all ? await filter.all(page.objects) : page.objects.map(filter)
   for (const [at, object] of page.objects.entries()) {
-    const fault = unlinkable(object.key)
-    if (!fault) linkable.push(object)
+    const unlinked = unlinkable(object.key)
+    if (!unlinked) linkable.push(object)
     if (rules[at] !== null) continue
     matched++
+    const fault = unlinked ?? refusesKey?.(object.key)
     if (fault) issues.push(objectIssue(object.key.toWellFormed().replaceAll('\0', '\ufffd'), fault))
     else taken.push(linkable.length - 1)
   }
@@ -82,7 +85,10 @@ export async function sift(
 }
 
 /** An issue of a whole object, in the words of the code. */
-function objectIssue(key: string, fault: 'KEY_NOT_TEXT' | 'KEY_TOO_LONG' | 'OBJECT_CHANGED'): NewIssue {
+function objectIssue(
+  key: string,
+  fault: 'KEY_NOT_TEXT' | 'KEY_TOO_LONG' | 'KEY_HAS_DOT_SEGMENTS' | 'OBJECT_CHANGED',
+): NewIssue {
   const { code, message, retryable } = new SluiceError(fault)
   return { key, rowGroup: -1, row: -1, code, message, retryable }
 }

@@ -78,7 +78,7 @@ async function takeOver(parts: SweepParts, stray: Stray, staleSeconds: number): 
   const job = await jobOf(parts, stray).catch(() => undefined)
   const failure =
     job?.is === 'FAILED'
-      ? failedText(job.reason)
+      ? failedText
       : `The worker has given no sign of life for ${staleSeconds} s (attempt ${tries} of ${maxAttempts}). ` +
         'It may have run out of memory. Start the sync again; what is imported stays.'
   await failRun(parts.em, hold, { failure, staleSeconds })
@@ -97,10 +97,9 @@ async function putBack(
     if (next) await enqueueRun(parts, next)
   } else {
     const gone = 'The job is gone from the queue, and so was the one before. Start the sync again.'
-    await failRun(parts.em, hold, { failure: job.is === 'FAILED' ? failedText(job.reason) : gone })
+    await failRun(parts.em, hold, { failure: job.is === 'FAILED' ? failedText : gone })
   }
   if (job.is === 'FAILED') await parts.queue.remove(job_id!)
 }
 
-const failedText = (reason: string) =>
-  `The job has failed without a report. Start the sync again; what is done stays. ${reason}`.trim()
+const failedText = 'The job has failed without a report. Start the sync again; what is done stays.'

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Connect } from '../connect.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
@@ -61,8 +62,9 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
       // To the sweeper, which lets some seconds pass.
       await handBack(em, hold)
     } else {
-      logger.warn({ err: error, run: run.id }, 'a sync failed')
-      await finishRun(em, hold, 'FAILED', describeError(error))
+      const faultId = randomUUID()
+      logger.warn({ err: error, run: run.id, faultId }, 'a sync failed')
+      await finishRun(em, hold, 'FAILED', describeError(error, faultId))
     }
   } finally {
     unwatch()

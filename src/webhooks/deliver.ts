@@ -151,7 +151,7 @@ async function attempt(parts: DeliverParts, due: Due, stopping: AbortSignal): Pr
        delivered_at = case when $2 = 'DELIVERED' then now() end
      where id = $1 and status = 'PENDING'`,
     // PostgreSQL's text holds no NUL.
-    [due.id, status, attempts, wait, answer?.status ?? null, answer?.body.replaceAll('\0', '\ufffd') ?? null, error],
+    [due.id, status, attempts, wait, answer?.status ?? null, answer?.body?.replaceAll('\0', '\ufffd') ?? null, error],
   )
   if (gone) await sql(em, 'update webhook set active = false, updated_at = now() where id = $1', [due.webhook])
   if (status === 'PENDING') {

@@ -1,6 +1,8 @@
 import { type Agent, type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { SluiceError } from '../errors.ts'
+import { networkError } from '../providers/network-error.ts'
+import { kindOfAddress } from '../security/address.ts'
 import type { Egress } from '../security/egress.ts'
 
 /** Most of an answer that is read and kept. */
@@ -9,8 +11,8 @@ const maxAnswerBytes = 4 * 1024
 /** What a receiver said. */
 export interface Answer {
   status: number
-  /** The beginning of the body, as text. */
-  body: string
+  /** The beginning of the body, as text; null unless the receiver has a public address: others tell only our own machines. */
+  body: string | null
   /** How long the receiver asks to be left alone; undefined = it does not say. */
   retryAfterSeconds: number | undefined
 }
@@ -40,15 +42,18 @@ export async function post({ url, headers, body, egress, timeoutSeconds, signal 
     })
     return {
       status: response.statusCode!,
-      body: await readBeginning(response),
+      body: await bodyOf(response),
       retryAfterSeconds: secondsOf(response.headers['retry-after']),
     }
   } catch (error) {
     signal.throwIfAborted()
     if (error instanceof SluiceError) throw error
     if (limit.aborted) throw new SluiceError('TIMEOUT', `The receiver did not answer within ${timeoutSeconds} s.`)
-    const { code, message } = error as NodeJS.ErrnoException
-    throw new SluiceError('UNREACHABLE', `The receiver cannot be reached: ${code ?? message}.`, { cause: error })
+    const fault = networkError(error)
+    const { code } = error as NodeJS.ErrnoException
+    // Node's codes; a certificate's error has one too.
+    const words = /^[A-Z0-9_]{2,40}$/.test(code ?? '') ? code : (fault?.code ?? 'its answer is no HTTP')
+    throw new SluiceError('UNREACHABLE', `The receiver cannot be reached: ${words}.`, { cause: error })
   }
 }
 
@@ -64,6 +69,17 @@ function answerTo(
       .on('error', reject)
       .end(body)
   })
+}
+
+/**
+ * The beginning of a body that may be shown: who enters a webhook may be a stranger to the machines that internal addresses
+ * belong to, whose answers must not be read through us.
+ */
+async function bodyOf(response: IncomingMessage): Promise<string | null> {
+  const isPublic = kindOfAddress(response.socket.remoteAddress ?? '') === 'PUBLIC'
+  if (isPublic) return readBeginning(response)
+  response.destroy()
+  return null
 }
 
 /** The status has told already what counts: a body that breaks off, or does not come in time, is as much of it as came. */

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
+import { SluiceError } from '../../src/errors.ts'
 import type { Queue } from '../../src/queue/agenda.ts'
 import type { QueueSettings } from '../../src/queue/open.ts'
 import { createDatabase } from '../support/app.ts'
@@ -95,7 +96,7 @@ describe('the job queue', () => {
 
   it('knows a job that has failed, and why', async () => {
     const { worker } = await queues(async () => {
-      throw new Error('no luck')
+      throw new SluiceError('THROTTLED', 'no luck')
     })
     const id = await worker.enqueue(kind, { n: 1 })
     expect(await until(async () => (await state(worker, id)) !== 'ALIVE' && worker.look(id))).toEqual({

@@ -1,14 +1,14 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 
-/** A certificate for `localhost` and 127.0.0.1 that signs itself, and its key, both as PEM; good for a day. */
-export function makeCertificate(): { cert: string; key: string } {
+/** A certificate for `localhost` (or another `host`) and 127.0.0.1 that signs itself, and its key, both as PEM; good for a day. */
+export function makeCertificate(host = 'localhost'): { cert: string; key: string } {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   // RFC 5280 §4.1 in DER; the only algorithm is ecdsa-with-SHA256 (RFC 5758 §3.2).
   const algorithm = sequence(der(0x06, '2a8648ce3d040302'))
-  const name = sequence(der(0x31, sequence(der(0x06, '550403'), der(0x0c, Buffer.from('localhost')))))
+  const name = sequence(der(0x31, sequence(der(0x06, '550403'), der(0x0c, Buffer.from(host)))))
   const day = 24 * 60 * 60_000
   const validity = sequence(time(Date.now() - day), time(Date.now() + day))
-  const names = sequence(der(0x82, Buffer.from('localhost')), der(0x87, '7f000001'))
+  const names = sequence(der(0x82, Buffer.from(host)), der(0x87, '7f000001'))
   const extensions = sequence(
     sequence(der(0x06, '551d11'), der(0x04, names)),
     // Basic constraints: a CA, so that it can be trusted by itself.

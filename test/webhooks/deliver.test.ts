@@ -69,7 +69,8 @@ describe('a message', () => {
       attempts: 3,
       error: null,
       responseStatus: 200,
-      responseBody: 'thanks',
+      // The receiver has an internal address, of which a stranger must learn no more than the status.
+      responseBody: null,
       nextAttemptAt: null,
     })
     expect(to.received.map(({ status }) => status)).toEqual([500, 500, 200])
@@ -83,7 +84,7 @@ describe('a message', () => {
     const down = to.fail({ status: 503, body: `closed\0${'x'.repeat(10_000)}`, times: Number.POSITIVE_INFINITY })
     const delivery = await ping(webhook.id)
     expect(delivery).toMatchObject({ status: 'FAILED', attempts: 8, error: 'The receiver answered 503.' })
-    expect(delivery.responseBody).toBe(`closed\ufffd${'x'.repeat(4_096 - 7)}`)
+    expect(delivery).toMatchObject({ responseStatus: 503, responseBody: null })
     expect(to.received.length).toBe(8)
     down.release()
     // It may have arrived already when this is answered.
@@ -114,7 +115,7 @@ describe('a message', () => {
     to.fail({ halfAnswer: true })
     await resend(hasty, 'testWebhook', webhook.id)
     const [log] = await logged(hasty, webhook.id, delivered(1))
-    expect(log).toMatchObject({ status: 'DELIVERED', attempts: 1, responseBody: 'so ' })
+    expect(log).toMatchObject({ status: 'DELIVERED', attempts: 1, responseStatus: 200, responseBody: null })
   })
 
   it('is not sent again before the time that the receiver asks for', async () => {

@@ -1,13 +1,16 @@
 import {
   AnonymousCredential,
   BlobServiceClient,
+  newPipeline,
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { listSmaller } from '../kit/smaller-page.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { azureError } from './error.ts'
+import { limitedClient } from './limited-client.ts'
 import { listPage } from './list.ts'
 import { type AzureLocation, serviceUrl } from './location.ts'
 import { canBeNamed } from './name.ts'
@@ -54,7 +57,9 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
     },
 
     list: ({ signal, ...where }) =>
-      call({ signal }, (abortSignal) => listPage(container, { prefix: place.prefix, ...where, abortSignal })),
+      listSmaller(where.limit, (limit) =>
+        call({ signal }, (abortSignal) => listPage(container, { prefix: place.prefix, ...where, limit, abortSignal })),
+      ),
 
     async read(key, { range, ifMatch, signal } = {}): Promise<ObjectBody> {
       signal?.throwIfAborted()
@@ -123,7 +128,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
       const { value } = await call({ signal }, (abortSignal) =>
         container.listBlobsFlat({ prefix: place.prefix, abortSignal }).byPage({ maxPageSize: 1 }).next(),
       )
-      return value?.date
+      return value?.date instanceof Date ? value.date : undefined
     },
 
     close() {
@@ -158,8 +163,13 @@ function connect(place: AzureLocation, by: SignIn, agent: ReturnType<typeof sock
     redirectOptions: { maxRetries: 0 },
   }
   const url = serviceUrl(place)
-  if ('accountKey' in by)
-    return new BlobServiceClient(url, new StorageSharedKeyCredential(place.account, by.accountKey), options)
-  if ('principal' in by) return new BlobServiceClient(url, by.principal, options)
-  return new BlobServiceClient('sasToken' in by ? `${url}?${by.sasToken}` : url, new AnonymousCredential(), options)
+  const credential =
+    'accountKey' in by
+      ? new StorageSharedKeyCredential(place.account, by.accountKey)
+      : 'principal' in by
+        ? by.principal
+        : new AnonymousCredential()
+  // The option `httpClient` takes a transport of an older shape only; this is where the SDK keeps one of today's.
+  const pipeline = Object.assign(newPipeline(credential, options), { _coreHttpClient: limitedClient() })
+  return new BlobServiceClient('sasToken' in by ? `${url}?${by.sasToken}` : url, pipeline)
 }

@@ -1,4 +1,6 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { isCloudHost } from '../kit/cloud-hosts.ts'
+import { remoteDetail } from '../kit/remote-detail.ts'
 import { networkError } from '../network-error.ts'
 import { type AzureLocation, serviceUrl } from './location.ts'
 
@@ -49,6 +51,17 @@ const words: Record<string, string> = {
   PublicAccessNotPermitted: 'The storage account allows no public access.',
 }
 
+/** Codes that stand for themselves, besides those above. */
+const otherCodes = `AuthorizationPermissionMismatch AuthorizationProtocolMismatch AuthorizationResourceTypeMismatch
+  AuthorizationServiceMismatch BlobAlreadyExists ContainerAlreadyExists EmptyMetadataKey FeatureVersionMismatch
+  InsufficientAccountPermissions InternalError InvalidBlobOrBlock InvalidBlobType InvalidHeaderValue InvalidInput
+  InvalidMarker InvalidMd5 InvalidQueryParameterValue InvalidResourceName InvalidUri InvalidXmlDocument LeaseIdMismatch
+  MaxBlobSizeConditionNotMet Md5Mismatch MissingRequiredHeader MultipleConditionHeadersNotSupported OperationTimedOut
+  OutOfRangeInput OutOfRangeQueryParameterValue RequestBodyTooLarge RequestUrlFailedToParse ResourceTypeMismatch
+  SnapshotsPresent UnsupportedHeader UnsupportedHttpVerb UnsupportedQueryParameter`
+
+const known = new Set([...Object.keys(codes), ...Object.keys(words), ...otherCodes.split(/\s+/)])
+
 interface SdkError extends Error {
   code?: string
   statusCode?: number
@@ -70,12 +83,17 @@ export interface Asked {
 /** Wraps a fault of the SDK once, at the provider's edge. */
 export function azureError(error: unknown, asked: Asked): SluiceError {
   if (error instanceof SluiceError) return error
-  const options = { cause: error }
   const sdk = error as SdkError
   const status = sdk.statusCode
   if (isSignInFault(sdk)) return signInError(sdk, asked.place)
   // A body names the code, and where there is none, as with HEAD, a header does.
   const name = sdk.response?.headers?.get('x-ms-error-code') ?? sdk.details?.errorCode ?? sdk.code ?? ''
+  const isCloud = isCloudHost('AZURE', serviceUrl(asked.place))
+  const requestId = isCloud ? sdk.response?.headers?.get('x-ms-request-id') : undefined
+  const options = {
+    cause: error,
+    remote: remoteDetail({ status, code: status === undefined ? undefined : name, known, requestId }),
+  }
   // An overloaded proxy before the storage speaks HTML too.
   const passing = status !== undefined && (status === 429 || status >= 500)
   if (!codes[name] && !passing && isPage(sdk)) return new SluiceError('CONSOLE_URL', undefined, options)
@@ -125,7 +143,7 @@ const isPage = ({ response }: SdkError) =>
 function unexpected(sdk: SdkError, name: string): string | undefined {
   if (name === 'InvalidHeaderValue' && /x-ms-version/i.test(sdk.response?.bodyAsText ?? ''))
     return 'The endpoint is too old for this version of the API. Azurite: start it with --skipApiVersionCheck.'
-  return /^[A-Z][A-Za-z]+$/.test(name) ? `The storage answered with ${name}.` : undefined
+  return known.has(name) ? `The storage answered with ${name}.` : undefined
 }
 
 /** Names of the errors of @azure/identity. */

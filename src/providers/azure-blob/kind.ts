@@ -29,6 +29,8 @@ export const azureBlob = defineProvider({
     return { provider: 'AZURE_BLOB', path: [account, container, prefix], foreignEndpoints }
   },
   targets: ({ endpoint }) => targetsOf(endpoint),
+  // Its SDK removes them from the URL, so the request would name another blob.
+  sendsDotSegments: () => false,
   place: (place) => ({ endpoint: serviceUrl(place), bucket: place.container, prefix: place.prefix }),
   async open(place, secrets, { egress }) {
     const [{ openAzureBlob }, { signIn }] = await Promise.all([import('./client.ts'), import('./sign-in.ts')])

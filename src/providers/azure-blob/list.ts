@@ -1,7 +1,10 @@
-import type { BlobItem, ContainerClient } from '@azure/storage-blob'
+import type { ContainerClient } from '@azure/storage-blob'
 import { SluiceError } from '../../errors.ts'
 import type { ListPage } from '../provider.ts'
-import { quoted } from './open-body.ts'
+import { listingOf } from './limited-client.ts'
+
+// Azure's own have some hundred characters.
+const maxMarkerLength = 4_096
 
 /** One page of blobs under `prefix`; without `recursive` one level under it. Folders are left out, unless a key says it. */
 export async function listPage(
@@ -11,33 +14,29 @@ export async function listPage(
   const { cursor, limit, recursive, abortSignal } = where
   const prefix = recursive ? where.prefix : folderOf(where.prefix)
   const options = { prefix, includeMetadata: true, abortSignal }
-  const from = { maxPageSize: limit, ...(cursor !== null && { continuationToken: cursor }) }
+  const from = { maxPageSize: limit, ...(cursor !== null && { continuationToken: markerOf(cursor) }) }
   const pages = recursive
     ? container.listBlobsFlat(options).byPage(from)
     : container.listBlobsByHierarchy('/', options).byPage(from)
-  const answer = await pages.next().catch((error: unknown) => {
-    // What the SDK stumbles over is no listing: a website may well answer 200 with a page.
-    throw error instanceof TypeError ? new SluiceError('CONSOLE_URL', undefined, { cause: error }) : error
-  })
-  if (answer.done) return { objects: [], cursor: null }
-  const { segment, continuationToken } = answer.value
-  if (continuationToken && continuationToken === cursor) {
+  const page = await listingOf(limit, () =>
+    pages.next().catch((error: unknown) => {
+      // What the SDK stumbles over is no listing: a website may well answer 200 with a page.
+      throw error instanceof TypeError ? new SluiceError('CONSOLE_URL', undefined, { cause: error }) : error
+    }),
+  )
+  if (!page) throw new SluiceError('CONSOLE_URL')
+  const { objects, marker } = page
+  if (marker.length > maxMarkerLength) throw new SluiceError('UNEXPECTED_ANSWER')
+  const next = marker === '' ? null : cursorOf(marker)
+  if (next !== null && next === cursor) {
     throw new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
   }
-  const objects = segment.blobItems
-    .filter((blob) => blob.name.endsWith('/') || !isFolderMarker(blob))
-    .map(({ name, properties }) => ({
-      key: name,
-      size: properties.contentLength ?? 0,
-      etag: quoted(properties.etag),
-      lastModified: properties.lastModified ?? null,
-    }))
-  return { objects, cursor: continuationToken || null }
+  return { objects, cursor: next }
 }
 
-/** What Data Lake and its tools keep for a folder: a blob of its name, without a slash. */
-const isFolderMarker = ({ properties, metadata }: BlobItem) =>
-  (properties.contentLength ?? 0) === 0 &&
-  Object.entries(metadata ?? {}).some(([name, value]) => name.toLowerCase() === 'hdi_isfolder' && value === 'true')
+/** A marker is whatever the server sent. Encoded it is text that the database can hold, and cannot be mistaken for anything else. */
+const cursorOf = (marker: string) => Buffer.from(marker).toString('base64url')
+
+const markerOf = (cursor: string) => Buffer.from(cursor, 'base64url').toString()
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)

@@ -22,7 +22,8 @@ export function openBody(answer: BlobDownloadResponseParsed, signal: AbortSignal
     .on('end', () => body.push(null))
     .on('error', (cause) => body.destroy(new SluiceError('BODY_CUT', undefined, { cause })))
     .pause()
-  const length = answer.contentLength ?? 0
+  // Without a length, nobody could tell when the body is cut.
+  const length = answer.contentLength ?? Number.NaN
   const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.contentRange ?? '')
   return {
     body: endOnAbort(body, signal),

@@ -1,6 +1,7 @@
 import type { TokenCredential } from '@azure/identity'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { limitedClient } from './limited-client.ts'
 import { type AzureLocation, type AzureSecrets, serviceUrl } from './location.ts'
 
 /** The one way in which a storage signs in. */
@@ -19,7 +20,7 @@ export async function signIn(place: AzureLocation, secrets: AzureSecrets, egress
   if (sasToken) return { sasToken: sasToken.replace(/^\?/, '') }
   if (place.anonymous) return { anonymous: true }
   const { ClientSecretCredential, DefaultAzureCredential } = await import('@azure/identity')
-  const options = authorityOf(serviceUrl(place))
+  const options = { ...authorityOf(serviceUrl(place)), httpClient: limitedClient() }
   const { tenantId, clientId } = place
   if (!clientSecret) return { principal: new DefaultAzureCredential(options) }
   if (!tenantId || !clientId) {

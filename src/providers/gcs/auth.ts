@@ -1,6 +1,7 @@
 import { GoogleAuth, gaxios, JWT } from 'google-auth-library'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { maxSmallBytes } from '../kit/limit-body.ts'
 import { networkError } from '../network-error.ts'
 import type { ServiceAccount } from './service-account.ts'
 
@@ -17,7 +18,8 @@ export function openAuth(account: ServiceAccount | undefined, egress: Egress): G
   const tokenUri = account.token_uri ?? builtInTokenUri
   // An agent of ours also keeps the library from proxies of the environment, which would connect for us unchecked.
   const agent = egress.agent(new URL(tokenUri).protocol)
-  const transporter = new gaxios.Gaxios({ timeout: 15_000, agent, redirect: 'manual' })
+  // Tokens are short; `size` is that of node-fetch, which closes the connection beyond it.
+  const transporter = new gaxios.Gaxios({ timeout: 15_000, agent, redirect: 'manual', size: maxSmallBytes })
   transporter.interceptors.request.add({
     resolved: async (request) =>
       request.url.href === builtInTokenUri ? Object.assign(request, { url: new URL(tokenUri) }) : request,
@@ -31,6 +33,14 @@ export function openAuth(account: ServiceAccount | undefined, egress: Egress): G
       additionalClaims: { aud: tokenUri },
       transporter,
     }),
+  })
+  // Behind the library's own, which name its version and that of Node.
+  transporter.interceptors.request.add({
+    resolved: async (request) => {
+      request.headers.delete('x-goog-api-client')
+      request.headers.set('user-agent', 'sluice')
+      return request
+    },
   })
   // Where signing URLs looks for the account's name; else it would ask the metadata server.
   auth.jsonContent = { ...account }
@@ -64,7 +74,7 @@ function words(message: string): string | undefined {
 /** The error without the request that it carries along, which holds tokens and signed assertions. */
 export function withoutRequest(error: unknown): unknown {
   if (!(error instanceof gaxios.GaxiosError)) return error
-  const { message, code, status, cause } = error
-  const slim = new Error(message.slice(0, 2_000), cause instanceof Error ? { cause } : {})
+  const { code, status, cause } = error
+  const slim = new Error('A request to Google failed.', cause instanceof Error ? { cause } : {})
   return Object.assign(slim, { name: 'GaxiosError', code, status })
 }

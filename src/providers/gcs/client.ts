@@ -2,22 +2,22 @@ import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
+import { cutTo } from '../kit/cut-to.ts'
+import { maxPageBytes } from '../kit/limit-body.ts'
+import { cycleDetector } from '../kit/list-progress.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import { openAuth } from './auth.ts'
 import { gcsError, wantsPayer } from './error.ts'
 import { type GcsLocation, type GcsSecrets, googleEndpoint, isGoogle } from './location.ts'
 import { canBeName, cursorBehind, isTooLong, startOffset } from './object-name.ts'
+import { etagOf, type Listing, readHead, readListing } from './read-answer.ts'
 import { createSender, type Request } from './send.ts'
 import { readServiceAccount } from './service-account.ts'
 import { createUrlSigner } from './sign-url.ts'
 
-/** An answer of objects.list, as far as it is asked for. */
-interface Listing {
-  items?: { name: string; size: string; updated: string; generation: string }[]
-  prefixes?: string[]
-  nextPageToken?: string
-}
+// One for each part of a bucket in which nothing matches.
+const mostEmptyPages = 1_000
 const listFields = 'items(name,size,updated,generation),prefixes,nextPageToken'
 
 /** Opens a bucket. One pool of sockets and one access token serve all calls. */
@@ -55,15 +55,15 @@ export function openGcs(
   }
 
   const list = async (query: Record<string, string | number | undefined>, signal: AbortSignal | undefined) => {
+    const limit = Number(query.maxResults)
     const { text } = await call(undefined, {
       method: 'GET',
       path: bucketPath,
       query: { fields: listFields, ...query },
+      maxBytes: maxPageBytes,
       signal,
     })
-    const answer = parse(text)
-    if (!answer) throw new SluiceError('CONSOLE_URL')
-    return answer
+    return readListing(text, limit)
   }
 
   const presign =
@@ -86,21 +86,17 @@ export function openGcs(
         startOffset: startOffset(cursor),
       }
       let answer = await list(query, signal)
+      const tokens = cycleDetector()
       // A page may hold nothing and still have a next one.
-      while (isEmpty(answer) && answer.nextPageToken) {
+      for (let empty = 1; isEmpty(answer) && answer.nextPageToken; empty++) {
         const pageToken = answer.nextPageToken
+        if (empty > mostEmptyPages || tokens.hasSeen(pageToken)) throw endless()
         answer = await list({ ...query, pageToken }, signal)
-        if (answer.nextPageToken === pageToken) throw endless()
       }
-      const objects = (answer.items ?? []).map((item) => ({
-        key: item.name,
-        size: Number(item.size),
-        etag: etagOf(item.generation),
-        lastModified: new Date(item.updated),
-      }))
+      const objects = answer.items
       if (!answer.nextPageToken) return { objects, cursor: null }
       // Folders count for the limit; a server that gives them on top gives all of them, not only those up to the last object.
-      const lastFolder = objects.length < limit ? answer.prefixes?.at(-1) : undefined
+      const lastFolder = objects.length < limit ? answer.prefixes.at(-1) : undefined
       const next = cursorBehind(objects.at(-1)?.key, lastFolder)
       if (compareKeys(next, cursor ?? '') <= 0) throw endless()
       return { objects, cursor: next }
@@ -131,8 +127,9 @@ export function openGcs(
         body.destroy()
         throw new SluiceError('PRECONDITION_FAILED')
       }
+      const told = headers.get('content-length')
       const stored = headers.get('x-goog-stored-content-length')
-      const length = Number(headers.get('content-length') ?? stored ?? 0)
+      const length = lengthOf(told ?? stored)
       const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers.get('content-range') ?? '')
       if (range && status === 200 && (length === 0 || isNothing(range))) {
         body.destroy()
@@ -141,12 +138,12 @@ export function openGcs(
       const modified = headers.get('last-modified')
       const encoding = headers.get('content-encoding')
       return {
-        body: endOnAbort(body, signal),
+        body: endOnAbort(told === null ? cutTo(body, length) : body, signal),
         length,
         size: part ? Number(part[3]) : length,
         ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
         etag,
-        lastModified: modified === null ? null : new Date(modified),
+        lastModified: timeOf(modified) ?? null,
         contentType: headers.get('content-type'),
         ...(encoding && { contentEncoding: encoding }),
       }
@@ -161,17 +158,7 @@ export function openGcs(
         query: { fields: 'size,updated,generation,contentType,contentEncoding' },
         signal,
       })
-      const object = parse(text) as
-        | { size: string; updated: string; generation: string; contentType?: string; contentEncoding?: string }
-        | undefined
-      if (!object) throw new SluiceError('CONSOLE_URL')
-      return {
-        size: Number(object.size),
-        etag: etagOf(object.generation),
-        lastModified: new Date(object.updated),
-        contentType: object.contentType ?? null,
-        ...(object.contentEncoding && { contentEncoding: object.contentEncoding }),
-      }
+      return readHead(text)
     },
 
     async write(name, body, { contentType = 'application/octet-stream', signal } = {}) {
@@ -212,21 +199,12 @@ export function openGcs(
   }
 }
 
-function parse(text: string): Listing | undefined {
-  try {
-    const answer = JSON.parse(text)
-    return typeof answer === 'object' && answer !== null && !Array.isArray(answer) ? answer : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const isEmpty = ({ items = [], prefixes = [] }: Listing) => items.length === 0 && prefixes.length === 0
+const isEmpty = ({ items, prefixes }: Listing) => items.length === 0 && prefixes.length === 0
 
 const endless = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
 
-/** The generation as an etag: the one mark of a version that listing, reading and conditions on reading have in common. */
-const etagOf = (generation: string | null | undefined) => (generation ? `"${generation}"` : null)
+/** Bytes, as a header says. NaN for what is no number; the caller refuses that. */
+const lengthOf = (header: string | null) => (/^\d{1,15}$/.test(header ?? '') ? Number(header) : Number.NaN)
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)
 

@@ -1,4 +1,7 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { isCloudHost } from '../kit/cloud-hosts.ts'
+import { isModestJson } from '../kit/modest.ts'
+import { remoteDetail } from '../kit/remote-detail.ts'
 import { networkError } from '../network-error.ts'
 import { withoutRequest } from './auth.ts'
 import type { GcsLocation } from './location.ts'
@@ -17,27 +20,42 @@ const statuses: Record<number, ErrorCode> = {
 // "HTTP status and error codes for JSON": 403 with one of these is a matter of speed, not of permission.
 const throttling = /^(rateLimitExceeded|userRateLimitExceeded|quotaExceeded)$/
 
-interface TransportError extends Error {
-  code?: string
-  response?: { status: number; data?: unknown }
+/** A response with another status than success. It keeps the beginning of its body, which must not be printed. */
+export class RequestRefused extends Error {
+  readonly response: { status: number; text: string; requestId: string | undefined }
+  constructor(response: RequestRefused['response']) {
+    super('The storage refused the request.')
+    this.response = response
+    // Loggers and `inspect` leave it out.
+    Object.defineProperty(this, 'response', { enumerable: false })
+  }
 }
 
 /** What the API said: JSON, or with alt=media only its message, although as text/html. */
 function read(error: unknown) {
-  const { response, message: words } = error as TransportError
-  // Of an answer that was to be streamed the text is in the message only.
-  const text = response ? String(response.data ?? words) : ''
+  const { status, text = '', requestId } = error instanceof RequestRefused ? error.response : {}
   let message = text
   let reason = ''
-  try {
-    const fault = JSON.parse(text).error
-    message = String(fault?.message ?? '')
-    reason = String(fault?.errors?.[0]?.reason ?? '')
-  } catch {
-    // Plain text.
+  if (isModestJson(Buffer.from(text), { maxParts: 500, maxDepth: 12 })) {
+    try {
+      const fault = JSON.parse(text).error
+      message = typeof fault?.message === 'string' ? fault.message : ''
+      reason = typeof fault?.errors?.[0]?.reason === 'string' ? fault.errors[0].reason : ''
+    } catch {
+      // Plain text.
+    }
   }
-  return { status: response?.status, message, reason, isMarkup: /^\s*</.test(text) }
+  return { status, message, reason, requestId, isMarkup: /^\s*</.test(text) }
 }
+
+// "HTTP status and error codes for JSON": the reasons that may be repeated.
+const reasons = new Set(
+  `accessNotConfigured authError backendError badRequest conditionNotMet conflict corsRequestOrigin countryBlocked
+  customerEncryptionKeyIsIncorrect domainPolicy expired forbidden gone insufficientPermissions internalError invalid
+  invalidArgument keyInvalid lengthRequired methodNotAllowed notFound parseError quotaExceeded rateLimitExceeded required
+  retentionPolicyNotMet sslRequired unauthorized uploadTooLarge userProjectAccountProblem userProjectMissing
+  userRateLimitExceeded variableTermLimitExceeded`.split(/\s+/),
+)
 
 /** Whether the same request may well succeed in a moment ("Retry strategy" of Cloud Storage). */
 export function isTransient(error: unknown): boolean {
@@ -57,12 +75,14 @@ export function wantsPayer(error: unknown): boolean {
 /** Wraps a fault of the transport once, at the provider's edge. `key` is the object that was asked for, if any. */
 export function gcsError(error: unknown, asked: { place: GcsLocation; key: string | undefined }): SluiceError {
   if (error instanceof SluiceError) return error
-  const { status, message, reason, isMarkup } = read(error)
+  const { status, message, reason, requestId, isMarkup } = read(error)
   const { place, key } = asked
   const cause = withoutRequest(error)
   if (status === undefined) return networkError(cause) ?? new SluiceError('UNEXPECTED_ANSWER', undefined, { cause })
 
-  const fault = (code: ErrorCode, words?: string) => new SluiceError(code, words, { cause })
+  const isCloud = isCloudHost('GOOGLE', place.endpoint)
+  const remote = remoteDetail({ status, code: reason, known: reasons, requestId: isCloud ? requestId : undefined })
+  const fault = (code: ErrorCode, words?: string) => new SluiceError(code, words, { cause, remote })
   // An overloaded proxy before the storage speaks HTML too.
   if (isMarkup && status !== 429 && status < 500) return fault('CONSOLE_URL')
   if (throttling.test(reason)) return fault('THROTTLED')
@@ -81,8 +101,15 @@ export function gcsError(error: unknown, asked: { place: GcsLocation; key: strin
     : fault('UNEXPECTED_ANSWER')
 }
 
+// "IAM permissions for JSON methods", as far as our methods need them.
+const permissions = [
+  ...['get', 'list', 'create', 'delete', 'update'].map((verb) => `storage.objects.${verb}`),
+  ...['get', 'list'].map((verb) => `storage.buckets.${verb}`),
+  'serviceusage.services.use',
+]
+
 /** Google names the permission that is lacking. */
 function lacking(message: string): string | undefined {
-  const [permission] = /\bstorage\.[a-z]+\.[a-z]+\b|\bserviceusage\.services\.use\b/.exec(message) ?? []
+  const permission = permissions.find((name) => message.includes(name))
   return permission && `The credentials are valid, but lack the permission ${permission}.`
 }

@@ -1,3 +1,4 @@
+import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
 import { boundTo, isGoogle, location, secrets } from './location.ts'
@@ -31,6 +32,7 @@ export const gcs = defineProvider({
     const foreignEndpoints = endpoint && !isGoogle(endpoint) ? [endpoint] : []
     return { provider: 'GCS', path: [bucket, prefix], foreignEndpoints }
   },
+  sendsDotSegments: ({ endpoint }) => isCloudHost('GOOGLE', endpoint),
   // The key file says where its tokens come from.
   targets: ({ endpoint }, { serviceAccountJson }) => targetsOf(endpoint, tokenUriOf(serviceAccountJson)),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),

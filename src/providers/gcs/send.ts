@@ -1,11 +1,13 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type GoogleAuth, gaxios } from 'google-auth-library'
 import { SluiceError } from '../../errors.ts'
 import { orAbort } from '../../or-abort.ts'
 import type { Egress } from '../../security/egress.ts'
+import { maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
+import { safeRequestId } from '../kit/remote-detail.ts'
 import { authError } from './auth.ts'
-import { isTransient } from './error.ts'
+import { isTransient, RequestRefused } from './error.ts'
 
 /** One request of the JSON API. */
 export interface Request {
@@ -17,6 +19,8 @@ export interface Request {
   body?: Buffer
   /** The answer's data are its bytes as they come, not decompressed; otherwise they are its text. */
   streams?: boolean
+  /** Most bytes of the answer's text; 64 KiB unless said. */
+  maxBytes?: number
   signal?: AbortSignal | undefined
 }
 
@@ -44,7 +48,7 @@ export function createSender(endpoint: string, auth: GoogleAuth | undefined, egr
   const transport = new gaxios.Gaxios({ agent, redirect: 'manual', errorRedactor: false })
 
   const sendOnce = async (request: Request): Promise<Answer> => {
-    const { method, path, query = {}, headers = {}, body, streams, signal } = request
+    const { method, path, query = {}, headers = {}, body, streams, maxBytes = maxSmallBytes, signal } = request
     const controller = new AbortController()
     const giveUp = () => controller.abort()
     signal?.addEventListener('abort', giveUp, { once: true })
@@ -52,25 +56,33 @@ export function createSender(endpoint: string, auth: GoogleAuth | undefined, egr
     try {
       const url = endpoint + path + queryText(query)
       const credentials = auth && (await orAbort(headersOf(auth, url), controller.signal))
-      const answer = await transport.request<Readable | string>({
+      const sent = { ...Object.fromEntries(credentials ?? []), ...headers, 'user-agent': 'sluice' }
+      const {
+        status,
+        data,
+        headers: answered,
+      } = await transport.request<Readable | ''>({
         method,
         url,
-        headers: { ...Object.fromEntries(credentials ?? []), ...headers },
+        headers: sent,
         ...(body && { data: body }),
-        responseType: streams ? 'stream' : 'text',
+        // The transport would read bodies of any size, those of refusals too.
+        responseType: 'stream',
+        validateStatus: () => true,
         signal: controller.signal,
         // Of node-fetch, to which it is handed through.
         ...(streams && { compress: false }),
       })
-      const stream = streams ? (answer.data as Readable) : undefined
+      const stream = data || Readable.from([])
       // A body that nobody has begun to read yet must not end the process.
-      stream?.on('error', () => {})
-      return {
-        status: answer.status,
-        headers: answer.headers,
-        text: stream ? '' : String(answer.data),
-        body: stream as Readable,
+      stream.on('error', () => {})
+      if (status < 200 || status >= 300) {
+        const text = (await readErrorBody(stream)).bytes.toString()
+        const requestId = safeRequestId(answered.get('x-guploader-uploadid'), JSON.stringify([url, sent]))
+        throw new RequestRefused({ status, text, requestId })
       }
+      const text = streams ? '' : (await readLimited(stream, { maxBytes })).toString()
+      return { status, headers: answered, text, body: stream }
     } catch (error) {
       if (controller.signal.aborted && !signal?.aborted) throw new SluiceError('TIMEOUT', undefined, { cause: error })
       throw error

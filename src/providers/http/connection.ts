@@ -18,6 +18,8 @@ const longBytes = 1_024 * 1_024
 const longBufferBytes = 32 * 1_024
 const connectMs = 10_000
 const silentMs = 60_000
+// For all of a head, however its bytes drip in.
+const headMs = 60_000
 
 /** What a connection tells its owner. */
 export interface ConnectionEvents {
@@ -35,6 +37,8 @@ export class Connection {
   #answer: { resolve: (answer: HttpAnswer) => void; reject: (error: Error) => void } | undefined
   #body: LendingBody | undefined
   #keepAlive = true
+  /** When the last request was sent, by `performance.now()`. */
+  #sentAt = 0
   /** While the buffer is somebody else's, the server has nothing to say. */
   #isLent = false
   #timedOut = false
@@ -92,6 +96,7 @@ export class Connection {
   get(text: string): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       this.#answer = { resolve, reject }
+      this.#sentAt = performance.now()
       this.#socket.write(text, 'latin1')
     })
   }
@@ -111,6 +116,7 @@ export class Connection {
     try {
       const head = readHead(data, this.#lines)
       if (head) return this.#begin(head, data.subarray(head.bytes))
+      if (performance.now() - this.#sentAt > headMs) throw new Error('The head of the answer takes too long.')
       this.#partial = this.#partial ? data : Buffer.from(chunk)
       return true
     } catch (error) {

@@ -12,6 +12,8 @@ export const localFiles = defineProvider({
   secrets,
   boundTo: {},
   targets: () => [],
+  // No name of a file is `.` or `..`.
+  sendsDotSegments: () => true,
   place: ({ path }) => ({ endpoint: '', bucket: '', prefix: path === '' ? '' : `${path}/` }),
   open: async (place, _secrets, { localFilesRoot }) =>
     (await import('./folder.ts')).openLocalFolder(place, localFilesRoot),

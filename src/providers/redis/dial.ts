@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { connectorOf } from './connector.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
+import { limitReplies } from './reply-limits.ts'
 
 const dialTimeoutMs = 5_000
 const silenceTimeoutMs = 30_000
@@ -72,6 +74,8 @@ export async function dial(
   }, dialTimeoutMs)
   try {
     await redis.connect()
+    const waiting = redis as unknown as { commandQueue: { length: number } }
+    limitReplies(redis.stream, () => waiting.commandQueue.length > 0)
     redis.stream.setTimeout(silenceTimeoutMs, () => {
       if (isAwaited()) redis.stream.destroy(new SluiceError('TIMEOUT'))
     })
@@ -101,7 +105,9 @@ async function greet(redis: Redis, { username, db }: RedisLocation, password: st
   // A node of a cluster would list its own share of the keys as if it were all.
   if (['cluster', 'sentinel'].includes(about('redis_mode'))) throw new SluiceError('REDIS_CLUSTER')
   if (selected?.[0]) throw selected[0]
-  return about('run_id')
+  const run = about('run_id')
+  // Cursors are stored with it: a hash says as much, and is none of the server's own words.
+  return run === '' ? '' : createHash('sha256').update(run).digest('base64url').slice(0, 24)
 }
 
 /** The same error, whose text is known not to repeat the password: a server that does not know AUTH quotes its arguments. */

@@ -1,4 +1,5 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { remoteDetail } from '../kit/remote-detail.ts'
 import { networkError } from '../network-error.ts'
 import type { RedisLocation } from './location.ts'
 
@@ -34,6 +35,14 @@ const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => str
   [/max number of clients/, 'THROTTLED', () => 'The server has no room for another connection.'],
 ]
 
+// The first words of error replies (redis.io, and the source of Redis 7) that may be repeated.
+const prefixes = new Set(
+  `ASK BUSY BUSYGROUP CLUSTERDOWN CROSSSLOT DENIED ERR EXECABORT LOADING MASTERDOWN MISCONF MOVED NOAUTH NOGROUP NOPERM
+  NOREPLICAS NOSCRIPT NOTBUSY OOM READONLY TRYAGAIN UNKILLABLE WRONGPASS WRONGTYPE`.split(/\s+/),
+)
+
+const detailOf = (reply: string) => remoteDetail({ code: /^\S*/.exec(reply)![0], known: prefixes })
+
 const lost = /^Connection is closed|^Stream isn't writeable|connection close$/
 
 /** Wraps a fault of the client once, at the provider's edge. */
@@ -47,7 +56,7 @@ export function redisError(error: unknown, place: RedisLocation): SluiceError {
   const message = cause.message.replace(/^EXECABORT .* because of: /, '')
   if (name === 'ReplyError') {
     const [, code = 'UNEXPECTED_ANSWER', words] = replies.find(([begins]) => begins.test(message)) ?? []
-    return new SluiceError(code, words?.(place, message), { cause })
+    return new SluiceError(code, words?.(place, message), { cause, remote: detailOf(message) })
   }
   const foreign = /^Unknown RESP type (\d+)/.exec(message)?.[1]
   if (foreign) return foreignAnswer(Number(foreign), cause)
@@ -73,10 +82,15 @@ function foreignAnswer(firstByte: number, cause: Error): SluiceError {
   return new SluiceError('UNEXPECTED_ANSWER', 'What answers there does not speak the Redis protocol.', { cause })
 }
 
+// Those that we send.
+const commands = 'AUTH INFO SELECT SCAN STRLEN EXISTS GETRANGE SET DEL MULTI EXEC'.split(' ')
+
 function denied(reply: string): string {
-  const command = /run the '([\w|-]+)' command/.exec(reply)?.[1]
+  const named = /run the '([\w|-]+)' command/.exec(reply)?.[1]?.toUpperCase()
+  const command = commands.find((one) => one === named)
+  if (named && !command) return 'The credentials are valid, but may not run a command that is needed.'
   return command
-    ? `The credentials are valid, but may not run the command ${command.toUpperCase()}.`
+    ? `The credentials are valid, but may not run the command ${command}.`
     : 'The credentials are valid, but may not use this key.'
 }
 

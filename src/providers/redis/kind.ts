@@ -19,6 +19,8 @@ export const redis = defineProvider({
   },
   refuseTarget: ({ db }) => (db === 0 ? new SluiceError('REDIS_DATABASE_ZERO') : undefined),
   targets: ({ host, port }) => [{ host, port, isHttp: false }],
+  // Keys are arguments of commands, not paths.
+  sendsDotSegments: () => true,
   place: (place) => ({ endpoint: serverOf(place), bucket: `${serverOf(place)}:${place.db}`, prefix: place.path }),
   open: async (place, keys, { egress }) => (await import('./client.ts')).openRedis(place, keys, egress),
 })

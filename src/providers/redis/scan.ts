@@ -1,9 +1,13 @@
 import type { Redis } from 'ioredis'
+import { SluiceError } from '../../errors.ts'
+import { cycleDetector } from '../kit/list-progress.ts'
 import type { Connection } from './connection.ts'
 import { textOfKey } from './key-bytes.ts'
 
 const leastCount = 100
 const mostSteps = 100
+// A path can hold few of many keys: at 1,000 a step this is enough for 100 million of others.
+const mostEmptySteps = 100_000
 
 /** Where a listing stands. */
 interface Position {
@@ -37,12 +41,15 @@ export async function nextKeys(
   let at = cursor === null ? { serverRun: '', scan: '0', kept: [] } : readCursor(cursor)
   const found = new Set(at.kept)
 
+  let cursors = cycleDetector()
   // A page that is half full is sent, since asking for just the rest could mean a round trip for every other key.
   for (let steps = 0; at.scan !== null && found.size * 2 < limit; steps++) {
     if (found.size > 0 && steps >= mostSteps) break
+    if (steps >= mostEmptySteps || cursors.hasSeen(at.scan)) throw endless()
     const count = Math.max(limit - found.size, leastCount)
     at = await connection.run(signal, async (redis, serverRun) => {
       const from = at.serverRun === serverRun ? at.scan! : '0'
+      if (at.serverRun !== serverRun) cursors = cycleDetector()
       const match = prefix === '' ? [] : ['MATCH', `${escapeGlob(prefix)}*`]
       const { next, keys } = await scan(redis, [from, ...match, 'COUNT', count])
       for (const key of keys) if (takes(key)) found.add(key)
@@ -61,11 +68,21 @@ export async function nextKeys(
  * much faster; then the step is done again for the bytes, and that answer counts, as any answer to a cursor does.
  */
 async function scan(redis: Redis, step: (string | number)[]): Promise<{ next: string; keys: string[] }> {
-  const [next, keys] = (await redis.call('SCAN', step)) as [string, string[]]
+  const [next, keys] = readStep(await redis.call('SCAN', step))
   if (!keys.some((key) => key.includes('\ufffd'))) return { next, keys }
   const [nextBytes, bytes] = (await redis.callBuffer('SCAN', step)) as [Buffer, Buffer[]]
   return { next: String(nextBytes), keys: bytes.map(textOfKey) }
 }
+
+/** The reply to SCAN: a cursor, which is a number of 64 bits, and keys (redis.io, "SCAN"). */
+function readStep(reply: unknown): [string, string[]] {
+  const [next, keys] = (Array.isArray(reply) ? reply : []) as [unknown, unknown]
+  const isCursor = typeof next === 'string' && /^\d{1,20}$/.test(next)
+  if (isCursor && Array.isArray(keys) && keys.every((key) => typeof key === 'string')) return [next, keys]
+  throw new SluiceError('UNEXPECTED_ANSWER', 'The server answered SCAN with something else than a cursor and keys.')
+}
+
+const endless = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
 
 // JSON escapes NUL and lone surrogates, which PostgreSQL could not hold.
 const writeCursor = ({ serverRun, scan, kept }: Position) => JSON.stringify([serverRun, scan, ...kept])

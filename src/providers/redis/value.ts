@@ -19,7 +19,8 @@ export interface Glance {
  */
 export async function glance(redis: Redis, key: string, range: ByteRange | undefined): Promise<Glance> {
   if (!range) {
-    const bytes = await redis.getrangeBuffer(key, 0, sliceBytes - 1)
+    const bytes: unknown = await redis.getrangeBuffer(key, 0, sliceBytes - 1)
+    if (!Buffer.isBuffer(bytes) || bytes.length > sliceBytes) throw unreadable()
     // An empty answer is an empty value or none; a full one may go on.
     if (bytes.length > 0 && bytes.length < sliceBytes) return { size: bytes.length, bytes }
     return look(redis, key, 0, sliceBytes - 1)
@@ -32,13 +33,19 @@ export async function glance(redis: Redis, key: string, range: ByteRange | undef
 /** Size, and the bytes from `start` to `end` as GETRANGE counts them. */
 async function look(redis: Redis, key: string, start: number, end: number): Promise<Glance> {
   const answers = await redis.multi().exists(key).strlen(key).getrangeBuffer(key, start, end).exec()
-  const [exists, size, bytes] = answers!.map(([error, value]) => {
+  if (!Array.isArray(answers) || answers.length !== 3) throw unreadable()
+  const [exists, size, bytes] = answers.map(([error, value]) => {
     if (error) throw error
-    return value
+    return value as unknown
   })
   if (exists === 0) throw new SluiceError('OBJECT_MISSING')
-  return { size: size as number, bytes: bytes as Buffer }
+  const isSize = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0
+  if (!isSize || !Buffer.isBuffer(bytes) || bytes.length > Math.min(end - start + 1, size)) throw unreadable()
+  return { size, bytes }
 }
+
+const unreadable = () =>
+  new SluiceError('UNEXPECTED_ANSWER', 'The server answered with something else than a value and its size.')
 
 /**
  * The bytes from `start` to `end` (inclusive) of a value, of which `first` are there already. The rest is fetched slice by
@@ -62,7 +69,7 @@ export function bodyOf(
       .catch((error) => {
         throw error?.code === 'OBJECT_MISSING' ? changed() : error
       })
-    if (slice.size !== size) throw changed()
+    if (slice.size !== size || slice.bytes.length !== last - at + 1) throw changed()
     at = last + 1
     return slice.bytes
   }

@@ -1,8 +1,8 @@
 import type { AgentOptions, Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
-import { NodeHttpHandler } from '@smithy/node-http-handler'
 import type { Egress } from '../../security/egress.ts'
+import { LimitedHandler } from './limited-handler.ts'
 import type { S3Location } from './location.ts'
 
 /** How to speak to `place` at `endpoint` (undefined: AWS): all but the region and the credentials. */
@@ -23,12 +23,9 @@ export function clientConfig(place: S3Location, endpoint: string | undefined, eg
 }
 
 /** Sends the requests of an SDK client. It follows no redirect. */
-export function requestHandler(egress: Egress, options: AgentOptions): NodeHttpHandler {
-  return new NodeHttpHandler({
+export function requestHandler(egress: Egress, options: AgentOptions): LimitedHandler {
+  return new LimitedHandler({
     httpAgent: egress.agent('http:', options) as HttpAgent,
     httpsAgent: egress.agent('https:', options) as HttpsAgent,
-    connectionTimeout: 10_000,
-    requestTimeout: 60_000,
-    throwOnRequestTimeout: true,
   })
 }

@@ -12,11 +12,13 @@ import { orAbort } from '../../or-abort.ts'
 import type { Egress } from '../../security/egress.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
+import { listSmaller } from '../kit/smaller-page.ts'
 import type { ObjectBody, Provider } from '../provider.ts'
 import { clientConfig } from './client-config.ts'
 import { credentialsConfig } from './credentials.ts'
 import { createDirectReads, encodingOf, rangeHeader } from './direct-read.ts'
 import { s3Error } from './error.ts'
+import { removeUserAgent } from './limited-handler.ts'
 import { listingOfAnswers } from './list-answer.ts'
 import type { S3Location, S3Secrets } from './location.ts'
 import { createObjectRequests } from './object-requests.ts'
@@ -40,8 +42,15 @@ const noAnswer = new Set<ErrorCode>([
 /** Opens a bucket. One client, and one pool of sockets, serves all reads. */
 export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): Provider {
   const region = createRegion(place)
-  const newClient = (endpoint: string | undefined, credentials: ReturnType<typeof credentialsConfig>) =>
-    new S3Client({ ...clientConfig(place, endpoint, egress), ...credentials, region: async () => region.current })
+  const newClient = (endpoint: string | undefined, credentials: ReturnType<typeof credentialsConfig>) => {
+    const made = new S3Client({
+      ...clientConfig(place, endpoint, egress),
+      ...credentials,
+      region: async () => region.current,
+    })
+    removeUserAgent(made.middlewareStack)
+    return made
+  }
   const client = newClient(place.endpoint, credentialsConfig(place, secrets, egress))
   const publicClient =
     place.publicEndpoint && place.publicEndpoint !== place.endpoint
@@ -85,7 +94,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
   const page = (cursor: string | null, limit: number, recursive: boolean, signal?: AbortSignal) =>
     call(undefined, signal, async () => {
       const command = listCommand(cursor, limit, recursive)
-      const listingOf = listingOfAnswers(command)
+      const listingOf = listingOfAnswers(command, limit)
       const listing = listingOf(await client.send(command, abortable(signal)))
       // A website may well answer 200 with a page that parses as XML.
       if (listing.name === undefined && listing.isTruncated === undefined) throw new SluiceError('CONSOLE_URL')
@@ -122,7 +131,9 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
     },
 
     async list({ cursor, limit, recursive, signal }) {
-      const { objects, isTruncated, lastFolder, encoding } = await page(cursor, limit, recursive, signal)
+      const { objects, isTruncated, lastFolder, encoding } = await listSmaller(limit, (keys) =>
+        page(cursor, keys, recursive, signal),
+      )
       const decode = encoding === 'url' ? decodeKey : (key: string) => key
       for (const object of objects) object.key = decode(object.key)
       if (!isTruncated) return { objects, cursor: null }

@@ -4,6 +4,7 @@ import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { requestHandler } from './client-config.ts'
 import { stsError } from './error.ts'
+import { removeUserAgent } from './limited-handler.ts'
 import type { S3Location, S3Secrets } from './location.ts'
 
 /**
@@ -43,6 +44,7 @@ function assumeRole(place: S3Location, RoleArn: string, masterCredentials: Maste
       requestHandler: requestHandler(egress, { keepAlive: false }),
       ...(place.stsEndpoint && { endpoint: place.stsEndpoint }),
     },
+    clientPlugins: [{ applyToStack: removeUserAgent }],
   })
   return async (caller: Parameters<typeof assume>[0]) => {
     try {

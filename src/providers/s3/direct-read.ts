@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
-import { text } from 'node:stream/consumers'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { LRUCache } from 'lru-cache'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { createHttpClient } from '../http/client.ts'
 import { headerLine, type PlainGet, writeGet } from '../http/request.ts'
+import { readErrorBody } from '../kit/limit-body.ts'
 import type { ByteRange, ObjectBody } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import type { S3Location } from './location.ts'
@@ -89,7 +89,7 @@ export function createDirectReads(
 /** The words of a refusal, read to their end, so that the connection can be used again. */
 async function wordsOf(body: Readable | undefined, length: number): Promise<string> {
   // One that breaks off has said nothing.
-  if (body && length < 16_384) return text(body).catch(() => '')
+  if (body && length < 16_384) return (await readErrorBody(body)).bytes.toString()
   body?.destroy()
   return ''
 }

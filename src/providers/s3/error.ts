@@ -1,7 +1,9 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { isCloudHost } from '../kit/cloud-hosts.ts'
+import { remoteDetail } from '../kit/remote-detail.ts'
 import { networkError } from '../network-error.ts'
 import type { S3Location } from './location.ts'
-import { namedRegion } from './region.ts'
+import { isAwsRegion, namedRegion } from './region.ts'
 
 /**
  * S3's error codes (Amazon S3 API reference, "Error responses"), those of STS (AWS STS API reference, "Common errors"), and
@@ -69,7 +71,7 @@ export function s3Error(error: unknown, asked: { place: S3Location; key: string 
   const html = sdk.$response?.headers?.['content-type']?.includes('html')
   // A name that no answer gave was made up from the status, which a website's answer has too.
   const known = sdk.Code || !html ? (codes[sdk.name] ?? codes[sdk.Code ?? '']) : undefined
-  const options = { cause: error }
+  const options = { cause: error, remote: detailOf(sdk, isCloudHost('AWS', asked.place.endpoint)) }
   // An overloaded proxy before the storage speaks HTML too.
   const passing = status !== undefined && (status === 429 || status >= 500)
   if (
@@ -93,7 +95,7 @@ export function s3Error(error: unknown, asked: { place: S3Location; key: string 
 export function stsError(error: unknown, roleArn: string): SluiceError {
   if (error instanceof SluiceError) return error
   const { name } = error as SdkError
-  const options = { cause: error }
+  const options = { cause: error, remote: detailOf(error as SdkError, false) }
   const code = codes[name]
   if (code === 'DENIED') {
     const text = `The role ${roleArn} may not be assumed: its trust policy must allow these credentials and the external ID.`
@@ -110,6 +112,24 @@ export function stsError(error: unknown, roleArn: string): SluiceError {
   )
 }
 
+/** Codes that stand for themselves in `failure` and in the log, besides those that mean a code of ours. */
+const otherCodes = `BadDigest EntityTooLarge InternalError InvalidArgument InvalidRequest InvalidSignatureException
+  KMS.DisabledException KMS.NotFoundException KeyTooLongError MethodNotAllowed MissingSecurityHeader NotImplemented
+  OperationAborted Redirect RequestTimeout ServiceUnavailable TemporaryRedirect UnauthorizedAccess XAmzContentSHA256Mismatch`
+
+const known = new Set([...Object.keys(codes), ...otherCodes.split(/\s+/)])
+
+function detailOf({ name, Code, $metadata, $response }: SdkError, isCloud: boolean) {
+  const status = $metadata?.httpStatusCode ?? $response?.statusCode
+  return remoteDetail({
+    status,
+    // Without a response, the name is that of an error of this process.
+    code: status === undefined ? undefined : (Code ?? (known.has(name) ? name : undefined)),
+    known,
+    requestId: isCloud ? $response?.headers?.['x-amz-request-id'] : undefined,
+  })
+}
+
 function words(code: ErrorCode, place: S3Location | undefined, error: unknown): string | undefined {
   const { name } = error as SdkError
   if (name === 'CredentialsProviderError') {
@@ -121,7 +141,7 @@ function words(code: ErrorCode, place: S3Location | undefined, error: unknown): 
     return `There is no bucket "${place.bucket}"${place.endpoint ? ` at ${place.endpoint}` : ''}.`
   if (code === 'WRONG_REGION') {
     const [right, wrong] = [namedRegion(error), place.region]
-    return right && right !== wrong
+    return right && right !== wrong && isAwsRegion(right)
       ? `The bucket "${place.bucket}" is in region ${right}, not in ${wrong}. Set its region, or AUTO.`
       : `The bucket "${place.bucket}" is not in region ${wrong}. Set its region, or AUTO.`
   }

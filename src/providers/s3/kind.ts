@@ -1,3 +1,4 @@
+import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
 import { boundTo, dialledEndpoint, isAws, location, secrets } from './location.ts'
@@ -47,6 +48,8 @@ export const s3 = defineProvider({
     return { provider: 'S3', path: [place.bucket, place.prefix], foreignEndpoints }
   },
   targets: (place) => targetsOf(dialledEndpoint(place), place.stsEndpoint),
+  sendsDotSegments: ({ endpoint, publicEndpoint }) =>
+    isCloudHost('AWS', endpoint) && isCloudHost('AWS', publicEndpoint),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
   open: async (place, keys, { egress }) => (await import('./client.ts')).openS3(place, keys, egress),
 })

@@ -1,3 +1,4 @@
+import { SluiceError } from '../../errors.ts'
 import type { ObjectInfo } from '../provider.ts'
 
 /** What an answer to ListObjectsV2 says; names as they are written there, which may be percent-encoded. */
@@ -26,17 +27,21 @@ class Doubt extends Error {}
  * Reads an answer to ListObjectsV2 (Amazon S3 API reference) as storages write it: a root without attributes but its namespace,
  * elements without any, their text without comments or CDATA. Undefined for all else, which is for a reader of XML as a
  * whole: that takes ten times as long for a key.
+ * @throws SluiceError REMOTE_RESPONSE_TOO_LARGE if there are more than `limit` objects.
  */
-export function readListing(xml: string): Listing | undefined {
+export function readListing(xml: string, limit = 1_000): Listing | undefined {
   const start = prolog.exec(xml)
   if (!start) return undefined
   try {
-    return new Reader(xml, start[0].length).listing()
+    return new Reader(xml, start[0].length).listing(limit)
   } catch (error) {
     if (error instanceof Doubt) return undefined
     throw error
   }
 }
+
+const tooMany = (limit: number) =>
+  new SluiceError('REMOTE_RESPONSE_TOO_LARGE', `The storage listed more than the ${limit} keys that were requested.`)
 
 class Reader {
   readonly #xml: string
@@ -50,7 +55,7 @@ class Reader {
     this.#at = at
   }
 
-  listing(): Listing {
+  listing(limit: number): Listing {
     const objects: ObjectInfo[] = []
     const told: Record<string, string> = Object.create(null)
     let lastFolder: string | undefined
@@ -58,8 +63,10 @@ class Reader {
       if (kind === 'text') {
         if (this.#name in told || hasElements.test(this.#name)) throw new Doubt()
         told[this.#name] = this.#text
-      } else if (this.#name === 'Contents') objects.push(this.#object())
-      else if (this.#name === 'CommonPrefixes') lastFolder = this.#folder() ?? lastFolder
+      } else if (this.#name === 'Contents') {
+        if (objects.length >= limit) throw tooMany(limit)
+        objects.push(this.#object())
+      } else if (this.#name === 'CommonPrefixes') lastFolder = this.#folder() ?? lastFolder
       else this.#skip()
     }
     if (this.#name !== 'ListBucketResult' || /\S/.test(this.#xml.slice(this.#at))) throw new Doubt()

@@ -54,3 +54,15 @@ export function namedRegion(error: unknown): string | undefined {
     headers?.['x-amz-bucket-region'] ?? region ?? /\bs3[.-]([a-z0-9-]+)\.amazonaws\./.exec(String(endpoint))?.[1]
   return typeof named === 'string' && dnsLabel.test(named) ? named : undefined
 }
+
+// AWS, "Regions and Availability Zones", with the partitions for China and for the US government.
+const awsRegions = new Set(
+  `af-south-1 ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1
+  ap-southeast-2 ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1
+  cn-north-1 cn-northwest-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3
+  il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-gov-east-1 us-gov-west-1 us-west-1
+  us-west-2`.split(/\s+/),
+)
+
+/** Whether a name that a server gave is a region of AWS, and so may be repeated in a message. */
+export const isAwsRegion = (name: string) => awsRegions.has(name)

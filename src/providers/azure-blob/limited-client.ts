@@ -1,0 +1,93 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Readable } from 'node:stream'
+import {
+  createDefaultHttpClient,
+  type HttpClient,
+  type PipelineRequest,
+  type PipelineResponse,
+} from '@azure/core-rest-pipeline'
+import { maxPageBytes, maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
+import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
+import { safeRequestId } from '../kit/remote-detail.ts'
+import { type Listing, readListing } from './read-listing.ts'
+
+/** Where the client puts the page of a listing that runs in it. */
+const listings = new AsyncLocalStorage<{ limit: number; listing?: Listing }>()
+
+/** Runs `list`, which lists once by way of `limitedClient`, and gives the page that came. */
+export async function listingOf(limit: number, list: () => Promise<unknown>): Promise<Listing | undefined> {
+  const holder: { limit: number; listing?: Listing } = { limit }
+  await listings.run(holder, list)
+  return holder.listing
+}
+
+// What the SDK gets in place of a listing: its own reader of XML is slow.
+const emptyListing =
+  '<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="" ContainerName="c"><Blobs /><NextMarker /></EnumerationResults>'
+const modesty = { maxParts: 400, maxDepth: 12 }
+const anyStatus = new Set([Number.POSITIVE_INFINITY])
+
+/**
+ * The SDKs' transport with limits on what it reads: 64 KiB of a refusal, of a token or of another short response, 4 MiB of a
+ * listing page. The SDKs would read and parse bodies of any size. Blobs are streamed.
+ */
+export function limitedClient(): HttpClient {
+  const client = createDefaultHttpClient()
+  return {
+    async sendRequest(request) {
+      describeSelf(request)
+      const { streamResponseStatusCodes: streamed } = request
+      request.streamResponseStatusCodes = anyStatus
+      const response = await client.sendRequest(request)
+      if (streamed) request.streamResponseStatusCodes = streamed
+      else delete request.streamResponseStatusCodes
+      hideMirrored(response)
+      const body = response.readableStreamBody as Readable | undefined
+      if (!body) return response
+      const succeeded = response.status >= 200 && response.status < 300
+      if (succeeded && (streamed?.has(response.status) || streamed?.has(Number.POSITIVE_INFINITY))) return response
+      delete response.readableStreamBody
+      response.bodyAsText = succeeded ? await textOf(request, body) : await refusalOf(response, body)
+      return response
+    },
+  }
+}
+
+async function textOf(request: PipelineRequest, body: Readable): Promise<string> {
+  const holder = new URL(request.url).searchParams.get('comp') === 'list' ? listings.getStore() : undefined
+  if (!holder) {
+    const bytes = await readLimited(body, { maxBytes: maxSmallBytes })
+    return looksLikeHtml(bytes) || !isModestXml(bytes, modesty) ? '' : bytes.toString()
+  }
+  holder.listing = readListing((await readLimited(body, { maxBytes: maxPageBytes })).toString(), holder.limit)
+  return emptyListing
+}
+
+/** The XML or JSON of a refusal; nothing in its place if it is long or something else, so that the SDK goes by the status. */
+async function refusalOf({ headers }: PipelineResponse, body: Readable): Promise<string> {
+  const { bytes, isWhole } = await readErrorBody(body)
+  if (looksLikeHtml(bytes)) headers.set('content-type', 'text/html')
+  return isWhole && isModestXml(bytes, modesty) ? bytes.toString() : ''
+}
+
+/** The SDKs name their versions and those of Node and of the kernel, in a header and among the parameters of a sign-in. */
+function describeSelf(request: PipelineRequest): void {
+  request.headers.set('user-agent', 'sluice')
+  for (const [name] of request.headers) if (/^x-client-(?!request)/i.test(name)) request.headers.delete(name)
+  const { body } = request
+  if (typeof body !== 'string' || !/(?:^|&)x-client-/i.test(body)) return
+  const kept = body.split('&').filter((pair) => !/^x-client-/i.test(pair))
+  request.body = kept.join('&')
+  if (request.headers.has('content-length'))
+    request.headers.set('content-length', String(Buffer.byteLength(request.body)))
+}
+
+function hideMirrored({ request, headers }: PipelineResponse): void {
+  const id = headers.get('x-ms-request-id')
+  const sent = JSON.stringify([
+    request.url,
+    request.headers.toJSON(),
+    typeof request.body === 'string' ? request.body : '',
+  ])
+  if (id !== undefined && safeRequestId(id, sent) === undefined) headers.delete('x-ms-request-id')
+}

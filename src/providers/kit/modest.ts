@@ -1,0 +1,84 @@
+/** What a parser may be given. */
+export interface Modesty {
+  /** Tags of XML, or values and separators of JSON. */
+  maxParts: number
+  maxDepth: number
+  /** Whether XML may hold comments and CDATA. They count as tags. */
+  allowsSections?: boolean
+}
+
+const [lt, slash, gt, bang, question] = [...'</>!?'].map((char) => char.charCodeAt(0)) as [
+  number,
+  number,
+  number,
+  number,
+  number,
+]
+
+/**
+ * Whether XML is cheap to parse: few tags, no deep nesting, no comments, CDATA or DTD (storage APIs use none). A library's
+ * parser takes about 1 KiB of memory for a tag, so 4 MiB of `<a/>` would cost a gigabyte. Says nothing about validity.
+ */
+export function isModestXml(xml: Uint8Array, { maxParts, maxDepth, allowsSections }: Modesty): boolean {
+  let parts = 0
+  let depth = 0
+  for (let at = xml.indexOf(lt); at >= 0; at = xml.indexOf(lt, at + 1)) {
+    const next = xml[at + 1]
+    if (++parts > maxParts) return false
+    if (next === bang) {
+      const end = allowsSections ? endOfSection(Buffer.from(xml.buffer, xml.byteOffset, xml.byteLength), at) : -1
+      if (end < 0) return false
+      at = end
+      continue
+    }
+    if (next === question) continue
+    if (next === slash) depth--
+    else {
+      const close = xml.indexOf(gt, at)
+      if (close < 0) return false
+      if (xml[close - 1] !== slash && ++depth > maxDepth) return false
+    }
+  }
+  return true
+}
+
+/** Where the comment or CDATA section that begins at `at` ends; -1 for anything else. */
+function endOfSection(xml: Buffer, at: number): number {
+  const begins = (text: string) => xml.toString('latin1', at, at + text.length) === text
+  return begins('<!--') ? xml.indexOf('-->', at + 4) : begins('<![CDATA[') ? xml.indexOf(']]>', at) : -1
+}
+
+const [quote, backslash, comma] = [...'"\\,'].map((char) => char.charCodeAt(0)) as [number, number, number]
+const [openArray, closeArray, openObject, closeObject] = [...'[]{}'].map((char) => char.charCodeAt(0))
+
+/** Whether JSON is cheap to parse: few values and no deep nesting. Says nothing about validity. */
+export function isModestJson(json: Uint8Array, { maxParts, maxDepth }: Modesty): boolean {
+  let parts = 0
+  let depth = 0
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at]
+    if (byte === quote) {
+      do {
+        at = json.indexOf(quote, at + 1)
+        if (at < 0) return false
+      } while (isEscaped(json, at))
+    } else if (byte === openArray || byte === openObject) {
+      parts++
+      if (++depth > maxDepth) return false
+    } else if (byte === closeArray || byte === closeObject) depth--
+    else if (byte === comma) parts++
+    if (parts > maxParts) return false
+  }
+  return true
+}
+
+/** Whether an odd number of backslashes stands before the quote at `at`. */
+function isEscaped(json: Uint8Array, at: number): boolean {
+  let start = at
+  while (json[start - 1] === backslash) start--
+  return (at - start) % 2 === 1
+}
+
+/** Whether a body is a web page, whatever its content type says. */
+export const looksLikeHtml = (body: Uint8Array) =>
+  /^\s*<(?:!doctype\s+html|html|head|body)\b/i.test(Buffer.from(body.subarray(0, 256)).toString('latin1'))

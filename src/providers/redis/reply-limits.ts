@@ -1,0 +1,105 @@
+import type { Duplex } from 'node:stream'
+import { SluiceError } from '../../errors.ts'
+
+/** What one reply may have. */
+const limits = {
+  /** A slice of a value has 256 KiB, a step of SCAN gives a few thousand keys. */
+  bytes: 4 * 1024 * 1024,
+  lineBytes: 64 * 1024,
+  elements: 20_000,
+  /** EXEC gives one array, SCAN two. */
+  arrays: 16,
+}
+
+const [cr, lf] = [13, 10]
+
+/**
+ * Follows the replies of a server (RESP2, redis.io "Redis serialization protocol") as they arrive, before the client's parser
+ * sees them: that allocates whatever length a reply announces, and keeps whatever arrives. `take` is given each chunk.
+ */
+export class ReplyLimits {
+  /** Bytes of a string that are still to come, with its line end. */
+  #skip = 0
+  /** The beginning of a line whose end has not arrived. */
+  #line = ''
+  #bytes = 0
+  #arrays = 0
+  #elements = 0
+  /** Values that the current reply still needs. */
+  #left = 1
+
+  /** @throws SluiceError REMOTE_RESPONSE_TOO_LARGE; UNEXPECTED_ANSWER for RESP3, which is not asked for. */
+  take(chunk: Buffer): void {
+    let at = 0
+    while (at < chunk.length) {
+      if (this.#skip > 0) {
+        const step = Math.min(this.#skip, chunk.length - at)
+        this.#count(step)
+        this.#skip -= step
+        at += step
+        if (this.#skip === 0) this.#valueEnds()
+        continue
+      }
+      const end = chunk.indexOf(lf, at)
+      const stop = end < 0 ? chunk.length : end + 1
+      this.#count(stop - at)
+      // A line is short, unless it is too long; the parser reports what begins like none.
+      if (this.#line.length + stop - at > limits.lineBytes) throw tooLarge()
+      this.#line += chunk.toString('latin1', at, stop)
+      at = stop
+      if (end < 0) continue
+      const line = this.#line
+      this.#line = ''
+      this.#lineEnds(line)
+    }
+  }
+
+  #lineEnds(line: string): void {
+    const length = Number(line.slice(1, line.charCodeAt(line.length - 2) === cr ? -2 : -1))
+    if (line[0] === '$' && length >= 0) {
+      if (length > limits.bytes) throw tooLarge()
+      this.#skip = length + 2
+    } else if (line[0] === '*' && length > 0) {
+      this.#elements += length
+      if (++this.#arrays > limits.arrays || this.#elements > limits.elements) throw tooLarge()
+      this.#left += length - 1
+    } else if (/^[%~>|=(,#_!]/.test(line)) throw new SluiceError('UNEXPECTED_ANSWER')
+    else this.#valueEnds()
+  }
+
+  #valueEnds(): void {
+    if (--this.#left > 0) return
+    this.#left = 1
+    this.#bytes = 0
+    this.#arrays = 0
+    this.#elements = 0
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes > limits.bytes) throw tooLarge()
+  }
+}
+
+const tooLarge = () => new SluiceError('REMOTE_RESPONSE_TOO_LARGE', 'The server sent a larger reply than is accepted.')
+
+/**
+ * Holds the replies that arrive on `socket` to the limits. One beyond them closes it with the error, and so does one that no
+ * command `isAwaited` for.
+ */
+export function limitReplies(socket: Duplex, isAwaited: () => boolean): void {
+  const parsers = socket.listeners('data') as ((chunk: Buffer) => void)[]
+  const replies = new ReplyLimits()
+  socket.removeAllListeners('data')
+  socket.on('data', (chunk: Buffer) => {
+    if (socket.destroyed) return
+    try {
+      if (!isAwaited()) throw new SluiceError('UNEXPECTED_ANSWER', 'The server sent replies to no command.')
+      replies.take(chunk)
+    } catch (error) {
+      socket.destroy(error as Error)
+      return
+    }
+    for (const parse of parsers) parse(chunk)
+  })
+}

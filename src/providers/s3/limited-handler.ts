@@ -1,0 +1,65 @@
+import type { Readable } from 'node:stream'
+import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler'
+import { maxPageBytes, maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
+import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
+import { safeRequestId } from '../kit/remote-detail.ts'
+
+type Handle = NodeHttpHandler['handle']
+type Request = Parameters<Handle>[0]
+
+// A refusal has about ten elements, and an answer of STS twice as many.
+const smallModesty = { maxParts: 400, maxDepth: 12 }
+const requestIds = ['x-amz-request-id', 'x-amz-id-2', 'x-amzn-requestid']
+
+/**
+ * The SDK's transport with limits on what it reads: 64 KiB of a refusal or of another short response, a few MiB of a listing
+ * page. The SDK would read and parse bodies of any size. Objects are streamed. Also for STS, which has short responses only.
+ */
+export class LimitedHandler extends NodeHttpHandler {
+  constructor(options: NodeHttpHandlerOptions) {
+    super({ connectionTimeout: 10_000, requestTimeout: 60_000, throwOnRequestTimeout: true, ...options })
+  }
+
+  override async handle(request: Request, options?: Parameters<Handle>[1]): ReturnType<Handle> {
+    // The SDK's own names the versions of Node and of the kernel.
+    request.headers['user-agent'] = 'sluice'
+    const result = await super.handle(request, options)
+    const { response } = result
+    hideMirrored(request, response.headers)
+    const body = response.body as Readable
+    // An interim or redirecting status is none of success either.
+    const succeeded = response.statusCode >= 200 && response.statusCode < 300
+    if (request.method === 'HEAD') body.resume()
+    else if (!succeeded) response.body = await refusalOf(body, response.headers)
+    else if (request.method === 'GET' && !('list-type' in request.query)) return result
+    else {
+      const maxBytes = request.method === 'GET' ? maxPageBytes : maxSmallBytes
+      const bytes = await readLimited(body, { maxBytes })
+      const isFit = request.method === 'GET' || isModestXml(bytes, smallModesty)
+      response.body = isFit ? bytes : Buffer.alloc(0)
+    }
+    return result
+  }
+}
+
+/** The XML of a refusal; nothing in its place if it is long or no XML, so that the SDK goes by the status. */
+async function refusalOf(body: Readable, headers: Record<string, string>): Promise<Buffer> {
+  const { bytes, isWhole } = await readErrorBody(body)
+  if (looksLikeHtml(bytes)) headers['content-type'] = 'text/html'
+  return isWhole && isModestXml(bytes, smallModesty) ? bytes : Buffer.alloc(0)
+}
+
+/** Takes away request ids that may repeat what was sent. */
+function hideMirrored(request: Request, headers: Record<string, string>): void {
+  for (const name of requestIds) {
+    if (headers[name] !== undefined && safeRequestId(headers[name], textOf(request)) === undefined) delete headers[name]
+  }
+}
+
+const textOf = ({ path, query, headers, body }: Request) =>
+  JSON.stringify([path, query, headers, typeof body === 'string' ? body : ''])
+
+/** Takes the SDK's user agent out of a client; the handler sets another. */
+export function removeUserAgent(stack: { remove(name: string): boolean }): void {
+  stack.remove('getUserAgentMiddleware')
+}

@@ -1,0 +1,128 @@
+import { spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { launch, temporaryFolder } from '../main/launch.ts'
+import { createDatabase } from './app.ts'
+import { createClient, type GraphqlClient } from './client.ts'
+import { type HostilePorts, hostileModes, hostileReplies } from './hostile-server.ts'
+
+/** A place that a hostile server serves. */
+export interface HostilePlace {
+  name: string
+  mode: string
+  location: object
+}
+
+/** What the server took while something went on. */
+export interface Strain {
+  /** Most memory above that of before, in MiB (RssAnon of Linux). */
+  memoryMiB: number
+  /** The slowest answer of /health, in milliseconds. */
+  healthMs: number
+}
+
+export interface HostileWorld {
+  client: GraphqlClient
+  places: HostilePlace[]
+  /** Runs `work` and measures the server meanwhile, every 20 ms. */
+  strain(work: () => Promise<void>): Promise<Strain>
+  stop(): Promise<void>
+}
+
+const token = 'hostile-admin-token-0123456789'
+
+/** A server of ours and a hostile one, each in a process of its own. */
+export async function startHostileWorld(): Promise<HostileWorld> {
+  const script = fileURLToPath(new URL('hostile-server.ts', import.meta.url))
+  const hostile = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const [line] = await once(hostile.stdout, 'data')
+  const folder = temporaryFolder()
+  const database = await createDatabase()
+  const server = launch({
+    DATABASE_URL: database.url,
+    DATA_DIR: `${folder.path}/data`,
+    ADMIN_TOKEN: token,
+    LOG_LEVEL: 'error',
+  })
+  const { url } = await server.ready()
+  const client = createClient(url, token)
+  const memory = () =>
+    Number(/RssAnon:\s+(\d+)/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))![1]) / 1_024
+  return {
+    client,
+    places: placesOf(JSON.parse(String(line))),
+    async strain(work) {
+      const before = memory()
+      let [most, slowest, isOver] = [before, 0, false]
+      const watching = (async () => {
+        while (!isOver) {
+          const asked = performance.now()
+          const answer = await fetch(`${url}/health`)
+          await answer.text()
+          slowest = Math.max(slowest, performance.now() - asked)
+          most = Math.max(most, memory())
+          await new Promise((resolve) => setTimeout(resolve, 20))
+        }
+      })()
+      try {
+        await work()
+      } finally {
+        isOver = true
+        await watching
+      }
+      return { memoryMiB: most - before, healthMs: slowest }
+    },
+    async stop() {
+      await client.close()
+      await server.end()
+      hostile.kill()
+      await database.drop()
+      folder.remove()
+    },
+  }
+}
+
+function placesOf({ http, redis }: HostilePorts): HostilePlace[] {
+  const base = `http://127.0.0.1:${http}`
+  const keys = { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret' }
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const private_key = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  const keyFile = (mode: string) =>
+    JSON.stringify({
+      type: 'service_account',
+      client_email: 'a@b.example',
+      private_key,
+      token_uri: `${base}/token/${mode}`,
+    })
+  const role = { roleArn: 'arn:aws:iam::123456789012:role/r' }
+  return [
+    ...hostileModes.flatMap((mode) => [
+      { name: `S3 ${mode}`, mode, location: { s3: { bucket: mode, endpoint: base, ...keys } } },
+      {
+        name: `STS ${mode}`,
+        mode,
+        location: { s3: { bucket: 'b-b', endpoint: base, ...keys, ...role, stsEndpoint: `${base}/${mode}` } },
+      },
+      { name: `GCS ${mode}`, mode, location: { gcs: { bucket: mode, endpoint: base, anonymous: true } } },
+      {
+        name: `token_uri ${mode}`,
+        mode,
+        location: { gcs: { bucket: mode, endpoint: base, serviceAccountJson: keyFile(mode) } },
+      },
+      {
+        name: `Azure ${mode}`,
+        mode,
+        location: {
+          azureBlob: { account: 'account', container: mode, endpoint: `${base}/account`, accountKey: 'c2VjcmV0' },
+        },
+      },
+    ]),
+    ...hostileReplies.map((mode) => ({
+      name: `Redis ${mode}`,
+      mode,
+      location: { redis: { host: '127.0.0.1', port: redis[mode] } },
+    })),
+  ]
+}
