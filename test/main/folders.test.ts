@@ -131,9 +131,10 @@ describe('the data folder', () => {
 
 describe('LOCAL_FILES_ROOT', () => {
   const connect = async (env: Record<string, string>, path: string) => {
-    const server = launch({ DATA_DIR: folder(), ...env })
-    const { url, token } = await server.ready()
-    const client = createClient(url, token!)
+    const ADMIN_TOKEN = 'test-admin-token-0123456789'
+    const server = launch({ DATA_DIR: folder(), ADMIN_TOKEN, ...env })
+    const { url } = await server.ready()
+    const client = createClient(url, ADMIN_TOKEN)
     const projectId = await createProject(client)
     const answer = await createStorage(client, { projectId, location: { localFiles: { path } } })
     await server.end()
