@@ -40,7 +40,9 @@ async function look(redis: Redis, key: string, start: number, end: number): Prom
   })
   if (exists === 0) throw new SluiceError('OBJECT_MISSING')
   const isSize = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0
-  if (!isSize || !Buffer.isBuffer(bytes) || bytes.length > Math.min(end - start + 1, size)) throw unreadable()
+  // Counted from the end, the number of bytes asked for depends on the size.
+  const asked = start >= 0 && end >= start ? end - start + 1 : sliceBytes
+  if (!isSize || !Buffer.isBuffer(bytes) || bytes.length > Math.min(asked, size)) throw unreadable()
   return { size, bytes }
 }
 
