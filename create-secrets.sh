@@ -9,6 +9,7 @@ chmod 700 secrets
 random() { od -An -v -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 create() {
   [ -e "secrets/$1" ] && return
+  rm -f "secrets/$1.new"
   printf '%s\n' "$2" >"secrets/$1.new"
   chmod 444 "secrets/$1.new"
   mv "secrets/$1.new" "secrets/$1"

@@ -11,8 +11,10 @@ function hasTitle(source: string, title: string): boolean {
   return new RegExp(`\\(\\s*(['"\`])${text}\\1`).test(source)
 }
 
-describe('the threat table of docs/security.md', () => {
-  const rows = rowsBelow(markdown, 'Threats and tests')
+describe('the threat tables of docs/security.md', () => {
+  const [, threats = ''] = markdown.split('## Threats and tests')
+  const headings = [...threats.matchAll(/^### (.+)$/gm)].map(([, heading]) => heading!)
+  const rows = headings.flatMap((heading) => rowsBelow(threats, heading))
 
   it('has threats, each with what happens and a test', () => {
     expect(rows.length).toBeGreaterThan(15)
