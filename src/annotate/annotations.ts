@@ -3,7 +3,7 @@ import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
 import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import { sql } from '../sql.ts'
-import { mustBeFew, mustBeSeconds, mustBeSmall } from './bounds.ts'
+import { assertLists, mustBeFew, mustBeSeconds, mustBeSmall } from './bounds.ts'
 import { queueExports, queueRemovals } from './outbox.ts'
 
 /** A person's labels for a task. */
@@ -34,6 +34,7 @@ export async function createAnnotations(
   mustBeFew(annotations)
   mustBeSeconds(annotations)
   mustBeSmall(annotations)
+  assertLists(annotations)
   return em.fork().transactional(async (tx) => {
     await lockTasks(
       tx,
@@ -69,6 +70,7 @@ export async function updateAnnotations(em: EntityManager, changes: AnnotationCh
   mustBeFew(changes)
   mustBeSeconds(changes)
   mustBeSmall(changes)
+  assertLists(changes)
   const ids = changes.map(({ id }) => id)
   return em.fork().transactional(async (tx) => {
     await lockAnnotations(tx, ids)

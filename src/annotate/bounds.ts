@@ -31,3 +31,13 @@ export function mustBeSmall(items: { result?: unknown }[]): void {
   const faults = items.flatMap(({ result }, at) => jsonFaults(result, `input.${at}.result`))
   if (faults.length > 0) throw new ValidationError(faults)
 }
+
+/** @throws ValidationError when the labels of an item are no list. */
+export function assertLists(items: { result?: unknown }[]): void {
+  const faults = items.flatMap(({ result }, at) =>
+    result === undefined || Array.isArray(result)
+      ? []
+      : [{ path: `input.${at}.result`, message: 'must be a list, and an empty one when there are no labels' }],
+  )
+  if (faults.length > 0) throw new ValidationError(faults)
+}

@@ -4,7 +4,7 @@ import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import { sql } from '../sql.ts'
 import { lockTasks } from './annotations.ts'
-import { mustBeFew, mustBeSmall } from './bounds.ts'
+import { assertLists, mustBeFew, mustBeSmall } from './bounds.ts'
 
 /** A model's labels for a task. */
 export interface NewPrediction {
@@ -21,6 +21,7 @@ export type PredictionChanges = { id: number } & Partial<Omit<NewPrediction, 'ta
 export async function createPredictions(em: EntityManager, predictions: NewPrediction[]): Promise<Prediction[]> {
   mustBeFew(predictions)
   mustBeSmall(predictions)
+  assertLists(predictions)
   const tasks = predictions.map(({ task }) => task)
   return em.fork().transactional(async (tx) => {
     await lockTasks(tx, tasks)
@@ -49,6 +50,7 @@ export async function createPredictions(em: EntityManager, predictions: NewPredi
 export async function updatePredictions(em: EntityManager, changes: PredictionChanges[]): Promise<Prediction[]> {
   mustBeFew(changes)
   mustBeSmall(changes)
+  assertLists(changes)
   const ids = changes.map(({ id }) => id)
   return em.fork().transactional(async (tx) => {
     const found = await sql(tx, 'select id from prediction where id = any($1::bigint[]) order by id for update', [ids])

@@ -138,8 +138,10 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   secrets: Secrets
   /** The parts of a location that the secrets are bound to: they are sent nowhere else. Empty for a kind without secrets. */
   boundTo: BoundParts<z.infer<Location>>
-  /** A new value of such a secret clears those that belonged to the old one, unless they are given anew with it. */
+  /** Secrets of which only one is used: a new value of one clears those listed, unless they are given with it. */
   supersedes?: Record<string, string[]>
+  /** Secrets that are of no use without others: replacing or clearing one of these clears them, unless they are given with it. */
+  dependsOn?: Record<string, string[]>
   /** Faults that concern several fields at once; paths are field names. */
   crossCheck?(location: z.infer<Location>, secrets: z.infer<Secrets>): FieldError[]
   /** Why nothing may be exported to this place; undefined when it may. Absent where every place may be a target. */

@@ -4,7 +4,7 @@ import { describeError, type ErrorCode, errorTable, SluiceError } from '../error
 import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Egress } from '../security/egress.ts'
-import { requestScope } from '../security/request-scope.ts'
+import { answerSignal, answerTimeoutMs } from './answer-time.ts'
 import { fetchSigned } from './fetch-signed.ts'
 import { hintFor } from './hints.ts'
 
@@ -92,7 +92,7 @@ const permissionStep: Partial<Record<ErrorCode, CheckStepName>> = {
 export async function checkConnection(
   subject: CheckSubject,
   /** What one step may take, in milliseconds. */
-  { stepTimeoutMs = 15_000 }: { stepTimeoutMs?: number } = {},
+  { stepTimeoutMs = answerTimeoutMs }: { stepTimeoutMs?: number } = {},
 ): Promise<CheckStep[]> {
   const steps: CheckStep[] = []
   const note = (name: CheckStepName, status: CheckStep['status'], message: string, since: number, code?: ErrorCode) => {
@@ -108,7 +108,7 @@ export async function checkConnection(
   }
   const attempt = async <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => {
     const since = performance.now()
-    const signal = stepSignal(stepTimeoutMs)
+    const signal = answerSignal(stepTimeoutMs)
     try {
       const value = await work(signal)
       note(name, 'OK', done, since)
@@ -128,7 +128,7 @@ export async function checkConnection(
   try {
     const opened = await attempt('CONFIGURATION', 'The settings are complete.', subject.open)
     provider = opened
-    await firstContact(opened, note, stepSignal(stepTimeoutMs))
+    await firstContact(opened, note, answerSignal(stepTimeoutMs))
     if (subject.direction === 'IMPORT') await trySource(opened, subject, { attempt, note })
     else await tryTarget(opened, subject, attempt)
     await compareClocks(opened, attempt)
@@ -142,13 +142,6 @@ export async function checkConnection(
     note(name, 'SKIPPED', 'Not needed, or not reached.', performance.now())
   }
   return steps.sort((a, b) => checkSteps.indexOf(a.name) - checkSteps.indexOf(b.name))
-}
-
-/** Aborts with the step's time limit, or with the operation that asked for the check. */
-function stepSignal(timeoutMs: number): AbortSignal {
-  const operation = requestScope()?.signal
-  const timeout = AbortSignal.timeout(timeoutMs)
-  return operation ? AbortSignal.any([timeout, operation]) : timeout
 }
 
 type Attempt = <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => Promise<T>

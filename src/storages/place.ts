@@ -97,7 +97,11 @@ function keptSecrets(
   kind: ProviderKind,
   { stored, given }: { stored: Storage; given: Record<string, unknown> },
 ): Record<string, string> | 'UNREADABLE' {
-  const outdated = Object.entries(kind.supersedes ?? {}).flatMap(([name, others]) => (given[name] ? others : []))
+  const superseded = Object.entries(kind.supersedes ?? {}).flatMap(([name, others]) => (given[name] ? others : []))
+  const orphaned = Object.entries(kind.dependsOn ?? {}).flatMap(([name, others]) =>
+    others.some((other) => other in given) ? [name] : [],
+  )
+  const outdated = [...superseded, ...orphaned]
   try {
     const kept = Object.entries(unsealSecrets(sealer, stored))
     return Object.fromEntries(kept.filter(([name]) => !(name in given) && !outdated.includes(name)))

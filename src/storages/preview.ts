@@ -3,11 +3,9 @@ import { SluiceError, ValidationError } from '../errors.ts'
 import { followListing } from '../providers/kit/list-progress.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
-import { requestScope } from '../security/request-scope.ts'
+import { answerSignal, answerTimeoutMs } from './answer-time.ts'
 import type { DraftTarget, StorageParts } from './draft.ts'
 import { draftImport, type ImportStorageInput } from './import-settings.ts'
-
-const previewTimeoutMs = 30_000
 
 /** The first objects that a sync would list, each with the rule that leaves it out; null = it is taken. */
 export interface Preview {
@@ -21,12 +19,12 @@ export interface Preview {
 /**
  * Lists the first `first` objects (at most 1,000) of a stored storage, a stored one with changes, or a candidate, as a sync
  * would. Stores nothing, reads no object.
- * @throws ValidationError, NotFoundError; SluiceError when the place cannot be listed.
+ * @throws ValidationError, NotFoundError; SluiceError when the place cannot be listed, TIMEOUT after `timeoutMs`.
  */
 export async function previewObjects(
   parts: StorageParts,
   target: DraftTarget,
-  { input, first }: { input: ImportStorageInput; first: number },
+  { input, first, timeoutMs = answerTimeoutMs }: { input: ImportStorageInput; first: number; timeoutMs?: number },
 ): Promise<Preview> {
   if (first < 1 || first > 1_000) throw new ValidationError([{ path: 'first', message: 'must be from 1 to 1000' }])
   if ('id' in target && (await parts.em.fork().count(StorageEntity, { id: target.id, direction: 'EXPORT' })) > 0) {
@@ -36,13 +34,11 @@ export async function previewObjects(
   const filter = parts.objectFilter({ regexFilter: draft.regexFilter ?? null, filters: draft.filters ?? null })
   const recursive = draft.recursive ?? true
   const { prefix } = providers[draft.provider as ProviderName].place(draft.location)
-  const asker = requestScope()?.signal
+  const signal = answerSignal(timeoutMs)
   const provider = await parts.connect(draft)
   try {
     const objects: ObjectInfo[] = []
     const progress = followListing({ ordered: provider.ordered === true })
-    const deadline = AbortSignal.timeout(previewTimeoutMs)
-    const signal = asker ? AbortSignal.any([asker, deadline]) : deadline
     let cursor: string | null = null
     do {
       const limit = Math.min(1_000, first - objects.length)

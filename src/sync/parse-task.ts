@@ -86,15 +86,15 @@ export function taskOf(value: Json): ParsedTask {
     data: JSON.stringify(data),
     meta: isJsonObject(meta) ? JSON.stringify(meta) : null,
     allowSkip: (value.allowSkip ?? value.allow_skip) !== false,
-    predictions: listOf('predictions', predictions).map((item) => ({
-      result: JSON.stringify(item.result ?? []),
-      score: finite(item.score),
-      modelVersion: typeof item.model_version === 'string' ? item.model_version : null,
+    predictions: labelsOf('predictions', predictions).map((item) => ({
+      result: JSON.stringify(item.result),
+      score: optional(item, 'score', 'a number', numberOf),
+      modelVersion: optional(item, 'model_version', 'a text', textOf),
     })),
-    annotations: listOf('annotations', annotations).map((item) => ({
-      result: JSON.stringify(item.result ?? []),
-      wasCancelled: item.was_cancelled === true,
-      leadTimeSeconds: finite(item.lead_time),
+    annotations: labelsOf('annotations', annotations).map((item) => ({
+      result: JSON.stringify(item.result),
+      wasCancelled: optional(item, 'was_cancelled', 'true or false', booleanOf) ?? false,
+      leadTimeSeconds: optional(item, 'lead_time', 'a number of seconds', numberOf),
       completedBy: nameOfPerson(item.completed_by),
       importId: item.id === undefined || item.id === null ? null : JSON.stringify(item.id).replace(/^"(.*)"$/, '$1'),
     })),
@@ -159,13 +159,32 @@ function tooManyValues(): SluiceError {
   return new SluiceError('TASK_TOO_LARGE', `A task may have ${maxJsonValues} JSON values at most, such as list items.`)
 }
 
-function listOf(field: string, value: Json | undefined): JsonObject[] {
+/** The items of a list of predictions or annotations; none where it is absent or null. @throws SluiceError BAD_ENVELOPE */
+function labelsOf(field: string, value: Json | undefined): JsonObject[] {
   if (value === undefined || value === null) return []
-  const isList = Array.isArray(value) && value.every((item) => isJsonObject(item) && 'result' in item)
-  if (!isList) throw new SluiceError('BAD_ENVELOPE', `"${field}" must be a list of objects with a "result".`)
+  const isList = Array.isArray(value) && value.every((item) => isJsonObject(item) && Array.isArray(item.result))
+  if (!isList) {
+    throw new SluiceError('BAD_ENVELOPE', `"${field}" must be a list of objects whose "result" is a list.`)
+  }
   return value as JsonObject[]
 }
 
-const finite = (value: Json | undefined) => (typeof value === 'number' && Number.isFinite(value) ? value : null)
+/** A field of a prediction or an annotation; null where it is absent or null. @throws SluiceError BAD_ENVELOPE */
+function optional<T>(item: JsonObject, name: string, wanted: string, read: (value: Json) => T | undefined): T | null {
+  const value = item[name] ?? null
+  if (value === null) return null
+  const found = read(value)
+  if (found === undefined) throw new SluiceError('BAD_ENVELOPE', `"${name}" of a label must be ${wanted}.`)
+  return found
+}
+
+function numberOf(value: Json): number | undefined {
+  const number = JSON.isRawJSON(value) ? Number(value.rawJSON) : value
+  return typeof number === 'number' && Number.isFinite(number) ? number : undefined
+}
+
+const textOf = (value: Json) => (typeof value === 'string' ? value : undefined)
+
+const booleanOf = (value: Json) => (typeof value === 'boolean' ? value : undefined)
 
 const nameOf = (value: Json) => (value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`)

@@ -100,6 +100,26 @@ describe('annotating', () => {
     expect(await updateAnnotation(app, { id: unknownId('Annotation') })).toMatchObject({ code: 'NOT_FOUND' })
   })
 
+  it.each(['no list', 5, {}, true])('refuses %j as the result of annotations and predictions', async (result) => {
+    const [task] = await createTasks(app, await createProject(app), [{}])
+    const refused = (path: string) => ({ code: 'VALIDATION', fieldErrors: [{ path }] })
+    const labels = [
+      { taskId: task, result: [] },
+      { taskId: task, result },
+    ]
+    const [annotation] = await annotate(app, [task!])
+    const predict = (field: string, input: unknown) =>
+      app.request(
+        `mutation ($input: [${field === 'createPredictions' ? 'Create' : 'Update'}PredictionInput!]!) {
+          ${field}(input: $input) { __typename ... on ValidationError { code fieldErrors { path } } } }`,
+        { input },
+      )
+    expect(await createAnnotations(app, labels)).toMatchObject(refused('input.1.result'))
+    expect(await updateAnnotation(app, { id: annotation!.id, result })).toMatchObject(refused('input.0.result'))
+    expect((await predict('createPredictions', labels)).createPredictions).toMatchObject(refused('input.1.result'))
+    expect(await countsOf(task!)).toMatchObject({ totalAnnotations: 1, totalPredictions: 0 })
+  })
+
   it('creates, changes and deletes predictions', async () => {
     const [task] = await createTasks(app, await createProject(app), [{}])
     const { createPredictions: made } = await app.request(

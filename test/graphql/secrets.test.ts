@@ -102,6 +102,12 @@ describe('the secrets of a storage', () => {
     expect(await stored(storage.databaseId)).toBeNull()
   })
 
+  it('drop the stored session token when the key pair is cleared', async () => {
+    const storage = await connect({ sessionToken: 'the-token' })
+    await update(storage.id, { accessKeyId: null, secretAccessKey: null })
+    expect(await stored(storage.databaseId)).toBeNull()
+  })
+
   it('drop the stored session token with a new key pair that brings none', async () => {
     const storage = await connect({ sessionToken: 'the-token' })
     await update(storage.id, { accessKeyId: 'AKIDOTHER', secretAccessKey: 'other' })

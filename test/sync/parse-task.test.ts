@@ -30,12 +30,12 @@ describe('reading a task', () => {
     expect(parse({ data: {}, ...more }).allowSkip).toBe(allowSkip)
   })
 
-  it('reads labels, and leaves out what is not a number or a text', () => {
+  it('reads labels, whose fields may be absent or null', () => {
     const { predictions, annotations } = parse({
       data: {},
       predictions: [
         { result: [1], score: 0.25, model_version: 'v' },
-        { result: null, score: 'high', model_version: 3 },
+        { result: [], score: null, model_version: null },
       ],
       annotations: [
         {
@@ -45,7 +45,7 @@ describe('reading a task', () => {
           was_cancelled: true,
           completed_by: { id: 3, email: 'ada@example.com' },
         },
-        { result: [], id: 'a"b', lead_time: 'x', was_cancelled: 'yes', completed_by: 7 },
+        { result: [], id: 'a"b', lead_time: null, completed_by: 7 },
       ],
     })
     expect(predictions).toEqual([
@@ -96,6 +96,18 @@ describe('reading a task', () => {
     ['{"data":{},"annotations":{}}', 'BAD_ENVELOPE'],
     ['{"data":{},"predictions":[1]}', 'BAD_ENVELOPE'],
     ['{"data":{},"predictions":[{"score":1}]}', 'BAD_ENVELOPE'],
+    ...['annotations', 'predictions'].flatMap((field) =>
+      ['"no list"', '5', '{}', 'null', 'true'].map((result) => [
+        `{"data":{},"${field}":[{"result":${result}}]}`,
+        'BAD_ENVELOPE',
+      ]),
+    ),
+    ['{"data":{},"annotations":[{"result":[],"was_cancelled":"maybe"}]}', 'BAD_ENVELOPE'],
+    ['{"data":{},"annotations":[{"result":[],"was_cancelled":1}]}', 'BAD_ENVELOPE'],
+    ['{"data":{},"annotations":[{"result":[],"lead_time":"x"}]}', 'BAD_ENVELOPE'],
+    ['{"data":{},"annotations":[{"result":[],"lead_time":1e999}]}', 'BAD_ENVELOPE'],
+    ['{"data":{},"predictions":[{"result":[],"score":"high"}]}', 'BAD_ENVELOPE'],
+    ['{"data":{},"predictions":[{"result":[],"model_version":3}]}', 'BAD_ENVELOPE'],
   ])('refuses %s as %s', (text, code) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code }))
   })

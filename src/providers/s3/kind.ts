@@ -15,7 +15,7 @@ export const s3 = defineProvider({
   boundTo,
   hints,
   corsRule,
-  supersedes: { accessKeyId: ['sessionToken'], secretAccessKey: ['sessionToken'] },
+  dependsOn: { sessionToken: ['accessKeyId', 'secretAccessKey'] },
   crossCheck(place, { accessKeyId, secretAccessKey, sessionToken }) {
     const faults = []
     if (accessKeyId && !secretAccessKey) {
