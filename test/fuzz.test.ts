@@ -149,7 +149,7 @@ describe('seeded hostile input: no answer is 5xx or INTERNAL, and the server sta
         const { hostname, port } = new URL(app.url)
         const socket = connect(Number(port), hostname)
         const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')
-        socket.end(`${method} /${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${lines}\r\n`)
+        socket.end(`${method} /${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${lines}\r\n`)
         let received = ''
         socket.on('data', (data) => {
           received += data.toString('latin1')

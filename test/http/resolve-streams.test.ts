@@ -210,7 +210,7 @@ describe('a streamed object', () => {
     const socket = connect({ host: hostname, port: Number(port) })
     onTestFinished(() => void socket.destroy())
     const asked = (method: string, key: string, more = '') =>
-      `${method} ${path(key)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${world.app.token}\r\n${more}\r\n`
+      `${method} ${path(key)} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${world.app.token}\r\n${more}\r\n`
     socket.write(asked('GET', 'large', 'Range: bytes=0-99999\r\n') + asked('HEAD', 'large'))
     socket.write(asked('GET', 'missing') + asked('GET', 'a.txt', 'Range: bytes=99-\r\n'))
     socket.write(asked('GET', 'a.txt', 'Connection: close\r\n'))
@@ -428,7 +428,7 @@ describe('the bounds of streams', () => {
     const socket = connect({ host: hostname, port: Number(port) }).pause()
     onTestFinished(() => void socket.destroy())
     const asked = (key: string) =>
-      `GET ${path(key)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${world.app.token}\r\n\r\n`
+      `GET ${path(key)} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${world.app.token}\r\n\r\n`
     socket.write(asked('huge'))
     await until(isTime)
     socket.write(asked('a.txt'))
