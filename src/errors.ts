@@ -142,9 +142,16 @@ export const errorTable = {
   LOOKS_LIKE_CSV: {
     status: 422,
     retryable: false,
-    words: 'The object looks like CSV, which is not imported. Convert it to JSON Lines or Parquet.',
+    words:
+      'The object looks like CSV. Give it a name that ends in .csv or .tsv, or convert it to JSON Lines or Parquet.',
   },
   BROKEN_GZIP: { status: 422, retryable: false, words: 'The gzip data is damaged or cut off.' },
+  BROKEN_ZSTD: { status: 422, retryable: false, words: 'The zstd data is damaged or cut off.' },
+  BROKEN_CSV: {
+    status: 422,
+    retryable: false,
+    words: 'The CSV is damaged: a quote is not closed, or a row does not have as many fields as the header.',
+  },
   BROKEN_PARQUET: {
     status: 422,
     retryable: false,

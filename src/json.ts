@@ -1,4 +1,4 @@
-/** Any JSON value. An integer that JavaScript cannot hold exactly, or a number too large for it, is a `RawNumber`. */
+/** Any JSON value. A number whose digits JavaScript would change is a `RawNumber`. */
 export type Json = null | boolean | number | string | RawNumber | Json[] | { [key: string]: Json }
 
 /** A JSON object. */
@@ -9,8 +9,9 @@ export interface RawNumber {
   readonly rawJSON: string
 }
 
-// An integer of so many digits, or so large an exponent, where a value may stand: reviving costs ten times as much.
-const longNumber = /(?:^|[\s:,[])-?\d{16}|\d[eE]\+?\d{3,}(?:[\s,\]}]|$)/
+// A number of so many digits, or with so large an exponent, where a value may stand. Only such can lose digits.
+const longNumber = /(?:^|[\s:,[])(-?\d[\d.]{15,}(?:[eE][-+]?\d+)?|-?\d[\d.]*[eE][-+]?\d{3,})/g
+const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/
 
 type SourceReviver = (this: unknown, key: string, value: unknown, context: { source?: string }) => unknown
 
@@ -22,27 +23,43 @@ declare global {
   }
 }
 
-const keepDigits: SourceReviver = (_key, value, { source }) => {
-  if (typeof value !== 'number' || source === undefined) return value
-  // `JSON.stringify` would make null of it.
-  if (!Number.isFinite(value)) return JSON.rawJSON(source)
-  if (source.length < 16) return value
-  return JSON.stringify(value) === source || !/^-?\d+$/.test(source) || Number.isSafeInteger(value)
-    ? value
-    : JSON.rawJSON(source)
+const keepDigits: SourceReviver = (_key, value, { source }) =>
+  typeof value !== 'number' || source === undefined || isExact(source) ? value : JSON.rawJSON(source)
+
+/** Whether a number of JavaScript has all the digits that this one is written with. */
+function isExact(source: string): boolean {
+  // Fifteen digits and their sign and point always fit.
+  if (source.length < 16 && !/[eE]/.test(source)) return true
+  const written = String(Number(source))
+  return written === source || digitsOf(written) === digitsOf(source)
 }
 
-/** False when `JSON.parse` reads the text as it is written; true when it may change numbers that `parseJson` keeps. */
+/** The digits of a number without zeros at its ends, and where its point is; so `1.50` and `15e-1` are the same. */
+function digitsOf(source: string): string {
+  const [, sign, whole = '', fraction = '', exponent = '0'] = parts.exec(source) ?? []
+  // What is too large for JavaScript is written as a word.
+  if (sign === undefined) return source
+  const significant = `${whole}${fraction}`.replace(/^0+/, '')
+  const digits = significant.replace(/0+$/, '')
+  return digits === ''
+    ? '0'
+    : `${sign}${digits}e${Number(exponent) - fraction.length + significant.length - digits.length}`
+}
+
+/** False when `JSON.parse` keeps the digits of all numbers of the text; true when it may change numbers that `parseJson` keeps. */
 export function mayLoseDigits(text: string): boolean {
-  return longNumber.test(text)
+  // To revive all values costs ten times as much as to look at the long numbers.
+  for (const [, source] of text.matchAll(longNumber)) if (!isExact(source!)) return true
+  return false
 }
 
 /**
- * `JSON.parse` that keeps the digits of integers beyond 2^53 and of numbers beyond 1.8e308 (they become `RawNumber`s).
+ * `JSON.parse` that keeps the digits of numbers that JavaScript would round: integers beyond 2^53, long fractions, and
+ * numbers beyond 1.8e308 or too close to 0 (they become `RawNumber`s).
  * @throws SyntaxError when the text is not JSON.
  */
 export function parseJson(text: string): Json {
-  return longNumber.test(text)
+  return mayLoseDigits(text)
     ? (JSON.parse(text, keepDigits as Parameters<typeof JSON.parse>[1]) as Json)
     : (JSON.parse(text) as Json)
 }

@@ -29,6 +29,23 @@ describe('reading JSON', () => {
     },
   )
 
+  it.each(['-123456789012345.678', '0.12345678901234567890123', '1.000000000000000001e5', '1e-400'])(
+    'keeps the digits of the fraction %s, which JavaScript would round',
+    (text) => {
+      expect(through(`{"data":{"n":[${text}, 0.5]}}`)).toBe(`{"data":{"n":[${text},0.5]}}`)
+    },
+  )
+
+  it.each([
+    '0.30000000000000004',
+    '1.7976931348623157e+308',
+    '5e-324',
+    '100000000000000000000.00e-2',
+    '-0.10000000000000000000',
+  ])('reads %s, which JavaScript does not round, as a number', (text) => {
+    expect(parseJson(`[${text}]`)).toEqual([Number(text)])
+  })
+
   it.each(['0.1', '1e10', '9007199254740991', '1234567890.12345', '-0.5'])('reads %s as a number', (text) => {
     expect(parseJson(text)).toBe(Number(text))
   })

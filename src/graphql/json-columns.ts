@@ -21,14 +21,14 @@ export type JsonColumns = ReturnType<typeof createJsonColumns>
 /** Loaders of the JSON columns, which rows are read without. All together keep to one budget for the operation. */
 export function createJsonColumns(em: EntityManager) {
   const left = { ...budgetOfOperation }
-  const column = (table: string, name: string) => {
+  const column = <T>(table: string, name: string, read: (text: string, left: Budget) => T | Error) => {
     // The sizes are added up in the database, so that no row beyond the budget is sent.
     const text = `select id, case when total <= $2 then value end as value, value is null as empty from (
       select id, ${name}::text as value, sum(octet_length(${name}::text)) over (order by id rows unbounded preceding) as total
       from ${table} where id = any($1::bigint[])) rows`
-    return new DataLoader<number, Json>(async (ids) => {
+    return new DataLoader<number, T | null>(async (ids) => {
       const rows = await sql<{ id: string; value: string | null; empty: boolean }>(em, text, [ids, left.bytes])
-      const found = new Map<number, Json | Error>()
+      const found = new Map<number, T | Error | null>()
       const slices = createSlices()
       for (const { id, value, empty } of rows) {
         found.set(Number(id), empty ? null : value === null ? tooLarge() : read(value, left))
@@ -38,18 +38,25 @@ export function createJsonColumns(em: EntityManager) {
     })
   }
   return {
-    taskData: column('task', 'data'),
-    taskMeta: column('task', 'meta'),
-    annotationResult: column('annotation', 'result'),
-    predictionResult: column('prediction', 'result'),
+    taskData: column('task', 'data', parsed),
+    /** As it is stored, to the digit. */
+    taskDataText: column('task', 'data', plain),
+    taskMeta: column('task', 'meta', parsed),
+    annotationResult: column('annotation', 'result', parsed),
+    predictionResult: column('prediction', 'result', parsed),
     /** Bytes that the operation may still read. */
     bytesLeft: () => left.bytes,
     /** Reads a value that came with its row; null stands for one beyond the budget. */
-    read: (text: string | null) => (text === null ? tooLarge() : read(text, left)),
+    read: (text: string | null) => (text === null ? tooLarge() : parsed(text, left)),
   }
 }
 
-function read(text: string, left: Budget): Json | Error {
+function plain(text: string, left: Budget): string | Error {
+  left.bytes -= text.length
+  return left.bytes < 0 ? tooLarge() : text
+}
+
+function parsed(text: string, left: Budget): Json | Error {
   left.bytes -= text.length
   if (left.bytes < 0) return tooLarge()
   if (text.length > shortLength) {

@@ -20,8 +20,14 @@ builder.node(TaskRef, {
     }),
     data: t.field({
       type: 'JSON',
-      description: 'What is to be annotated, as stored: with storage URIs such as s3://…',
+      description:
+        'What is to be annotated, as stored: with storage URIs such as s3://… A client that parses it with JavaScript rounds long numbers; see `dataJson`.',
       resolve: ({ id }, _args, { loaders }) => loaders.taskData.load(id),
+    }),
+    dataJson: t.field({
+      type: 'String',
+      description: 'The same as `data`, as the stored JSON text: no digit of a number is lost on the way.',
+      resolve: async ({ id }, _args, { loaders }) => (await loaders.taskDataText.load(id))!,
     }),
     resolvedData: t.field({
       type: 'JSON',

@@ -1,8 +1,10 @@
+import type { Transform } from 'node:stream'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { createGunzip } from 'node:zlib'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { SluiceError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
+import { csvElements, delimiterIn } from './csv.ts'
 import { parquetRows } from './parquet.ts'
 import { type ParsedTask, parseTask } from './parse-task.ts'
 import { bodyChunks, readWhole } from './read-body.ts'
@@ -24,8 +26,8 @@ export const maxTaskBytes = 64 * 2 ** 20
 const smallBytes = 256 * 2 ** 10
 
 /**
- * The rows of a task file, in their order. What the file is, its bytes decide and not its name: Parquet, or JSON object,
- * array or lines, also gzipped. Holds one row of JSON at a time, or a few pages of each column of Parquet. `countRead` is
+ * The rows of a task file, in their order. What the file is, its bytes decide: Parquet, or JSON object, array or lines, also
+ * packed with gzip or zstd; only CSV and TSV are told by their name. Holds one row of JSON at a time, or a few pages of each column of Parquet. `countRead` is
  * told how many bytes were read.
  * @throws SluiceError when the file as a whole cannot be read (further); rows before that have been yielded.
  */
@@ -42,8 +44,13 @@ export async function* elementsOf(
   if (isParquet(head)) {
     await chunks.return(undefined)
     yield* parquetRows(provider, key, { ...object, whole: intact(whole) }, options)
-  } else if (isGzip(head)) {
-    yield* jsonElements(gunzipped(whole ? chunks : joined(head, chunks)))
+  } else if (isGzip(head) || isZstd(head)) {
+    yield* textElements(
+      key,
+      unpacked(whole ? chunks : joined(head, chunks), isGzip(head) ? 'BROKEN_GZIP' : 'BROKEN_ZSTD'),
+    )
+  } else if (delimiterIn(key)) {
+    yield* textElements(key, whole ? chunks : joined(head, chunks))
   } else if (whole) {
     // Without a promise for each chunk.
     const splitter = new JsonSplitter(maxTaskBytes)
@@ -53,6 +60,16 @@ export async function* elementsOf(
   } else {
     yield* jsonElements(joined(head, chunks))
   }
+}
+
+/** Rows of CSV, if the name of the object says so, and it does not begin like JSON. */
+async function* textElements(key: string, chunks: AsyncGenerator<Buffer>): AsyncGenerator<Element> {
+  const delimiter = delimiterIn(key)
+  if (!delimiter) return yield* jsonElements(chunks)
+  const head = await peek(chunks, 4_096)
+  const bytes = joined(head, chunks)
+  if (/^\ufeff?\s*[[{]/.test(head.toString())) yield* jsonElements(bytes)
+  else yield* csvElements(bytes, head, { delimiter, maxBytes: maxTaskBytes })
 }
 
 async function* jsonElements(chunks: AsyncIterable<Buffer>): AsyncGenerator<Element> {
@@ -78,6 +95,7 @@ const intact = (whole: { bytes: Buffer; fault?: Error } | undefined) => (whole?.
 
 // PARE: with an encrypted footer.
 const isParquet = (head: Buffer) => ['PAR1', 'PARE'].includes(head.subarray(0, 4).toString('latin1'))
+const isZstd = (head: Buffer) => head.subarray(0, 4).equals(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]))
 const isGzip = (head: Buffer) => head[0] === 0x1f && head[1] === 0x8b
 
 async function* chunksOf({ bytes, fault }: { bytes: Buffer; fault?: Error }): AsyncGenerator<Buffer> {
@@ -106,17 +124,17 @@ async function* joined(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerat
   }
 }
 
-async function* gunzipped(bytes: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip({ chunkSize: 2 ** 16 })
-  const fed = pipeline(Readable.from(bytes, { highWaterMark: 1 }), gunzip)
+async function* unpacked(bytes: AsyncGenerator<Buffer>, code: 'BROKEN_GZIP' | 'BROKEN_ZSTD'): AsyncGenerator<Buffer> {
+  const unpack: Transform = (code === 'BROKEN_GZIP' ? createGunzip : createZstdDecompress)({ chunkSize: 2 ** 16 })
+  const fed = pipeline(Readable.from(bytes, { highWaterMark: 1 }), unpack)
   // The same fault comes out of the loop below.
   fed.catch(() => {})
   try {
-    for await (const chunk of gunzip) yield chunk
+    for await (const chunk of unpack) yield chunk
   } catch (error) {
-    const damaged = String((error as { code?: string }).code).startsWith('Z_')
-    throw damaged ? new SluiceError('BROKEN_GZIP', undefined, { cause: error }) : error
+    const damaged = /^Z(STD)?_/.test(String((error as { code?: string }).code))
+    throw damaged ? new SluiceError(code, undefined, { cause: error }) : error
   } finally {
-    gunzip.destroy()
+    unpack.destroy()
   }
 }

@@ -53,7 +53,7 @@ export function parseTask(bytes: Buffer): ParsedTask {
   } catch (cause) {
     throw notJson(bytes, cause as Error)
   }
-  if (isBare(value) && !isExported(value)) return bareTask(text.trim())
+  if (isBare(value) && !isExported(value) && !hasEmptyLabels(value)) return bareTask(text.trim())
   return taskOf(mayLoseDigits(text) ? parseJson(text) : value)
 }
 
@@ -78,33 +78,40 @@ export function taskOf(value: Json): ParsedTask {
     throw new SluiceError('NOT_A_TASK', `A task must be a JSON object, but this is ${nameOf(value)}.`)
   }
   if (isExported(value)) return exportedTask(value)
-  if (isBare(value)) return bareTask(JSON.stringify(value))
-  const { data, meta, predictions, annotations } = value
+  if (isBare(value)) {
+    // Null is what a table has where a row has no labels; it says no more than nothing at all.
+    const { predictions, annotations, ...rest } = value
+    return bareTask(JSON.stringify(predictions === undefined && annotations === undefined ? value : rest))
+  }
+  const { data, predictions, completions, drafts } = value
+  if (isCoco(value)) throw new SluiceError('NOT_A_TASK', coco)
   if (!isJsonObject(data)) throw new SluiceError('data' in value ? 'BAD_ENVELOPE' : 'ENVELOPE_WITHOUT_DATA')
   if (holdsLabels(data.predictions) || holdsLabels(data.annotations)) throw new SluiceError('LABELS_IN_DATA')
   return {
     data: JSON.stringify(data),
-    meta: isJsonObject(meta) ? JSON.stringify(meta) : null,
+    meta: metaOf(value.meta, drafts),
     allowSkip: (value.allowSkip ?? value.allow_skip) !== false,
     predictions: labelsOf('predictions', predictions).map((item) => ({
       result: JSON.stringify(item.result),
       score: optional(item, 'score', 'a number', numberOf),
       modelVersion: optional(item, 'model_version', 'a text', textOf),
     })),
-    annotations: labelsOf('annotations', annotations).map((item) => ({
-      result: JSON.stringify(item.result),
-      wasCancelled: optional(item, 'was_cancelled', 'true or false', booleanOf) ?? false,
-      leadTimeSeconds: optional(item, 'lead_time', 'a number of seconds', numberOf),
-      completedBy: nameOfPerson(item.completed_by),
-      importId: item.id === undefined || item.id === null ? null : JSON.stringify(item.id).replace(/^"(.*)"$/, '$1'),
-    })),
+    annotations: [...labelsOf('annotations', value.annotations), ...labelsOf('completions', completions)].map(
+      (item) => ({
+        result: JSON.stringify(item.result),
+        wasCancelled: optional(item, 'was_cancelled', 'true or false', booleanOf) ?? false,
+        leadTimeSeconds: optional(item, 'lead_time', 'a number of seconds', numberOf),
+        completedBy: nameOfPerson(item.completed_by),
+        importId: item.id === undefined || item.id === null ? null : JSON.stringify(item.id).replace(/^"(.*)"$/, '$1'),
+      }),
+    ),
   }
 }
 
 /** An annotation with its task inside, as exports in ANNOTATION format have it. */
 const isExported = (value: Json): value is JsonObject & { task: JsonObject } =>
   isJsonObject(value) &&
-  !('data' in value || 'predictions' in value || 'annotations' in value) &&
+  !('data' in value || isThere(value.predictions) || isThere(value.annotations)) &&
   'result' in value &&
   isJsonObject(value.task) &&
   isJsonObject(value.task.data) &&
@@ -126,9 +133,26 @@ function nameOfPerson(value: Json | undefined): string | null {
 
 /** Neither an envelope nor the half of one. */
 const isBare = (value: Json): boolean =>
-  isJsonObject(value) && !isJsonObject(value.data) && !('predictions' in value) && !('annotations' in value)
+  isJsonObject(value) && !isJsonObject(value.data) && !isThere(value.predictions) && !isThere(value.annotations)
 
-const bareTask = (data: string): ParsedTask => ({
+const isThere = (value: Json | undefined) => value !== undefined && value !== null
+
+const hasEmptyLabels = (value: Json) =>
+  isJsonObject(value) && (value.predictions === null || value.annotations === null)
+
+/** Drafts are labels that nobody has submitted, so they are no annotations; they are kept beside the task. */
+function metaOf(meta: Json | undefined, drafts: Json | undefined): string | null {
+  const kept = Array.isArray(drafts) && drafts.length > 0 ? { drafts } : {}
+  return isJsonObject(meta) || 'drafts' in kept ? JSON.stringify({ ...kept, ...(isJsonObject(meta) && meta) }) : null
+}
+
+const isCoco = ({ data, images, annotations, categories }: JsonObject) =>
+  data === undefined && [images, annotations, categories].every(Array.isArray)
+const coco =
+  'This is the JSON of COCO: images, annotations and categories in one object. Convert it to one task for each image, with its annotations as a list of results.'
+
+/** A task that is nothing but its data. */
+export const bareTask = (data: string): ParsedTask => ({
   data,
   meta: null,
   allowSkip: true,

@@ -12,9 +12,9 @@ export interface JsonElement {
 }
 
 // ARRAY: elements of the top-level array. OBJECT: the first top-level object, which may be all, or the first line of many.
-// BETWEEN: behind it. LINES: the lines that follow it. SEEKING: what should have been an object is none, and may be lines
+// BETWEEN: behind it. LINES: the lines that follow it. OBJECTS: the objects that follow it, of which the first spans lines. SEEKING: what should have been an object is none, and may be lines
 // whose first is broken. ENDED: only white space may follow. REFUSED: no task file; its head tells what it is.
-type Mode = 'START' | 'ARRAY' | 'OBJECT' | 'BETWEEN' | 'LINES' | 'SEEKING' | 'ENDED' | 'REFUSED'
+type Mode = 'START' | 'ARRAY' | 'OBJECT' | 'BETWEEN' | 'LINES' | 'OBJECTS' | 'SEEKING' | 'ENDED' | 'REFUSED'
 
 const [newline, quote, backslash, openBracket, closeBracket, openBrace] = [0x0a, 0x22, 0x5c, 0x5b, 0x5d, 0x7b]
 const byteOrderMark = [0xef, 0xbb, 0xbf]
@@ -43,6 +43,8 @@ export class JsonSplitter {
   readonly #maxBytes: number
   #mode: Mode = 'START'
   #position = 0
+  /** Bytes of a byte order mark that were seen. */
+  #markBytes = 0
   #row = 0
   /** Lines that wait for one that is whole. */
   #waiting: JsonElement[] = []
@@ -58,6 +60,7 @@ export class JsonSplitter {
   #escaped = false
   #closed = false
   #isBroken = false
+  #isWhole = false
 
   /** An element of more than `maxBytes` is passed on without its bytes. */
   constructor(maxBytes: number) {
@@ -89,9 +92,11 @@ export class JsonSplitter {
           if (byte === newline) this.#sawNewline = true
           if (kindOf[byte] === space) at++
           else {
-            if (!this.#sawNewline) throw textBehind(byte)
+            const spansLines = this.#parts.some((part) => part.includes(newline))
+            // Only whole objects can follow one that spans lines; a line of it would mean nothing.
+            if (!this.#sawNewline || (spansLines && byte !== openBrace)) throw textBehind(byte)
             yield this.#take(this.#row++)
-            this.#mode = 'LINES'
+            this.#mode = spansLines ? 'OBJECTS' : 'LINES'
           }
           break
         }
@@ -109,15 +114,23 @@ export class JsonSplitter {
           break
         }
         case 'ARRAY':
-        case 'OBJECT': {
+        case 'OBJECT':
+        case 'OBJECTS': {
           if (!this.#begun) at = skipSpace(chunk, at)
           if (at === chunk.length) break
+          if (!this.#begun && this.#mode === 'OBJECTS' && chunk[at] !== openBrace) throw textBehind(chunk[at]!)
           const from = at
           at = this.#scan(chunk, at)
           this.#keep(chunk.subarray(from, at))
           this.#begun = true
-          if (this.#isBroken) yield* this.#breakUp()
-          else if (at < chunk.length && this.#mode === 'ARRAY') {
+          if (this.#isBroken) {
+            if (this.#mode === 'OBJECTS') throw endsEarly()
+            yield* this.#breakUp()
+          } else if (this.#isWhole) {
+            this.#isWhole = false
+            if (this.#mode === 'OBJECTS') yield this.#take(this.#row++)
+            else this.#mode = 'BETWEEN'
+          } else if (at < chunk.length && this.#mode === 'ARRAY') {
             const isLast = chunk[at++] === closeBracket
             if (isLast) this.#mode = 'ENDED'
             // Also what a comma too many leaves, but not the nothing of an empty array.
@@ -138,6 +151,8 @@ export class JsonSplitter {
     // Not before the end was seen: half of a file that is no JSON must not be taken for the whole.
     if (this.#mode === 'BETWEEN') yield this.#take(-1)
     else if (this.#mode === 'LINES' && this.#begun) yield this.#take(this.#row++)
+    else if (this.#mode === 'OBJECTS' && this.#begun) throw endsEarly()
+    else if (this.#mode === 'START' && this.#markBytes % 3 > 0) throw new SluiceError('NOT_UTF8')
     else if (this.#mode === 'START') throw new SluiceError('NOT_JSON', 'The object is empty.')
     else if (this.#mode === 'REFUSED') throw this.#refusal()
     else if (this.#mode === 'OBJECT' || this.#mode === 'SEEKING') {
@@ -150,7 +165,12 @@ export class JsonSplitter {
   #start(chunk: Buffer, at: number): number {
     const byte = chunk[at]!
     if (kindOf[byte] === space) return skipSpace(chunk, at)
-    if (byte === byteOrderMark[this.#position + at]) return at + 1
+    // A mark is whole, or it is none: `EF BB {` is not UTF-8.
+    if (this.#position + at === this.#markBytes && byte === byteOrderMark[this.#markBytes]) {
+      this.#markBytes++
+      return at + 1
+    }
+    if (this.#markBytes % 3 > 0) throw new SluiceError('NOT_UTF8')
     this.#mode = byte === openBracket ? 'ARRAY' : byte === openBrace ? 'OBJECT' : 'REFUSED'
     return byte === openBracket ? at + 1 : at
   }
@@ -160,7 +180,7 @@ export class JsonSplitter {
    * Sets `#isBroken` at what no JSON value can hold.
    */
   #scan(chunk: Buffer, from: number): number {
-    const isObject = this.#mode === 'OBJECT'
+    const isObject = this.#mode !== 'ARRAY'
     let [depth, inString, escaped, closed] = [this.#depth, this.#inString, this.#escaped, this.#closed]
     let at = from
     scanning: while (at < chunk.length) {
@@ -196,7 +216,7 @@ export class JsonSplitter {
           depth--
           closed = true
           if (isObject && depth === 0) {
-            this.#mode = 'BETWEEN'
+            this.#isWhole = true
             at++
             break scanning
           }

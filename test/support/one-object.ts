@@ -36,12 +36,15 @@ export function providerOf({ size, bytes, etag = () => '"1"' }: OneObject): Prov
 }
 
 /** What of a task can be compared, or the code of its fault; at last, if there is one, the fault of the whole. */
-export async function rowsOf(object: OneObject | Uint8Array): Promise<(readonly [number, number, unknown])[]> {
+export async function rowsOf(
+  object: OneObject | Uint8Array,
+  key = 'key',
+): Promise<(readonly [number, number, unknown])[]> {
   const provider = providerOf(object instanceof Uint8Array ? inChunks(object) : object)
   const rows: (readonly [number, number, unknown])[] = []
   const signal = new AbortController().signal
   try {
-    for await (const { rowGroup, row, parse } of elementsOf(provider, 'key', { signal, countRead: () => {} })) {
+    for await (const { rowGroup, row, parse } of elementsOf(provider, key, { signal, countRead: () => {} })) {
       rows.push([rowGroup, row, attempt(() => parse().data)])
     }
   } catch (error) {
