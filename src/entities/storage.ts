@@ -61,6 +61,10 @@ export const StorageEntity = defineEntity({
     importMethod: p.enum(importMethods).default('FILES'),
     regexFilter: p.text().nullable(),
     recursive: p.boolean().default(true),
+    /** Leaves out what Spark, Dask, Hadoop and desktops put beside data; see `isSidecar`. */
+    skipSidecars: p.boolean().default(true),
+    /** Adds the `name=value/` folders of a key to the data of its tasks. */
+    hiveColumns: p.boolean().default(false),
     filters: p.json<ImportFilters>().nullable(),
     syncMode: p.enum(syncModes).default('FULL'),
     missingPolicy: p.enum(missingPolicies).default('FLAG'),

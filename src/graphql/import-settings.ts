@@ -119,6 +119,11 @@ const MaxMissingRef = builder.objectRef<{ count: number | null; share: number | 
 const maxMissingWords =
   'The brake: a sync that misses more objects than this does nothing about them and says so; null = there is none.'
 
+export const sidecarWords =
+  'Whether files that other programs keep beside the data are skipped: _SUCCESS, _metadata, _common_metadata, _started_*, _committed_*, .*.crc, .DS_Store, Thumbs.db.'
+export const hiveWords =
+  'Whether the folders `name=value` of a key are added to the data of its tasks, as text. A field of the row with the same name wins.'
+
 /** The input fields about what is imported, for every input type that has settings of an import. */
 export const importSettings = (t: InputFields) => ({
   filters: t.field({
@@ -132,6 +137,8 @@ export const importSettings = (t: InputFields) => ({
     description: 'What is done about changed objects. Default: IGNORE.',
   }),
   maxMissing: t.field({ type: MaxMissingInput, description: maxMissingWords }),
+  skipSidecars: t.boolean({ description: `${sidecarWords} Default: true.` }),
+  hiveColumns: t.boolean({ description: `${hiveWords} Default: false.` }),
 })
 
 /** The fields of an import storage about what is imported. */

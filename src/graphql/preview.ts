@@ -26,6 +26,10 @@ const FilterRuleRef = builder.enumType('ImportFilterRule', {
   description: 'Why an object is not imported.',
   values: {
     FOLDER_MARKER: { description: 'Its key ends in a slash: it stands for a folder.' },
+    SIDECAR: {
+      description:
+        'It is a file that another program keeps beside the data, such as _SUCCESS or .DS_Store, and `skipSidecars` is set.',
+    },
     REGEX: { description: 'The regexFilter does not match its key.' },
     INCLUDE: { description: 'No pattern of `include` matches its key.' },
     EXCLUDE: { description: 'A pattern of `exclude` matches its key.' },

@@ -10,7 +10,14 @@ import { SyncRunEntity, type syncStatuses } from '../entities/sync-run.ts'
 import { sql } from '../sql.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
-import { ChangedPolicyRef, importFields, MissingPolicyRef, SyncModeRef } from './import-settings.ts'
+import {
+  ChangedPolicyRef,
+  hiveWords,
+  importFields,
+  MissingPolicyRef,
+  SyncModeRef,
+  sidecarWords,
+} from './import-settings.ts'
 import { locationObject, StorageLocationRef, StorageProviderRef } from './location.ts'
 import { orNull } from './or-null.ts'
 import { pageById } from './page.ts'
@@ -152,6 +159,8 @@ builder.node(ImportStorageRef, {
     }),
     maxMissing: t.field({ ...importFields.maxMissing, nullable: true }),
     recursive: t.exposeBoolean('recursive', { description: 'Whether folders below the prefix are imported, too.' }),
+    skipSidecars: t.exposeBoolean('skipSidecars', { description: sidecarWords }),
+    hiveColumns: t.exposeBoolean('hiveColumns', { description: hiveWords }),
     presign: t.exposeBoolean('presign', {
       description: 'Whether links redirect to signed URLs of the storage; otherwise the bytes go through this server.',
     }),

@@ -20,6 +20,8 @@ export interface ImportStorageInput extends CommonInput {
   /** Replaces all filters; null clears them. */
   filters?: ImportFiltersInput | null | undefined
   recursive?: boolean | null | undefined
+  skipSidecars?: boolean | null | undefined
+  hiveColumns?: boolean | null | undefined
   syncMode?: SyncMode | null | undefined
   missingPolicy?: MissingPolicy | null | undefined
   changedPolicy?: ChangedPolicy | null | undefined
@@ -49,6 +51,8 @@ export async function draftImport(parts: StorageParts, target: DraftTarget, inpu
       regexFilter,
       filters,
       recursive: input.recursive ?? stored?.recursive ?? true,
+      skipSidecars: input.skipSidecars ?? stored?.skipSidecars ?? true,
+      hiveColumns: input.hiveColumns ?? stored?.hiveColumns ?? false,
       syncMode: input.syncMode ?? stored?.syncMode ?? 'FULL',
       missingPolicy: input.missingPolicy ?? stored?.missingPolicy ?? 'FLAG',
       changedPolicy: input.changedPolicy ?? stored?.changedPolicy ?? 'IGNORE',

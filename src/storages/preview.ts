@@ -31,7 +31,11 @@ export async function previewObjects(
     throw new ValidationError([{ path: 'input.id', message: 'is an export storage, from which nothing is imported' }])
   }
   const draft = await draftImport(parts, target, input)
-  const filter = parts.objectFilter({ regexFilter: draft.regexFilter ?? null, filters: draft.filters ?? null })
+  const filter = parts.objectFilter({
+    regexFilter: draft.regexFilter ?? null,
+    filters: draft.filters ?? null,
+    ...(draft.skipSidecars !== undefined && { skipSidecars: draft.skipSidecars }),
+  })
   const recursive = draft.recursive ?? true
   const { prefix } = providers[draft.provider as ProviderName].place(draft.location)
   const signal = answerSignal(timeoutMs)

@@ -9,6 +9,7 @@ import { formatUri, type StorageUri } from '../providers/uri.ts'
 import { sql } from '../sql.ts'
 import type { AdaptiveLimit } from './adaptive.ts'
 import { Batch } from './batch.ts'
+import { hiveColumnsOf, withColumns } from './hive-columns.ts'
 import type { ObjectFilter } from './object-filter.ts'
 import { pagesOf } from './pages.ts'
 import type { ParsedTask } from './parse-task.ts'
@@ -149,7 +150,9 @@ function readerOf(work: ShardWork, signal: AbortSignal): (objects: ObjectInfo[],
     return async (objects, batch) => {
       for (const object of objects) {
         const uri = formatUri({ ...uriBase, key: object.key })
-        await batch.add(object, wholeObject, fileTask(JSON.stringify({ [project.dataKey]: uri })))
+        const data = JSON.stringify({ [project.dataKey]: uri })
+        const columns = storage.hiveColumns ? hiveColumnsOf(object.key) : {}
+        await batch.add(object, wholeObject, fileTask(storage.hiveColumns ? withColumns(data, columns) : data))
       }
     }
   }
@@ -158,7 +161,7 @@ function readerOf(work: ShardWork, signal: AbortSignal): (objects: ObjectInfo[],
     const all = objects.map((object) =>
       limit.run(() => {
         signal.throwIfAborted()
-        return readTasks(provider, object, batch, signal)
+        return readTasks(provider, object, batch, { signal, hiveColumns: storage.hiveColumns })
       }),
     )
     await Promise.all(all)

@@ -12,7 +12,7 @@ import { createAdaptiveLimit } from './adaptive.ts'
 import { lookAhead, middleOf } from './find-split.ts'
 import { importShard, type ShardWork } from './import-shard.ts'
 import { sweepMissing } from './missing.ts'
-import { createObjectFilter } from './object-filter.ts'
+import { createObjectFilter, isSidecar } from './object-filter.ts'
 import { createPageWriter } from './progress.ts'
 import {
   allDone,
@@ -199,7 +199,9 @@ async function workOf(given: Import, signal: AbortSignal): Promise<ShardWork> {
     signal,
     uriBase: { scheme: kind.uriScheme, bucket },
     scope: { prefix: folder, recursive: storage.recursive },
-    filter: isRetry ? () => null : createObjectFilter(storage),
+    filter: isRetry
+      ? ({ key }) => (storage.skipSidecars && isSidecar(key) ? 'SIDECAR' : null)
+      : createObjectFilter(storage),
     room:
       maxObjects === undefined || isRetry ? undefined : { left: maxObjects - Math.max(0, run.matched - run.existed) },
     write: createPageWriter(em),

@@ -8,6 +8,7 @@ import { compileGlob, compileRegex, maxPatterns, type Pattern } from './pattern.
 /** Why an object is not imported. */
 export const filterRules = [
   'FOLDER_MARKER',
+  'SIDECAR',
   'REGEX',
   'INCLUDE',
   'EXCLUDE',
@@ -31,7 +32,14 @@ export interface ObjectFilter {
 }
 
 /** What of a storage decides which objects are taken. */
-export type FilterSettings = Pick<Storage, 'regexFilter' | 'filters'>
+export type FilterSettings = Pick<Storage, 'regexFilter' | 'filters'> & { skipSidecars?: boolean }
+
+// What Spark, Dask and Hadoop write beside their files, and what desktops leave in folders.
+const sidecar =
+  /(?:^|\/)(?:_SUCCESS|_metadata|_common_metadata|_started_[^/]*|_committed_[^/]*|\.[^/]*\.crc|\.DS_Store|Thumbs\.db)$/
+
+/** Whether a key names a file that another program keeps beside the data, and that is no data itself. */
+export const isSidecar = (key: string): boolean => sidecar.test(key)
 
 /**
  * The filter of a storage. `regexFilter` is matched from the start of the full key and need not reach its end; globs match the
@@ -40,7 +48,7 @@ export type FilterSettings = Pick<Storage, 'regexFilter' | 'filters'>
  * @throws ValidationError with every fault, paths as in the input of a storage.
  */
 export function createObjectFilter(
-  { regexFilter, filters }: FilterSettings,
+  { regexFilter, filters, skipSidecars = true }: FilterSettings,
   now = new Date(),
 ): ObjectFilter & Required<Pick<ObjectFilter, 'all'>> {
   const faults: FieldError[] = []
@@ -87,17 +95,23 @@ export function createObjectFilter(
     }
     return null
   }
+  const byName = (key: string): FilterRule | null => {
+    if (key.endsWith('/')) return 'FOLDER_MARKER'
+    return skipSidecars && isSidecar(key) ? 'SIDECAR' : null
+  }
   const hasPatterns = regex !== undefined || included.length + excluded.length > 0
   const one: ObjectRule = (object) => {
-    if (object.key.endsWith('/')) return 'FOLDER_MARKER'
+    const rule = byName(object.key)
+    if (rule) return rule
     return (hasPatterns ? resultOf(byPatterns(object.key)) : null) ?? byAttributes(object)
   }
   const all = async (objects: readonly Omit<ObjectInfo, 'etag'>[], slices = createSlices()) => {
     if (!hasPatterns) return objects.map(one)
     const rules: (FilterRule | null)[] = []
     for (const object of objects) {
-      if (object.key.endsWith('/')) {
-        rules.push('FOLDER_MARKER')
+      const rule = byName(object.key)
+      if (rule) {
+        rules.push(rule)
         continue
       }
       const steps = byPatterns(object.key)

@@ -2,18 +2,21 @@ import { SluiceError } from '../errors.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import type { Batch } from './batch.ts'
 import { type Element, elementsOf } from './elements.ts'
+import { hiveColumnsOf, withColumns } from './hive-columns.ts'
 
 /**
  * Reads one task file into the batch: every row becomes a task or an issue, and a fault of the file itself an issue of the
- * whole object. Rejects only when the run cannot go on: `signal` aborted, or the batch could not be written.
+ * whole object. With `hiveColumns`, the folders of its key become columns. Rejects only when the run cannot go on: `signal` aborted, or the batch could not be written.
  */
 export async function readTasks(
   provider: Provider,
   object: ObjectInfo,
   batch: Batch,
-  signal: AbortSignal,
+  { signal, hiveColumns = false }: { signal: AbortSignal; hiveColumns?: boolean },
 ): Promise<void> {
   const { key } = object
+  const columns = hiveColumns ? hiveColumnsOf(key) : {}
+  const hasColumns = Object.keys(columns).length > 0
   let rows = 0
   let faulty = false
   const issue = (error: unknown, rowGroup: number, row: number) => {
@@ -36,7 +39,10 @@ export async function readTasks(
       if (next.done) break
       const { rowGroup, row, parse } = next.value
       rows = row === -1 ? -1 : rows + 1
-      const parsed = attempt(parse)
+      const parsed = attempt(() => {
+        const task = parse()
+        return hasColumns ? { ...task, data: withColumns(task.data, columns) } : task
+      })
       await ('error' in parsed
         ? issue(parsed.error, rowGroup, row)
         : batch.add(object, { rowGroup, row }, parsed.value))

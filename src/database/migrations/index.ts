@@ -11,6 +11,7 @@ import { AccessChanges } from './0010-access-changes.ts'
 import { KeyProbe } from './0011-key-probe.ts'
 import { Scale } from './0012-scale.ts'
 import { FairShares } from './0013-fair-shares.ts'
+import { FileSettings } from './0014-file-settings.ts'
 
 /** Every migration, oldest first. A migration that has shipped is never edited. */
 export const migrations = [
@@ -27,4 +28,5 @@ export const migrations = [
   { name: '0011-key-probe', class: KeyProbe },
   { name: '0012-scale', class: Scale },
   { name: '0013-fair-shares', class: FairShares },
+  { name: '0014-file-settings', class: FileSettings },
 ]
