@@ -60,6 +60,8 @@ export interface Provider {
    * speaks its API may break it (docs/servers.md), so who would lose data by that compares the keys that come.
    */
   readonly ordered?: true
+  /** Keys come in about the order of their bytes: enough to tell that a listing which keeps falling back will never end. */
+  readonly ascends?: true
   /**
    * Cursors are keys: a listing may start after any string, whether it ever was a key or not, and gives the objects whose keys
    * are greater in byte order; nothing else is kept in a cursor. So one place can be listed in several ranges at once, each

@@ -42,7 +42,7 @@ export async function previewObjects(
   const provider = await parts.connect(draft)
   try {
     const objects: ObjectInfo[] = []
-    const progress = followListing({ ordered: provider.ordered === true })
+    const progress = followListing({ ordered: (provider.ordered ?? provider.ascends) === true })
     let cursor: string | null = null
     do {
       const limit = Math.min(1_000, first - objects.length)

@@ -55,7 +55,7 @@ export async function* pagesOf(
     page.catch(() => {})
     return page
   }
-  const progress = followListing({ ordered: provider.ordered === true })
+  const progress = followListing({ ordered: (provider.ordered ?? provider.ascends) === true })
   let isOrdered = wasOrdered
   let after = range.lastKey ?? range.after
   try {

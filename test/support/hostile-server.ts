@@ -162,7 +162,7 @@ function reply(mode: HostileReply, socket: Socket, command: string): void {
   else if (isScan) {
     const cursor = mode === 'same-scan' ? '7' : String(++requests)
     socket.write(`*2\r\n$${cursor.length}\r\n${cursor}\r\n*0\r\n`)
-  } else socket.write('+OK\r\n'.repeat(commands))
+  } else socket.write((/\r\ndbsize\r\n/i.test(command) ? ':5\r\n' : '+OK\r\n').repeat(commands))
 }
 
 async function main(): Promise<void> {

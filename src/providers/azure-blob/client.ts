@@ -52,6 +52,9 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
   }
 
   const provider: Provider = {
+    // "List Blobs": in lexicographic order, in which accounts with folders differ a little.
+    ascends: true,
+
     async check(signal) {
       await provider.list({ cursor: null, limit: 1, recursive: true, signal })
     },

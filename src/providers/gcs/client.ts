@@ -17,7 +17,7 @@ import { readServiceAccount } from './service-account.ts'
 import { createUrlSigner } from './sign-url.ts'
 
 // One for each part of a bucket in which nothing matches.
-const mostEmptyPages = 1_000
+const mostEmptyPages = 500
 const listFields = 'items(name,size,updated,generation),prefixes,nextPageToken'
 
 /** Opens a bucket. One pool of sockets and one access token serve all calls. */

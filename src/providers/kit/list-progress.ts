@@ -3,7 +3,7 @@ import { compareKeys } from '../key-order.ts'
 import type { ListPage } from '../provider.ts'
 
 // Clouds give an empty page for each part of a bucket that holds nothing under the prefix.
-const maxEmptyPages = 1_000
+const maxEmptyPages = 500
 // A server with an order of its own, such as that of a language, falls back from time to time.
 const maxPagesWithoutProgress = 20
 // SCAN can give a small page twice.

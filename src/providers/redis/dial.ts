@@ -75,7 +75,7 @@ export async function dial(
   try {
     await redis.connect()
     const waiting = redis as unknown as { commandQueue: { length: number } }
-    limitReplies(redis.stream, () => waiting.commandQueue.length > 0)
+    limitReplies(redis.stream, () => waiting.commandQueue.length)
     redis.stream.setTimeout(silenceTimeoutMs, () => {
       if (isAwaited()) redis.stream.destroy(new SluiceError('TIMEOUT'))
     })

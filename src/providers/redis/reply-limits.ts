@@ -22,16 +22,24 @@ export class ReplyLimits {
   #skip = 0
   /** The beginning of a line whose end has not arrived. */
   #line = ''
+  /** Replies that end in the present chunk. */
+  #ended = 0
+  /** What answers does not speak RESP. */
+  #isForeign = false
   #bytes = 0
   #arrays = 0
   #elements = 0
   /** Values that the current reply still needs. */
   #left = 1
 
-  /** @throws SluiceError REMOTE_RESPONSE_TOO_LARGE; UNEXPECTED_ANSWER for RESP3, which is not asked for. */
-  take(chunk: Buffer): void {
+  /**
+   * Number of replies that end in the chunk.
+   * @throws SluiceError REMOTE_RESPONSE_TOO_LARGE; UNEXPECTED_ANSWER for RESP3, which is not asked for.
+   */
+  take(chunk: Buffer): number {
     let at = 0
-    while (at < chunk.length) {
+    this.#ended = 0
+    while (at < chunk.length && !this.#isForeign) {
       if (this.#skip > 0) {
         const step = Math.min(this.#skip, chunk.length - at)
         this.#count(step)
@@ -52,6 +60,7 @@ export class ReplyLimits {
       this.#line = ''
       this.#lineEnds(line)
     }
+    return this.#ended
   }
 
   #lineEnds(line: string): void {
@@ -64,11 +73,14 @@ export class ReplyLimits {
       if (++this.#arrays > limits.arrays || this.#elements > limits.elements) throw tooLarge()
       this.#left += length - 1
     } else if (/^[%~>|=(,#_!]/.test(line)) throw new SluiceError('UNEXPECTED_ANSWER')
-    else this.#valueEnds()
+    else if (/^[+\-:$*]/.test(line)) this.#valueEnds()
+    // The parser ends the connection, and says what it takes the server for.
+    else this.#isForeign = true
   }
 
   #valueEnds(): void {
     if (--this.#left > 0) return
+    this.#ended++
     this.#left = 1
     this.#bytes = 0
     this.#arrays = 0
@@ -83,19 +95,21 @@ export class ReplyLimits {
 
 const tooLarge = () => new SluiceError('REMOTE_RESPONSE_TOO_LARGE', 'The server sent a larger reply than is accepted.')
 
+const unasked = () => new SluiceError('UNEXPECTED_ANSWER', 'The server sent replies to no command.')
+
 /**
- * Holds the replies that arrive on `socket` to the limits. One beyond them closes it with the error, and so does one that no
- * command `isAwaited` for.
+ * Holds the replies that arrive on `socket` to the limits. One beyond them closes it with the error, and so does one more
+ * than are `awaited`.
  */
-export function limitReplies(socket: Duplex, isAwaited: () => boolean): void {
+export function limitReplies(socket: Duplex, awaited: () => number): void {
   const parsers = socket.listeners('data') as ((chunk: Buffer) => void)[]
   const replies = new ReplyLimits()
   socket.removeAllListeners('data')
   socket.on('data', (chunk: Buffer) => {
     if (socket.destroyed) return
     try {
-      if (!isAwaited()) throw new SluiceError('UNEXPECTED_ANSWER', 'The server sent replies to no command.')
-      replies.take(chunk)
+      const wanted = awaited()
+      if (wanted === 0 || replies.take(chunk) > wanted) throw unasked()
     } catch (error) {
       socket.destroy(error as Error)
       return

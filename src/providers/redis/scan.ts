@@ -42,10 +42,12 @@ export async function nextKeys(
   const found = new Set(at.kept)
 
   let cursors = cycleDetector()
+  let most = mostEmptySteps
   // A page that is half full is sent, since asking for just the rest could mean a round trip for every other key.
   for (let steps = 0; at.scan !== null && found.size * 2 < limit; steps++) {
     if (found.size > 0 && steps >= mostSteps) break
-    if (steps >= mostEmptySteps || cursors.hasSeen(at.scan)) throw endless()
+    if (steps === mostSteps) most = await connection.run(signal, (redis) => stepsFor(redis, limit))
+    if (steps >= most || cursors.hasSeen(at.scan)) throw endless()
     const count = Math.max(limit - found.size, leastCount)
     at = await connection.run(signal, async (redis, serverRun) => {
       const from = at.serverRun === serverRun ? at.scan! : '0'
@@ -80,6 +82,14 @@ function readStep(reply: unknown): [string, string[]] {
   const isCursor = typeof next === 'string' && /^\d{1,20}$/.test(next)
   if (isCursor && Array.isArray(keys) && keys.every((key) => typeof key === 'string')) return [next, keys]
   throw new SluiceError('UNEXPECTED_ANSWER', 'The server answered SCAN with something else than a cursor and keys.')
+}
+
+/** How many steps may give no key: several times those that all keys of the database take (redis.io, "DBSIZE"). */
+async function stepsFor(redis: Redis, count: number): Promise<number> {
+  // Whoever may scan need not be allowed to count.
+  const keys: unknown = await redis.dbsize().catch(() => undefined)
+  if (!Number.isSafeInteger(keys)) return mostEmptySteps
+  return Math.min(mostEmptySteps, mostSteps + Math.ceil((4 * (keys as number)) / Math.max(count, leastCount)))
 }
 
 const endless = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
