@@ -11,7 +11,11 @@ const limits = {
   arrays: 16,
 }
 
-const [cr, lf] = [13, 10]
+const lf = 10
+// The client's decoder ends a line at any CR, takes four bytes for a null, and adds up whatever stands for digits. A line that
+// it could read in another way than this class is refused.
+const wholeLine = /^[^\r\n]*\r\n$/
+const lengthOrNull = /^(?:-1|\d{1,10})$/
 
 /**
  * Follows the replies of a server (RESP2, redis.io "Redis serialization protocol") as they arrive, before the client's parser
@@ -34,7 +38,7 @@ export class ReplyLimits {
 
   /**
    * Number of replies that end in the chunk.
-   * @throws SluiceError REMOTE_RESPONSE_TOO_LARGE; UNEXPECTED_ANSWER for RESP3, which is not asked for.
+   * @throws SluiceError REMOTE_RESPONSE_TOO_LARGE; UNEXPECTED_ANSWER for RESP3, which is not asked for, and for malformed lines.
    */
   take(chunk: Buffer): number {
     let at = 0
@@ -64,18 +68,25 @@ export class ReplyLimits {
   }
 
   #lineEnds(line: string): void {
-    const length = Number(line.slice(1, line.charCodeAt(line.length - 2) === cr ? -2 : -1))
-    if (line[0] === '$' && length >= 0) {
+    const [type = ''] = line
+    if ('%~>|=(,#_!'.includes(type)) throw new SluiceError('UNEXPECTED_ANSWER')
+    // The parser ends the connection, and says what it takes the server for.
+    if (!'+-:$*'.includes(type)) {
+      this.#isForeign = true
+      return
+    }
+    const text = line.slice(1, -2)
+    const isCounted = type === '$' || type === '*'
+    if (!wholeLine.test(line) || (isCounted && !lengthOrNull.test(text))) throw new SluiceError('UNEXPECTED_ANSWER')
+    const length = isCounted ? Number(text) : 0
+    if (type === '$' && length >= 0) {
       if (length > limits.bytes) throw tooLarge()
       this.#skip = length + 2
-    } else if (line[0] === '*' && length > 0) {
+    } else if (length > 0) {
       this.#elements += length
       if (++this.#arrays > limits.arrays || this.#elements > limits.elements) throw tooLarge()
       this.#left += length - 1
-    } else if (/^[%~>|=(,#_!]/.test(line)) throw new SluiceError('UNEXPECTED_ANSWER')
-    else if (/^[+\-:$*]/.test(line)) this.#valueEnds()
-    // The parser ends the connection, and says what it takes the server for.
-    else this.#isForeign = true
+    } else this.#valueEnds()
   }
 
   #valueEnds(): void {
