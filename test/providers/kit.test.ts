@@ -87,6 +87,14 @@ describe('keys with dot segments', () => {
     ['AWS', 'http://s3.eu-west-1.amazonaws.com', false],
     ['AWS', 'https://s3.amazonaws.com.evil.example', false],
     ['AWS', 'https://evilamazonaws.com', false],
+    ['AWS', 'https://s3.dualstack.us-gov-west-1.amazonaws.com', true],
+    ['AWS', 'https://s3.cn-north-1.amazonaws.com.cn', true],
+    // Customers of AWS choose what answers here.
+    ['AWS', 'https://a1b2c3.execute-api.eu-west-1.amazonaws.com', false],
+    ['AWS', 'https://search-x.eu-west-1.es.amazonaws.com', false],
+    ['AWS', 'https://ec2-203-0-113-5.compute-1.amazonaws.com', false],
+    ['AWS', 'https://s3.eu-west-1.amazonaws.com:8443', false],
+    ['AWS', 'https://s3.eu-west-1.amazonaws.com/other-bucket', false],
     ['GOOGLE', 'https://storage.googleapis.com', true],
     ['GOOGLE', 'https://storage.example', false],
     ['AZURE', 'https://a.blob.core.windows.net', true],
@@ -212,6 +220,30 @@ describe('replies of Redis', () => {
         for (let at = 0; at < text.length; at += size) limits.take(Buffer.from(text.slice(at, at + size)))
       }
       expect(take).toThrowError(expect.objectContaining({ code: 'REMOTE_RESPONSE_TOO_LARGE' }))
+    }
+  })
+
+  // The client's decoder ends a line at any \r, skips four bytes for a null, and reads lengths digit by digit.
+  it.each([
+    ['a line that ends without CR', '+a\n$30\r\n*30000000\r\n'],
+    ['a line with a CR inside', '+a\rX*30000000\r\n'],
+    ['a number with a CR inside', ':1\rX*30000000\r\n'],
+    ['a length with a CR inside', '$1\r0*30000000\r\n'],
+    ['a length with an exponent', '$1e6\r\n'],
+    ['a length in hexadecimal', '$0x10\r\n'],
+    ['a length with a fraction', '$2.5\r\n'],
+    ['a length with a sign', '*+5\r\n'],
+    ['a length with spaces', '$ 5\r\n'],
+    ['no length', '*\r\n'],
+    ['a null that goes on', '$-abc*30000000\r\n'],
+    ['a null array that goes on', '*-2*30000000\r\n'],
+  ])('%s is UNEXPECTED_ANSWER, since the client would read other replies than the limits', (_name, text) => {
+    for (const size of [1_000, 1]) {
+      const take = () => {
+        const limits = new ReplyLimits()
+        for (let at = 0; at < text.length; at += size) limits.take(Buffer.from(text.slice(at, at + size)))
+      }
+      expect(take).toThrowError(expect.objectContaining({ code: 'UNEXPECTED_ANSWER' }))
     }
   })
 

@@ -1,7 +1,7 @@
 import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
-import { boundTo, dialledEndpoint, isAws, location, secrets } from './location.ts'
+import { boundTo, dialledEndpoint, location, secrets } from './location.ts'
 
 /** Amazon S3 and services that speak its API. */
 export const s3 = defineProvider({
@@ -44,7 +44,7 @@ export const s3 = defineProvider({
   ambient(place, { accessKeyId, secretAccessKey }) {
     if (place.anonymous || (accessKeyId && secretAccessKey)) return undefined
     const endpoints = [place.endpoint, place.publicEndpoint, place.stsEndpoint]
-    const foreignEndpoints = endpoints.filter((url) => url !== undefined && !isAws(url)) as string[]
+    const foreignEndpoints = endpoints.filter((url) => !isCloudHost('AWS', url)) as string[]
     return { provider: 'S3', path: [place.bucket, place.prefix], foreignEndpoints }
   },
   targets: (place) => targetsOf(dialledEndpoint(place), place.stsEndpoint),

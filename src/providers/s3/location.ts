@@ -128,13 +128,3 @@ export const boundTo: BoundParts<S3Location> = {
   stsEndpoint: ({ stsEndpoint }) => canonicalUrl(stsEndpoint),
   roleArn: ({ roleArn = '' }) => roleArn,
 }
-
-/**
- * Whether a URL is one of S3 or STS in a region of AWS ("Amazon S3 endpoints and quotas"). Other names below amazonaws.com can be
- * those of customers: load balancers, instances, API gateways.
- */
-export function isAws(url: string): boolean {
-  const { protocol, hostname, port, pathname } = new URL(url)
-  const isOwn = /^(?:s3|s3-fips|sts|sts-fips)(?:\.dualstack)?(?:\.[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?$/
-  return protocol === 'https:' && port === '' && pathname === '/' && isOwn.test(hostname)
-}
