@@ -16,6 +16,10 @@ export interface Viewer {
   onlyProject?: number
 }
 
+/** The token in the value of an `Authorization` header (RFC 6750 §2.1); undefined if it is absent or malformed. */
+export const bearerToken = (authorization: string | null | undefined): string | undefined =>
+  /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
+
 const digest = (token: string) => createHash('sha256').update(token).digest('hex')
 
 /** Makes a token. Its text is returned once and kept nowhere. */
@@ -76,7 +80,7 @@ export function createAuthenticator(
   const refused = 'The API token is unknown or was revoked.'
   return {
     async authenticate(authorization) {
-      const token = /^Bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
+      const token = bearerToken(authorization)
       if (token === undefined) throw new SluiceError('UNAUTHENTICATED')
       const hash = digest(token)
       if (admin && timingSafeEqual(Buffer.from(hash), Buffer.from(adminHash!))) return admin

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { bearerToken } from '../auth/tokens.ts'
 import { errorTable } from '../errors.ts'
 import { createRate } from '../rate.ts'
 import { clientAddress } from './client-address.ts'
 
-/** Limits how fast operations may come: of each token, and of each address that sends none. */
+/** Limits how fast operations may come: of each token, and of each address that sends none, or a malformed one. */
 export interface Floods {
   /**
    * Counts an operation. 0 if it may run, otherwise the seconds until the next one may. The token is not checked: an
@@ -17,9 +18,12 @@ export interface Floods {
 export function createFloods(perSecond: number): Floods {
   const rate = createRate({ perSecond, burst: 10 * perSecond })
   return {
-    take: (authorization, address) =>
-      // Users behind one proxy share its address, so who sends a token is known by that alone.
-      rate.take(authorization ? createHash('sha256').update(authorization).digest('base64') : `address ${address}`),
+    take(authorization, address) {
+      // Users behind one proxy share its address, so who sends a token is known by that alone: not by the header, which has
+      // many spellings of one token.
+      const token = bearerToken(authorization)
+      return rate.take(token ? createHash('sha256').update(token).digest('base64') : `address ${address}`)
+    },
   }
 }
 

@@ -108,10 +108,10 @@ describe('a flood', () => {
   })
   afterAll(() => app?.stop())
 
-  const ask = (token: string | undefined) =>
+  const ask = (token: string | undefined, authorization = token && `Bearer ${token}`) =>
     fetch(`${app.url}/graphql`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
+      headers: { 'content-type': 'application/json', ...(authorization && { authorization }) },
       body: JSON.stringify({ query: '{ viewer { name } }' }),
     })
 
@@ -133,6 +133,18 @@ describe('a flood', () => {
       const answer = await socket.request('{ viewer { name } }')
       return codeOf(answer) === 'TOO_MANY_REQUESTS'
     })
+  })
+
+  it('of requests with one token in many spellings of the header is refused with 429', async () => {
+    const token = await otherTokenOf(app)
+    const spelled = (n: number) => `${n % 2 ? 'bearer' : 'BEARER'}${' '.repeat(1 + n)}${token}`
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, n) => ask(undefined, spelled(n))))
+    expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(20)
+  })
+
+  it('of requests with malformed tokens is refused by address', async () => {
+    const answers = await Promise.all(Array.from({ length: 60 }, (_, n) => ask(undefined, `Basic ${n}`)))
+    expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(20)
   })
 
   it('of requests without a token is refused by address', async () => {
