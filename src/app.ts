@@ -78,7 +78,16 @@ export interface App {
  */
 export async function startApp(
   config: Config,
-  { throwAway = false, signal }: { throwAway?: boolean; signal?: AbortSignal } = {},
+  {
+    throwAway = false,
+    secretFiles = [],
+    signal,
+  }: {
+    throwAway?: boolean
+    /** Files from which settings and credentials were read; they must not lie below LOCAL_FILES_ROOT. */
+    secretFiles?: readonly string[]
+    signal?: AbortSignal
+  } = {},
 ): Promise<App> {
   const logger = createLogger(config.LOG_LEVEL)
   const stops: (() => Promise<unknown>)[] = []
@@ -87,7 +96,7 @@ export async function startApp(
   }
   try {
     const { graphiql, introspection, localFilesRoot, localFilesRootNow } = modeSettings(config)
-    const rootFault = localFilesRoot && localRootFault(localFilesRoot, config.DATA_DIR)
+    const rootFault = localFilesRoot && localRootFault(localFilesRoot, config.DATA_DIR, secretFiles)
     if (rootFault) {
       const advice = 'Users could read its files. Choose a folder of its own, such as "files" beside the data folder.'
       throw new ConfigError([`LOCAL_FILES_ROOT: ${rootFault}. ${advice}`])

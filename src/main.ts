@@ -8,6 +8,7 @@ await import('./node-version.cjs' as string)
 const [
   { startApp },
   { ConfigError, readConfig },
+  { filesWithSecrets },
   { DataFolderInUse },
   { DataFolderUnusable },
   { OtherSecretKey },
@@ -17,6 +18,7 @@ const [
 ] = await Promise.all([
   import('./app.ts'),
   import('./config.ts'),
+  import('./config/secret-files.ts'),
   import('./database/embedded.ts'),
   import('./database/cluster.ts'),
   import('./database/key-probe.ts'),
@@ -47,7 +49,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 try {
   if (existsSync('.env')) process.loadEnvFile('.env')
   const config = readConfig(process.env)
-  const app = await startApp(config, { signal: interrupt.signal })
+  const app = await startApp(config, { secretFiles: filesWithSecrets(process.env), signal: interrupt.signal })
   const token = app.firstToken && `\n  Admin token ${app.firstToken}   (shown only this once)`
   console.log(`Sluice is ready.
 ${doorsOf(config, app)}

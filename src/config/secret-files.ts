@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 
 /** Settings that hold a secret: each of them can be given as a file, whose path is in `<NAME>_FILE`. */
 export const secretSettings = [
@@ -37,4 +37,25 @@ export function readSecretFiles(env: Record<string, string | undefined>): {
     }
   }
   return { values, faults }
+}
+
+/** Variables of the cloud SDKs and of PostgreSQL's client that name a file with credentials. */
+const credentialFiles = [
+  'GOOGLE_APPLICATION_CREDENTIALS',
+  'AWS_SHARED_CREDENTIALS_FILE',
+  'AWS_CONFIG_FILE',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
+  'AZURE_FEDERATED_TOKEN_FILE',
+  'AZURE_CLIENT_CERTIFICATE_PATH',
+  'PGPASSFILE',
+]
+
+/**
+ * Files from which this process takes secrets: those that variables name, and `.env` in the working directory. None of them may
+ * become readable as an object of a storage.
+ */
+export function filesWithSecrets(env: Record<string, string | undefined>): string[] {
+  const names = [...secretSettings.map((name) => `${name}_FILE`), ...credentialFiles]
+  return [...names.flatMap((name) => env[name] || []), ...(existsSync('.env') ? ['.env'] : [])]
 }

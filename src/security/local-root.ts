@@ -3,14 +3,15 @@ import { basename, dirname, join, resolve, sep } from 'node:path'
 
 /**
  * The reason why `root` must not be LOCAL_FILES_ROOT, if there is one: everything below it can become a storage and be read by
- * users. What the server keeps for itself is the data folder, with its database and its key, wherever links lead. What does not
- * exist yet is compared by the path that it will have.
+ * users. What the server keeps for itself is the data folder, with its database and its key, wherever links lead, and the files
+ * from which it reads secrets. What does not exist yet is compared by the path that it will have.
  */
-export function localRootFault(root: string, dataDir: string): string | undefined {
+export function localRootFault(root: string, dataDir: string, secretFiles: readonly string[] = []): string | undefined {
   const secrets: [what: string, path: string][] = [
     ['the data folder', dataDir],
     ['the database', join(dataDir, 'postgres')],
     ['the secret key', join(dataDir, 'secret.key')],
+    ...secretFiles.map((path): [string, string] => ['a file with secrets', path]),
   ]
   for (const [what, path] of secrets) {
     const shown = `${what} (${path})`

@@ -182,6 +182,19 @@ describe('LOCAL_FILES_ROOT', () => {
   })
 })
 
+it.each(['SECRET_KEY_FILE', 'GOOGLE_APPLICATION_CREDENTIALS'])(
+  'LOCAL_FILES_ROOT that contains the file of %s ends the start with 78',
+  async (name) => {
+    const home = folder()
+    mkdirSync(join(home, 'files'))
+    const file = join(home, 'files/key')
+    writeFileSync(file, 'k'.repeat(32))
+    const env = { DATA_DIR: join(home, 'data'), LOCAL_FILES_ROOT: join(home, 'files'), [name]: file }
+    const { code, output } = await launch(env).ended
+    expect([code, output]).toEqual([78, expect.stringContaining('LOCAL_FILES_ROOT: contains a file with secrets')])
+  },
+)
+
 /** Somebody without rights, if this user may become that and they may read the project; else this user. */
 function otherUser(): { uid?: number; gid?: number } {
   if (!isRoot) return {}

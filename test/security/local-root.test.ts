@@ -45,6 +45,15 @@ describe('localRootFault', () => {
     expect(localRootFault(join(home, root), join(home, data))).toContain(words)
   })
 
+  it.each([
+    ['keys', 'keys/secret.key', 'contains a file with secrets'],
+    ['.', 'linked/secret.key', 'contains'],
+    ['keys', 'linked/secret.key', 'contains a file with secrets'],
+    ['files', 'files/deep/token', 'contains a file with secrets'],
+  ])('refuses the root %s if settings were read from %s: it %s', (root, file, words) => {
+    expect(localRootFault(join(home, root), join(home, 'data'), [join(home, file)])).toContain(words)
+  })
+
   it('refuses the root of the file system', () => {
     expect(localRootFault('/', join(home, 'data'))).toContain('contains the data folder')
   })
