@@ -5,9 +5,16 @@ import type { Egress } from '../../security/egress.ts'
 import { LimitedHandler } from './limited-handler.ts'
 import type { S3Location } from './location.ts'
 
+/**
+ * The SDK takes an endpoint from AWS_ENDPOINT_URL and from its configuration file, too. Credentials would be sent there that were
+ * entered for AWS, or that only the hosts of AWS may get. A person enters the endpoint of a storage.
+ */
+export const ownEndpoints = { ignoreConfiguredEndpointUrls: true } as const
+
 /** How to speak to `place` at `endpoint` (undefined: AWS): all but the region and the credentials. */
 export function clientConfig(place: S3Location, endpoint: string | undefined, egress: Egress): S3ClientConfig {
   return {
+    ...ownEndpoints,
     ...(endpoint && {
       endpoint,
       // Compatible services refuse the checksum trailers that AWS wants by default,

@@ -2,7 +2,7 @@ import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
-import { requestHandler } from './client-config.ts'
+import { ownEndpoints, requestHandler } from './client-config.ts'
 import { stsError } from './error.ts'
 import { removeUserAgent } from './limited-handler.ts'
 import type { S3Location, S3Secrets } from './location.ts'
@@ -38,6 +38,7 @@ function assumeRole(place: S3Location, RoleArn: string, masterCredentials: Maste
       ...(place.externalId && { ExternalId: place.externalId }),
     },
     clientConfig: {
+      ...ownEndpoints,
       region: place.region === 'AUTO' ? 'us-east-1' : place.region,
       maxAttempts: 4,
       // A session lasts for long, and its client is never closed: it keeps no connection.
