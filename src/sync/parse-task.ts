@@ -79,9 +79,10 @@ export function taskOf(value: Json): ParsedTask {
   }
   if (isExported(value)) return exportedTask(value)
   if (isBare(value)) {
+    if (!hasEmptyLabels(value)) return bareTask(JSON.stringify(value))
     // Null is what a table has where a row has no labels; it says no more than nothing at all.
-    const { predictions, annotations, ...rest } = value
-    return bareTask(JSON.stringify(predictions === undefined && annotations === undefined ? value : rest))
+    const { predictions: _predictions, annotations: _annotations, ...rest } = value
+    return bareTask(JSON.stringify(rest))
   }
   const { data, predictions, completions, drafts } = value
   if (isCoco(value)) throw new SluiceError('NOT_A_TASK', coco)

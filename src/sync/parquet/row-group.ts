@@ -44,6 +44,8 @@ export async function openRows(
     ]),
   )
   const readers = fields.map((field) => readerOf(field, leaves, (leaf) => columnOf.get(leaf)!, findings))
+  const names = fields.map(({ element }) => element.name)
+  const isOrdinary = !names.includes('__proto__')
   const unpacked = columns.reduce((sum, { meta_data: meta }) => sum + Number(meta!.total_uncompressed_size), 0)
 
   return {
@@ -52,7 +54,11 @@ export async function openRows(
       const values = await Promise.all(readers.map((reader) => reader.take(count)))
       return Array.from({ length: count }, (_, n) => {
         const row: JsonObject = {}
-        for (let field = 0; field < fields.length; field++) put(row, fields[field]!.element.name, values[field]!(n))
+        for (let field = 0; field < names.length; field++) {
+          const name = names[field]!
+          if (isOrdinary) row[name] = values[field]!(n)
+          else put(row, name, values[field]!(n))
+        }
         return row
       })
     },
