@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { SluiceError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
+import { readRest } from '../providers/read-rest.ts'
 import { csvElements, delimiterIn } from './csv.ts'
 import { parquetRows } from './parquet.ts'
 import { type ParsedTask, parseTask } from './parse-task.ts'
@@ -38,8 +39,10 @@ export async function* elementsOf(
 ): AsyncGenerator<Element> {
   const object = await provider.read(key, { signal: options.signal })
   const isSmall = object.length <= smallBytes
-  const whole = isSmall ? await readWhole(object, options.countRead) : undefined
-  const chunks = whole ? chunksOf(whole) : bodyChunks(object, options.countRead)
+  const { signal, countRead } = options
+  const reading = { countRead, reopen: (sent: number) => readRest(provider, key, { opened: object, sent, signal }) }
+  const whole = isSmall ? await readWhole(object, reading) : undefined
+  const chunks = whole ? chunksOf(whole) : bodyChunks(object, reading)
   const head = whole ? whole.bytes : await peek(chunks, 4)
   if (isParquet(head)) {
     await chunks.return(undefined)

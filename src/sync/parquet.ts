@@ -1,6 +1,7 @@
 import { SluiceError } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import type { ObjectBody, Provider } from '../providers/provider.ts'
+import { readRest } from '../providers/read-rest.ts'
 import type { Element } from './elements.ts'
 import { checkRow, type Findings } from './parquet/bad-value.ts'
 import { ParquetFault } from './parquet/fault.ts'
@@ -88,7 +89,8 @@ function remote(
     const part = await provider.read(key, { range, ifMatch: etag ?? undefined, signal })
     const bytes = new Uint8Array(into && into.byteLength >= part.length ? into : new ArrayBuffer(part.length))
     let at = 0
-    for await (const chunk of bodyChunks(part, countRead)) {
+    const reopen = (sent: number) => readRest(provider, key, { opened: part, sent, signal })
+    for await (const chunk of bodyChunks(part, { countRead, reopen })) {
       bytes.set(chunk, at)
       at += chunk.length
     }

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { SluiceError } from '../errors.ts'
 import { networkError } from '../providers/network-error.ts'
 import type { ObjectBody } from '../providers/provider.ts'
@@ -7,37 +8,86 @@ type Body = Pick<ObjectBody, 'body' | 'length'>
 /** How long the bytes of a body may be waited for in all: a minute, and longer by a second for each KiB that came. */
 const patienceMs = (bytes: number) => 60_000 + bytes
 
-const tooLong = () => new SluiceError('BODY_CUT', 'The object has more bytes than the storage announced.')
+/** How often a body that broke off is opened again without a byte in between. */
+const fruitlessTries = 3
 
-/**
- * The bytes of a body. One that ends early, breaks off, or has more bytes than announced is BODY_CUT; one that hardly moves is
- * TIMEOUT. Leaving it frees the socket.
- */
-export async function* bodyChunks({ body, length }: Body, countRead: (bytes: number) => void): AsyncGenerator<Buffer> {
-  let seen = 0
-  try {
-    let waitedMs = 0
-    for (const chunks = body[Symbol.asyncIterator](); ; ) {
-      const asked = performance.now()
-      const late = setTimeout(() => body.destroy(new SluiceError('TIMEOUT')), patienceMs(seen) - waitedMs)
-      const next = await chunks.next().finally(() => clearTimeout(late))
-      if (next.done) break
-      waitedMs += performance.now() - asked
-      seen += next.value.length
-      if (seen > length) throw tooLong()
-      yield next.value
-    }
-  } catch (error) {
-    throw brokenOff(error)
-  } finally {
-    body.destroy()
-    countRead(seen)
-  }
-  if (seen < length) throw new SluiceError('BODY_CUT')
+/** How the bytes of a body are read. */
+export interface BodyReading {
+  countRead: (bytes: number) => void
+  /** Opens what follows the first `seen` bytes, of the same version, see `readRest`. */
+  reopen: (seen: number) => Promise<Readable>
 }
 
-/** A body in one piece; with a `fault`, as `bodyChunks` has it, what came of it before that. */
-export function readWhole(
+/**
+ * The bytes of a body, each once and in their order, of which `seenBefore` were read before. A body that breaks off or ends early
+ * is continued by `reopen`; if it cannot be, the generator throws BODY_CUT or what `reopen` rejects with. One that has more
+ * bytes than announced is BODY_CUT; one that hardly moves is TIMEOUT. Leaving it frees the socket.
+ */
+export async function* bodyChunks(
+  { body, length }: Body,
+  { countRead, reopen }: BodyReading,
+  seenBefore = 0,
+): AsyncGenerator<Buffer> {
+  let seen = seenBefore
+  let current = body
+  let waitedMs = 0
+  /** The next chunk of the current body; undefined at its end. */
+  const take = async (chunks: AsyncIterator<Buffer>): Promise<Buffer | undefined> => {
+    const asked = performance.now()
+    const late = setTimeout(() => current.destroy(new SluiceError('TIMEOUT')), patienceMs(seen) - waitedMs)
+    const next = await chunks.next().finally(() => clearTimeout(late))
+    waitedMs += performance.now() - asked
+    return next.done ? undefined : next.value
+  }
+  try {
+    for (let fruitless = 0; ; fruitless++) {
+      const before = seen
+      let fault: Error = new SluiceError('BODY_CUT')
+      try {
+        const chunks = current[Symbol.asyncIterator]()
+        for (let chunk = await take(chunks); chunk; chunk = await take(chunks)) {
+          seen += chunk.length
+          if (seen > length) throw tooLong()
+          yield chunk
+        }
+      } catch (error) {
+        fault = brokenOff(error)
+      }
+      if (seen === length) return
+      if (seen > before) fruitless = 0
+      if (!isCut(fault) || fruitless >= fruitlessTries) throw fault
+      current.destroy()
+      current = await reopen(seen)
+    }
+  } finally {
+    current.destroy()
+    countRead(seen - seenBefore)
+  }
+}
+
+const tooManyBytes = 'The object has more bytes than the storage announced.'
+const tooLong = () => new SluiceError('BODY_CUT', tooManyBytes)
+
+/** Whether the rest can be read. A body that is too long is not what the storage says that it is. */
+const isCut = (error: unknown) =>
+  error instanceof SluiceError && error.code === 'BODY_CUT' && error.message !== tooManyBytes
+
+/** A body in one piece, continued as `bodyChunks` does; with the `fault` that ended it, the bytes before that. */
+export async function readWhole(opened: Body, reading: BodyReading): Promise<{ bytes: Buffer; fault?: Error }> {
+  const first = await readOnce(opened, reading.countRead)
+  if (!isCut(first.fault)) return first
+  const parts = [first.bytes]
+  try {
+    const rest = { body: await reading.reopen(first.bytes.length), length: opened.length }
+    for await (const chunk of bodyChunks(rest, reading, first.bytes.length)) parts.push(chunk)
+    return { bytes: Buffer.concat(parts) }
+  } catch (error) {
+    return { bytes: Buffer.concat(parts), fault: error as Error }
+  }
+}
+
+/** Without a promise for each chunk, which costs more than the bytes of a small body. */
+function readOnce(
   { body, length }: Body,
   countRead: (bytes: number) => void,
 ): Promise<{ bytes: Buffer; fault?: Error }> {

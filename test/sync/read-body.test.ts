@@ -1,14 +1,19 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
+import { SluiceError } from '../../src/errors.ts'
 import { readWhole } from '../../src/sync/read-body.ts'
 
 const open = () => new Readable({ read() {} }).on('error', () => {})
 
 const read = async (body: Readable, length: number) => {
   let counted = 0
-  const { bytes, fault } = await readWhole({ body, length }, (count) => {
+  const countRead = (count: number) => {
     counted += count
-  })
+  }
+  const reopen = async () => {
+    throw new SluiceError('BODY_CUT')
+  }
+  const { bytes, fault } = await readWhole({ body, length }, { countRead, reopen })
   return { text: bytes.toString(), counted, code: (fault as { code?: string } | undefined)?.code }
 }
 
