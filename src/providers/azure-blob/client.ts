@@ -78,7 +78,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
           ...(match && { conditions: { ifMatch: match } }),
         }),
       )
-      const opened = openBody(answer, signal)
+      const opened = openBody(answer, { isRanged: range !== undefined, signal })
       // The SDK asks for `0-` without a range; and a server may have answered a range behind the end with no bytes.
       const given = opened.range ?? { start: 0, end: opened.size - 1 }
       if (!range) return opened

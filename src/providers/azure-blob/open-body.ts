@@ -1,11 +1,15 @@
 import { Readable } from 'node:stream'
 import type { BlobDownloadResponseParsed } from '@azure/storage-blob'
 import { SluiceError } from '../../errors.ts'
+import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import type { ObjectBody } from '../provider.ts'
 
 /** The answer to a download as a provider gives it. A connection that is cut ends the body with BODY_CUT. */
-export function openBody(answer: BlobDownloadResponseParsed, signal: AbortSignal | undefined): ObjectBody {
+export function openBody(
+  answer: BlobDownloadResponseParsed,
+  { isRanged, signal }: { isRanged: boolean; signal: AbortSignal | undefined },
+): ObjectBody {
   const source = answer.readableStreamBody as Readable
   // Not a PassThrough, whose other side costs as much as a small body.
   const body = new Readable({
@@ -24,12 +28,12 @@ export function openBody(answer: BlobDownloadResponseParsed, signal: AbortSignal
     .pause()
   // Without a length, nobody could tell when the body is cut.
   const length = answer.contentLength ?? Number.NaN
-  const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.contentRange ?? '')
+  const { _response, contentRange } = answer
+  const part = partOf({ status: _response.status, contentRange }, { isRanged, length, body })
   return {
     body: endOnAbort(body, signal),
     length,
-    size: part ? Number(part[3]) : length,
-    ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
+    ...part,
     etag: quoted(answer.etag),
     lastModified: answer.lastModified ?? null,
     contentType: answer.contentType ?? null,

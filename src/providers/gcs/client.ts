@@ -1,5 +1,6 @@
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
 import { cutTo } from '../kit/cut-to.ts'
@@ -130,18 +131,18 @@ export function openGcs(
       const told = headers.get('content-length')
       const stored = headers.get('x-goog-stored-content-length')
       const length = lengthOf(told ?? stored)
-      const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers.get('content-range') ?? '')
       if (range && status === 200 && (length === 0 || isNothing(range))) {
         body.destroy()
         throw new SluiceError('RANGE_UNSATISFIABLE')
       }
+      const contentRange = headers.get('content-range')
+      const part = partOf({ status, contentRange }, { isRanged: range !== undefined, length, body })
       const modified = headers.get('last-modified')
       const encoding = headers.get('content-encoding')
       return {
         body: endOnAbort(told === null ? cutTo(body, length) : body, signal),
         length,
-        size: part ? Number(part[3]) : length,
-        ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
+        ...part,
         etag,
         lastModified: timeOf(modified) ?? null,
         contentType: headers.get('content-type'),

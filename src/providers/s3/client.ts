@@ -10,6 +10,7 @@ import {
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { orAbort } from '../../or-abort.ts'
 import type { Egress } from '../../security/egress.ts'
+import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
@@ -163,12 +164,13 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
       const { ContentLength: length } = answer
       if (length === undefined)
         throw new SluiceError('UNEXPECTED_ANSWER', 'The storage does not tell how long an object is.')
-      const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(answer.ContentRange ?? '')
+      const body = answer.Body as Readable
+      const said = { status: answer.$metadata.httpStatusCode ?? 200, contentRange: answer.ContentRange }
+      const part = partOf(said, { isRanged: range !== undefined, length, body })
       return {
-        body: endOnAbort(answer.Body as Readable, signal),
+        body: endOnAbort(body, signal),
         length,
-        size: part ? Number(part[3]) : length,
-        ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
+        ...part,
         etag: answer.ETag ?? null,
         lastModified: answer.LastModified ?? null,
         contentType: answer.ContentType ?? null,

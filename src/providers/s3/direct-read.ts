@@ -3,6 +3,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 import { LRUCache } from 'lru-cache'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { partOf } from '../content-range.ts'
 import { createHttpClient } from '../http/client.ts'
 import { headerLine, type PlainGet, writeGet } from '../http/request.ts'
 import { readErrorBody } from '../kit/limit-body.ts'
@@ -64,7 +65,7 @@ export function createDirectReads(
         if (!request) return undefined
         const more = (range ? headerLine(['range', range]) : '') + (ifMatch ? headerLine(['if-match', ifMatch]) : '')
         const { status, headers, body } = await http.get(request, more, signal)
-        const answer = body && described(status, headers)
+        const answer = body && described(body, { status, headers, isRanged: range !== undefined })
         if (answer) {
           region.confirm()
           return { ...answer, body }
@@ -95,15 +96,16 @@ async function wordsOf(body: Readable | undefined, length: number): Promise<stri
 }
 
 /** What an answer tells of its body; undefined when it is not the object. */
-function described(status: number, headers: Record<string, string | undefined>): Omit<ObjectBody, 'body'> | undefined {
-  const { 'content-length': length, 'content-range': range, etag, 'content-type': type } = headers
-  if ((status !== 200 && status !== 206) || length === undefined) return undefined
-  const part = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(range ?? '')
-  if ((status === 206) !== (part !== null)) return undefined
+function described(
+  body: Readable,
+  { status, headers, isRanged }: { status: number; headers: Record<string, string | undefined>; isRanged: boolean },
+): Omit<ObjectBody, 'body'> | undefined {
+  const { 'content-length': told, 'content-range': contentRange, etag, 'content-type': type } = headers
+  if ((status !== 200 && status !== 206) || told === undefined) return undefined
+  const length = Number(told)
   return {
-    length: Number(length),
-    size: part ? Number(part[3]) : Number(length),
-    ...(part && { range: { start: Number(part[1]), end: Number(part[2]) } }),
+    length,
+    ...partOf({ status, contentRange }, { isRanged, length, body }),
     etag: etag ?? null,
     lastModified: timeOf(headers['last-modified']) ?? null,
     contentType: type ?? null,
