@@ -1,10 +1,11 @@
 import type { Storage } from '../entities/storage.ts'
 import { isJsonObject, type Json } from '../json.ts'
 import { placeOf } from './pick.ts'
+import { createSpanFinder } from './uri-spans.ts'
 
 /**
  * The data of a task with every URI that one of the storages serves replaced by `url(uri)`: at any depth, alone or inside
- * text. Everything else stays as it is. One pass, whose time grows with the text and no faster.
+ * text (see `createSpanFinder`). Everything else stays as it is. Time is linear in the text.
  */
 export function rewriteUris(data: Json, storages: readonly Storage[], url: (uri: string) => string): Json {
   const starts = storages.map((storage) => {
@@ -22,17 +23,20 @@ export function rewriteUris(data: Json, storages: readonly Storage[], url: (uri:
     if (places.length === 0) return value
     // Alone, it may hold any character.
     if (places.length === 1 && places[0] === 0 && serves(value)) return url(value)
+    const spansAt = createSpanFinder(value)
     let out = ''
     let at = 0
     let read = 0
     for (const start of places) {
       // What looks like a URI inside another one is a part of its key.
       if (start < read) continue
-      const uri = uriAt(value, start)
-      read = start + uri.length
-      if (!serves(uri)) continue
-      out += value.slice(at, start) + url(uri)
-      at = read
+      const { spans, next } = spansAt(start)
+      read = next
+      for (const span of spans) {
+        if (!serves(span.uri)) continue
+        out += value.slice(at, span.start) + url(span.uri)
+        at = span.end
+      }
     }
     return out + value.slice(at)
   }
@@ -44,32 +48,6 @@ export function rewriteUris(data: Json, storages: readonly Storage[], url: (uri:
     return value
   }
   return walk(data)
-}
-
-/** White space, and the quotes and brackets of HTML. */
-const insideUri = /[^\s"'<>`]*/y
-const pairs: Record<string, string> = { ')': '(', ']': '[', '}': '{' }
-
-/**
- * The URI that begins at `start` inside a text. Between quotes it is all that stands there; elsewhere what follows it as
- * punctuation is not part of it, nor a bracket that was opened before it.
- */
-function uriAt(value: string, start: number): string {
-  insideUri.lastIndex = start
-  const uri = insideUri.exec(value)![0]
-  const before = value[start - 1]
-  if ((before === '"' || before === "'") && value[start + uri.length] === before) return uri
-  let end = uri.length
-  const count = (char: string) => uri.slice(0, end).split(char).length - 1
-  // Brackets are counted once each, since a text may end in many of them.
-  const excess = Object.fromEntries(Object.entries(pairs).map(([close, open]) => [close, count(close) - count(open)]))
-  for (; end > 0; end--) {
-    const last = uri[end - 1]!
-    if (last in pairs) {
-      if (excess[last]!-- <= 0) break
-    } else if (!'.,;:!?'.includes(last)) break
-  }
-  return uri.slice(0, end)
 }
 
 /** The link under which a browser gets the bytes of a URI; with a media token, without any header. */

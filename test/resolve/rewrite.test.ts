@@ -145,6 +145,111 @@ describe('resolved data', () => {
     expect(rewrite(value)).toBe(expected)
   })
 
+  it.each([
+    // HTML attributes: the text between the quotes.
+    ['<img src="s3://b/in/my pictures/a b.jpg">', '<img src="<s3://b/in/my pictures/a b.jpg>">'],
+    ["<img src='s3://b/in/my pictures/a b.jpg'>", "<img src='<s3://b/in/my pictures/a b.jpg>'>"],
+    [`<img src="s3://b/in/it's a.jpg" alt='x'>`, `<img src="<s3://b/in/it's a.jpg>" alt='x'>`],
+    [`<img src='s3://b/in/12" disc.jpg'>`, `<img src='<s3://b/in/12" disc.jpg>'>`],
+    ['<a href = "s3://b/in/a <1>.jpg">x</a>', '<a href = "<s3://b/in/a <1>.jpg>">x</a>'],
+    ['<img src=" s3://b/in/a b.jpg ">', '<img src=" <s3://b/in/a b.jpg> ">'],
+    ['<img src="s3://b/in/a &amp; b.jpg">', '<img src="<s3://b/in/a & b.jpg>">'],
+    ['<img src="s3://b/in/a&amp;amp;b&#39;&#x22;.jpg">', `<img src="<s3://b/in/a&amp;b'".jpg>">`],
+    ['<img src="s3://b/in/a?x=1&copy=2">', '<img src="<s3://b/in/a?x=1&copy=2>">'],
+    ['<img src="s3://b/in/a b.jpg', '<img src="s3://b/in/a b.jpg'],
+    ["<img src=s3://b/in/it's.jpg>", "<img src=s3://b/in/it's.jpg>"],
+    ['<img src=s3://b/in/my pictures/a.jpg>', '<img src=s3://b/in/my pictures/a.jpg>'],
+    ['<img src=s3://b/in/a.jpg alt=x>', '<img src=<s3://b/in/a.jpg> alt=x>'],
+    ['<img src=s3://b/in/what?>', '<img src=<s3://b/in/what?>>'],
+    ['<img srcset="s3://b/in/my a.jpg 1x, s3://b/in/2 2x">', '<img srcset="s3://b/in/my a.jpg 1x, s3://b/in/2 2x">'],
+    [
+      '<img srcset="s3://b/in/1 480w, s3://b/out/2 2x, s3://b/in/3">',
+      '<img srcset="<s3://b/in/1> 480w, s3://b/out/2 2x, <s3://b/in/3>">',
+    ],
+    [`<p onclick="play('s3://b/in/a b.mp4')">`, `<p onclick="play('<s3://b/in/a b.mp4>')">`],
+    // CSS.
+    ['a { background: url(s3://b/in/a b.jpg) }', 'a { background: url(<s3://b/in/a b.jpg>) }'],
+    ['a { background: url( "s3://b/in/a b(.jpg" ) }', 'a { background: url( "<s3://b/in/a b(.jpg>" ) }'],
+    ['url(\'s3://b/in/a "b".jpg\')', 'url(\'<s3://b/in/a "b".jpg>\')'],
+    ['url(s3://b/in/a (1).jpg), url(s3://b/in/2)', 'url(<s3://b/in/a (1).jpg>), url(<s3://b/in/2>)'],
+    ['url(s3://b/in/a\\ b.jpg)', 'url(s3://b/in/a\\ b.jpg)'],
+    ['url(s3://b/in/a b.jpg', 'url(s3://b/in/a b.jpg'],
+    [
+      '<p style="background:url(&quot;s3://b/in/a &amp; b.jpg&quot;)">',
+      '<p style="background:url(&quot;<s3://b/in/a & b.jpg>&quot;)">',
+    ],
+    [`<p style="background:url('s3://b/in/a b.jpg')">`, `<p style="background:url('<s3://b/in/a b.jpg>')">`],
+    // Markdown.
+    ['![x](s3://b/in/my pictures/a b.jpg)', '![x](<s3://b/in/my pictures/a b.jpg>)'],
+    ['![x](<s3://b/in/a b).jpg>)', '![x](<<s3://b/in/a b).jpg>>)'],
+    ['[x](s3://b/in/a b.jpg "title") and (more)', '[x](<s3://b/in/a b.jpg> "title") and (more)'],
+    ["[x](s3://b/in/a b.jpg 'title')", "[x](<s3://b/in/a b.jpg> 'title')"],
+    ["![x](s3://b/in/it's a.jpg)", "![x](<s3://b/in/it's a.jpg>)"],
+    ['![x](s3://b/in/a b.jpg =100x20)', '![x](<s3://b/in/a b.jpg> =100x20)'],
+    ['![x](s3://b/in/a&amp;b \\(1.jpg\\))', '![x](<s3://b/in/a&b (1.jpg)>)'],
+    ['![x](s3://b/in/a b.jpg "a) b")', '![x](s3://b/in/a b.jpg "a) b")'],
+    ['![x](s3://b/in/a (b.jpg\nnext)', '![x](s3://b/in/a (b.jpg\nnext)'],
+    ['[![a](s3://b/in/1 a.jpg)](s3://b/in/2 b.jpg)', '[![a](<s3://b/in/1 a.jpg>)](<s3://b/in/2 b.jpg>)'],
+    // Other quotations.
+    ['{"image": "s3://b/in/a b.jpg", "n": 1}', '{"image": "<s3://b/in/a b.jpg>", "n": 1}'],
+    ['{"image": "s3://b/in/a \\"b\\".jpg"}', '{"image": "s3://b/in/a \\"b\\".jpg"}'],
+    ['"{\\"image\\":\\"s3://b/in/a b.jpg\\"}"', '"{\\"image\\":\\"<s3://b/in/a b.jpg>\\"}"'],
+    ['see `s3://b/in/a b.jpg`, "s3://b/in/2"', 'see `<s3://b/in/a b.jpg>`, "<s3://b/in/2>"'],
+    ["s3://b/in/1 and s3://b/in/it's.jpg", "<s3://b/in/1> and s3://b/in/it's.jpg"],
+    [`(see "all of s3://b/in/1")`, `(see "all of <s3://b/in/1>")`],
+    ['<s3://b/in/a b.jpg> s3://b/in/2', '<<s3://b/in/a b.jpg>> <s3://b/in/2>'],
+  ])('in %j replaces whole URIs or nothing', (value, expected) => {
+    expect(rewrite(value)).toBe(expected)
+  })
+
+  const keyPart = fc.stringMatching(/^[\w &()'"#?,.!;-]{0,20}$/)
+  const keys = keyPart.map((part) => `s3://b/in/x${part}y.jpg`)
+  const balanced = (uri: string) => {
+    let depth = 0
+    for (const char of uri) {
+      if (char === '(') depth++
+      if (char === ')') depth--
+      if (depth < 0) return false
+    }
+    return depth === 0
+  }
+  const escapeOnce = (uri: string, mark: string) =>
+    uri.replaceAll('&', '&amp;').replaceAll(mark, mark === '"' ? '&quot;' : '&#39;')
+  it.each<[string, (uri: string) => [string, string] | undefined]>([
+    ['an attribute in double quotes', (uri) => [`<img src="${escapeOnce(uri, '"')}">`, `<img src="⟦${uri}⟧">`]],
+    ['an attribute in single quotes', (uri) => [`<img src='${escapeOnce(uri, "'")}'>`, `<img src='⟦${uri}⟧'>`]],
+    [
+      "CSS's url() in quotes",
+      (uri) => (uri.includes('"') ? undefined : [`url("${uri.replaceAll('&', '&amp;')}")`, `url("⟦${uri}⟧")`]),
+    ],
+    [
+      "CSS's url() without quotes",
+      (uri) => (balanced(uri) ? [`url(${uri.replaceAll('&', '&amp;')})`, `url(⟦${uri}⟧)`] : undefined),
+    ],
+    ['a Markdown link in angle brackets', (uri) => [`[x](<${uri.replaceAll('&', '&amp;')}>)`, `[x](<⟦${uri}⟧>)`]],
+    [
+      'a Markdown link',
+      (uri) =>
+        balanced(uri) && !/\s["'(]/.test(uri) ? [`[x](${uri.replaceAll('&', '&amp;')})`, `[x](⟦${uri}⟧)`] : undefined,
+    ],
+  ])('finds any key in %s', (_where, write) => {
+    fc.assert(
+      fc.property(
+        keys,
+        fc.constantFrom('', 'see ', '<p>', '{ '),
+        fc.constantFrom('', ' s3://b/in/2 ', '</p>'),
+        (uri, before, after) => {
+          const written = write(uri)
+          fc.pre(written !== undefined)
+          const [given, expected] = written!
+          const shown = rewriteUris(`${before}${given}${after}`, storages, (one) => `⟦${one}⟧`)
+          expect(shown).toBe(`${before}${expected}${after.replace('s3://b/in/2', '⟦s3://b/in/2⟧')}`)
+        },
+      ),
+      { numRuns: 500 },
+    )
+  })
+
   it('takes time by the length of a text, whatever the text', () => {
     for (const piece of [
       's3://',
@@ -154,6 +259,16 @@ describe('resolved data', () => {
       ')',
       'local-files:///',
       's3://b/in/x"',
+      '](s3://b/in/x',
+      '](s3://b/in/x (',
+      'url(s3://b/in/x ',
+      '"s3://b/in/x',
+      '="s3://b/in/x ',
+      "'s3://b/in/x\\n",
+      '<s3://b/in/x ',
+      ' src=s3://b/in/x',
+      '&quot;s3://b/in/x',
+      '(',
     ]) {
       const value = piece.repeat(300_000)
       expect(typeof rewrite(`s3://b/in/a ${value}`)).toBe('string')
