@@ -259,6 +259,8 @@ export async function startApp(
       metrics: metrics?.resolve,
       corsOrigins: config.CORS_ORIGINS,
       maxRangeBytes: config.RESOLVER_PROXY_MAX_RANGE_SIZE,
+      rangeLimitFor: config.RESOLVER_PROXY_RANGE_LIMIT_FOR,
+      bufferBytes: config.RESOLVER_PROXY_BUFFER_SIZE,
       timeoutSeconds: config.RESOLVER_PROXY_TIMEOUT,
       cacheSeconds: config.RESOLVER_PROXY_CACHE_TIMEOUT,
       logger,

@@ -240,7 +240,9 @@ export const settings = z.object({
     .describe('Bearer token that opens /metrics, in the format of Prometheus. Unset: there is no such page.'),
   RESOLVER_PROXY_TIMEOUT: seconds(86400)
     .default(10)
-    .describe('Seconds that one proxied stream may stay open; then its connection is reset. 0 = no bound.'),
+    .describe(
+      'Seconds in which a client of a proxied stream must read RESOLVER_PROXY_BUFFER_SIZE bytes; a media element of a browser must read the whole stream. Beyond: its connection is reset. 0 = no limit.',
+    ),
   RESOLVER_PROXY_BUFFER_SIZE: whole(1024, 2 ** 24)
     .default(65536)
     .describe('Bytes that one proxied stream holds for a client that takes them slowly.'),
@@ -255,7 +257,15 @@ export const settings = z.object({
     .describe('Proxied streams that may be open from the storages of one project at the same time.'),
   RESOLVER_PROXY_MAX_RANGE_SIZE: whole(1024, 2 ** 40)
     .default(7340032)
-    .describe('Most bytes in one answer to a range request; longer ranges get a shorter 206.'),
+    .describe(
+      'Most bytes in one response to a range request of the clients that RESOLVER_PROXY_RANGE_LIMIT_FOR names; they get a shorter 206, and request the rest themselves.',
+    ),
+  RESOLVER_PROXY_RANGE_LIMIT_FOR: z
+    .enum(['MEDIA', 'ALL', 'NONE'], { error: 'must be MEDIA, ALL or NONE' })
+    .default('MEDIA')
+    .describe(
+      'Clients to which RESOLVER_PROXY_MAX_RANGE_SIZE applies: MEDIA = audio, video and track elements of browsers (Sec-Fetch-Dest). Other clients take a shorter 206 for the end of the file. ALL = every client, NONE = no client.',
+    ),
   RESOLVER_PROXY_CACHE_TIMEOUT: whole(0, 31536000)
     .default(3600)
     .describe('Seconds that a browser may keep proxied bytes.'),

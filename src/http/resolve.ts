@@ -12,8 +12,10 @@ import { allowOrigin, answerOptions } from './cors.ts'
 import type { GuessLimit } from './guesses.ts'
 import { type EmbeddableBy, guardHeaders } from './isolation.ts'
 import { readLink } from './link.ts'
+import { isMediaElement } from './media-element.ts'
 import type { ResolveMetrics } from './metrics.ts'
 import { type SendSettings, sendObject } from './send-object.ts'
+import { limitTime } from './time-limit.ts'
 
 /** What the resolve door needs. */
 export interface ResolveDoor extends SendSettings {
@@ -24,8 +26,10 @@ export interface ResolveDoor extends SendSettings {
   parts: ResolveParts
   streams: Streams
   metrics: ResolveMetrics | undefined
-  /** Seconds from the request to the end of its answer; 0 = no bound. */
+  /** Time limit in seconds, see `limitTime`; 0 = no limit. */
   timeoutSeconds: number
+  /** Bytes that a client must read within the time limit. */
+  bufferBytes: number
   /** Origins whose pages may read answers. */
   corsOrigins: readonly string[]
   logger: Logger
@@ -50,12 +54,10 @@ export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res
     if (!res.socket) res.emit('close')
   }
   // What is asked for on the way, such as a signature, may be others' too, and goes on.
-  const deadline =
-    door.timeoutSeconds > 0
-      ? setTimeout(() => fail(new SluiceError('TIMEOUT')), door.timeoutSeconds * 1_000)
-      : undefined
+  const limit = { seconds: door.timeoutSeconds, bytes: door.bufferBytes, isTotal: isMediaElement(req) }
+  const stopLimit = limitTime({ req, res }, limit, () => fail(new SluiceError('TIMEOUT')))
   res.once('close', () => {
-    clearTimeout(deadline)
+    stopLimit()
     if (res.headersSent) door.metrics?.answered(exchange.mode, res.statusCode)
     if (res.writableFinished) return
     door.metrics?.aborted(exchange.brokenBy ?? resetBy.get(req.socket) ?? 'client')

@@ -1,17 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SluiceError } from '../errors.ts'
-import type { ObjectBody } from '../providers/provider.ts'
+import { readRest } from '../providers/read-rest.ts'
 import { type ObjectSource, openObject } from '../resolve/open-object.ts'
 import { parseRanges } from '../resolve/range.ts'
 import type { EmbeddableBy } from './isolation.ts'
+import { maxRangeBytesFor, type RangeLimitFor } from './media-element.ts'
 import type { ResolveMetrics } from './metrics.ts'
 import { objectHeaders } from './object-headers.ts'
 import { sendBody } from './send-body.ts'
 
 /** How objects are sent. */
 export interface SendSettings {
-  /** Most bytes in one answer to a range. */
+  /** Most bytes in one answer to a range, for the clients that `rangeLimitFor` names. */
   maxRangeBytes: number
+  rangeLimitFor: RangeLimitFor
   /** How long a browser may keep an object. */
   cacheSeconds: number
 }
@@ -43,7 +45,7 @@ export async function sendObject(exchange: {
       ifUnmodifiedSince: headers['if-unmodified-since'],
       ifRange: headers['if-range'] as string | undefined,
     },
-    maxPartBytes: settings.maxRangeBytes,
+    maxPartBytes: maxRangeBytesFor(req, settings),
     access,
     signal,
   })
@@ -80,26 +82,10 @@ export async function sendObject(exchange: {
     const headers = [...about, 'Content-Length', length]
     if (range) headers.push('Content-Range', `bytes ${range.start}-${range.end}/${size}`)
     res.writeHead(answer.status, headers)
-    const reopenAt = (sent: number) => reopen(source, opened, { sent, signal })
+    const reopenAt = (sent: number) => readRest(source.provider, source.key, { opened, sent, signal })
     const times = await sendBody(res, { body, length, reopen: reopenAt, count: metrics?.sent })
     metrics?.continued(times)
   } finally {
     body.destroy()
   }
-}
-
-/** What comes behind the first `sent` bytes of a body that broke off, of the same version only. */
-async function reopen(
-  { provider, key }: ObjectSource,
-  { etag, length, range }: ObjectBody,
-  { sent, signal }: { sent: number; signal: AbortSignal },
-) {
-  if (etag === null) throw new SluiceError('BODY_CUT')
-  const first = range?.start ?? 0
-  const rest = { start: first + sent, end: first + length - 1 }
-  const opened = await provider.read(key, { range: rest, ifMatch: etag, signal })
-  // There are servers that heed no condition, or no range.
-  if (opened.etag === etag && opened.range?.start === rest.start && opened.range.end === rest.end) return opened.body
-  opened.body.destroy()
-  throw new SluiceError('BODY_CUT')
 }

@@ -22,7 +22,7 @@ export interface ObjectRequest {
   method: 'GET' | 'HEAD'
   ranges: ByteRange[] | undefined
   conditions: Conditions
-  /** Most bytes of a part. */
+  /** Most bytes of a part; `Infinity` for the whole range. */
   maxPartBytes: number
   /** What the viewer may see, as far as entity tags differ by it. */
   access: string
@@ -95,8 +95,8 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
   /** Reads the first range that can be satisfied; of the version `known`, if there is one. */
   async function readPart(asked: ByteRange[], known: ObjectHead | undefined): Promise<ObjectAnswer> {
     let [range] = asked as [ByteRange]
-    const isLong = 'suffix' in range && (range.suffix === 0 || range.suffix > request.maxPartBytes)
-    let head = known ?? (isLong ? await ask() : undefined)
+    const isNothing = 'suffix' in range && range.suffix === 0
+    let head = known ?? (isNothing ? await ask() : undefined)
     if (!head) {
       try {
         return await confirmed(await read(boundRange(range, request.maxPartBytes), undefined))
@@ -110,7 +110,7 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
     if (!fits) return ended(416, head)
     // There is no Content-Range for a part of nothing (§14.4).
     if (size === 0) return sent(await read(undefined, etag))
-    range = boundRange(fits, request.maxPartBytes, size)
+    range = boundRange(fits, request.maxPartBytes)
     return confirmed(await read(range, etag))
   }
 

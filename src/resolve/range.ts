@@ -30,14 +30,10 @@ export function parseRanges(header: string | undefined): ByteRange[] | undefined
   return ranges
 }
 
-/** The range with at most `maxBytes` of its bytes: the first ones. Of a suffix that takes the size of the object. */
-export function boundRange(range: ByteRange, maxBytes: number, size?: number): ByteRange {
-  if ('suffix' in range) {
-    if (range.suffix <= maxBytes) return range
-    if (size === undefined) return range
-    const start = Math.max(0, size - range.suffix)
-    return { start, end: start + maxBytes - 1 }
-  }
+/** At most `maxBytes` bytes of the range: the first ones, or the last ones of a suffix. `Infinity` leaves it as it is. */
+export function boundRange(range: ByteRange, maxBytes: number): ByteRange {
+  if (maxBytes === Infinity) return range
+  if ('suffix' in range) return { suffix: Math.min(range.suffix, maxBytes) }
   return { start: range.start, end: Math.min(range.end ?? beyond, range.start + maxBytes - 1) }
 }
 

@@ -90,9 +90,9 @@ describe.each(kindNames)('an object of %s', (name) => {
     ['in/long.bin', 'bytes=-1024', 206, 'x'.repeat(1024), 'bytes 1976-2999/3000'],
     ['in/long.bin', 'bytes=0-', 206, 'x'.repeat(1024), 'bytes 0-1023/3000'],
     ['in/long.bin', 'bytes=2999-', 206, 'x', 'bytes 2999-2999/3000'],
-    ['in/long.bin', 'bytes=-2000', 206, 'x'.repeat(1024), 'bytes 1000-2023/3000'],
+    ['in/long.bin', 'bytes=-2000', 206, 'x'.repeat(1024), 'bytes 1976-2999/3000'],
   ])('%s, asked for %.40s, is %d', async (key, range, status, body, contentRange) => {
-    const answer = await get(key, range === null ? {} : { range })
+    const answer = await get(key, range === null ? {} : { range, 'sec-fetch-dest': 'video' })
     const text = await answer.text()
     expect([answer.status, answer.headers.get('content-range')]).toEqual([status, contentRange])
     if (body !== null) expect(text).toBe(body)

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createApiToken } from '../../src/auth/tokens.ts'
-import { openDownload, outcome } from '../support/download.ts'
+import { type Download, openDownload, outcome } from '../support/download.ts'
 import { until } from '../support/sql.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -467,5 +467,73 @@ describe('the bounds of streams', () => {
     expect([late.status, await late.json()]).toEqual([504, { code: 'TIMEOUT', message: expect.any(String) }])
     held.release()
     expect((await ask()).status).toBe(303)
+  })
+})
+
+describe('the time limit of streams', () => {
+  const metricsToken = 'metrics-token-0123456789'
+  let world: World
+  beforeAll(async () => {
+    world = await startWorld({
+      RESOLVER_PROXY_TIMEOUT: '1',
+      RESOLVER_PROXY_BUFFER_SIZE: '32768',
+      METRICS_TOKEN: metricsToken,
+    })
+  })
+  afterAll(() => world?.stop())
+
+  /** Reads 100 kB/s for `seconds`, then the rest as it comes: number of bytes, and the fault. */
+  const readSlowly = async ({ answer }: Download, seconds: number) => {
+    let bytes = 0
+    const started = performance.now()
+    const failure = new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+      answer.once('error', resolve).once('end', () => resolve(undefined))
+    })
+    answer.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      const aheadMs = bytes / 100 - (performance.now() - started)
+      if (aheadMs <= 0 || performance.now() - started > seconds * 1_000) return
+      answer.pause()
+      setTimeout(() => answer.resume(), aheadMs)
+    })
+    return { fault: (await failure)?.code, bytes, complete: answer.complete }
+  }
+  const huge = large.repeat(3)
+
+  it('never ends a stream that its client reads slowly and steadily, however long it takes', async () => {
+    const { open } = await streamed(world, { huge })
+    const slow = await Promise.all([open('huge'), open('huge', { headers: { range: 'bytes=5-' } })])
+    expect(await Promise.all(slow.map((one) => readSlowly(one, 8)))).toEqual([
+      { fault: undefined, bytes: huge.length, complete: true },
+      { fault: undefined, bytes: huge.length - 5, complete: true },
+    ])
+  })
+
+  it('resets a stream that its client stops reading, after it has read steadily for longer', async () => {
+    const { open } = await streamed(world, { huge })
+    const { answer } = await open('huge', { headers: { range: 'bytes=0-' } })
+    let bytes = 0
+    answer.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      answer.pause()
+      if (bytes < 300_000) setTimeout(() => answer.resume(), 200)
+    })
+    await until(() => bytes >= 300_000)
+    const ofServer = { headers: { authorization: `Bearer ${metricsToken}` } }
+    const isReset = async () => {
+      const metrics = await (await fetch(`${world.app.url}/metrics`, ofServer)).text()
+      return metrics.includes('sluice_resolve_aborted_total{by="timeout"} 1')
+    }
+    await until(isReset, { what: 'the reset of a stream that is not read' })
+    const ended = outcome(answer)
+    answer.resume()
+    const { complete, failure } = await ended
+    expect([complete, failure]).toEqual([false, 'ECONNRESET'])
+  })
+
+  it('ends the stream of a media element as a whole, though it is read steadily', async () => {
+    const { open } = await streamed(world, { huge })
+    const slow = await open('huge', { headers: { range: 'bytes=0-', 'sec-fetch-dest': 'video' } })
+    expect(await readSlowly(slow, 8)).toMatchObject({ fault: 'ECONNRESET', complete: false })
   })
 })

@@ -90,17 +90,45 @@ describe('the link to an object', () => {
     expect(answer.headers.get('content-length')).toBe(String(body.length))
   })
 
-  it('bounds one ranged answer, and tells its true size', async () => {
-    const last = await get(local('in/big.bin'), { range: 'bytes=-2000' })
-    expect([last.status, last.headers.get('content-range')]).toEqual([206, 'bytes 3000-4023/5000'])
-    await last.text()
-    for (const range of ['bytes=0-', 'bytes=0-4999']) {
-      const answer = await get(local('in/big.bin'), { range })
-      expect([answer.status, (await answer.text()).length]).toEqual([206, 1024])
-      expect(answer.headers.get('content-range')).toBe('bytes 0-1023/5000')
-    }
-    expect((await (await get(local('in/big.bin'))).text()).length).toBe(5_000)
-  })
+  it.each(['audio', 'video', 'track'])(
+    'limits a range of a media element (%s), and tells its true size',
+    async (element) => {
+      const headers = (range: string) => ({ range, 'sec-fetch-dest': element })
+      for (const [range, part] of [
+        ['bytes=-2000', 'bytes 3976-4999/5000'],
+        ['bytes=-9000', 'bytes 3976-4999/5000'],
+        ['bytes=0-', 'bytes 0-1023/5000'],
+        ['bytes=7-4999', 'bytes 7-1030/5000'],
+      ] as const) {
+        const answer = await get(local('in/big.bin'), headers(range))
+        expect([answer.status, (await answer.text()).length, answer.headers.get('content-range')]).toEqual([
+          206,
+          1024,
+          part,
+        ])
+      }
+      expect((await (await get(local('in/big.bin'), { 'sec-fetch-dest': element })).text()).length).toBe(5_000)
+    },
+  )
+
+  it.each([undefined, 'empty', 'document', 'image', 'iframe', 'object', 'embed'])(
+    'gives every other client (Sec-Fetch-Dest: %s) the range that it requested, to its end',
+    async (destination) => {
+      for (const [range, part] of [
+        ['bytes=-2000', 'bytes 3000-4999/5000'],
+        ['bytes=-9000', 'bytes 0-4999/5000'],
+        ['bytes=0-', 'bytes 0-4999/5000'],
+        ['bytes=7-', 'bytes 7-4999/5000'],
+        ['bytes=7-4000', 'bytes 7-4000/5000'],
+        ['bytes=7-,0-1', 'bytes 7-4999/5000'],
+      ] as const) {
+        const [, first, last] = /(\d+)-(\d+)/.exec(part)!.map(Number)
+        const answer = await get(local('in/big.bin'), { range, ...(destination && { 'sec-fetch-dest': destination }) })
+        expect([answer.status, answer.headers.get('content-range')]).toEqual([206, part])
+        expect((await answer.text()).length).toBe(last! - first! + 1)
+      }
+    },
+  )
 
   it('is 416 past the end of the object', async () => {
     for (const range of ['bytes=10-', 'bytes=10-12', 'bytes=-0', 'bytes=99999999999999999999-']) {
