@@ -36,10 +36,10 @@ export function watchStatements(sent: Sent[]): () => void {
   }
 }
 
-/**
- * The SQL statements that this process sends while `work` runs. The job queue's own polling, which goes by the clock, is
- * left out.
- */
+/** What goes by the clock: the polling of the job queue, and the heartbeat of workers. */
+const periodic = /agenda_jobs|insert into worker /
+
+/** The SQL statements that this process sends while `work` runs, without those that go by the clock. */
 export async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
   const sent: Sent[] = []
   const end = watchStatements(sent)
@@ -48,7 +48,7 @@ export async function statementsOf(work: () => Promise<unknown>): Promise<string
   } finally {
     end()
   }
-  return sent.map(({ text }) => text).filter((text) => !text.includes('agenda_jobs'))
+  return sent.map(({ text }) => text).filter((text) => !periodic.test(text))
 }
 
 /**

@@ -19,7 +19,7 @@ import { clientConfig } from './client-config.ts'
 import { credentialsConfig } from './credentials.ts'
 import { createDirectReads, encodingOf, rangeHeader } from './direct-read.ts'
 import { s3Error } from './error.ts'
-import { removeUserAgent } from './limited-handler.ts'
+import { setUserAgent } from './limited-handler.ts'
 import { listingOfAnswers } from './list-answer.ts'
 import type { S3Location, S3Secrets } from './location.ts'
 import { createObjectRequests } from './object-requests.ts'
@@ -49,7 +49,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
       ...credentials,
       region: async () => region.current,
     })
-    removeUserAgent(made.middlewareStack)
+    setUserAgent(made)
     return made
   }
   const client = newClient(place.endpoint, credentialsConfig(place, secrets, egress))

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { S3Client } from '@aws-sdk/client-s3'
 import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler'
 import { maxPageBytes, maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
 import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
@@ -21,8 +22,7 @@ export class LimitedHandler extends NodeHttpHandler {
   }
 
   override async handle(request: Request, options?: Parameters<Handle>[1]): ReturnType<Handle> {
-    // The SDK's own names the versions of Node and of the kernel.
-    request.headers['user-agent'] = 'sluice'
+    request.headers['user-agent'] ??= userAgent
     const result = await super.handle(request, options)
     const { response } = result
     hideMirrored(request, response.headers)
@@ -59,7 +59,26 @@ function hideMirrored(request: Request, headers: Record<string, string>): void {
 const textOf = ({ path, query, headers, body }: Request) =>
   JSON.stringify([path, query, headers, typeof body === 'string' ? body : ''])
 
-/** Takes the SDK's user agent out of a client; the handler sets another. */
+const userAgent = 'sluice'
+
+/** Takes the SDK's user agent out of a client, since it names the versions of Node and of the kernel; the handler sets another. */
 export function removeUserAgent(stack: { remove(name: string): boolean }): void {
   stack.remove('getUserAgentMiddleware')
+}
+
+/**
+ * The user agent of a client's requests: `sluice`, and the application id that the operator may set (AWS SDKs and Tools Reference
+ * Guide, "Application ID").
+ */
+export function setUserAgent({ middlewareStack, config }: S3Client): void {
+  removeUserAgent(middlewareStack)
+  middlewareStack.add(
+    (next) => async (args) => {
+      const id = await config.userAgentAppId()
+      const { headers } = args.request as Request
+      headers['user-agent'] = id ? `${userAgent} app/${id}` : userAgent
+      return next(args)
+    },
+    { step: 'build', name: 'setUserAgent' },
+  )
 }
