@@ -22,6 +22,10 @@ export interface EgressClient {
   dials?: (host: string) => string[]
   /** How it reports a refused connection, if not as BLOCKED_ADDRESS. */
   code?: string
+  /** The kind of storage that connects by it; none for a client of something else. */
+  kind?: ProviderName
+  /** By what a server could lead it elsewhere, if not by an HTTP status. */
+  redirects?: readonly string[]
 }
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
@@ -53,12 +57,14 @@ function storage(
   {
     at,
     use = check,
-    dials,
-  }: { at: (host: string) => { location: object; secrets?: object }; use?: Use; dials?: EgressClient['dials'] },
+    ...more
+  }: { at: (host: string) => { location: object; secrets?: object }; use?: Use } & Pick<
+    EgressClient,
+    'dials' | 'redirects'
+  >,
 ): EgressClient {
   return {
-    name,
-    ...(dials && { dials }),
+    ...{ name, kind, ...more },
     async open(host, egress) {
       const provider = await openStorage(kind, { ...at(host), egress })
       return { use: () => use(provider), close: () => provider.close() }
@@ -74,6 +80,7 @@ const s3At = (host: string, more: object = {}) => ({
 /** The operator names the host that signs in principals; a user names the tenant, which is part of the path. */
 const entra: EgressClient = {
   name: 'Azure Entra',
+  kind: 'AZURE_BLOB',
   dials: () => ['entra.test', 'login.microsoftonline.com'],
   // The library keeps no word of the cause.
   code: 'UNREACHABLE',
@@ -89,7 +96,6 @@ const entra: EgressClient = {
 }
 
 export const clients: EgressClient[] = [
-  entra,
   storage('S3 list', 'S3', { at: s3At }),
   storage('S3 read', 'S3', { at: s3At, use: read }),
   storage('S3 write', 'S3', { at: s3At, use: write }),
@@ -139,12 +145,23 @@ export const clients: EgressClient[] = [
     }),
     use: read,
   }),
-  storage('Redis', 'REDIS', { at: (host) => ({ location: { host: host.replace(/^\[|\]$/g, ''), port: 6380 } }) }),
+  storage('Azure Blob write', 'AZURE_BLOB', {
+    at: (host) => ({
+      location: { account: 'account', container: 'container', endpoint: `http://${host}/account` },
+      secrets: { accountKey: 'AAAA' },
+    }),
+    use: write,
+  }),
+  storage('Redis', 'REDIS', {
+    at: (host) => ({ location: { host: host.replace(/^\[|\]$/g, ''), port: 6380 } }),
+    redirects: ['MOVED', 'ASK'],
+  }),
   storage('Redis with TLS', 'REDIS', {
     at: (host) => ({
       location: { host: host.replace(/^\[|\]$/g, ''), port: 6380, tls: true },
       secrets: { password: 'p' },
     }),
+    redirects: ['MOVED', 'ASK'],
   }),
   {
     name: 'webhook',
@@ -165,7 +182,9 @@ export const clients: EgressClient[] = [
     name: 'signed URL of a check',
     async open(host, egress) {
       const url = new URL(`http://${host}/bucket/key?X-Amz-Signature=1`)
+      await egress.allow([targetOf(url)])
       return { use: () => fetchSigned(url, { egress, signal: AbortSignal.timeout(20_000) }), close() {} }
     },
   },
+  entra,
 ]

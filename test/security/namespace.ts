@@ -2,6 +2,7 @@
 // at all of them that the server connects to none. Needs root on Linux: node test/security/namespace.ts
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -13,6 +14,7 @@ import { createClient, type GraphqlClient } from '../support/client.ts'
 import { createProject, createStorage } from '../support/scenario.ts'
 import { closedForms } from './address-forms.ts'
 import { startNameServer } from './name-server.ts'
+import { createBuckets, inUrl, redirects, tryCachedClient, trySignedUrls } from './namespace-buckets.ts'
 import { startSink } from './sink.ts'
 
 /** Of documentation, so public. */
@@ -24,6 +26,12 @@ const assignable = [
   ...new Set(closedForms.map(({ text, isName }) => (isName ? '127.0.0.1' : canonicalHost(text)!))),
 ].filter((address) => !/^(22[4-9]|23\d|2[45]\d|0)\.|^ff|^::$/.test(address))
 
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const serviceAccount = (token_uri: string) =>
+  JSON.stringify({
+    ...{ type: 'service_account', client_email: 'reader@project.iam.gserviceaccount.com', token_uri },
+    private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+  })
 if (process.argv[2] === 'inside') await inside()
 else outside()
 
@@ -65,16 +73,21 @@ function prepare(): void {
 
 async function inside(): Promise<void> {
   prepare()
+  /** What names mean from some moment on. */
+  const later = new Map<string, string>()
   const names = await startNameServer(nameServer, (name, lookup) => {
+    const changed = later.get(name)
+    if (changed) return changed
     const [, kind, index] = /(?:^|\.)(closed|rebound)-(\d+)\.test$/.exec(name) ?? []
     if (!kind || (kind === 'rebound' && lookup <= 1)) return publicAddress
     return assignable[Number(index)]!
   })
-  const sink = await startSink({ moved: '169.254.169.254:80', host: '::', port: 80 })
+  const buckets = createBuckets({ closed: assignable, later })
+  const sink = await startSink({ moved: '169.254.169.254', host: '::', port: 80, answer: buckets })
   const folder = temporaryFolder()
   const settings = { HOST: '0.0.0.0', DATA_DIR: folder.path, ADMIN_TOKEN: token, EGRESS_ALLOWED: '' }
   try {
-    await withServer(settings, async (client) => {
+    await withServer(settings, async (client, url) => {
       const projectId = await createProject(client)
       let tried = 0
       const queue = [...hosts()]
@@ -89,8 +102,14 @@ async function inside(): Promise<void> {
         return lane()
       }
       await Promise.all([lane(), lane(), lane(), lane()])
-      const led = sink.reached.filter((address) => address !== publicAddress)
-      assert.deepEqual([...new Set(led)], [], 'The server connected to a closed address.')
+      tried += await trySignedUrls(client, { projectId, closed: assignable })
+      tried += await tryCachedClient(client, { projectId, url, token, closed: assignable, later })
+      assert.equal(
+        sink.requests.filter((line) => /led-\d+-\d+\.test.*X-Amz-Signature/.test(line)).length,
+        redirects.length,
+      )
+      const closed = sink.reached.filter((address) => address !== publicAddress)
+      assert.deepEqual([...new Set(closed)], [], 'The server connected to a closed address.')
       assert(sink.requests.length > 200, `Only ${sink.requests.length} requests reached the public address.`)
       console.log(`${tried} tries, ${sink.reached.length} connections to ${publicAddress}, 0 to a closed address.`)
     })
@@ -109,12 +128,15 @@ async function inside(): Promise<void> {
   process.exit(0)
 }
 
-async function withServer(env: Record<string, string>, work: (client: GraphqlClient) => Promise<void>): Promise<void> {
+async function withServer(
+  env: Record<string, string>,
+  work: (client: GraphqlClient, url: string) => Promise<void>,
+): Promise<void> {
   const server = launch(env)
   const { url } = await server.ready()
   const client = createClient(url, token)
   try {
-    await work(client)
+    await work(client, url)
   } finally {
     await client.close()
     await server.end()
@@ -123,11 +145,10 @@ async function withServer(env: Record<string, string>, work: (client: GraphqlCli
 
 /** Everything that a user may enter as a host: forms, names of closed addresses, names that change, names that redirect. */
 function* hosts(): Generator<string> {
-  const inUrl = (text: string) => (text.includes(':') ? `[${text}]` : text)
   for (const { text } of closedForms) yield inUrl(text)
   for (const n of assignable.keys()) yield `closed-${n}.test`
   for (const n of assignable.keys()) yield `rebound-${n}.test`
-  for (const status of [301, 302, 303, 307, 308]) {
+  for (const status of redirects) {
     for (const address of assignable.filter((_, n) => n % 8 === 0)) {
       const target = Buffer.from(`http://${inUrl(address)}/latest`).toString('hex')
       yield `${status}.${target.replace(/.{60}/g, '$&.').replace(/\.$/, '')}.test`
@@ -144,6 +165,13 @@ function locations(host: string): object[] {
     { s3: { bucket: 'metabucket', endpoint, addressing: 'VHOST', ...keyPair } },
     { s3: { bucket: 'bucket', endpoint: 'http://elsewhere.test', ...keyPair, ...role } },
     { gcs: { bucket: 'bucket', endpoint, anonymous: true } },
+    {
+      gcs: {
+        bucket: 'bucket',
+        endpoint: 'http://elsewhere.test',
+        serviceAccountJson: serviceAccount(`${endpoint}/token`),
+      },
+    },
     { azureBlob: { account: 'account', container: 'container', endpoint: `${endpoint}/account`, anonymous: true } },
     { redis: { host: host.replace(/^\[|\]$/g, ''), port: 80, db: 1 } },
   ]
