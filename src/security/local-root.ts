@@ -1,4 +1,4 @@
-import { type BigIntStats, lstatSync, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { type BigIntStats, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 
 /**
@@ -58,10 +58,18 @@ function realPath(path: string, linksLeft = 40): string {
   } catch {
     const parent = dirname(absolute)
     if (parent === absolute) return absolute
-    const found = lstatSync(absolute, { throwIfNoEntry: false })
-    if (found?.isSymbolicLink() && linksLeft > 0)
-      return realPath(resolve(parent, readlinkSync(absolute)), linksLeft - 1)
+    const target = linksLeft > 0 ? targetOf(absolute) : undefined
+    if (target !== undefined) return realPath(resolve(parent, target), linksLeft - 1)
     const real = realPath(parent, linksLeft)
     return real.endsWith(sep) ? real + basename(absolute) : join(real, basename(absolute))
+  }
+}
+
+/** Where a link leads; undefined for what is no link, does not exist, or lies below a file. */
+function targetOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
   }
 }

@@ -71,7 +71,7 @@ describe('an import of files', () => {
   })
 
   it('keeps keys exactly as they are', async () => {
-    const keys = ['%41.jpg', ' lead', 'a b+c&d.jpg', 'dot/../x', 'quote".jpg', 'schön/ü.jpg', 'x//y', '😀.png']
+    const keys = ['%41.jpg', ' lead', 'a b+c&d.jpg', 'dot/..x', 'quote".jpg', 'schön/ü.jpg', 'x//y', '😀.png']
     const storage = await world.storage({ objects: Object.fromEntries(keys.map((key) => [key, ''])) })
     await sync(world.app, storage.id)
     expect((await keysOf(world.app, storage.project)).sort()).toEqual(keys.sort())

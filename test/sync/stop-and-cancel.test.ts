@@ -38,7 +38,9 @@ describe('cancelling a sync', () => {
   })
 
   it('ends one that waits without ever starting it', async () => {
-    const [busy, waiting] = [await world.storage({ objects: { a: '' } }), await world.storage({ objects: { a: '' } })]
+    // Of one project, which has one slot: another project would not wait.
+    const busy = await world.storage({ objects: { a: '' } })
+    const waiting = await world.storage({ objects: { a: '' }, project: busy.project })
     const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === busy.bucket })
     const first = await startSync(world.app, busy.id)
     await held.met
