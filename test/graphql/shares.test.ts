@@ -151,8 +151,9 @@ describe('a flood', () => {
     await until(async () => (await ask(undefined)).status === 401, {
       what: 'the allowance of the address to come back',
     })
-    const answers = await Promise.all(Array.from({ length: 60 }, () => ask(undefined)))
-    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401, 429]))
+    const statuses = (await Promise.all(Array.from({ length: 60 }, () => ask(undefined)))).map(({ status }) => status)
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(20)
+    expect(statuses.filter((status) => status !== 429 && status !== 401)).toEqual([])
   })
 
   it('of messages on one socket closes it with 4429, and other sockets stay', async () => {
