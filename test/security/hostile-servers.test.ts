@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createDatabase } from '../support/app.ts'
 import { checkHostile, syncedModes } from '../support/hostile-work.ts'
 import { type HostileWorld, startHostileWorld } from '../support/hostile-world.ts'
 import { createProject, createStorage, finished, startSync } from '../support/scenario.ts'
@@ -9,7 +10,7 @@ const [mostMemoryMiB, mostHealthMs] = [5 * 64, 5 * 100]
 describe('a hostile server', () => {
   let world: HostileWorld
   beforeAll(async () => {
-    world = await startHostileWorld()
+    world = await startHostileWorld(await createDatabase())
     // The first use loads the SDKs.
     for (const kind of ['S3', 'GCS', 'Azure', 'Redis']) {
       await checkHostile(world, world.places.find(({ name }) => name.startsWith(`${kind} `))!)

@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { launch, temporaryFolder } from '../main/launch.ts'
-import { createDatabase } from './app.ts'
 import { createClient, type GraphqlClient } from './client.ts'
 import { type HostilePorts, hostileModes, hostileReplies } from './hostile-server.ts'
 
@@ -35,15 +34,14 @@ export interface HostileWorld {
 
 const token = 'hostile-admin-token-0123456789'
 
-/** A server of ours and a hostile one, each in a process of its own. */
-export async function startHostileWorld(): Promise<HostileWorld> {
+/** A server of ours and a hostile one, each in a process of its own. Without a database, ours embeds one. */
+export async function startHostileWorld(database?: { url: string; drop(): Promise<void> }): Promise<HostileWorld> {
   const script = fileURLToPath(new URL('hostile-server.ts', import.meta.url))
   const hostile = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] })
   const [line] = await once(hostile.stdout, 'data')
   const folder = temporaryFolder()
-  const database = await createDatabase()
   const server = launch({
-    DATABASE_URL: database.url,
+    ...(database && { DATABASE_URL: database.url }),
     DATA_DIR: `${folder.path}/data`,
     ADMIN_TOKEN: token,
     LOG_LEVEL: 'error',
@@ -83,7 +81,7 @@ export async function startHostileWorld(): Promise<HostileWorld> {
       await client.close()
       await server.end()
       hostile.kill()
-      await database.drop()
+      await database?.drop()
       folder.remove()
     },
   }
