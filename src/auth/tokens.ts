@@ -46,7 +46,10 @@ export async function createFirstToken(em: EntityManager, adminToken: string | u
   return (await createApiToken(em, 'admin')).token
 }
 
-/** Tells who asks. Both reject with SluiceError UNAUTHENTICATED: `authenticate` with WrongTokenError for a token that is none. A token that is revoked is refused at once. */
+/**
+ * Identifies the caller. Both methods reject with UNAUTHENTICATED, and `authenticate` with its subclass WrongTokenError if the
+ * token is unknown. A revoked token is refused at once.
+ */
 export interface Authenticator {
   /** Who the value of an `Authorization` header stands for (RFC 6750 §2.1), unless it is absent, malformed, unknown or revoked. */
   authenticate(authorization: string | null | undefined): Promise<Viewer>

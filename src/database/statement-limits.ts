@@ -6,9 +6,9 @@ const queryOfClient = pg.Client.prototype.query
 type Query = (text: unknown, params?: unknown) => Promise<pg.QueryResult>
 
 /**
- * Applies the statement timeout of the calling API operation to every statement on the pool. It is set per transaction
- * (`set local`), so that it never stays with a connection that a pooler lends to others; a statement outside of a transaction
- * gets one. Statements of jobs are passed on unchanged. After the operation was aborted, only a rollback passes.
+ * Applies the statement timeout of the calling API operation to every statement on the pool. Each transaction sets it with
+ * `set local`, because a pooler shares connections between clients. A single statement runs in a transaction of its own.
+ * Statements of jobs have no timeout. After the operation is aborted, only a rollback is sent.
  */
 export function limitStatements(pool: pg.Pool): void {
   pool.on('connect', (client) => {

@@ -27,7 +27,7 @@ export function createFloods(perSecond: number): Floods {
   }
 }
 
-/** What a client is told that sends too many requests. */
+/** The error message for a client that sends too many requests. */
 export const floodWords = (seconds: number) => `${errorTable.TOO_MANY_REQUESTS.words} Try again in ${seconds} s.`
 
 /** Answers an HTTP request with 429 and Retry-After (RFC 6585 §4); true if it did. The body is a GraphQL response. */

@@ -44,7 +44,7 @@ export interface Entered {
 /** GraphQL over HTTP and SSE; its parse, validate and execute serve the WebSocket door, too. */
 export function createGraphql(door: GraphqlDoor) {
   const { schema, subscribe, enter, guesses, introspection, onMutated, limits, logger } = door
-  // First of all: without a valid token, nothing is parsed or validated, and no error tells of the schema.
+  // Authentication comes first: errors of parsing and validation would disclose the schema.
   const authenticateFirst: Plugin<Partial<Entered>> = {
     async onRequestParse({ request, serverContext }) {
       const context = serverContext as Partial<Entered> as Partial<Entered> & { req: IncomingMessage }

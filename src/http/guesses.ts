@@ -18,7 +18,7 @@ export interface GuessLimit {
 /** Addresses share this many counters, so that no number of addresses takes more memory. */
 const counters = 65_536
 
-/** Allows so many wrong tokens a minute for each client address; 0 = no limit. */
+/** Limits the wrong tokens that one client address may send in a minute. 0 = no limit. */
 export function createGuessLimit(perMinute: number): GuessLimit {
   const limiter = new RateLimiterMemory({ points: perMinute, duration: 60 })
   // Keyed, so that nobody can choose an address that shares the counter of another one.

@@ -17,11 +17,11 @@ export interface SocketLimits {
   /** Whether the process has a place for another socket. */
   hasPlace(): boolean
   /**
-   * Takes a place for an open socket, and closes it with 4429 if there is none, or its client sends too fast. Until it has
-   * shown a token it counts for its address, too: one address can fill a quarter of the places with sockets that show none.
+   * Counts an open socket. Closes it with 4429 if the process has too many sockets or the client sends too fast. Sockets that
+   * have not authenticated are also limited by address, to a quarter of all sockets.
    */
   watch(socket: WebSocket, request: IncomingMessage): void
-  /** Takes a place of the viewer until the socket closes. False, and the socket closes with 4429, if there is none. */
+  /** Counts the socket for the viewer until it closes. Returns false and closes it with 4429 if the viewer has too many. */
   enter(socket: WebSocket, viewer: string): boolean
 }
 
