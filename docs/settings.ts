@@ -28,8 +28,8 @@ function defaultOf(schema: z.core.$ZodType): unknown {
   return def.type === 'pipe' ? defaultOf(def.in) : undefined
 }
 
-/** README.md with its table, and .env.example, as they should be. */
-export function makeDocs(): Record<'README.md' | '.env.example', string> {
+/** docs/settings.md with its table, and .env.example, as they should be. */
+export function makeDocs(): Record<'docs/settings.md' | '.env.example', string> {
   const list = listSettings()
   const rows = list.map(
     ({ name, defaultValue, meaning }) => `| \`${name}\` | ${defaultValue ? `\`${defaultValue}\`` : '–'} | ${meaning} |`,
@@ -37,13 +37,13 @@ export function makeDocs(): Record<'README.md' | '.env.example', string> {
   const names = secretSettings.map((name) => `\`${name}\``)
   const files = `A secret can be in a file instead: \`SECRET_KEY_FILE=/run/secrets/secret-key\`, for example. This works for ${names.slice(0, -1).join(', ')} and ${names.at(-1)}.`
   const table = ['| setting | default | meaning |', '| --- | --- | --- |', ...rows, '', files].join('\n')
-  const readme = readFileSync(file('README.md'), 'utf8')
-  const [before, rest] = readme.split(begin)
+  const page = readFileSync(file('docs/settings.md'), 'utf8')
+  const [before, rest] = page.split(begin)
   const after = rest?.split(end)[1]
-  if (after === undefined) throw new Error(`README.md has no ${begin} … ${end}`)
+  if (after === undefined) throw new Error(`docs/settings.md has no ${begin} … ${end}`)
   const lines = list.map(({ name, defaultValue = '', meaning }) => `# ${meaning}\n#${name}=${defaultValue}\n`)
   return {
-    'README.md': `${before}${begin}\n${table}\n${end}${after}`,
+    'docs/settings.md': `${before}${begin}\n${table}\n${end}${after}`,
     '.env.example': `# Copy to .env, and take the # away from what you set. "npm start" reads it; the environment goes first.\n\n${lines.join('\n')}`,
   }
 }

@@ -29,7 +29,7 @@ const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
 
-/** Every setting Sluice reads from the environment: its check, its default and what it means. README and .env.example are made from it. */
+/** Every setting Sluice reads from the environment: its check, its default and what it means. docs/settings.md and .env.example are made from it. */
 export const settings = z.object({
   PORT: whole(0, 65535).default(4000).describe('Port of the HTTP server; 0 takes a free one.'),
   HOST: z.string().default('127.0.0.1').describe('Address to listen on. Use 0.0.0.0 to accept other machines.'),

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 
-// Stands in for curl where a machine has none: what the README's samples use of it, and no more.
+// Stands in for curl where a machine has none: what the samples of the docs use of it, and no more.
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

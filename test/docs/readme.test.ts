@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -13,10 +13,13 @@ import { until } from '../support/sql.ts'
 import { type Sample, samplesOf } from './samples.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-const samples = samplesOf(readme)
+const read = (page: string) => readFileSync(join(root, page), 'utf8')
+/** In the order in which a newcomer reads them. */
+const samples = ['README.md', 'docs/first-steps.md', 'docs/adding-a-provider.md'].flatMap((page) =>
+  samplesOf(read(page)),
+)
 
-describe('the samples of README.md, in their order,', () => {
+describe('the samples of README.md and docs/, in their order,', () => {
   let app: TestApp
   let s3: S3Server
   let receiver: { port: number; process?: ChildProcess; output: string }
@@ -36,7 +39,7 @@ describe('the samples of README.md, in their order,', () => {
     rmSync(cwd, { recursive: true, force: true })
   })
 
-  /** The sample with this run's addresses and token for those of the README. */
+  /** The sample with this run's addresses and token for those of the page. */
   const here = (code: string) =>
     code
       .replaceAll('http://localhost:4000', app.url)
@@ -170,18 +173,31 @@ async function reaches(port: number): Promise<boolean> {
   return reached
 }
 
-/** The files that the README and the table of rooms name are there. */
-describe('README.md', () => {
-  it('names only files and scripts that there are', () => {
-    const links = [...readme.matchAll(/\]\((?!http)([^)]+)\)/g)].map(([, path]) => path!)
-    const rooms = [...readme.matchAll(/^\| \d \| ([^|]+) \|/gm)].flatMap(([, names]) =>
-      [...names!.matchAll(/`([^`]+)`/g)].map(([, name]) => `src/${name}`),
-    )
-    expect(rooms.length).toBeGreaterThan(15)
-    for (const path of [...links, ...rooms]) expect(() => readFileSync(join(root, path)), path).not.toThrow(/ENOENT/)
-    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-    for (const [, name] of readme.matchAll(/npm run (\w+)/g)) expect(Object.keys(scripts)).toContain(name)
+const pages = [
+  'README.md',
+  ...readdirSync(join(root, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+]
+
+describe.each(pages)('%s', (page) => {
+  it('names only files and scripts that exist', () => {
+    const links = [...read(page).matchAll(/\]\((?!http|#)([^)#]+)/g)].map(([, path]) => path!)
+    for (const path of links) expect(existsSync(join(root, dirname(page), path)), path).toBe(true)
+    const { scripts } = JSON.parse(read('package.json'))
+    for (const [, name] of read(page).matchAll(/npm run ([\w:]+)/g)) expect(Object.keys(scripts)).toContain(name)
   })
+})
+
+it('docs/architecture.md names only rooms that exist', () => {
+  const rooms = [...read('docs/architecture.md').matchAll(/^\| \d \| ([^|]+) \|/gm)].flatMap(([, names]) =>
+    [...names!.matchAll(/`([^`]+)`/g)].map(([, name]) => `src/${name}`),
+  )
+  expect(rooms.length).toBeGreaterThan(15)
+  for (const path of rooms) expect(existsSync(join(root, path)), path).toBe(true)
+})
+
+it('README.md has at most 700 words outside of code', () => {
+  const prose = read('README.md').replace(/^```[\s\S]*?^```$/gm, '')
+  expect(prose.split(/\s+/).length).toBeLessThanOrEqual(700)
 })
 
 /** A folder with a `curl` for machines that have none. */

@@ -5,7 +5,7 @@ import { readConfig } from '../../src/config.ts'
 
 const read = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8')
 
-it.each(['README.md', '.env.example'] as const)('%s tells the settings as the code has them', (name) => {
+it.each(['docs/settings.md', '.env.example'] as const)('%s tells the settings as the code has them', (name) => {
   expect(makeDocs()[name]).toBe(read(name))
 })
 
