@@ -1,33 +1,20 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import {
+  atLeast,
+  entries,
+  flag,
+  httpUrl,
+  isEgressEntry,
+  isNetwork,
+  isRole,
+  levels,
+  postgresUrl,
+  roles,
+  seconds,
+  whole,
+} from './config/fields.ts'
 import { readSecretFiles } from './config/secret-files.ts'
-
-const whole = (min: number, max: number) => {
-  const error = `must be a whole number from ${min} to ${max}`
-  return z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error })
-}
-const seconds = (max: number) => {
-  const error = `must be a number of seconds from 0 to ${max}`
-  return z.coerce.number({ error }).min(0, { error }).max(max, { error })
-}
-const atLeast = (length: number) => z.string().min(length, { error: `must have at least ${length} characters` })
-const isNetwork = (text: string) => z.union([z.cidrv4(), z.cidrv6(), z.ipv4(), z.ipv6()]).safeParse(text).success
-const isEgressEntry = (text: string) =>
-  isNetwork(text) || /^(?:\[[\da-f:.]+\]|[\p{L}\p{N}._-]+)(?::\d{1,5})?$/iu.test(text)
-const entries = (list: string) =>
-  list
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter(Boolean)
-const flag = z.stringbool({ error: 'must be true or false' })
-
-/** What a process can be: `api` answers clients, `worker` does jobs. */
-const roles = ['api', 'worker'] as const
-const isRole = (text: string): text is (typeof roles)[number] => (roles as readonly string[]).includes(text)
-
-const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// URL' })
 
 /** Every setting Sluice reads from the environment: its check, its default and what it means. docs/settings.md and .env.example are made from it. */
 export const settings = z.object({
