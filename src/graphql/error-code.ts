@@ -1,4 +1,5 @@
-import { type ErrorCode, errorTable } from '../errors.ts'
+import { errorTable } from '../errors/table.ts'
+import type { ErrorCode } from '../errors.ts'
 import { builder } from './builder.ts'
 
 /** GraphQL's enum of all error codes. */

@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
-import { type ErrorCode, errorTable } from '../errors.ts'
+import { errorTable } from '../errors/table.ts'
+import type { ErrorCode } from '../errors.ts'
 import { createJsonCounter } from '../security/json-size.ts'
 
 /** What the body of a GraphQL request may be. */

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { StorageDirection } from '../entities/storage.ts'
-import { describeError, type ErrorCode, errorTable, SluiceError } from '../errors.ts'
+import { errorTable } from '../errors/table.ts'
+import { describeError, type ErrorCode, SluiceError } from '../errors.ts'
 import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Egress } from '../security/egress.ts'
