@@ -1,4 +1,20 @@
 import { SluiceError } from '../errors.ts'
+import {
+  backslash,
+  closeBracket,
+  closes,
+  isWholeObject,
+  kindOf,
+  newline,
+  openBrace,
+  openBracket,
+  opens,
+  quote,
+  quotes,
+  separates,
+  skipSpace,
+  space,
+} from './json-bytes.ts'
 import { refusalOf } from './refuse-text.ts'
 
 /** One row of a file, unparsed. */
@@ -12,26 +28,12 @@ export interface JsonElement {
 }
 
 // ARRAY: elements of the top-level array. OBJECT: the first top-level object, which may be all, or the first line of many.
-// BETWEEN: behind it. LINES: the lines that follow it. OBJECTS: the objects that follow it, of which the first spans lines. SEEKING: what should have been an object is none, and may be lines
-// whose first is broken. ENDED: only white space may follow. REFUSED: no task file; its head tells what it is.
+// BETWEEN: after it. LINES: the lines that follow it. OBJECTS: the objects that follow it, of which the first spans lines.
+// SEEKING: what should have been an object is none, and may be lines whose first is broken. ENDED: only white space may follow. REFUSED: no task file; its head tells what it is.
 type Mode = 'START' | 'ARRAY' | 'OBJECT' | 'BETWEEN' | 'LINES' | 'OBJECTS' | 'SEEKING' | 'ENDED' | 'REFUSED'
 
-const [newline, quote, backslash, openBracket, closeBracket, openBrace] = [0x0a, 0x22, 0x5c, 0x5b, 0x5d, 0x7b]
 const byteOrderMark = [0xef, 0xbb, 0xbf]
 const headBytes = 4_096
-
-// What a byte outside of strings is to the structure; 0 for all others.
-const [space, opens, closes, separates, quotes] = [1, 2, 3, 4, 5]
-const kindOf = new Uint8Array(256)
-for (const [kind, bytes] of [
-  [space, ' \n\r\t'],
-  [opens, '[{'],
-  [closes, ']}'],
-  [separates, ','],
-  [quotes, '"'],
-] as const) {
-  for (const byte of Buffer.from(bytes)) kindOf[byte] = kind
-}
 
 /**
  * Cuts bytes that come in chunks into the elements of their top-level array, into the lines of JSON Lines, or passes on the
@@ -280,22 +282,6 @@ export class JsonSplitter {
 
   #refusal(): SluiceError {
     return refusalOf(Buffer.concat(this.#parts).subarray(0, headBytes))
-  }
-}
-
-function skipSpace(chunk: Buffer, from: number): number {
-  let at = from
-  while (at < chunk.length && kindOf[chunk[at]!] === space) at++
-  return at
-}
-
-function isWholeObject(bytes: Buffer): boolean {
-  if (bytes[0] !== openBrace) return false
-  try {
-    JSON.parse(bytes.toString())
-    return true
-  } catch {
-    return false
   }
 }
 

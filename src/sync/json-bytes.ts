@@ -1,0 +1,34 @@
+/** Bytes that have a meaning in the structure of JSON (RFC 8259 §2). */
+export const [newline, quote, backslash, openBracket, closeBracket, openBrace] = [0x0a, 0x22, 0x5c, 0x5b, 0x5d, 0x7b]
+
+/** Kinds of bytes outside of strings; 0 for all others. */
+export const [space, opens, closes, separates, quotes] = [1, 2, 3, 4, 5]
+/** The kind of each byte. */
+export const kindOf = new Uint8Array(256)
+for (const [kind, bytes] of [
+  [space, ' \n\r\t'],
+  [opens, '[{'],
+  [closes, ']}'],
+  [separates, ','],
+  [quotes, '"'],
+] as const) {
+  for (const byte of Buffer.from(bytes)) kindOf[byte] = kind
+}
+
+/** The position of the first byte from `from` on that is no white space. */
+export function skipSpace(chunk: Buffer, from: number): number {
+  let at = from
+  while (at < chunk.length && kindOf[chunk[at]!] === space) at++
+  return at
+}
+
+/** Whether the bytes are one complete JSON object. */
+export function isWholeObject(bytes: Buffer): boolean {
+  if (bytes[0] !== openBrace) return false
+  try {
+    JSON.parse(bytes.toString())
+    return true
+  } catch {
+    return false
+  }
+}
