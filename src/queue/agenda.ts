@@ -5,6 +5,7 @@ import { describeError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { outsideRequests } from '../security/request-scope.ts'
 import type { JobKind } from './jobs.ts'
+import { endPool } from './postgres.ts'
 import type { JobStore } from './store.ts'
 
 /** What has become of a job; `reason` is what its handler has thrown. */
@@ -132,7 +133,9 @@ export function createQueue({ store, channel, pool, pollSeconds }: QueueParts, l
       await drained
       await backend.disconnect()
       await store.close()
-      await pool.end()
+      await endPool(pool)
+      // Ends the attempt to listen again, if there was one.
+      await channel.disconnect()
     },
   }
 }

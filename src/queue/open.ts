@@ -3,7 +3,7 @@ import type pg from 'pg'
 import type { Logger } from '../logger.ts'
 import { createQueue, type Queue } from './agenda.ts'
 import { openMongoStore } from './mongodb.ts'
-import { createPool, openPostgresStore, postgresStore } from './postgres.ts'
+import { createPool, endPool, openPostgresStore, postgresStore } from './postgres.ts'
 import type { JobStore } from './store.ts'
 
 /** What a queue is opened with. */
@@ -46,7 +46,7 @@ export async function openQueue(settings: QueueSettings, logger: Logger): Promis
     channel.on('error', (error) => pool.ending || logger.warn({ err: error }, 'the queue lost its notifications'))
     return createQueue({ store, channel, pool, pollSeconds: settings.pollSeconds ?? 1 }, logger)
   } catch (error) {
-    await pool.end()
+    await endPool(pool)
     throw error
   }
 }

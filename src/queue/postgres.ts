@@ -9,9 +9,30 @@ import { type JobStore, JobsUnusable } from './store.ts'
  */
 export function createPool(connection: pg.PoolConfig, logger: Logger): pg.Pool {
   const pool = new pg.Pool({ ...connection, max: 5 })
+  const held = new Set<pg.PoolClient>()
+  heldOf.set(pool, held)
+  pool.on('acquire', (client) => {
+    held.add(client)
+    // One that was being opened when the pool ended. Its release function is set after this event.
+    if (pool.ending) setImmediate(() => held.has(client) && client.release(true))
+  })
+  pool.on('release', (_error, client) => held.delete(client))
   pool.on('connect', (client) => client.on('error', () => {}))
   pool.on('error', (error) => pool.ending || logger.warn({ err: error }, 'the queue lost a connection'))
   return pool
+}
+
+/** The connections of each pool that somebody holds. */
+const heldOf = new WeakMap<pg.Pool, Set<pg.PoolClient>>()
+
+/**
+ * Ends a pool of `createPool`, and the connections that nobody gives back. The library of the queue forgets its LISTEN connection
+ * if the database goes away while it is opened, and `pool.end` would wait for it forever.
+ */
+export async function endPool(pool: pg.Pool): Promise<void> {
+  const ended = pool.end()
+  for (const client of heldOf.get(pool) ?? []) client.release(true)
+  await ended
 }
 
 /** Jobs in the app's own database, whose tables our migrations make. */
@@ -33,10 +54,10 @@ export async function openPostgresStore(url: string, tableName: string, logger: 
     // Two processes that make the tables at once crash.
     await alone(pool, () => new PostgresBackend({ pool, tableName, disableNotifications: true }).connect())
   } catch (cause) {
-    await pool.end()
+    await endPool(pool)
     throw new JobsUnusable(`${host}:${port}/${database}`, cause)
   }
-  return { ...postgresStore(pool, tableName), close: () => pool.end() }
+  return { ...postgresStore(pool, tableName), close: () => endPool(pool) }
 }
 
 /** Does `work` in one process at a time, of all that have the same database. */

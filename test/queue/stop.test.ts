@@ -2,10 +2,13 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { expect, inject, it, onTestFinished } from 'vitest'
+import { connectionOf } from '../../src/database/open.ts'
 import { createLogger } from '../../src/logger.ts'
 import { openQueue } from '../../src/queue/open.ts'
+import { createPool, endPool } from '../../src/queue/postgres.ts'
 import { createDatabase } from '../support/app.ts'
 import { admin } from '../support/postgres.ts'
+import { until } from '../support/sql.ts'
 
 /** A way to the PostgreSQL in `folder` that loses the goodbyes of its clients (message Terminate of its protocol). */
 async function startDeafWay(folder: string) {
@@ -41,4 +44,18 @@ it('a queue that has stopped says nothing of a database that ends its connection
   await admin(inject('postgres'), `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`)
   await way.closed()
   expect(log.read()).toBeNull()
+})
+
+it('a pool ends although one of its connections is not given back, and another is still being opened', async () => {
+  const database = await createDatabase()
+  onTestFinished(() => database.drop())
+  const pool = createPool(connectionOf(database.url), createLogger('silent'))
+  await pool.connect()
+  const opening = pool.connect()
+  let hasEnded = false
+  endPool(pool).then(() => {
+    hasEnded = true
+  })
+  await opening
+  await until(() => hasEnded, { what: 'the pool to end' })
 })
