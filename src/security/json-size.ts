@@ -3,6 +3,8 @@ export const maxJsonValues = 250_000
 /** Levels of nesting: far below where the stacks of JavaScript and PostgreSQL end. */
 export const maxJsonDepth = 1_000
 
+const [quote, backslash] = [0x22, 0x5c]
+
 /** How large the tree of a JSON document is. */
 export interface JsonSize {
   values: number
@@ -26,13 +28,17 @@ export function createJsonCounter(): { size: JsonSize; add(bytes: Uint8Array, li
   return {
     size,
     add(bytes, limits) {
-      for (let at = 0; at < bytes.length; at++) {
-        const char = bytes[at]
+      let at = 0
+      while (at < bytes.length) {
         if (inString) {
-          if (escaped) escaped = false
-          else if (char === 0x5c) escaped = true
-          else if (char === 0x22) inString = false
-        } else if (char === 0x22) inString = true
+          if (!escaped) at = nextInString(bytes, at)
+          const char = bytes[at++]
+          inString = escaped || char !== quote
+          escaped = !escaped && char === backslash
+          continue
+        }
+        const char = bytes[at++]
+        if (char === quote) inString = true
         else if (char === 0x2c) size.values++
         else if (char === 0x7b || char === 0x5b) {
           size.values++
@@ -43,6 +49,18 @@ export function createJsonCounter(): { size: JsonSize; add(bytes: Uint8Array, li
       }
     },
   }
+}
+
+/** Where, from `from` on, the next quote or backslash is; the end of the bytes if there is none. */
+function nextInString(bytes: Uint8Array, from: number): number {
+  const end = bytes.length
+  let at = from
+  while (at < end) {
+    const char = bytes[at]
+    if (char === quote || char === backslash) break
+    at++
+  }
+  return at
 }
 
 /** Why a JSON value is too large or nested too deeply; undefined if it is within the limits. */

@@ -32,3 +32,15 @@ export function isWholeObject(bytes: Buffer): boolean {
     return false
   }
 }
+
+/** Where, from `from` on, the next quote, backslash or newline is; the end of the bytes if there is none. */
+export function nextInString(bytes: Buffer, from: number): number {
+  const end = bytes.length
+  let at = from
+  while (at < end) {
+    const byte = bytes[at]
+    if (byte === quote || byte === backslash || byte === newline) break
+    at++
+  }
+  return at
+}

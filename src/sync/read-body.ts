@@ -5,8 +5,11 @@ import type { ObjectBody } from '../providers/provider.ts'
 
 type Body = Pick<ObjectBody, 'body' | 'length'>
 
-/** How long the bytes of a body may be waited for in all: a minute, and longer by a second for each KiB that came. */
-const patienceMs = (bytes: number) => 60_000 + bytes
+/** Node's timers fire at once beyond this, https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+const longestTimerMs = 2 ** 31 - 1
+
+/** How long the bytes of a body may be waited for in all: a minute, and longer by a second for each 1,000 bytes that came. */
+const patienceMs = (bytes: number) => Math.min(60_000 + bytes, longestTimerMs)
 
 /** How often a body that broke off is opened again without a byte in between. */
 const fruitlessTries = 3

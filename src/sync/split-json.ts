@@ -6,6 +6,7 @@ import {
   isWholeObject,
   kindOf,
   newline,
+  nextInString,
   openBrace,
   openBracket,
   opens,
@@ -187,11 +188,13 @@ export class JsonSplitter {
     let at = from
     scanning: while (at < chunk.length) {
       while (inString && at < chunk.length) {
+        if (!escaped) at = nextInString(chunk, at)
+        if (at === chunk.length) break
         const byte = chunk[at++]!
         if (escaped) escaped = false
         else if (byte === quote) inString = false
         else if (byte === backslash) escaped = true
-        else if (byte === newline && isObject) {
+        else if (isObject) {
           this.#isBroken = true
           break scanning
         }
