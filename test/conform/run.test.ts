@@ -87,7 +87,7 @@ describe('npm run conform', () => {
   test('grades nothing where it cannot list, and says why without the secret', async () => {
     const place = await fronted(server)
     const { code, lines } = await graded(place, ['--secret-access-key', 'mistyped-secret'])
-    expect(lines).toEqual([expect.stringMatching(/^Nothing can be graded\. BAD_CREDENTIALS: /)])
+    expect(lines).toEqual([expect.stringMatching(/^No check could run\. BAD_CREDENTIALS: /)])
     expect(lines[0]).not.toContain('mistyped-secret')
     expect(code).toBe(2)
   })
@@ -114,7 +114,7 @@ describe('npm run conform', () => {
       onLine: (line) => line.startsWith('works') && controller.abort(),
     })
     expect(verdicts).toHaveLength(1)
-    expect(lines.at(-1)).toBe('Stopped early.')
+    expect(lines.at(-1)).toBe('Interrupted: not all checks ran.')
     expect(code).toBe(1)
     expect(await keysIn(bucket)).toEqual([])
   })

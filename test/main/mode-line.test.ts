@@ -1,8 +1,9 @@
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { launch, temporaryFolder } from './launch.ts'
 
-const local = 'local: answers this machine only; storages may be on it and in private networks'
-const served = 'served: storages in loopback and private networks only where EGRESS_ALLOWED lists them'
+const local = 'local: only this machine can connect; storages can be on this machine and in private networks'
+const served =
+  'network: other machines can connect; storages in loopback and private networks need an entry in EGRESS_ALLOWED'
 
 describe('the line Mode of the start-up output', () => {
   const folder = temporaryFolder()
