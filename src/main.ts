@@ -84,7 +84,7 @@ function doorsOf(config: Config, { url, port, graphiql }: App): string {
 function modeOf(config: Config): string {
   return isLocalMode(config)
     ? 'local: only this machine can connect; storages can be on this machine and in private networks'
-    : 'network: other machines can connect; storages in loopback and private networks need an entry in EGRESS_ALLOWED'
+    : 'network: storages in loopback and private networks need an entry in EGRESS_ALLOWED'
 }
 
 function fail(code: number, message: string): never {

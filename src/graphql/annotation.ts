@@ -49,7 +49,7 @@ const CreateAnnotationInput = builder.inputType('CreateAnnotationInput', {
     result: t.field({
       type: 'JSON',
       required: true,
-      description: 'The labels: a JSON array, empty if there are none.',
+      description: 'The labels: a JSON array, empty without labels.',
     }),
     wasCancelled: t.boolean({
       description: 'Whether the person skips the task instead of labeling it. Default: false.',
@@ -66,7 +66,7 @@ const UpdateAnnotationInput = builder.inputType('UpdateAnnotationInput', {
     id: t.id({ required: true, description: 'Global id of the annotation.' }),
     result: t.field({
       type: 'JSON',
-      description: 'The labels: a JSON array, empty if there are none. Null keeps the value.',
+      description: 'The labels: a JSON array, empty without labels. Null keeps the value.',
     }),
     wasCancelled: t.boolean({
       description: 'Whether the person skips the task instead of labeling it. Null keeps the value.',

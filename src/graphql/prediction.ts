@@ -39,7 +39,7 @@ const CreatePredictionInput = builder.inputType('CreatePredictionInput', {
     result: t.field({
       type: 'JSON',
       required: true,
-      description: 'The labels: a JSON array, empty if there are none.',
+      description: 'The labels: a JSON array, empty without labels.',
     }),
     score: t.float({ description: 'Confidence of the model, any number. Default: unknown.' }),
     modelVersion: t.string({ description: 'Name or version of the model. Default: unknown.' }),
@@ -52,7 +52,7 @@ const UpdatePredictionInput = builder.inputType('UpdatePredictionInput', {
     id: t.id({ required: true, description: 'Global id of the prediction.' }),
     result: t.field({
       type: 'JSON',
-      description: 'The labels: a JSON array, empty if there are none. Null keeps the value.',
+      description: 'The labels: a JSON array, empty without labels. Null keeps the value.',
     }),
     score: t.float({ description: 'Confidence of the model, any number. Null clears the value.' }),
     modelVersion: t.string({ description: 'Name or version of the model. Null clears the value.' }),

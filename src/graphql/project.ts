@@ -17,7 +17,7 @@ builder.node(ProjectRef, {
     title: t.exposeString('title', { description: 'Name of the project, for people.' }),
     description: t.exposeString('description', {
       nullable: true,
-      description: 'Description of the project, for people. Null if there is none.',
+      description: 'Description of the project, for people. Null if the project has no description.',
     }),
     dataKey: t.exposeString('dataKey', {
       description: 'Name of the field in the task data to which the import method FILES writes the URI of the object.',

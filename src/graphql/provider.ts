@@ -19,7 +19,7 @@ const FormFieldRef = builder.objectRef<FormField>('FormField').implement({
     help: t.exposeString('description', { description: 'Explanation of the field, for people.' }),
     placeholder: t.exposeString('placeholder', {
       nullable: true,
-      description: 'Example of a value. Null if there is none.',
+      description: 'Example of a value. Null if the field has no example.',
     }),
     type: t.expose('type', { type: FieldTypeRef, description: 'Type of the value.' }),
     options: t.exposeStringList('options', {

@@ -73,11 +73,11 @@ StorageRef.implement({
     }),
     title: t.exposeString('title', {
       nullable: true,
-      description: 'Name of the storage, for people. Null if there is none.',
+      description: 'Name of the storage, for people. Null if the storage has no name.',
     }),
     description: t.exposeString('description', {
       nullable: true,
-      description: 'Notes for people. Null if there are none.',
+      description: 'Notes for people. Null if the storage has no notes.',
     }),
     provider: t.field({
       type: StorageProviderRef,
@@ -130,7 +130,7 @@ StorageRef.implement({
     schedule: t.field({
       type: SyncScheduleRef,
       nullable: true,
-      description: 'Schedule that starts syncs of the storage. Null if there is none.',
+      description: 'Schedule that starts syncs of the storage. Null if the storage has no schedule.',
       resolve: (storage, _args, { loaders }) => loaders.scheduleOfStorage.load(storage.id),
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the storage was created.' }),

@@ -66,7 +66,7 @@ builder.node(WebhookDeliveryRef, {
     attemptedAt: t.expose('attemptedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the last attempt ended. Null if there was none.',
+      description: 'When the last attempt ended. Null before the first attempt.',
     }),
     responseStatus: t.exposeInt('responseStatus', {
       nullable: true,

@@ -136,11 +136,11 @@ describe('npm run conform', () => {
   })
 
   test.for([
-    { argv: ['ftp'], says: /^There is no kind "ftp"\. Name one of: s3/ },
+    { argv: ['ftp'], says: /^Unknown kind "ftp"\. Use one of: s3/ },
     { argv: ['s3', '--endpoint', 'example'], says: /--bucket: [\s\S]*--endpoint: must be an http/ },
     { argv: ['--bucket', 'abc', '--access-key-id', 'A'], says: /--secret-access-key: is missing/ },
-    { argv: ['--bucket', 'abc', 'my-secret'], says: /^An argument stands without its option\. See --help\.$/ },
-    { argv: ['--bucket', 'abc', '--my-secret'], says: /^--my-secret is not known/ },
+    { argv: ['--bucket', 'abc', 'my-secret'], says: /^An argument has no option\. See --help\.$/ },
+    { argv: ['--bucket', 'abc', '--my-secret'], says: /^--my-secret is unknown/ },
   ])('refuses the arguments $argv', async ({ argv, says }) => {
     const lines: string[] = []
     expect(await conform(argv, { variables: {}, write: (line) => lines.push(line) })).toBe(2)
