@@ -60,7 +60,7 @@ const made = providerNames.map((name) => {
   const kind = providers[name]
   const fields = formFields(name).map((field) => ({ ...field, graphqlType: typeOf(kind.typeName, field) }))
   const object = builder.objectRef<Record<string, unknown>>(kind.typeName).implement({
-    description: `Location of a storage of the kind ${kind.title}, without secrets.`,
+    description: `Location of a storage (${kind.title}), without secrets.`,
     fields: (t) =>
       Object.fromEntries(
         fields
@@ -77,7 +77,9 @@ const made = providerNames.map((name) => {
       ),
   })
   const input = builder.inputType(`${kind.typeName}Input`, {
-    description: `Location of a storage of the kind ${kind.title}, with its secrets. On update, an absent secret keeps its value, and null deletes it.`,
+    description: fields.some(({ secret }) => secret)
+      ? `Location of a storage (${kind.title}), with its secrets. On update, an absent secret keeps its value, and null deletes it.`
+      : `Location of a storage (${kind.title}).`,
     fields: (t) =>
       Object.fromEntries(
         fields.map((field) => [
@@ -121,7 +123,7 @@ export const StorageLocationInputRef = builder.inputType('StorageLocationInput',
     Object.fromEntries(
       made.map(({ kind, input }) => [
         kind.inputName,
-        t.field({ type: input, description: `Location of a storage of the kind ${kind.title}.` }),
+        t.field({ type: input, description: `Location of a storage (${kind.title}).` }),
       ]),
     ),
 })

@@ -16,7 +16,10 @@ const StorageEventRef = builder.interfaceRef<Change>('StorageEvent').implement({
         'Position of this message in the event log. Pass it as `after` to continue after this message, on any server process and transport.',
       resolve: ({ cursor }) => String(cursor),
     }),
-    at: t.expose('at', { type: 'DateTime', description: 'When the event occurred.' }),
+    at: t.expose('at', {
+      type: 'DateTime',
+      description: 'When the event occurred, or when the server created the message.',
+    }),
   }),
 })
 
@@ -53,7 +56,7 @@ builder.objectType(builder.objectRef<StateChange>('StorageState'), {
 
 builder.objectType(builder.objectRef<Change>('Heartbeat'), {
   description:
-    'The stream is alive, and the subscriber still has access. The server sends a heartbeat after 15 seconds without an event (SUBSCRIPTION_HEARTBEAT).',
+    'The stream is alive, and the subscriber still has access. The server sends a heartbeat after SUBSCRIPTION_HEARTBEAT seconds without an event (default: 15).',
   interfaces: [StorageEventRef],
 })
 

@@ -55,7 +55,7 @@ builder.node(TaskRef, {
       type: 'JSON',
       nullable: true,
       description:
-        'Further information about the task, such as `meta` of the imported file: a JSON object. Null if unknown.',
+        'Further information about the task, such as `meta` of the imported file: a JSON object. Null if the task has no such information.',
       resolve: ({ id }, _args, { loaders }) => loaders.taskMeta.load(id),
     }),
     allowSkip: t.exposeBoolean('allowSkip', {
