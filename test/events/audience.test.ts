@@ -114,7 +114,7 @@ describe('an audience', () => {
     for (const { feed } of members) void feed.next()
     source.offer(event(1))
     let seenBetween = 0
-    while (members.at(-1)!.pushed.length === 0) {
+    for (let turn = 0; turn < 100_000 && members.at(-1)!.pushed.length === 0; turn++) {
       await new Promise((resolve) => setImmediate(resolve))
       const count = members.filter(({ pushed }) => pushed.length > 0).length
       if (count > 0 && count < 2_000) seenBetween++

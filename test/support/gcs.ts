@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
@@ -7,6 +6,7 @@ import { type Account, createAuthority } from './gcs-auth.ts'
 import { Bucket, nameFault } from './gcs-bucket.ts'
 import type { GcsFault, GcsRequest } from './gcs-faults.ts'
 import { createObjectApi } from './gcs-objects.ts'
+import { waitFor } from './wait-for.ts'
 
 /** A running emulator of Google Cloud Storage, its token service, metadata server and IAM signing. */
 export interface GcsServer {
@@ -115,7 +115,7 @@ export async function startGcs({ clock = Date.now }: { clock?: () => number } = 
     })
   })
   server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   const { port } = server.address() as AddressInfo
 
   const gcs: GcsServer = {
@@ -135,7 +135,7 @@ export async function startGcs({ clock = Date.now }: { clock?: () => number } = 
     async stop() {
       server.close()
       server.closeAllConnections()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
   return gcs

@@ -1,11 +1,11 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { answerDate } from './clock-front.ts'
 import { createFaults, type FaultScope, type SetFault } from './faults.ts'
 import { forward } from './forward.ts'
+import { waitFor } from './wait-for.ts'
 
 /** A request on its way through the front, before it is forwarded. */
 export interface S3Request {
@@ -92,7 +92,7 @@ export async function startFront(options: {
     }
   })
   server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   const { port } = server.address() as AddressInfo
 
   return {
@@ -104,7 +104,7 @@ export async function startFront(options: {
       agent.destroy()
       server.close()
       server.closeAllConnections()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }

@@ -1,5 +1,5 @@
-import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { waitFor } from './wait-for.ts'
 
 /** A TCP way to a server that is watched, and on which an answer can be stopped at a byte. */
 export interface Tap {
@@ -67,7 +67,7 @@ export async function startTap(port: number): Promise<Tap> {
       hold.take(client)
     })
   })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
+  await waitFor(server.listen(0, '127.0.0.1'), 'listening')
 
   const drop = () => {
     for (const socket of sockets) socket.destroy()
@@ -96,7 +96,7 @@ export async function startTap(port: number): Promise<Tap> {
     async stop() {
       if (!server.listening) return
       shut()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }
