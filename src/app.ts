@@ -9,10 +9,10 @@ import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
 import { probeSecretKey } from './database/key-probe.ts'
 import { connectionOf, openDatabase } from './database/open.ts'
 import { reachDatabase } from './database/reach.ts'
-import { createAccessChanges } from './events/access-changes.ts'
-import { giveBackMemory } from './events/give-back.ts'
+import { createAccessCache } from './events/access-cache.ts'
 import { createEventHub, type EventHub } from './events/hub.ts'
 import { createListener } from './events/listen.ts'
+import { releaseMemory } from './events/release-memory.ts'
 import { globalIdOf } from './graphql/ids.ts'
 import { createLogger } from './logger.ts'
 import { orAbort } from './or-abort.ts'
@@ -90,12 +90,12 @@ export async function startApp(
     const connection = connectionOf(config.DATABASE_SESSION_URL ?? databaseUrl)
     const listener = createListener(connection, logger)
     const events = createEventHub(listener, () => orm.em.fork(), logger)
-    const access = createAccessChanges(listener)
+    const access = createAccessCache(listener)
     stops.push(listener.stop)
     await listener.start()
     stops.push(events.stop)
     await events.start()
-    stops.push(giveBackMemory(() => events.size))
+    stops.push(releaseMemory(() => events.size))
 
     const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
     await probeSecretKey(em, sealer, config.SECRET_KEY_CHANGED)

@@ -12,7 +12,7 @@ import { RunLost } from './write-page.ts'
  * it held is taken over. Returns what ends it; resolves when it has given back what it held.
  */
 export function startAssisting(parts: WorkerParts): () => Promise<void> {
-  const feed = parts.events.open({})
+  const queue = parts.events.open({})
   const stopping = new AbortController()
   const notBefore = new Map<number, number>()
   let current: { run: number; ended: Promise<void>; lost: AbortController } | undefined
@@ -40,14 +40,14 @@ export function startAssisting(parts: WorkerParts): () => Promise<void> {
   }
   const listen = async () => {
     for (;;) {
-      const event = await feed.next()
+      const event = await queue.next()
       if (event === undefined) return
       if (typeof event === 'object') consider(event)
     }
   }
   listen()
   return async () => {
-    feed.close()
+    queue.close()
     stopping.abort(new Error('The server is stopping.'))
     await current?.ended
   }

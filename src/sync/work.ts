@@ -107,7 +107,7 @@ function watch(
   hold: RunHold,
   lost: AbortController,
 ): () => void {
-  const feed = events.open({ run: hold.id })
+  const queue = events.open({ run: hold.id })
   let isBeating = false
   const timer = setInterval(() => {
     // One at a time: while a page is being written they would all wait for the run's row.
@@ -127,7 +127,7 @@ function watch(
   }, heartbeatSeconds * 1_000)
   const listen = async () => {
     for (;;) {
-      const event = await feed.next()
+      const event = await queue.next()
       if (event === undefined) return
       if (typeof event === 'object' && event.payload.cancel_requested) lost.abort(new Canceled())
     }
@@ -135,6 +135,6 @@ function watch(
   listen()
   return () => {
     clearInterval(timer)
-    feed.close()
+    queue.close()
   }
 }
