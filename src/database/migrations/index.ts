@@ -12,8 +12,12 @@ import { KeyProbe } from './0011-key-probe.ts'
 import { Scale } from './0012-scale.ts'
 import { FairShares } from './0013-fair-shares.ts'
 import { FileSettings } from './0014-file-settings.ts'
+import { FinishedBy } from './0015-finished-by.ts'
 
-/** Every migration, oldest first. A migration that has shipped is never edited. */
+/**
+ * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
+ * processes of the version before it (docs/architecture.md, "Migrations").
+ */
 export const migrations = [
   { name: '0001-first-light', class: FirstLight },
   { name: '0002-job-queue', class: JobQueue },
@@ -29,4 +33,5 @@ export const migrations = [
   { name: '0012-scale', class: Scale },
   { name: '0013-fair-shares', class: FairShares },
   { name: '0014-file-settings', class: FileSettings },
+  { name: '0015-finished-by', class: FinishedBy },
 ]
