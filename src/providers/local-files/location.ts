@@ -12,7 +12,7 @@ export const location = z.strictObject({
     .transform((path) => posix.normalize(path).replace(/^\/+|\/+$/g, '') || '.')
     .meta({
       title: 'Path',
-      description: 'Folder on the server, relative to LOCAL_FILES_ROOT.',
+      description: 'Folder below LOCAL_FILES_ROOT of the server, relative to it.',
       placeholder: 'photos/2026',
     }),
 })
