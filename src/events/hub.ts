@@ -1,42 +1,42 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Logger } from '../logger.ts'
+import { Audience, type Prepare } from './audience.ts'
+import { Feed, type Push } from './feed.ts'
 import type { Listener } from './listen.ts'
 import { type EventFilter, eventChannel, lastEventId, readEvents } from './log.ts'
-import { type Serialize, SubscriptionGroup } from './subscription-group.ts'
-import { type SendDirect, SubscriptionQueue } from './subscription-queue.ts'
 
 const pageSize = 1_000
 
-/** Fast path: equal subscriptions share one serialized message. */
-export interface DirectDelivery {
-  /** Subscriptions with the same group receive the same messages. */
-  group: string
-  /** The function of one member serves the whole group. */
-  serialize: Serialize
-  sendDirect: SendDirect
+/** How a reader is told at once what all of its audience are told. */
+export interface Direct {
+  /** Readers with the same name for it want the same events, and are told the same of each. */
+  audience: string
+  /** Of one of them is used for all. */
+  prepare: Prepare
+  push: Push
 }
 
-/** Distributes committed events of the log to the subscriptions of this process, whichever process wrote them. */
+/** Hands the events of the log to this process's readers as they are committed, whichever process wrote them. */
 export interface EventHub {
   /** Resolves when no later event can be missed. The listener has been started. */
   start(): Promise<void>
-  /** Opens a queue for events that are committed from now on; the caller closes it. With `direct`, messages can bypass it. */
-  open(filter: EventFilter, direct?: DirectDelivery, onClose?: () => void): SubscriptionQueue
-  /** Number of open queues. */
+  /** Opens a feed of events committed from now on. The reader closes it. With `direct`, not all of them come through it. */
+  open(filter: EventFilter, direct?: Direct, onClose?: () => void): Feed
+  /** Number of open feeds. */
   readonly size: number
-  /** Closes all queues. */
+  /** Closes all feeds. */
   stop(): Promise<void>
 }
 
 /**
- * A notification only says that the log has grown; the hub reads the events from the table. So a lost connection loses nothing:
- * the hub continues at its position when it listens again.
+ * A notification only says that the log has grown; the events come from the table, so a lost connection loses nothing: when it
+ * listens again the hub reads on where it was.
  */
 export function createEventHub(listener: Listener, em: () => EntityManager, logger: Logger): EventHub {
-  const queues = new Set<SubscriptionQueue>()
-  const groups = new Map<string, SubscriptionGroup>()
-  let size = 0
+  const feeds = new Set<Feed>()
+  const audiences = new Map<string, Audience>()
+  let readers = 0
   let lastSeen: number | undefined
   let stopped = false
   let reading: Promise<void> | undefined
@@ -49,13 +49,13 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
       again ||= events.length === pageSize
       for (const event of events) {
         lastSeen = event.id
-        for (const queue of queues) queue.offer(event)
+        for (const feed of feeds) feed.offer(event)
       }
     }
   }
 
   function wake(): void {
-    // `start` reads what was committed before.
+    // The start reads what it is told of before.
     if (lastSeen === undefined) return
     again = true
     reading ??= readOn()
@@ -70,25 +70,25 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
       })
   }
 
-  function openQueue(filter: EventFilter, onClose: () => void): SubscriptionQueue {
-    const queue = new SubscriptionQueue(filter, (closed) => {
-      queues.delete(closed)
+  function openOffered(filter: EventFilter, onClose: () => void): Feed {
+    const feed = new Feed(filter, (closed) => {
+      feeds.delete(closed)
       onClose()
     })
-    queues.add(queue)
-    return queue
+    feeds.add(feed)
+    return feed
   }
 
-  function groupOf(filter: EventFilter, { group: name, serialize }: DirectDelivery): SubscriptionGroup {
-    let group = groups.get(name)
-    if (!group) {
-      group = new SubscriptionGroup(
-        openQueue(filter, () => groups.delete(name)),
-        serialize,
+  function audienceOf(filter: EventFilter, { audience: name, prepare }: Direct): Audience {
+    let audience = audiences.get(name)
+    if (!audience) {
+      audience = new Audience(
+        openOffered(filter, () => audiences.delete(name)),
+        prepare,
       )
-      groups.set(name, group)
+      audiences.set(name, audience)
     }
-    return group
+    return audience
   }
 
   listener.on(eventChannel, wake)
@@ -96,34 +96,34 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
   return {
     async start() {
       lastSeen = await lastEventId(em())
-      // Events that were committed meanwhile.
+      // What was told of meanwhile.
       wake()
     },
     open(filter, direct, onClose) {
-      size++
+      readers++
       const left = () => {
-        size--
+        readers--
         onClose?.()
       }
-      if (!direct) return openQueue(filter, left)
-      const group = groupOf(filter, direct)
-      const queue = new SubscriptionQueue(
+      if (!direct) return openOffered(filter, left)
+      const audience = audienceOf(filter, direct)
+      const feed = new Feed(
         filter,
         (closed) => {
           left()
-          group.leave(closed)
+          audience.leave(closed)
         },
-        direct.sendDirect,
+        direct.push,
       )
-      group.join(queue)
-      return queue
+      audience.join(feed)
+      return feed
     },
     get size() {
-      return size
+      return readers
     },
     async stop() {
       stopped = true
-      for (const one of [...groups.values(), ...queues]) one.close()
+      for (const one of [...audiences.values(), ...feeds]) one.close()
       await reading
     },
   }

@@ -7,21 +7,21 @@ import { ErrorCodeRef } from './error-code.ts'
 import { StorageRef } from './refs.ts'
 
 const ErrorRef = builder.interfaceRef<SluiceError>('Error').implement({
-  description: 'An expected error of a mutation.',
+  description: 'An expected error, as data.',
   fields: (t) => ({
-    message: t.exposeString('message', { description: 'Description of the error, as text for people.' }),
-    code: t.expose('code', { type: ErrorCodeRef, description: 'Stable code of the error, for programs.' }),
+    message: t.exposeString('message', { description: 'What happened, in words for a person.' }),
+    code: t.expose('code', { type: ErrorCodeRef, description: 'What happened, for a program.' }),
   }),
 })
 
 const FieldErrorRef = builder.objectRef<FieldError>('FieldError').implement({
-  description: 'An error in one input field.',
+  description: 'A fault in one input field.',
   fields: (t) => ({
-    path: t.exposeString('path', { description: 'Path to the field, such as `input.location.s3.bucket`.' }),
-    message: t.exposeString('message', { description: 'What is wrong with the value, as text for people.' }),
+    path: t.exposeString('path', { description: 'The way to the field, such as `input.location.s3.bucket`.' }),
+    message: t.exposeString('message', { description: 'What is wrong with its value.' }),
     code: t.field({
       type: ErrorCodeRef,
-      description: 'Stable code of the error, for programs. VALIDATION unless a more specific code exists.',
+      description: 'The same for a program; VALIDATION unless there is a more precise one.',
       resolve: ({ code }) => code ?? 'VALIDATION',
     }),
   }),
@@ -29,47 +29,43 @@ const FieldErrorRef = builder.objectRef<FieldError>('FieldError').implement({
 
 builder.objectType(ValidationError, {
   name: 'ValidationError',
-  description: 'At least one input field is invalid. The mutation changed nothing.',
+  description: 'Some of the input is not valid. Nothing was changed.',
   interfaces: [ErrorRef],
   fields: (t) => ({
-    fieldErrors: t.expose('fieldErrors', {
-      type: [FieldErrorRef],
-      description: 'All errors that the server found in the input.',
-    }),
+    fieldErrors: t.expose('fieldErrors', { type: [FieldErrorRef], description: 'All faults that were found.' }),
   }),
 })
 
 builder.objectType(NotFoundError, {
   name: 'NotFoundError',
-  description: 'An object in the input does not exist, or the viewer may not see it. The mutation changed nothing.',
+  description: 'What was named does not exist, or the viewer may not know of it.',
   interfaces: [ErrorRef],
 })
 
 builder.objectType(ConflictError, {
   name: 'ConflictError',
-  description: 'The current state does not allow the mutation, for example while a sync is running.',
+  description: 'Not possible in the present state.',
   interfaces: [ErrorRef],
 })
 
 builder.objectType(ConnectionCheckError, {
   name: 'ConnectionCheckError',
-  description: 'The connection check failed. The mutation saved nothing.',
+  description: 'The connection does not work; nothing was saved.',
   interfaces: [ErrorRef],
   fields: (t) => ({
-    steps: t.expose('steps', { type: [CheckStepRef], description: 'All steps of the check, in their order.' }),
+    steps: t.expose('steps', { type: [CheckStepRef], description: 'All steps of the check, in order.' }),
   }),
 })
 
 builder.objectType(DuplicateStorageError, {
   name: 'DuplicateStorageError',
-  description:
-    'The project already has a storage with the same location and filters. The mutation saved nothing. Set allowDuplicate to connect the location twice.',
+  description: 'The same place is connected to the project already; nothing was saved.',
   interfaces: [ErrorRef],
   fields: (t) => ({
     existing: t.field({
       type: StorageRef,
       nullable: true,
-      description: 'The existing storage. Null if it was deleted in the meantime.',
+      description: 'The storage that is there.',
       resolve: (error, _args, { loaders }) => loaders.storage.load(error.storageId),
     }),
   }),
@@ -77,14 +73,13 @@ builder.objectType(DuplicateStorageError, {
 
 builder.objectType(OverlappingStorageError, {
   name: 'OverlappingStorageError',
-  description:
-    'An import storage would list what an export storage of the same project writes. The mutation saved nothing. Choose another prefix, or set allowOverlap.',
+  description: 'An import and an export of the project would share a place; nothing was saved.',
   interfaces: [ErrorRef],
   fields: (t) => ({
     existing: t.field({
       type: StorageRef,
       nullable: true,
-      description: 'The other storage. Null if it was deleted in the meantime.',
+      description: 'The storage that is there.',
       resolve: (error, _args, { loaders }) => loaders.storage.load(error.storageId),
     }),
   }),

@@ -4,18 +4,18 @@ import { builder } from './builder.ts'
 import { ImportLinkRef, TaskRef } from './refs.ts'
 
 builder.node(ImportLinkRef, {
-  description: 'Connects a task with the object, or the row of an object, that it was imported from.',
+  description: 'Ties a task to the object, or the row of an object, that it was made from.',
   id: { resolve: (link) => link.id },
   loadWithoutCache: (id, { loaders }) => loaders.importLink.load(Number(id)),
   fields: (t) => ({
     task: t.field({
       type: TaskRef,
-      description: 'The imported task.',
+      description: 'The task.',
       resolve: async (link, _args, { loaders }) => (await loaders.task.load(link.task))!,
     }),
-    key: t.exposeString('key', { description: 'Key of the object, exactly as in the storage.' }),
+    key: t.exposeString('key', { description: 'Key of the object, exactly as stored.' }),
     uri: t.string({
-      description: 'URI of the object, such as s3://bucket/key.',
+      description: 'URI of the object.',
       resolve: async (link, _args, { loaders }) => {
         const storage = (await loaders.storage.load(link.storage))!
         const kind = providers[storage.provider as ProviderName]
@@ -24,33 +24,32 @@ builder.node(ImportLinkRef, {
     }),
     rowGroup: t.int({
       nullable: true,
-      description: 'Number of the row group in a Parquet file, starting at 0. Null for other objects.',
+      description: 'Row group inside a Parquet object, from 0; null = it is none.',
       resolve: (link) => (link.rowGroup < 0 ? null : link.rowGroup),
     }),
     rowIndex: t.int({
       nullable: true,
-      description:
-        'Number of the row in the object, or in its row group, starting at 0. Null if the object is a single task.',
+      description: 'Row inside the object, or inside its row group, from 0; null = the object is one task.',
       resolve: (link) => (link.rowIndex < 0 ? null : link.rowIndex),
     }),
     size: t.expose('size', {
       type: 'SafeInt',
       nullable: true,
-      description: 'Size of the object at the time of the import, in bytes. Null if unknown.',
+      description: 'Bytes of the object when it was imported; null = unknown.',
     }),
     etag: t.exposeString('etag', {
       nullable: true,
-      description: 'Etag of the object at the time of the import. Null if unknown.',
+      description: 'Opaque version of the object when it was imported; null = unknown.',
     }),
     lastModified: t.expose('lastModified', {
       type: 'DateTime',
       nullable: true,
-      description: 'Modification time of the object at the time of the import. Null if unknown.',
+      description: 'When the object had last been changed when it was imported; null = unknown.',
     }),
     objectExists: t.exposeBoolean('objectExists', {
-      description: 'Whether the last complete sync found the object.',
+      description: 'Whether the last complete sync has found the object.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When Sluice imported the object or row.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When the link last changed.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was imported.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
   }),
 })

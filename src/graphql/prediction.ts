@@ -5,77 +5,63 @@ import { idOf } from './ids.ts'
 import { PredictionRef, TaskRef } from './refs.ts'
 
 builder.node(PredictionRef, {
-  description: 'The labels that a model gave a task.',
+  description: "A model's labels for a task.",
   id: { resolve: (prediction) => prediction.id },
   loadWithoutCache: (id, { loaders }) => loaders.prediction.load(Number(id)),
   fields: (t) => ({
-    databaseId: t.expose('id', { type: 'SafeInt', description: 'Numeric id in the database.' }),
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'Its number.' }),
     task: t.field({
       type: TaskRef,
-      description: 'The task that the prediction labels.',
+      description: 'The task.',
       resolve: async (prediction, _args, { loaders }) => (await loaders.task.load(prediction.task))!,
     }),
     result: t.field({
       type: 'JSON',
-      description: 'The labels: a JSON array, as the client or the imported file gave them.',
+      description: 'The labels.',
       resolve: ({ id }, _args, { loaders }) => loaders.predictionResult.load(id),
     }),
-    score: t.exposeFloat('score', {
-      nullable: true,
-      description: 'Confidence of the model. Sluice does not limit its range. Null if unknown.',
-    }),
+    score: t.exposeFloat('score', { nullable: true, description: 'How sure the model is; null = it does not say.' }),
     modelVersion: t.exposeString('modelVersion', {
       nullable: true,
-      description: 'Name or version of the model. Null if unknown.',
+      description: 'Which model made it; null = unknown.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When Sluice stored the prediction.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created here.' }),
   }),
 })
 
 const CreatePredictionInput = builder.inputType('CreatePredictionInput', {
-  description: 'A new prediction.',
+  description: 'The labels that a model gives a task.',
   fields: (t) => ({
     taskId: t.id({ required: true, description: 'Global id of the task.' }),
-    result: t.field({
-      type: 'JSON',
-      required: true,
-      description: 'The labels: a JSON array, empty without labels.',
-    }),
-    score: t.float({ description: 'Confidence of the model, any number. Default: unknown.' }),
-    modelVersion: t.string({ description: 'Name or version of the model. Default: unknown.' }),
+    result: t.field({ type: 'JSON', required: true, description: 'The labels.' }),
+    score: t.float({ description: 'How sure the model is.' }),
+    modelVersion: t.string({ description: 'Which model made it.' }),
   }),
 })
 
 const UpdatePredictionInput = builder.inputType('UpdatePredictionInput', {
-  description: 'Changes to a prediction. Absent fields keep their value.',
+  description: 'Changes to a prediction; what is absent stays.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'Global id of the prediction.' }),
-    result: t.field({
-      type: 'JSON',
-      description: 'The labels: a JSON array, empty without labels. Null keeps the value.',
-    }),
-    score: t.float({ description: 'Confidence of the model, any number. Null clears the value.' }),
-    modelVersion: t.string({ description: 'Name or version of the model. Null clears the value.' }),
+    result: t.field({ type: 'JSON', description: 'The labels.' }),
+    score: t.float({ description: 'How sure the model is; null: it does not say.' }),
+    modelVersion: t.string({ description: 'Which model made it; null: unknown.' }),
   }),
 })
 
 const errors = { types: [NotFoundError, ValidationError] }
 const saved = {
   ...errors,
-  dataField: { name: 'predictions', description: 'The predictions after the change, in the order of the input.' },
+  dataField: { name: 'predictions', description: 'The predictions as they are now, in the order of the input.' },
 }
 
 builder.mutationFields((t) => ({
   createPredictions: t.field({
     type: [PredictionRef],
-    description: 'Creates predictions in one transaction: all or none.',
+    description: 'Adds predictions to tasks, all or none of them.',
     errors: saved,
     args: {
-      input: t.arg({
-        type: [CreatePredictionInput],
-        required: true,
-        description: 'The predictions to create, at most 1,000.',
-      }),
+      input: t.arg({ type: [CreatePredictionInput], required: true, description: 'The predictions, at most 1,000.' }),
     },
     resolve: (_root, { input }, { em }) =>
       createPredictions(
@@ -85,14 +71,10 @@ builder.mutationFields((t) => ({
   }),
   updatePredictions: t.field({
     type: [PredictionRef],
-    description: 'Changes predictions in one transaction: all or none.',
+    description: 'Changes predictions, all or none of them.',
     errors: saved,
     args: {
-      input: t.arg({
-        type: [UpdatePredictionInput],
-        required: true,
-        description: 'The predictions and their changes, at most 1,000.',
-      }),
+      input: t.arg({ type: [UpdatePredictionInput], required: true, description: 'The changes, at most 1,000.' }),
     },
     resolve: (_root, { input }, { em }) =>
       updatePredictions(
@@ -102,17 +84,9 @@ builder.mutationFields((t) => ({
   }),
   deletePredictions: t.field({
     type: 'Int',
-    description: 'Deletes predictions.',
-    errors: {
-      ...errors,
-      dataField: {
-        name: 'deletedCount',
-        description: 'Number of predictions that were deleted. Ids of predictions that do not exist do not count.',
-      },
-    },
-    args: {
-      ids: t.arg.idList({ required: true, description: 'Global ids of the predictions to delete, at most 1,000.' }),
-    },
+    description: 'Deletes predictions. Answers with how many there were.',
+    errors: { ...errors, dataField: { name: 'deletedCount', description: 'How many of them there were.' } },
+    args: { ids: t.arg.idList({ required: true, description: 'Global ids of the predictions, at most 1,000.' }) },
     resolve: (_root, { ids }, { em }) =>
       deletePredictions(
         em,

@@ -9,30 +9,27 @@ import { pageById } from './page.ts'
 import { ProjectRef, TaskRef } from './refs.ts'
 
 builder.node(ProjectRef, {
-  description: 'Holds tasks, their annotations, and the storages that feed and export them.',
+  description: 'Owns tasks, annotations and storages.',
   id: { resolve: (project) => project.id },
   loadWithoutCache: (id, { loaders }) => loaders.project.load(Number(id)),
   fields: (t) => ({
-    databaseId: t.expose('id', { type: 'SafeInt', description: 'Numeric id in the database, and in resolve links.' }),
-    title: t.exposeString('title', { description: 'Name of the project, for people.' }),
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'The number in URLs.' }),
+    title: t.exposeString('title', { description: 'Name for people.' }),
     description: t.exposeString('description', {
       nullable: true,
-      description: 'Description of the project, for people. Null if the project has no description.',
+      description: 'What the project is about; null = not said.',
     }),
     dataKey: t.exposeString('dataKey', {
-      description: 'Name of the field in the task data to which the import method FILES writes the URI of the object.',
+      description: 'Field of the task data that holds the URI of a file (import method FILES).',
     }),
     annotationsPerTask: t.exposeInt('annotationsPerTask', {
-      description: 'Number of annotations at which a task counts as labeled (`isLabeled`).',
+      description: 'How many annotations make a task labelled.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the project was created.' }),
-    updatedAt: t.expose('updatedAt', {
-      type: 'DateTime',
-      description: 'When the settings of the project last changed.',
-    }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When its settings were last changed.' }),
     tasks: t.connection({
       type: TaskRef,
-      description: 'Tasks of the project, newest first.',
+      description: 'Its tasks, newest first.',
       resolve: (project, args, { em }) =>
         pageById(em, TaskEntity, { project: project.id }, args, { by: 'innerId', without: ['data', 'meta'] }),
     }),
@@ -43,7 +40,7 @@ builder.queryFields((t) => ({
   project: t.field({
     type: ProjectRef,
     nullable: true,
-    description: 'One project. Null if no project has this id.',
+    description: 'A project; null when there is none with this id.',
     args: { id: t.arg.id({ required: true, description: 'Global id of the project.' }) },
     resolve: (_root, { id }, { loaders }) => orNull(() => loaders.project.load(idOf('Project', id))),
   }),
@@ -55,34 +52,25 @@ builder.queryFields((t) => ({
 }))
 
 const CreateProjectInput = builder.inputType('CreateProjectInput', {
-  description: 'Settings of a new project.',
+  description: 'A new project.',
   fields: (t) => ({
-    title: t.string({ required: true, description: 'Name of the project, for people: 1 to 500 characters.' }),
-    description: t.string({ description: 'Description of the project, for people. Default: none.' }),
-    dataKey: t.string({
-      description:
-        'Name of the field in the task data to which the import method FILES writes the URI of the object. Default: file.',
-    }),
-    annotationsPerTask: t.int({
-      description: 'Number of annotations at which a task counts as labeled (`isLabeled`), at least 1. Default: 1.',
-    }),
+    title: t.string({ required: true, description: 'Name for people; not empty.' }),
+    description: t.string({ description: 'What the project is about.' }),
+    dataKey: t.string({ description: 'Field of the task data that holds the URI of a file. Default: file.' }),
+    annotationsPerTask: t.int({ description: 'How many annotations make a task labelled. Default: 1.' }),
   }),
 })
 
 const UpdateProjectInput = builder.inputType('UpdateProjectInput', {
-  description: 'Changes to a project. Absent fields keep their value.',
+  description: 'Changes to a project; what is absent stays.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'Global id of the project.' }),
-    title: t.string({ description: 'Name of the project, for people: 1 to 500 characters. It cannot be null.' }),
-    description: t.string({ description: 'Description of the project, for people. Null clears the description.' }),
+    title: t.string({ description: 'Name for people; not empty.' }),
+    description: t.string({ description: 'What the project is about; null clears it.' }),
     dataKey: t.string({
-      description:
-        'Name of the field in the task data to which the import method FILES writes the URI of the object. Existing tasks do not change. Null keeps the value.',
+      description: 'Field of the task data that holds the URI of a file; for tasks made from now on.',
     }),
-    annotationsPerTask: t.int({
-      description:
-        'Number of annotations at which a task counts as labeled (`isLabeled`), at least 1. Null keeps the value.',
-    }),
+    annotationsPerTask: t.int({ description: 'How many annotations make a task labelled.' }),
   }),
 })
 
@@ -90,8 +78,8 @@ builder.mutationFields((t) => ({
   createProject: t.field({
     type: ProjectRef,
     description: 'Creates a project.',
-    errors: { types: [ValidationError], dataField: { name: 'project', description: 'The new project.' } },
-    args: { input: t.arg({ type: CreateProjectInput, required: true, description: 'The project to create.' }) },
+    errors: { types: [ValidationError], dataField: { name: 'project', description: 'The project as it is now.' } },
+    args: { input: t.arg({ type: CreateProjectInput, required: true, description: 'The project.' }) },
     resolve: (_root, { input }, { em }) => createProject(em, input),
   }),
   updateProject: t.field({
@@ -99,20 +87,19 @@ builder.mutationFields((t) => ({
     description: 'Changes the settings of a project.',
     errors: {
       types: [ValidationError, NotFoundError],
-      dataField: { name: 'project', description: 'The project after the change.' },
+      dataField: { name: 'project', description: 'The project as it is now.' },
     },
-    args: { input: t.arg({ type: UpdateProjectInput, required: true, description: 'The project and its changes.' }) },
+    args: { input: t.arg({ type: UpdateProjectInput, required: true, description: 'The changes.' }) },
     resolve: (_root, { input: { id, ...changes } }, { em }) => updateProject(em, idOf('Project', id), changes),
   }),
   deleteProject: t.field({
     // Many tasks go in several transactions.
     extensions: { maxSeconds: 3_600 },
     type: 'ID',
-    description:
-      'Deletes a project with its tasks, annotations and storages. Objects in buckets stay. Fails with ConflictError while a run of the project is queued or in progress.',
+    description: 'Deletes a project with its tasks, annotations and storages. Nothing in a bucket is touched.',
     errors: {
       types: [NotFoundError, ConflictError],
-      dataField: { name: 'deletedId', description: 'Global id of the deleted project.' },
+      dataField: { name: 'deletedId', description: 'Global id of what was deleted.' },
     },
     args: { id: t.arg.id({ required: true, description: 'Global id of the project.' }) },
     resolve: async (_root, { id }, { em }) => {

@@ -12,26 +12,20 @@ import { ImportMethodRef, StorageDirectionRef } from './storage.ts'
 import { probeOption, saveErrors, saveOptions, settingsAndOptions, settingsOf } from './storage-input.ts'
 
 const fieldsOfSettings = {
-  title: 'Name of the storage, for people. Null clears the name.',
-  description: 'Notes for people. Null clears the notes.',
-  regexFilter:
-    'Regular expression (RE2 syntax). The import includes only keys that match from their first character. Default: every key.',
-  importMethod: 'Whether an object is one task or a file of tasks. Default: FILES.',
-  recursive: 'Whether the import includes folders below the prefix. Default: true.',
-  presign:
-    'Whether resolve links redirect to presigned URLs of the storage. If false, the server streams the bytes. Default: true.',
-  presignTtlMinutes: 'Lifetime of a presigned URL in minutes: 1 to 10,080 (a week). Default: 15.',
+  title: 'Name for people.',
+  description: 'Notes for people.',
+  regexFilter: 'Only keys that match from their start (RE2 syntax) are imported. Default: every key.',
+  importMethod: 'What an object is. Default: FILES.',
+  recursive: 'Whether folders below the prefix are imported, too. Default: true.',
+  presign: 'Whether links redirect to signed URLs of the storage. Default: true.',
+  presignTtlMinutes: 'Minutes that a signed URL is valid, from 1 to 10080. Default: 15.',
 }
 
 const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
-  description: 'Settings of a new import storage.',
+  description: 'A new import storage.',
   fields: (t) => ({
     projectId: t.id({ required: true, description: 'Global id of the project.' }),
-    location: t.field({
-      type: StorageLocationInputRef,
-      required: true,
-      description: 'Location of the objects, and the credentials for it.',
-    }),
+    location: t.field({ type: StorageLocationInputRef, required: true, description: 'Where the objects are.' }),
     title: t.string({ description: fieldsOfSettings.title }),
     description: t.string({ description: fieldsOfSettings.description }),
     importMethod: t.field({ type: ImportMethodRef, description: fieldsOfSettings.importMethod }),
@@ -45,58 +39,42 @@ const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
 })
 
 const UpdateImportStorageInput = builder.inputType('UpdateImportStorageInput', {
-  description:
-    'Changes to an import storage. Absent fields keep their value, and so does null unless the field says otherwise.',
+  description: 'Changes to an import storage; what is absent stays.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'Global id of the storage.' }),
     location: t.field({
       type: StorageLocationInputRef,
       description:
-        'New location of the objects, with all its fields. Absent secrets keep their value. If the bucket changes, Sluice deletes the links to the old one; tasks stay.',
+        'Where the objects are: replaces the old place; secrets that are absent stay. Links to another bucket are dropped; tasks stay.',
     }),
     title: t.string({ description: fieldsOfSettings.title }),
     description: t.string({ description: fieldsOfSettings.description }),
-    importMethod: t.field({ type: ImportMethodRef, description: 'Whether an object is one task or a file of tasks.' }),
-    regexFilter: t.string({
-      description:
-        'Regular expression (RE2 syntax). The import includes only keys that match from their first character. Null: every key.',
-    }),
-    recursive: t.boolean({ description: 'Whether the import includes folders below the prefix.' }),
-    presign: t.boolean({
-      description:
-        'Whether resolve links redirect to presigned URLs of the storage. If false, the server streams the bytes.',
-    }),
-    presignTtlMinutes: t.int({ description: 'Lifetime of a presigned URL in minutes: 1 to 10,080 (a week).' }),
+    importMethod: t.field({ type: ImportMethodRef, description: 'What an object is.' }),
+    regexFilter: t.string({ description: 'Only keys that match from their start (RE2 syntax); null: every key.' }),
+    recursive: t.boolean({ description: 'Whether folders below the prefix are imported, too.' }),
+    presign: t.boolean({ description: 'Whether links redirect to signed URLs of the storage.' }),
+    presignTtlMinutes: t.int({ description: 'Minutes that a signed URL is valid, from 1 to 10080.' }),
     ...importSettings(t),
     ...saveOptions(t),
   }),
 })
 
 const CheckStorageInput = builder.inputType('CheckStorageInput', {
-  description:
-    'The storage to check: a saved one (id), a saved one with changes (id and settings), or a new one (projectId and settings).',
+  description: 'A stored storage (id), one with changes (id and settings), or a candidate (projectId and settings).',
   fields: (t) => ({
-    id: t.id({ description: 'Global id of a saved storage. Give either `id` or `projectId`.' }),
-    projectId: t.id({ description: 'Global id of the project of a new storage.' }),
+    id: t.id({ description: 'Global id of a stored storage.' }),
+    projectId: t.id({ description: 'Global id of the project that a candidate is meant for.' }),
     direction: t.field({
       type: StorageDirectionRef,
       description:
-        'Use of the storage. IMPORT tests reading; EXPORT writes and removes a probe object. Default: the direction of the saved storage, or IMPORT for a new one.',
+        'What the place is meant for. IMPORT is read; to EXPORT an object is written and removed. Default: that of the stored storage, and IMPORT for a candidate.',
     }),
-    location: t.field({
-      type: StorageLocationInputRef,
-      description: 'Location of the objects, and the credentials for it.',
-    }),
-    importMethod: t.field({ type: ImportMethodRef, description: 'Whether an object is one task or a file of tasks.' }),
-    regexFilter: t.string({
-      description:
-        'Regular expression (RE2 syntax). The import includes only keys that match from their first character.',
-    }),
-    recursive: t.boolean({
-      description: 'Whether the check looks for objects in folders below the prefix. Default: true.',
-    }),
+    location: t.field({ type: StorageLocationInputRef, description: 'Where the objects are.' }),
+    importMethod: t.field({ type: ImportMethodRef, description: 'What an object is.' }),
+    regexFilter: t.string({ description: 'Only keys that match from their start (RE2 syntax).' }),
+    recursive: t.boolean({ description: 'Whether folders below the prefix count, too.' }),
     ...importSettings(t),
-    presign: t.boolean({ description: 'Whether to test a presigned URL. Default: true.' }),
+    presign: t.boolean({ description: 'Whether a signed URL is tried.' }),
     ...probeOption(t),
   }),
 })
@@ -104,32 +82,30 @@ const CheckStorageInput = builder.inputType('CheckStorageInput', {
 const StorageCheckRef = builder
   .objectRef<{ steps: Awaited<ReturnType<typeof checkStorage>> }>('StorageCheck')
   .implement({
-    description: 'Result of a connection check.',
+    description: 'The outcome of a connection check.',
     fields: (t) => ({
       ok: t.boolean({
-        description: 'Whether no step failed.',
+        description: 'Whether every step that was needed worked.',
         resolve: ({ steps }) => steps.every((step) => step.status !== 'FAILED'),
       }),
-      steps: t.expose('steps', { type: [CheckStepRef], description: 'All steps, in their order.' }),
+      steps: t.expose('steps', { type: [CheckStepRef], description: 'All steps, in order.' }),
     }),
   })
 
 builder.mutationFields((t) => ({
   createImportStorage: t.field({
     type: ImportStorageRef,
-    description: 'Creates an import storage after a connection check. It imports nothing until a sync runs.',
+    description: 'Connects a place that tasks come from, after checking that it works.',
     errors: saveErrors,
-    args: { input: t.arg({ type: CreateImportStorageInput, required: true, description: 'The storage to create.' }) },
+    args: { input: t.arg({ type: CreateImportStorageInput, required: true, description: 'The storage.' }) },
     resolve: (_root, { input: { projectId, ...input } }, { storages }) =>
       saveImportStorage(storages, { project: idOf('Project', projectId) }, ...settingsAndOptions(input)),
   }),
   updateImportStorage: t.field({
     type: ImportStorageRef,
-    description: 'Changes an import storage after a connection check.',
+    description: 'Changes an import storage, after checking that it still works.',
     errors: saveErrors,
-    args: {
-      input: t.arg({ type: UpdateImportStorageInput, required: true, description: 'The storage and its changes.' }),
-    },
+    args: { input: t.arg({ type: UpdateImportStorageInput, required: true, description: 'The changes.' }) },
     resolve: (_root, { input: { id, ...input } }, { storages }) =>
       saveImportStorage(storages, { id: idOf('ImportStorage', id) }, ...settingsAndOptions(input)),
   }),
@@ -137,12 +113,12 @@ builder.mutationFields((t) => ({
     extensions: { cost: 5_000 },
     type: StorageCheckRef,
     description:
-      'Checks a connection step by step and saves nothing. If the connection does not work, the mutation still succeeds; its steps describe the error.',
+      'Tries a connection step by step. Stores nothing. A connection that does not work is a result, not an error.',
     errors: {
       types: [ValidationError, NotFoundError],
-      dataField: { name: 'check', description: 'Result of the check.' },
+      dataField: { name: 'check', description: 'What the check found.' },
     },
-    args: { input: t.arg({ type: CheckStorageInput, required: true, description: 'The storage to check.' }) },
+    args: { input: t.arg({ type: CheckStorageInput, required: true, description: 'What to try.' }) },
     resolve: async (_root, { input: { id, projectId, direction, ...settings } }, { storages }) => {
       if (!id === !projectId) {
         throw new ValidationError([{ path: 'input', message: 'name either id or projectId' }])
@@ -154,27 +130,25 @@ builder.mutationFields((t) => ({
   deleteStorage: t.field({
     extensions: { maxSeconds: 3_600 },
     type: builder.objectRef<{ affectedTasks: number; dryRun: boolean }>('DeletedStorage').implement({
-      description: 'Effect of deleting a storage.',
+      description: 'What deleting a storage did, or would do.',
       fields: (f) => ({
         affectedTasks: f.expose('affectedTasks', {
           type: 'SafeInt',
           description:
-            'Number of tasks that lose their link. The tasks stay, but their URIs resolve only if another storage serves them.',
+            'Tasks that lose their link; they stay, but their URIs resolve only if another storage serves them.',
         }),
-        dryRun: f.exposeBoolean('dryRun', {
-          description: 'True if nothing was deleted, because the mutation ran with `dryRun`.',
-        }),
+        dryRun: f.exposeBoolean('dryRun', { description: 'Whether it was only a question.' }),
       }),
     }),
     description:
-      'Deletes a storage with its links, runs and pending exports. Tasks, annotations and the objects in the bucket stay. Fails with ConflictError while a run of the storage is queued or in progress.',
+      'Disconnects a storage. Its tasks stay, nothing in the bucket is touched, and what waits to be exported to it is dropped.',
     errors: {
       types: [NotFoundError, ConflictError],
-      dataField: { name: 'deletion', description: 'Effect of the deletion.' },
+      dataField: { name: 'deletion', description: 'What was done, or would be.' },
     },
     args: {
       id: t.arg.id({ required: true, description: 'Global id of the storage.' }),
-      dryRun: t.arg.boolean({ description: 'Only report the effect and delete nothing. Default: false.' }),
+      dryRun: t.arg.boolean({ description: 'Only say what would happen.' }),
     },
     resolve: async (_root, { id, dryRun }, { em }) => ({
       ...(await deleteStorage(em, idOf(storageTypes, id), dryRun ?? false)),

@@ -8,51 +8,43 @@ import { idOf } from './ids.ts'
 const ApiTokenRef = builder.objectRef<ApiToken>('ApiToken')
 
 builder.node(ApiTokenRef, {
-  description: 'A token that gives access to this API. Sluice stores only a hash of it.',
+  description: 'A key to this API.',
   id: { resolve: (token) => token.id },
   loadWithoutCache: (id, { em }) => em.fork().findOne(ApiTokenEntity, Number(id)),
   fields: (t) => ({
-    name: t.exposeString('name', { description: 'Name of the token, for people.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the token was created.' }),
+    name: t.exposeString('name', { description: 'What it is for.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was made.' }),
     revokedAt: t.expose('revokedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the token was revoked. Null if the token is valid.',
+      description: 'When it was revoked; null = it is valid.',
     }),
   }),
 })
 
 const NewTokenRef = builder.objectRef<{ row: ApiToken; token: string }>('NewApiToken').implement({
-  description: 'A new API token with its secret text.',
+  description: 'A token that was just made.',
   fields: (t) => ({
-    token: t.exposeString('token', {
-      description: 'Text of the token, for the header `Authorization: Bearer <token>`. No later query returns it.',
-    }),
-    apiToken: t.expose('row', { type: ApiTokenRef, description: 'The token as later queries return it.' }),
+    token: t.exposeString('token', { description: 'Its text; shown only this once.' }),
+    apiToken: t.expose('row', { type: ApiTokenRef, description: 'What is kept of it.' }),
   }),
 })
 
 const ViewerRef = builder.objectRef<{ name: string }>('Viewer').implement({
-  description: 'The client that sends the request.',
-  fields: (t) => ({ name: t.exposeString('name', { description: 'Name of the API token in the request.' }) }),
+  description: 'Who is asking.',
+  fields: (t) => ({ name: t.exposeString('name', { description: 'Name of the token that was sent.' }) }),
 })
 
 builder.queryFields((t) => ({
-  viewer: t.field({
-    type: ViewerRef,
-    description: 'The client that sends the request.',
-    resolve: (_root, _args, { viewer }) => viewer,
-  }),
+  viewer: t.field({ type: ViewerRef, description: 'Who is asking.', resolve: (_root, _args, { viewer }) => viewer }),
 }))
 
 builder.mutationFields((t) => ({
   createApiToken: t.field({
     type: NewTokenRef,
-    description: 'Creates an API token, for example for a script or a web page.',
-    errors: { types: [ValidationError], dataField: { name: 'newToken', description: 'The new token with its text.' } },
-    args: {
-      name: t.arg.string({ required: true, description: 'Name of the token, for people. It must not be empty.' }),
-    },
+    description: 'Makes a token for a script or a frontend.',
+    errors: { types: [ValidationError], dataField: { name: 'newToken', description: 'The token with its text.' } },
+    args: { name: t.arg.string({ required: true, description: 'What it is for; not empty.' }) },
     resolve: (_root, { name }, { em }) => {
       if (!name.trim()) throw new ValidationError([{ path: 'name', message: 'must not be empty' }])
       return createApiToken(em, name.trim())
@@ -60,9 +52,8 @@ builder.mutationFields((t) => ({
   }),
   revokeApiToken: t.field({
     type: ApiTokenRef,
-    description:
-      'Revokes an API token: the server refuses it from now on. Its subscriptions end, and media tokens that it created become invalid.',
-    errors: { types: [NotFoundError], dataField: { name: 'apiToken', description: 'The revoked token.' } },
+    description: 'Ends the life of a token at once.',
+    errors: { types: [NotFoundError], dataField: { name: 'apiToken', description: 'The token as it is now.' } },
     args: { id: t.arg.id({ required: true, description: 'Global id of the token.' }) },
     resolve: (_root, { id }, { em }) => revokeApiToken(em, idOf('ApiToken', id)),
   }),

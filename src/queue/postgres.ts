@@ -1,70 +1,58 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { PostgresBackend } from '@agendajs/postgres-backend'
 import pg from 'pg'
 import type { Logger } from '../logger.ts'
 import { type JobStore, JobsUnusable } from './store.ts'
 
 /**
- * A pool for the queue. Its error listeners keep a restart of the database from ending the process. `pool.end` resolves before
- * the sockets are closed; errors after that are ignored.
+ * A pool for the queue. Without its listeners, a restart of the database would end the process. Its end resolves before its
+ * sockets are closed: what a database that stops then says of them is no loss.
  */
 export function createPool(connection: pg.PoolConfig, logger: Logger): pg.Pool {
   const pool = new pg.Pool({ ...connection, max: 5 })
-  const borrowed = new Set<pg.PoolClient>()
-  borrowedOf.set(pool, borrowed)
+  const held = new Set<pg.PoolClient>()
+  heldOf.set(pool, held)
   pool.on('acquire', (client) => {
-    borrowed.add(client)
-    // This connection was being opened when the pool ended.
-    if (pool.ending) setTimeout(() => borrowed.has(client) && discard(client), graceMs)
+    held.add(client)
+    // One that was being opened when the pool ended. Its release function is set after this event.
+    if (pool.ending) setImmediate(() => held.has(client) && client.release(true))
   })
-  pool.on('release', (_error, client) => borrowed.delete(client))
+  pool.on('release', (_error, client) => held.delete(client))
   pool.on('connect', (client) => client.on('error', () => {}))
   pool.on('error', (error) => pool.ending || logger.warn({ err: error }, 'the queue lost a connection'))
   return pool
 }
 
-/** Borrowed connections of each pool. */
-const borrowedOf = new WeakMap<pg.Pool, Set<pg.PoolClient>>()
-
-/** Time for the last queries of a pool that ends. */
-const graceMs = 500
+/** The connections of each pool that somebody holds. */
+const heldOf = new WeakMap<pg.Pool, Set<pg.PoolClient>>()
 
 /**
- * Ends a pool of `createPool`. Connections that are not released after a moment are closed: the queue's library loses its LISTEN
- * connection without releasing it if the database goes away while the connection is opened, and `pool.end` alone would wait for
- * it forever.
+ * Ends a pool of `createPool`, and the connections that nobody gives back. The library of the queue forgets its LISTEN connection
+ * if the database goes away while it is opened, and `pool.end` would wait for it forever.
  */
 export async function endPool(pool: pg.Pool): Promise<void> {
   const ended = pool.end()
-  await Promise.race([ended, sleep(graceMs)])
-  for (const client of borrowedOf.get(pool) ?? []) discard(client)
+  for (const client of heldOf.get(pool) ?? []) client.release(true)
   await ended
 }
 
-/** Closes a borrowed connection. Its borrower may still release it. */
-function discard(client: pg.PoolClient): void {
-  client.release(true)
-  client.release = () => {}
-}
-
-/** Stores jobs in the app's own database. Our migrations create the tables. */
+/** Jobs in the app's own database, whose tables our migrations make. */
 export function postgresStore(pool: pg.Pool, tableName = 'agenda_jobs'): JobStore {
   return {
     backend: new PostgresBackend({ pool, tableName, ensureSchema: false, disableNotifications: true }),
-    idFormat: /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i,
+    idForm: /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i,
     ping: () => pool.query('select 1'),
     removeFailed: (before) => pool.query(`delete from "${tableName}" where failed_at < $1`, [before]),
     close: async () => {},
   }
 }
 
-/** Stores jobs in another PostgreSQL, in a table that is created if it does not exist. @throws JobsUnusable */
+/** Jobs in another PostgreSQL, in a table that is made when there is none. @throws JobsUnusable */
 export async function openPostgresStore(url: string, tableName: string, logger: Logger): Promise<JobStore> {
   const pool = createPool({ connectionString: url, connectionTimeoutMillis: 10_000 }, logger)
   const { host, port, database } = new pg.Client({ connectionString: url })
   try {
-    // Two processes that create the tables at the same time would fail.
-    await withDatabaseLock(pool, () => new PostgresBackend({ pool, tableName, disableNotifications: true }).connect())
+    // Two processes that make the tables at once crash.
+    await alone(pool, () => new PostgresBackend({ pool, tableName, disableNotifications: true }).connect())
   } catch (cause) {
     await endPool(pool)
     throw new JobsUnusable(`${host}:${port}/${database}`, cause)
@@ -72,8 +60,8 @@ export async function openPostgresStore(url: string, tableName: string, logger: 
   return { ...postgresStore(pool, tableName), close: () => endPool(pool) }
 }
 
-/** Runs `work` under a database-wide lock. */
-async function withDatabaseLock(pool: pg.Pool, work: () => Promise<unknown>): Promise<void> {
+/** Does `work` in one process at a time, of all that have the same database. */
+export async function alone(pool: pg.Pool, work: () => Promise<unknown>): Promise<void> {
   const client = await pool.connect()
   try {
     await client.query('begin')

@@ -4,6 +4,14 @@ import type { Batch } from './batch.ts'
 import { type Element, elementsOf } from './elements.ts'
 import { hiveColumnsOf, withColumns } from './hive-columns.ts'
 
+/** How a task file is read. */
+interface ReadOptions {
+  signal: AbortSignal
+  /** See `elementsOf`. */
+  spoolFolder?: string | undefined
+  hiveColumns?: boolean
+}
+
 /**
  * Reads one task file into the batch: every row becomes a task or an issue, and a fault of the file itself an issue of the
  * whole object. With `hiveColumns`, the folders of its key become columns. Rejects only when the run cannot go on: `signal` aborted, or the batch could not be written.
@@ -12,7 +20,7 @@ export async function readTasks(
   provider: Provider,
   object: ObjectInfo,
   batch: Batch,
-  { signal, hiveColumns = false }: { signal: AbortSignal; hiveColumns?: boolean },
+  { signal, spoolFolder, hiveColumns = false }: ReadOptions,
 ): Promise<void> {
   const { key } = object
   const columns = hiveColumns ? hiveColumnsOf(key) : {}
@@ -25,7 +33,7 @@ export async function readTasks(
     const { code, message, retryable } = error
     return batch.addIssue({ key, rowGroup, row, code, message, retryable })
   }
-  const elements = elementsOf(provider, key, { signal, countRead: (bytes) => batch.countRead(bytes) })
+  const elements = elementsOf(provider, key, { signal, spoolFolder, countRead: (bytes) => batch.countRead(bytes) })
   try {
     for (;;) {
       let next: IteratorResult<Element>

