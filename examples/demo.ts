@@ -8,14 +8,15 @@ import { type Stage, setStage } from './demo/stage.ts'
 import { type Connected, syncAll } from './demo/sync.ts'
 
 const usage = `npm run demo -- [options]
-  --exit           stop when all was shown; otherwise both servers keep running
-  --data-dir DIR   keep the data in DIR, so that a second run there finds what the first one made
-  --images N       how many pictures to put into the bucket (default 240); the same in every run on a DIR
-  --tasks N        how many task files to put there (default 80); the same in every run on a DIR`
+Starts an S3 server and Sluice, imports pictures and task files, and prints the progress and the result.
+  --exit           exit after the last step (default: both servers run until Ctrl-C)
+  --data-dir DIR   store the data in DIR; a second run with the same DIR continues with it (default: a temporary folder)
+  --images N       number of pictures in the bucket (default 240); use the same number in each run with one DIR
+  --tasks N        number of task files in the bucket (default 80); use the same number in each run with one DIR`
 
 async function play({ client, s3, token }: Stage, images: Folder, tasks: Folder): Promise<void> {
   const project = await openProject(client, 'Discs')
-  console.log(`The project is ${project.isNew ? 'new' : 'there from an earlier run'}.`)
+  console.log(`The project is ${project.isNew ? 'new' : 'from an earlier run'}.`)
 
   const place = { bucket, endpoint: s3.endpoint, accessKeyId: 'demo', secretAccessKey: 'demo' }
   const pictureStorage = await connectStorage(client, {
@@ -39,7 +40,7 @@ async function play({ client, s3, token }: Stage, images: Folder, tasks: Folder)
   console.log('\nFirst sync')
   await syncAll(client, project.id, storages)
 
-  console.log('\nThree tasks, with links in place of storage URIs')
+  console.log('\nThree tasks, with links instead of storage URIs')
   const shown = [...(await newestTasks(client, pictureStorage, 2)), ...(await newestTasks(client, questionStorage, 1))]
   for (const linked of shown) printTask(linked, await checkLink(token, linked, images))
 
@@ -65,7 +66,7 @@ async function main(interrupted: Promise<unknown>): Promise<void> {
   const stage = await setStage([images, tasks], options['data-dir'])
   try {
     await Promise.race([play(stage, images, tasks), interrupted.then(() => Promise.reject(new Error()))])
-    console.log('\nAll of this was checked and is true.')
+    console.log('\nThe demo checked all these results.')
     if (options.exit) return
     printWhereToLook(stage)
     await interrupted

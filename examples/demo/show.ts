@@ -31,10 +31,10 @@ export function printTask({ key, task }: LinkedTask, fetched: string): void {
 /** Prints where both servers are. */
 export function printWhereToLook({ app, s3, token, dataDir }: Stage): void {
   console.log(`
-Both servers keep running, to look at:
+Both servers keep running:
   GraphiQL     ${app.url}/graphql
   Header       { "authorization": "Bearer ${token}" }
   S3 endpoint  ${s3.endpoint}   bucket ${bucket}, any credentials
   Data folder  ${dataDir}
-Ctrl-C stops them.`)
+Press Ctrl-C to stop them.`)
 }

@@ -31,7 +31,7 @@ export async function syncAll(client: GraphqlClient, projectId: string, storages
   const after = await countTasks(client, projectId)
   checkOutcome(outcomes, { before, after })
   console.log(
-    `  True: listed = created + existed + issues + skipped; the project has ${after} tasks, ${before} before.`,
+    `  Checked: listed = created + existed + issues + skipped; the project has ${after} tasks, ${before} before.`,
   )
   return outcomes.reduce((sum, { run }) => sum + run.counters.created, 0)
 }
