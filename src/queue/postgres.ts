@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { PostgresBackend } from '@agendajs/postgres-backend'
 import pg from 'pg'
 import type { Logger } from '../logger.ts'
@@ -14,7 +15,7 @@ export function createPool(connection: pg.PoolConfig, logger: Logger): pg.Pool {
   pool.on('acquire', (client) => {
     held.add(client)
     // One that was being opened when the pool ended. Its release function is set after this event.
-    if (pool.ending) setImmediate(() => held.has(client) && client.release(true))
+    if (pool.ending) setImmediate(() => held.has(client) && destroy(client))
   })
   pool.on('release', (_error, client) => held.delete(client))
   pool.on('connect', (client) => client.on('error', () => {}))
@@ -25,14 +26,27 @@ export function createPool(connection: pg.PoolConfig, logger: Logger): pg.Pool {
 /** The connections of each pool that somebody holds. */
 const heldOf = new WeakMap<pg.Pool, Set<pg.PoolClient>>()
 
+/** Time that running queries have to end before `endPool` closes their connections. */
+const queryGraceMs = 1_000
+
 /**
  * Ends a pool of `createPool`, and the connections that nobody gives back. The library of the queue forgets its LISTEN connection
  * if the database goes away while it is opened, and `pool.end` would wait for it forever.
  */
 export async function endPool(pool: pg.Pool): Promise<void> {
   const ended = pool.end()
-  for (const client of heldOf.get(pool) ?? []) client.release(true)
+  // Most queries end within this time. A query that was cut off would be logged as a failure of the queue.
+  const timer = new AbortController()
+  await Promise.race([ended, sleep(queryGraceMs, undefined, { signal: timer.signal }).catch(() => {})])
+  timer.abort()
+  for (const client of heldOf.get(pool) ?? []) destroy(client)
   await ended
+}
+
+/** Closes a connection, whoever holds it. A running query fails, and releases the connection again, at which the pool would throw. */
+function destroy(client: pg.PoolClient): void {
+  client.release(true)
+  client.release = () => {}
 }
 
 /** Jobs in the app's own database, whose tables our migrations make. */

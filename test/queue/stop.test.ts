@@ -46,6 +46,31 @@ it('a queue that has stopped says nothing of a database that ends its connection
   expect(log.read()).toBeNull()
 })
 
+it('a pool that ends lets a short query finish', async () => {
+  const database = await createDatabase()
+  onTestFinished(() => database.drop())
+  const pool = createPool(connectionOf(database.url), createLogger('silent'))
+  const acquired = once(pool, 'acquire')
+  const query = pool.query('select pg_sleep(0.2)')
+  await acquired
+  await Promise.all([endPool(pool), query])
+})
+
+it('a pool ends while one of its queries is running, which fails', async () => {
+  const database = await createDatabase()
+  onTestFinished(() => database.drop())
+  const pool = createPool(connectionOf(database.url), createLogger('silent'))
+  const acquired = once(pool, 'acquire')
+  const query = expect(pool.query('select pg_sleep(60)')).rejects.toThrow('terminated')
+  await acquired
+  let hasEnded = false
+  endPool(pool).then(() => {
+    hasEnded = true
+  })
+  await query
+  await until(() => hasEnded, { what: 'the pool to end' })
+})
+
 it('a pool ends although one of its connections is not given back, and another is still being opened', async () => {
   const database = await createDatabase()
   onTestFinished(() => database.drop())
