@@ -24,13 +24,14 @@ const defaults = {
 }
 
 const usage = `node bench/fairness.ts [options]
-  --syncs N          syncs of the other project, one after the other (default ${defaults.syncs})
-  --queries N        queries of the other project, one after the other (default ${defaults.queries})
-What the hostile project does:
-  --storages N       storages with a hanging sync (default ${defaults.storages})
-  --webhooks N       webhooks whose receiver is silent (default ${defaults.webhooks})
-  --subscriptions N  subscriptions on ten sockets (default ${defaults.subscriptions})
-  --flood N          queries under way at any time; 0: none (default ${defaults.flood})`
+Measures how a project slows down while a hostile project uses all that the server grants it.
+  --syncs N          number of syncs of the measured project, one at a time (default ${defaults.syncs})
+  --queries N        number of queries of the measured project, one at a time (default ${defaults.queries})
+Load of the hostile project:
+  --storages N       number of storages whose sync hangs (default ${defaults.storages})
+  --webhooks N       number of webhooks whose receiver never answers (default ${defaults.webhooks})
+  --subscriptions N  number of subscriptions on ten WebSockets (default ${defaults.subscriptions})
+  --flood N          number of queries at the same time; 0: none (default ${defaults.flood})`
 
 const { values, isWhole } = readOptions(usage, defaults)
 const wanted = Object.fromEntries(Object.entries(values).map(([name, text]) => [name, Number(text)])) as Record<

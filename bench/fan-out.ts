@@ -20,13 +20,14 @@ import { withDataFolder } from './stage.ts'
 const defaults = { subscribers: '5000', storages: '10', keys: '40000', only: 'apart,whole,bare' }
 
 const usage = `node bench/fan-out.ts [options]
-From event to subscriber while storages sync, beside a bare graphql-ws server that pushes the same.
-  --subscribers N  WebSockets with a subscription each (default ${defaults.subscribers})
-  --storages N     that sync at the same time (default ${defaults.storages})
-  --keys N         objects of each (default ${defaults.keys})
-  --only A,B       of ${defaults.only}: api beside a worker process, all in one process, the bare server
-  --profile DIR    write CPU profiles of the Sluice processes there
-The table is printed. With the defaults it also goes into bench/RESULTS.md.`
+Measures the time from an event to its subscribers during syncs, and compares Sluice with a bare graphql-ws server.
+  --subscribers N  number of WebSockets, each with one subscription (default ${defaults.subscribers})
+  --storages N     number of storages that sync at the same time (default ${defaults.storages})
+  --keys N         number of objects in each storage (default ${defaults.keys})
+  --only A,B       measure only these setups (default ${defaults.only}): an api and a worker process,
+                   one process with both roles, the bare server
+  --profile DIR    write CPU profiles of the Sluice processes to this folder
+The command prints a table. If all options are the defaults, it also writes the table to bench/RESULTS.md.`
 
 const { values, isWhole } = readOptions(usage, defaults, ['profile'])
 const [subscribers, storages, keys] = [values.subscribers, values.storages, values.keys].map(Number) as [

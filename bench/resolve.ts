@@ -22,14 +22,14 @@ import { load } from './wrk.ts'
 const defaults = { rounds: '5', seconds: '4', processes: '2', clients: '1000', only: 'streams,redirects,clients' }
 
 const usage = `node bench/resolve.ts [options]
-Resolve links beside nginx, a bare presign loop and a bare node:http server. Needs Debian's nginx-light and wrk.
-  --rounds N      rounds, which alternate with what stands beside (default ${defaults.rounds})
-  --seconds N     of each load in a round (default ${defaults.seconds})
-  --processes N   of Sluice that share the port, as nginx has workers (default ${defaults.processes})
-  --clients N     slow clients (default ${defaults.clients})
-  --only A,B      of ${defaults.only}
-  --profile DIR   write CPU profiles of the Sluice processes there
-The table is printed. With the defaults it also goes into bench/RESULTS.md.`
+Compares resolve links with nginx, a bare presign loop and a bare node:http server. Needs nginx-light and wrk of Debian.
+  --rounds N      number of rounds; each measures Sluice and the peer in turn (default ${defaults.rounds})
+  --seconds N     duration of each load in a round, in seconds (default ${defaults.seconds})
+  --processes N   number of Sluice processes that share the port (default ${defaults.processes})
+  --clients N     number of slow clients (default ${defaults.clients})
+  --only A,B      measure only these sections (default ${defaults.only})
+  --profile DIR   write CPU profiles of the Sluice processes to this folder
+The command prints a table. If all options are the defaults, it also writes the table to bench/RESULTS.md.`
 
 const { values, isWhole } = readOptions(usage, defaults, ['profile'])
 const [rounds, seconds, processes, clients] = [values.rounds, values.seconds, values.processes, values.clients].map(

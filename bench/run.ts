@@ -24,15 +24,16 @@ const defaults = {
 }
 
 const usage = `npm run bench -- [options]
-  --keys N     keys of an import of files whose listing is generated (default ${defaults.keys})
-  --files N    objects of the FILES import (default ${defaults.files})
-  --tasks N    objects of the TASKS import (default ${defaults.tasks})
-  --rows N     rows of one file of JSON Lines and one of Parquet (default ${defaults.rows})
-  --exports N  annotations of the export (default ${defaults.exports})
-  --syncs N    syncs of a storage with one object, to see how fast they start (default ${defaults.syncs})
-  --rounds N   rounds of each import and start, of which the median counts (default ${defaults.rounds})
-  --only keys|rows|exports   only that, printed and not written down
-The report is printed; with the default sizes it is written to bench/RESULTS.md, too.`
+Measures imports, exports and the start of syncs.
+  --keys N     number of keys in the FILES import from a generated listing (default ${defaults.keys})
+  --files N    number of objects in the FILES import (default ${defaults.files})
+  --tasks N    number of objects in the TASKS import (default ${defaults.tasks})
+  --rows N     number of rows in one JSON Lines file and one Parquet file (default ${defaults.rows})
+  --exports N  number of annotations in the export (default ${defaults.exports})
+  --syncs N    number of syncs of a storage with one object, which measure the start (default ${defaults.syncs})
+  --rounds N   rounds of each import and start; the report contains the median (default ${defaults.rounds})
+  --only keys|rows|exports   measure only this part, and do not write bench/RESULTS.md
+The command prints a report. If all sizes are the defaults, it also writes the report to bench/RESULTS.md.`
 
 const { values, isWhole } = readOptions(usage, defaults, ['only'])
 const [files, tasks, exports, syncs, rounds] = [
@@ -44,7 +45,7 @@ const [files, tasks, exports, syncs, rounds] = [
 ].map(Number) as [number, number, number, number, number]
 
 if (values.only !== undefined && !['keys', 'rows', 'exports'].includes(values.only)) {
-  console.error(`There is no part ${values.only}; there are keys, rows and exports.`)
+  console.error(`--only ${values.only} is unknown. Use keys, rows or exports.`)
   process.exit(64)
 }
 const load = loadavg()[0]!

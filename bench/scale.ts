@@ -14,12 +14,12 @@ import { withDataFolder } from './stage.ts'
 const defaults = { sizes: '10000,100000,1000000', missing: '5000', deletes: '20000,100000', events: '100000' }
 
 const usage = `node bench/scale.ts [options]
-What grows with the number of objects, and how: bytes, blocks, log, processor time. One storage is grown by real syncs.
-  --sizes A,B,C    objects of the storage, one after the other (default ${defaults.sizes})
-  --missing N      objects that go missing at each size, and come back (default ${defaults.missing})
-  --deletes A,B    objects of storages and projects that are deleted (default ${defaults.deletes})
-  --events N       lines of the event log when it is shortened (default ${defaults.events})
-The tables are printed. With the defaults they also go into bench/RESULTS.md.`
+Measures how bytes, database blocks, WAL and processor time grow with the number of objects. Real syncs fill one storage.
+  --sizes A,B,C    numbers of objects in the storage, in ascending order (default ${defaults.sizes})
+  --missing N      number of objects that disappear and reappear at each size (default ${defaults.missing})
+  --deletes A,B    numbers of objects in the storages and projects to delete (default ${defaults.deletes})
+  --events N       number of rows in the event log before pruning (default ${defaults.events})
+The command prints tables. If all options are the defaults, it also writes them to bench/RESULTS.md.`
 
 const { values, isWhole } = readOptions(usage, defaults)
 const numbers = (list: string) => list.split(',').filter(Boolean).map(Number)

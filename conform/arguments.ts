@@ -31,20 +31,25 @@ type Field = { meta(): { description?: string } | undefined }
 
 /** How to call the command. */
 export function usage(): string {
-  const lines = ['npm run conform -- [kind] [options]', '', `kind: ${names.map(commandOf).join(', ')}`]
+  const lines = [
+    'npm run conform -- [kind] [options]',
+    'Checks whether a storage server behaves as Sluice needs, and grades it from A to F.',
+    '',
+    `kind: ${names.map(commandOf).join(', ')} (default: s3)`,
+  ]
   for (const name of names) {
     const kind: ProviderKind = providers[name]
     lines.push('', `${commandOf(name)}: ${kind.title}`)
     const describe = ([field, { meta }]: [string, Field], secret: boolean) =>
-      `  --${optionOf(field).padEnd(24)} ${meta()?.description ?? ''}${secret ? ` Or ${variableOf(field)}.` : ''}`
+      `  --${optionOf(field).padEnd(24)} ${meta()?.description ?? ''}${secret ? ` Also read from the variable ${variableOf(field)}.` : ''}`
     lines.push(...fieldsOf(kind.location).map((field) => describe(field, false)))
     lines.push(...fieldsOf(kind.secrets).map((field) => describe(field, true)))
   }
   lines.push(
     '',
-    '  --read-only                Write nothing; grade what can be seen of the objects under the prefix.',
-    '  --only TEXT                Only checks whose subject or name contains the text; may be repeated.',
-    '  --json FILE                Also write every verdict to the file, as JSON.',
+    '  --read-only                Write nothing: run only the checks that read objects under the prefix.',
+    '  --only TEXT                Run only checks whose subject or name contains the text. Can be repeated.',
+    '  --json FILE                Also write the result of each check to this file, as JSON.',
   )
   return lines.join('\n')
 }
@@ -60,7 +65,7 @@ export function readArguments(argv: string[], variables: Record<string, string |
   const command = argv[0]?.startsWith('-') === false ? argv[0] : 's3'
   const name = names.find((each) => commandOf(each) === command)
   if (argv.includes('--help')) return undefined
-  if (!name) throw new UsageError(`There is no kind "${command}". Name one of: ${names.map(commandOf).join(', ')}.`)
+  if (!name) throw new UsageError(`Unknown kind "${command}". Use one of: ${names.map(commandOf).join(', ')}.`)
   const kind: ProviderKind = providers[name]
   const rest = argv[0] === command ? argv.slice(1) : argv
   const values = parse(rest, kind)
@@ -108,8 +113,8 @@ function parse(argv: string[], kind: ProviderKind): Record<string, string | bool
     const option = /'(--[\w-]+)/.exec((error as Error).message)?.[1]
     throw new UsageError(
       code === 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL' || !option
-        ? 'An argument stands without its option. See --help.'
-        : `${option} is not known, or lacks its value. See --help.`,
+        ? 'An argument has no option. See --help.'
+        : `${option} is unknown or has no value. See --help.`,
     )
   }
 }

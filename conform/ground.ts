@@ -34,7 +34,7 @@ export async function layGround(order: Order): Promise<Ground> {
     async place() {
       if (readOnly) {
         const put = async () => {
-          throw new Error('Nothing is written with --read-only.')
+          throw new Error('--read-only does not allow writing.')
         }
         return { base: named, readOnly: true, open: (prefix = '') => openAt(named + prefix), put }
       }

@@ -42,7 +42,7 @@ async function gradeAll(order: Order, writeRaw: Surroundings['write'], signal: A
   } catch (error) {
     ground.close()
     const code = error instanceof SluiceError ? error.code : 'INTERNAL'
-    write(`Nothing can be graded. ${code}: ${(error as Error).message} ${hintFor(code, order.name) ?? ''}`.trim())
+    write(`No check could run. ${code}: ${(error as Error).message} ${hintFor(code, order.name) ?? ''}`.trim())
     return 2
   }
   const verdicts: Verdict[] = []
@@ -54,7 +54,9 @@ async function gradeAll(order: Order, writeRaw: Surroundings['write'], signal: A
       write(lineOf(shown))
     }
   } finally {
-    await ground.clear().catch((error) => write(`What was written could not be removed: ${error.message}`))
+    await ground
+      .clear()
+      .catch((error) => write(`The objects that the checks wrote could not be removed: ${error.message}`))
     ground.close()
   }
   const { grade: given, lines } = summaryOf(verdicts)
@@ -63,7 +65,7 @@ async function gradeAll(order: Order, writeRaw: Surroundings['write'], signal: A
   }
   write('')
   for (const line of lines) write(line)
-  if (signal.aborted) write('Stopped early.')
+  if (signal.aborted) write('Interrupted: not all checks ran.')
   return given === 'A' && !signal.aborted ? 0 : 1
 }
 

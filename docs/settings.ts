@@ -44,7 +44,7 @@ export function makeDocs(): Record<'docs/settings.md' | '.env.example', string> 
   const lines = list.map(({ name, defaultValue = '', meaning }) => `# ${meaning}\n#${name}=${defaultValue}\n`)
   return {
     'docs/settings.md': `${before}${begin}\n${table}\n${end}${after}`,
-    '.env.example': `# Copy to .env, and take the # away from what you set. "npm start" reads it; the environment goes first.\n\n${lines.join('\n')}`,
+    '.env.example': `# Copy this file to .env and remove the # before each setting that you change. "npm start" reads .env. Environment variables take precedence.\n\n${lines.join('\n')}`,
   }
 }
 

@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os'
-import { join } from 'node:path'
 import type { MikroORM } from '@mikro-orm/postgresql'
 import { startApi } from './app/api.ts'
 import { createFirstToken } from './auth/tokens.ts'
@@ -132,8 +131,6 @@ export async function startApp(
       writeConcurrency,
       listConcurrency: config.LIST_CONCURRENCY,
       assistAfterSeconds: config.ASSIST_AFTER,
-      patienceSeconds: config.STORAGE_PATIENCE,
-      spoolFolder: join(config.DATA_DIR, 'spool'),
       leading: new Set<number>(),
       heartbeatSeconds,
     }

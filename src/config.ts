@@ -18,20 +18,25 @@ import { readSecretFiles } from './config/secret-files.ts'
 
 /** Every setting Sluice reads from the environment: its check, its default and what it means. docs/settings.md and .env.example are made from it. */
 export const settings = z.object({
-  PORT: whole(0, 65535).default(4000).describe('Port of the HTTP server; 0 takes a free one.'),
-  HOST: z.string().default('127.0.0.1').describe('Address to listen on. Use 0.0.0.0 to accept other machines.'),
+  PORT: whole(0, 65535).default(4000).describe('TCP port of the HTTP server. 0: the system selects a free port.'),
+  HOST: z
+    .string()
+    .default('127.0.0.1')
+    .describe('IP address on which the server listens. 0.0.0.0 accepts connections from other machines.'),
   REUSE_PORT: flag
     .default(false)
-    .describe('Let several processes of this machine listen on PORT together and share its connections (Linux).'),
+    .describe(
+      'Whether several processes on this machine can listen on the same PORT and share its connections (Linux).',
+    ),
   PUBLIC_URL: httpUrl
     .transform((url) => url.replace(/\/+$/, ''))
     .optional()
-    .describe('How clients reach this server. Default: http://localhost:PORT.'),
+    .describe('URL at which clients reach this server. Default: http://localhost:PORT.'),
   LINKS_URL: httpUrl
     .transform((url) => url.replace(/\/+$/, ''))
     .optional()
     .describe(
-      'Where clients reach resolve links, which start with it. A host of its own keeps content of buckets away from sessions: it serves nothing but links. Default: PUBLIC_URL.',
+      'URL at which clients reach resolve links. Use a separate host name: the server answers only resolve links there, so that content of buckets never shares an origin with the API. Default: PUBLIC_URL.',
     ),
   SLUICE_ROLES: z
     .string()
@@ -41,23 +46,25 @@ export const settings = z.object({
       error: `must be ${roles.join(', ')}, or both separated by a comma`,
     })
     .describe(
-      'What this process does: api answers clients, worker does jobs. To split them, give all one DATABASE_URL.',
+      'Roles of this process: api answers clients, worker runs jobs. Processes with separate roles need the same DATABASE_URL.',
     ),
   DATA_DIR: z
     .string()
     .min(1)
     .default('data')
     .transform((path) => resolve(path))
-    .describe('Folder of the embedded PostgreSQL and of the generated secret key.'),
-  DATABASE_URL: postgresUrl.optional().describe('PostgreSQL 15 or newer to use instead of the embedded one.'),
+    .describe('Folder for the embedded PostgreSQL and the generated secret key.'),
+  DATABASE_URL: postgresUrl.optional().describe('URL of a PostgreSQL 15 or newer. Default: the embedded PostgreSQL.'),
   DATABASE_SESSION_URL: postgresUrl
     .optional()
     .describe(
-      'The same database past a pooler that lends connections by the transaction (PgBouncer), to listen and for jobs. Default: DATABASE_URL.',
+      'URL of the same database without a pooler, for LISTEN and the job queue. Needed if DATABASE_URL leads to a pooler in transaction mode, such as PgBouncer. Default: DATABASE_URL.',
     ),
   DATABASE_POOL_SIZE: whole(10, 1_000)
     .default(20)
-    .describe('Most connections that this process opens for its work; six more are for jobs and to listen.'),
+    .describe(
+      'Maximum number of database connections of this process. It opens up to six more for the job queue and LISTEN.',
+    ),
   JOBS_URL: z
     .string()
     // Several hosts, as MongoDB has them, make no URL by the book.
@@ -66,25 +73,31 @@ export const settings = z.object({
     })
     .optional()
     .describe(
-      'PostgreSQL or MongoDB to keep background jobs in. The same in all processes. Default: the database itself.',
+      'URL of a PostgreSQL or MongoDB that stores the job queue. All processes need the same value. Default: DATABASE_URL, or the embedded PostgreSQL.',
     ),
   SECRET_KEY: atLeast(32)
     .optional()
-    .describe('Seals the credentials of storages in the database. Default: made once and kept in DATA_DIR/secret.key.'),
+    .describe(
+      'Key that encrypts the credentials of storages in the database, at least 32 characters. All processes need the same value. Default: a random key, stored in DATA_DIR/secret.key.',
+    ),
   SECRET_KEY_CHANGED: flag
     .default(false)
-    .describe('Start with another SECRET_KEY than before, which is lost: stored credentials must be entered again.'),
+    .describe(
+      'Whether to start with another SECRET_KEY than before, after the former key was lost. All stored credentials must then be entered again.',
+    ),
   ADMIN_TOKEN: atLeast(24)
     .regex(/^[\x21-\x7e]*$/, { error: 'must be ASCII without spaces' })
     .optional()
-    .describe('An API token that is always valid. Default: one is made and printed at the first start.'),
+    .describe(
+      'API token that is always valid, at least 24 characters. Default: the first start creates a token and prints it.',
+    ),
   LOCAL_FILES_ROOT: z
     .string()
     .min(1)
     .transform((path) => resolve(path))
     .optional()
     .describe(
-      'Folder whose subfolders may be connected as local storages. It must not contain DATA_DIR or lie in it. Default: files beside DATA_DIR in local mode, otherwise none.',
+      'Folder whose subfolders can be connected as local storages. It must not contain DATA_DIR or lie inside it. Default: the folder `files` next to DATA_DIR in local mode, otherwise none.',
     ),
   EGRESS_ALLOWED: z
     .string()
@@ -94,7 +107,7 @@ export const settings = z.object({
       error: 'must be networks, hosts or host:port, such as 10.0.0.0/8,minio:9000, separated by commas',
     })
     .describe(
-      'Networks, hosts and host:port inside loopback, private and carrier networks that storages and webhooks may use when other machines can reach the server.',
+      'Comma-separated networks, hosts or host:port in loopback, private and carrier networks to which storages and webhooks may connect outside local mode.',
     ),
   EGRESS_BLOCKED: z
     .string()
@@ -102,7 +115,7 @@ export const settings = z.object({
     .transform(entries)
     .refine((list) => list.every(isNetwork), { error: 'must be networks such as 10.0.0.0/8, separated by commas' })
     .describe(
-      'Further networks that storages and webhooks may not use; EGRESS_ALLOWED does not reopen them. Metadata, link-local and multicast addresses are always closed.',
+      'Comma-separated networks to which storages and webhooks must not connect, even if EGRESS_ALLOWED lists them. Metadata, link-local and multicast addresses are always blocked.',
     ),
   AMBIENT_CREDENTIALS: z
     .string()
@@ -113,110 +126,123 @@ export const settings = z.object({
         'must be entries such as S3:bucket/prefix, GCS:bucket, AZURE_BLOB:account/container or S3, separated by commas',
     })
     .describe(
-      "Storages that may use this server's own cloud identity: S3:bucket/prefix, GCS:bucket, AZURE_BLOB:account/container; a provider alone means all of its storages. In local mode (HOST and PUBLIC_URL name this machine, both roles) all may.",
+      'Comma-separated storages without credentials that may use the cloud identity of the server: S3:bucket/prefix, GCS:bucket, AZURE_BLOB:account/container. A provider alone allows all of its storages. In local mode (HOST and PUBLIC_URL name this machine, both roles), all storages may.',
     ),
   LOG_LEVEL: z
     .enum(levels, { error: `must be one of ${levels.join(', ')}` })
     .default('warn')
-    .describe('Least important level that is logged, as JSON lines on standard error.'),
+    .describe(
+      'Minimum level of log entries: fatal, error, warn, info, debug, trace or silent. The log goes to standard error as JSON lines.',
+    ),
   GRAPHIQL: flag
     .optional()
-    .describe('Serve the GraphiQL page at /graphql. Default: true in local mode, otherwise false.'),
+    .describe('Whether the server serves the GraphiQL page at /graphql. Default: true in local mode, otherwise false.'),
   INTROSPECTION: flag
     .optional()
     .describe(
-      'Answer introspection queries, and suggest names of the schema in errors. Default: true in local mode, otherwise false.',
+      'Whether the server answers introspection queries, and suggests names of the schema in errors. Default: true in local mode, otherwise false.',
     ),
   WRONG_TOKENS_PER_MINUTE: whole(0, 1_000_000)
     .default(100)
     .describe(
-      'Wrong tokens that one client address may send in a minute; more are answered with 429. Right tokens always count. 0 = no limit.',
+      'Maximum number of wrong tokens from one client address per minute. The server answers further wrong tokens with status 429; valid tokens are always accepted. 0: no limit.',
     ),
   WORKER_CONCURRENCY: whole(1, 64)
     .default(4)
     .describe(
-      'Imports, and as many exports, that one process runs at the same time; up to twice as many when several projects share it.',
+      'Maximum number of imports, and of exports, that one process runs at the same time. Up to twice as many if several projects share the process.',
     ),
-  READ_CONCURRENCY: whole(1, 512).default(32).describe('Objects that one sync reads at the same time.'),
+  READ_CONCURRENCY: whole(1, 512)
+    .default(32)
+    .describe('Maximum number of objects that one sync reads at the same time.'),
   WRITE_CONCURRENCY: whole(1, 512)
     .optional()
-    .describe('Objects that one export writes at the same time. Default: 8, or 4 for each core if that is less.'),
+    .describe('Maximum number of objects that one export writes at the same time. Default: 4 per CPU core, at most 8.'),
   LIST_CONCURRENCY: whole(1, 64)
     .default(4)
-    .describe('Ranges of one bucket that a sync lists at the same time, when listing is what takes the time.'),
-  STORAGE_PATIENCE: seconds(86400)
-    .default(300)
     .describe(
-      'Seconds that a sync waits for a storage that has responded to it before and is away (no connection, or 5xx). Then it ends as FAILED.',
+      'Maximum number of key ranges of one bucket that a sync lists at the same time. It lists several only if listing limits its speed.',
     ),
   ASSIST_AFTER: seconds(86400)
     .default(10)
-    .describe('Seconds after which idle workers take a share of an import that goes on in another process.'),
+    .describe('Seconds after which idle workers in other processes help with a running import.'),
   STORAGE_IN_PROGRESS_TIMER: seconds(3600)
     .positive({ error: 'must be more than 0' })
     .default(5)
-    .describe('Seconds between two heartbeats of a running sync; after five without one the sync counts as lost.'),
+    .describe(
+      'Seconds between two heartbeats of a running sync. After five missed heartbeats, another worker continues the sync.',
+    ),
   SCHEDULE_MIN_INTERVAL: whole(1, 86400)
     .default(60)
-    .describe('Least seconds between two syncs of one schedule; one that would come more often is refused.'),
+    .describe(
+      'Minimum number of seconds between two syncs of one schedule. scheduleSync refuses shorter intervals with TOO_FREQUENT.',
+    ),
   SUBSCRIPTION_HEARTBEAT: seconds(3600)
     .positive({ error: 'must be more than 0' })
     .default(15)
-    .describe('Seconds without a message after which a subscription tells that it is alive.'),
+    .describe('Seconds without a message after which the server sends a heartbeat to a subscriber.'),
   OPERATION_MAX_COST: whole(1_000, 10_000_000)
     .default(50_000)
-    .describe('Largest cost of a GraphQL operation: about the number of values in its response. Beyond: COST_LIMIT.'),
+    .describe(
+      'Maximum cost of a GraphQL operation: about the number of values in its response. The server refuses more with COST_LIMIT.',
+    ),
   OPERATION_TIMEOUT: seconds(3600)
     .min(0.1, { error: 'must be at least 0.1' })
     .default(60)
-    .describe('Seconds that a GraphQL query or mutation may take. Beyond: it is stopped with OPERATION_TIMEOUT.'),
+    .describe(
+      'Maximum duration of a GraphQL query or mutation, in seconds. The server stops longer ones with OPERATION_TIMEOUT.',
+    ),
   OPERATIONS_PER_TOKEN: whole(1, 100_000)
     .default(200)
-    .describe('GraphQL operations of one token that one process executes at the same time. Beyond: 429.'),
+    .describe(
+      'Maximum number of GraphQL operations of one token that one process executes at the same time. The server answers more with status 429.',
+    ),
   STATEMENT_TIMEOUT: seconds(3600)
     .min(0.1, { error: 'must be at least 0.1' })
     .default(30)
-    .describe('Seconds that one SQL statement of a GraphQL operation may take. Jobs have no such limit.'),
+    .describe('Maximum duration of one SQL statement of a GraphQL operation, in seconds. Jobs have no such limit.'),
   SUBSCRIPTIONS_PER_SOCKET: whole(1, 100_000)
     .default(200)
     .describe(
-      'Subscriptions that one WebSocket may have open at the same time; more are refused, and the socket stays.',
+      'Maximum number of open subscriptions of one WebSocket. The server refuses more, and the WebSocket stays open.',
     ),
   SUBSCRIPTIONS_PER_TOKEN: whole(1, 1_000_000)
     .default(10_000)
-    .describe('Subscriptions that one token may have open at the same time in one process, on all its connections.'),
+    .describe(
+      'Maximum number of open subscriptions of one token in one process, over all its connections. The server refuses more.',
+    ),
   SUBSCRIPTIONS_PER_PROJECT: whole(1, 1_000_000)
     .default(10_000)
-    .describe('Subscriptions to one project that may be open at the same time in one process.'),
+    .describe('Maximum number of open subscriptions to one project in one process. The server refuses more.'),
   SUBSCRIPTIONS_MAX: whole(1, 1_000_000)
     .default(20_000)
-    .describe('Subscriptions that one process has open at the same time.'),
+    .describe('Maximum number of open subscriptions in one process. The server refuses more.'),
   SOCKETS_PER_TOKEN: whole(1, 1_000_000)
     .default(10_000)
     .describe(
-      'WebSockets that one token may have open at the same time in one process; a further one is closed with 4429.',
+      'Maximum number of open WebSockets of one token in one process. The server closes further ones with code 4429.',
     ),
   SOCKETS_MAX: whole(1, 1_000_000)
     .default(20_000)
-    .describe('WebSockets that one process has open at the same time; a further one is refused with status 429.'),
+    .describe('Maximum number of open WebSockets in one process. The server refuses further ones with status 429.'),
   SOCKET_MESSAGES_PER_SECOND: whole(1, 1_000_000)
     .default(100)
     .describe(
-      'Messages that a client may send on one WebSocket each second, and ten times as many at once; beyond it the socket is closed with 4429.',
+      'Maximum number of messages per second from a client on one WebSocket, with bursts of ten times as many. Beyond the limit, the server closes the WebSocket with code 4429.',
     ),
   REQUESTS_PER_SECOND: whole(1, 1_000_000)
     .default(500)
     .describe(
-      'GraphQL operations of one token, or of one address without a token, each second, and ten times as many at once; more are refused with status 429. Links to objects do not count.',
+      'Maximum number of GraphQL operations per second of one token, or of one address without a token, with bursts of ten times as many. The server refuses more with status 429. Resolve links do not count.',
     ),
   WEBHOOK_TIMEOUT: seconds(60)
     .min(0.1, { error: 'must be at least 0.1' })
     .default(10)
-    .describe('Seconds that the receiver of a webhook may take to answer.'),
+    .describe('Seconds within which the receiver of a webhook must respond. Then the attempt fails.'),
   WEBHOOK_RETRY_DELAY: seconds(3600)
     .default(5)
     .describe(
-      'Seconds before a message that did not arrive is sent again; five times as long before each further attempt, 8 in all.',
+      'Seconds before the second attempt to send a webhook message. Each further wait is five times as long, at most a day; there are at most 8 attempts.',
     ),
   CORS_ORIGINS: z
     .string()
@@ -225,42 +251,50 @@ export const settings = z.object({
     .refine((list) => list.every((one) => one === '*' || (URL.canParse(one) && new URL(one).origin === one)), {
       error: 'must be origins such as https://label.example.com, separated by commas, or *',
     })
-    .describe('Origins of web pages whose scripts may read what resolve links lead to, separated by commas; * = all.'),
+    .describe(
+      'Comma-separated origins of web pages whose scripts may read the content of resolve links. *: all origins. Default: none.',
+    ),
   METRICS_TOKEN: atLeast(16)
     .regex(/^[\x21-\x7e]*$/, { error: 'must be ASCII without spaces' })
     .optional()
-    .describe('Bearer token that opens /metrics, in the format of Prometheus. Unset: there is no such page.'),
+    .describe(
+      'Bearer token for /metrics (Prometheus format), at least 16 characters. Default: the server has no such page.',
+    ),
   RESOLVER_PROXY_TIMEOUT: seconds(86400)
     .default(10)
     .describe(
-      'Seconds in which a client of a proxied stream must read RESOLVER_PROXY_BUFFER_SIZE bytes; a media element of a browser must read the whole stream. Beyond: its connection is reset. 0 = no limit.',
+      'Seconds within which a client of a proxied stream must read RESOLVER_PROXY_BUFFER_SIZE bytes, or, as a media element of a browser, the whole stream. Then the server resets the connection. 0: no limit.',
     ),
   RESOLVER_PROXY_BUFFER_SIZE: whole(1024, 2 ** 24)
     .default(65536)
-    .describe('Bytes that one proxied stream holds for a client that takes them slowly.'),
+    .describe('Maximum number of bytes that the server buffers for a slow client of a proxied stream.'),
   RESOLVER_PROXY_MAX_STREAMS: whole(1, 100_000)
     .default(2000)
-    .describe('Proxied streams that one process has open at the same time; more are told to come back (503).'),
+    .describe('Maximum number of open proxied streams in one process. The server answers more with status 503.'),
   RESOLVER_PROXY_MAX_STREAMS_PER_VIEWER: whole(1, 100_000)
     .default(1000)
-    .describe('Proxied streams that one token may have open at the same time.'),
+    .describe(
+      'Maximum number of open proxied streams of one token in one process. The server answers more with status 503.',
+    ),
   RESOLVER_PROXY_MAX_STREAMS_PER_PROJECT: whole(1, 100_000)
     .default(1000)
-    .describe('Proxied streams that may be open from the storages of one project at the same time.'),
+    .describe(
+      'Maximum number of open proxied streams from the storages of one project in one process. The server answers more with status 503.',
+    ),
   RESOLVER_PROXY_MAX_RANGE_SIZE: whole(1024, 2 ** 40)
     .default(7340032)
     .describe(
-      'Most bytes in one response to a range request of the clients that RESOLVER_PROXY_RANGE_LIMIT_FOR names; they get a shorter 206, and request the rest themselves.',
+      'Maximum number of bytes in one response to a range request, for the clients of RESOLVER_PROXY_RANGE_LIMIT_FOR. They receive a shorter 206 response, and request the rest themselves.',
     ),
   RESOLVER_PROXY_RANGE_LIMIT_FOR: z
     .enum(['MEDIA', 'ALL', 'NONE'], { error: 'must be MEDIA, ALL or NONE' })
     .default('MEDIA')
     .describe(
-      'Clients to which RESOLVER_PROXY_MAX_RANGE_SIZE applies: MEDIA = audio, video and track elements of browsers (Sec-Fetch-Dest). Other clients take a shorter 206 for the end of the file. ALL = every client, NONE = no client.',
+      'Clients to which RESOLVER_PROXY_MAX_RANGE_SIZE applies. MEDIA: audio, video and track elements of browsers (Sec-Fetch-Dest). ALL: every client, although many mistake a shorter 206 response for the end of the file. NONE: no client.',
     ),
   RESOLVER_PROXY_CACHE_TIMEOUT: whole(0, 31536000)
     .default(3600)
-    .describe('Seconds that a browser may keep proxied bytes.'),
+    .describe('Seconds for which a browser may cache proxied bytes.'),
 })
 
 /** The settings, checked, with defaults filled in. */

@@ -15,6 +15,7 @@ const [
   { DatabaseUnusable },
   { JobsUnusable },
   { isLocalMode },
+  { localRootNotice },
 ] = await Promise.all([
   import('./app.ts'),
   import('./config.ts'),
@@ -25,6 +26,7 @@ const [
   import('./database/reach.ts'),
   import('./queue/store.ts'),
   import('./security/local-mode.ts'),
+  import('./security/local-root.ts'),
 ])
 
 // A reader that leaves, as in `npm start | head`, must not end the server.
@@ -50,11 +52,13 @@ try {
   if (existsSync('.env')) process.loadEnvFile('.env')
   const config = readConfig(process.env)
   const app = await startApp(config, { secretFiles: filesWithSecrets(process.env), signal: interrupt.signal })
-  const token = app.firstToken && `\n  Admin token ${app.firstToken}   (shown only this once)`
+  const token = app.firstToken && `\n  Admin token ${app.firstToken}   (Sluice does not show it again)`
+  const notice = config.LOCAL_FILES_ROOT && localRootNotice(config.LOCAL_FILES_ROOT)
+  if (notice) console.error(notice)
   console.log(`Sluice is ready.
 ${doorsOf(config, app)}
   Mode        ${modeOf(config)}
-  Database    ${app.clusterFolder ? `embedded PostgreSQL in ${app.clusterFolder}` : 'the one of DATABASE_URL'}${config.JOBS_URL ? '\n  Jobs        in the database of JOBS_URL' : ''}
+  Database    ${app.clusterFolder ? `embedded PostgreSQL in ${app.clusterFolder}` : 'PostgreSQL of DATABASE_URL'}${config.JOBS_URL ? '\n  Jobs        database of JOBS_URL' : ''}
   Data folder ${config.DATA_DIR}${token ?? ''}`)
   await interrupted
   await app.stop()
@@ -66,25 +70,25 @@ ${doorsOf(config, app)}
   if (error instanceof DataFolderUnusable) fail(73, error.message)
   if (error instanceof DatabaseUnusable || error instanceof JobsUnusable) fail(69, error.message)
   const { code, port, address, message } = error as NodeJS.ErrnoException & { port?: number; address?: string }
-  if (code === 'EADDRINUSE') fail(75, `Port ${port} on ${address} is taken. Set PORT to another one.`)
-  if (code === 'EACCES' && port) fail(77, `Port ${port} may not be opened by this user. Set PORT to one above 1023.`)
+  if (code === 'EADDRINUSE') fail(75, `Port ${port} on ${address} is in use. Set PORT to another port.`)
+  if (code === 'EACCES' && port) fail(77, `This user must not open port ${port}. Set PORT to a port above 1023.`)
   if (code === 'EADDRNOTAVAIL' && port !== undefined) fail(78, `HOST ${address} is not an address of this machine.`)
   fail(1, `Sluice could not start: ${message || code}`)
 }
 
 function doorsOf(config: Config, { url, port, graphiql }: App): string {
   if (!config.SLUICE_ROLES.includes('api')) {
-    return `  Role        worker: does jobs, and answers only http://localhost:${port}/health and /ready`
+    return `  Role        worker: runs jobs, and answers only http://localhost:${port}/health and /ready`
   }
-  const page = `  GraphiQL    ${`${url}/graphql`}${graphiql ? '' : ' is the API only; GRAPHIQL=true serves the page'}`
+  const page = `  GraphiQL    ${`${url}/graphql`}${graphiql ? '' : ' (API only; GRAPHIQL=true enables the page)'}`
   if (config.SLUICE_ROLES.includes('worker')) return page
-  return `${page}\n  Role        api: syncs wait for a worker process`
+  return `${page}\n  Role        api: only worker processes run syncs`
 }
 
 function modeOf(config: Config): string {
   return isLocalMode(config)
-    ? 'local: answers this machine only; storages may be on it and in private networks'
-    : 'served: storages in loopback and private networks only where EGRESS_ALLOWED lists them'
+    ? 'local: only this machine can connect; storages can be on this machine and in private networks'
+    : 'network: storages in loopback and private networks need an entry in EGRESS_ALLOWED'
 }
 
 function fail(code: number, message: string): never {

@@ -120,7 +120,7 @@ export const acts = {
     },
   },
   disconnect: {
-    words: 'database cut off',
+    words: 'database unreachable',
     moments: always,
     mayFail: true,
     async perform({ proxy }, forMs) {
@@ -154,7 +154,7 @@ export const acts = {
     perform: (victims, forMs) => failRequests(victims, { reset: true, times: Infinity }, forMs),
   },
   cut: {
-    words: 'bucket cuts bodies',
+    words: 'bucket truncates bodies',
     moments: ['time', 'list', 'get'],
     mayFail: true,
     perform: (victims, forMs) => failRequests(victims, { cutAfterBytes: 20, times: Infinity }, forMs),
@@ -166,7 +166,7 @@ export const acts = {
     perform: (victims, forMs) => failRequests(victims, { status: 503, code: 'SlowDown', times: Infinity }, forMs),
   },
   hold: {
-    words: 'bucket holds its answers',
+    words: 'bucket delays its responses',
     moments: ['time', 'list', 'get'],
     mayFail: false,
     perform: (victims, forMs) => failRequests(victims, { hold: true, times: Infinity }, forMs),

@@ -3,8 +3,9 @@ import { playExportRound } from './export-round.ts'
 import { setStage } from './stage.ts'
 
 const usage = `npm run torture:export -- [options]
-  --rounds N   how many rounds of three kills each (default 20)
-  --seed N     seed of the first round; the next ones count up (default: by chance, and printed)`
+Exports annotations while workers are killed, and compares the objects with the database.
+  --rounds N   number of rounds, with three kills each (default 20)
+  --seed N     seed of the first round; each further round adds 1 (default: random, printed at the start)`
 
 const { values } = parseArgs({
   options: {
@@ -34,5 +35,7 @@ for (let round = 0; round < rounds; round++) {
   for (const difference of verdict.differences) console.log(`     ${difference}`)
 }
 await stage.stop()
-console.log(`${kills} workers killed in ${rounds} rounds; ${bad} rounds ended with something lost, old or left over.`)
+console.log(
+  `${kills} workers killed in ${rounds} rounds; ${bad} rounds ended with missing, outdated or superfluous objects.`,
+)
 process.exit(bad === 0 ? 0 : 1)

@@ -1,11 +1,11 @@
 /** What a fault may wait for: time in milliseconds, or the n-th time that something happens, as seen from outside. */
 export const momentKinds = {
-  time: 'at a time of its own',
-  list: 'while a page is listed',
-  get: 'while an object is read',
-  write: 'while a page is sent to the database',
-  answer: 'before the database could answer a write',
-  commit: 'after a page was committed',
+  time: 'at a random time',
+  list: 'while the bucket lists a page',
+  get: 'while a worker reads an object',
+  write: 'while a worker sends a page to the database',
+  answer: 'before the database answers a write',
+  commit: 'after the database committed a page',
 } as const
 
 export type MomentKind = keyof typeof momentKinds

@@ -9,9 +9,9 @@ import { setStage } from './stage.ts'
 import { createWorkers } from './workers.ts'
 
 const usage = `npm run torture:ranges -- [options]
-Imports large buckets by 2 to 8 processes at once, and looks whether the key ranges that they split were disjoint.
-  --rounds N   how many imports (default 100)
-  --seed N     seed of the choices (default: by chance, and printed)`
+Imports large buckets with 2 to 8 processes, and checks that their key ranges do not overlap.
+  --rounds N   number of imports (default 100)
+  --seed N     seed of the random choices (default: random, printed at the start)`
 
 const { values } = parseArgs({
   options: {

@@ -9,8 +9,8 @@ export function sentence(verdict: Verdict): string {
   const { contents, workers, known } = plan
   const head =
     `seed ${plan.seed}: ${contents.objects.length} ${contents.importMethod}, ${known} known, pages of ${contents.maxKeys}, ` +
-    `${workers} ${workers === 1 ? 'worker' : 'workers'}; ${injected.map(nameOf).join(', then ') || 'no fault in time'}; ` +
-    `${takeovers} takeovers, ${restarts} syncs more (${seconds.toFixed(1)} s)`
+    `${workers} ${workers === 1 ? 'worker' : 'workers'}; ${injected.map(nameOf).join(', then ') || 'no fault before the end'}; ` +
+    `${takeovers} takeovers, ${restarts} extra syncs (${seconds.toFixed(1)} s)`
   const faults = [
     ...differences,
     ...(listedAgain.length > 0
@@ -27,7 +27,7 @@ const nameOf = ({ act, moment, forMs }: Fault) => `${act} at ${moment.kind} ${mo
 export function report(verdicts: Verdict[], seconds: number): string {
   const injected = verdicts.flatMap((verdict) => verdict.injected)
   const moments = Object.keys(momentKinds)
-  const heads = ['fault', ...moments, 'all', 'syncs more']
+  const heads = ['fault', ...moments, 'all', 'extra syncs']
   const lines = Object.entries(acts).flatMap(([act, { words }]) => {
     const mine = injected.filter((fault) => fault.act === act)
     if (mine.length === 0) return []
@@ -43,10 +43,10 @@ export function report(verdicts: Verdict[], seconds: number): string {
     table([heads, ...lines]),
     '',
     ...Object.entries(momentKinds).map(([kind, words]) => `${kind}: ${words}`),
-    'syncs more: rounds with this fault in which the user had to sync again',
+    'extra syncs: rounds with this fault in which a client had to start another sync',
     '',
     `${verdicts.length} rounds in ${seconds.toFixed(0)} s, ${injected.length} faults, ${sum((v) => v.takeovers)} takeovers, ` +
-      `${sum((v) => v.restarts)} syncs more`,
+      `${sum((v) => v.restarts)} extra syncs`,
     `${sum((v) => v.differences.length)} differences`,
     `${sum((v) => v.listedAgain.length)} pages before a checkpoint listed again`,
     `${sum((v) => v.readAgain.length)} objects before a checkpoint read again`,

@@ -8,11 +8,12 @@ import { type Stage, setStage } from './stage.ts'
 const kinds = Object.keys(acts) as ActName[]
 
 const usage = `npm run torture -- [options]
-  --rounds N     how many rounds (default 200)
-  --seed N       seed of the first round; the next ones count up (default: by chance, and printed)
-  --only KINDS   only these faults, separated by commas: ${kinds.join(', ')}
-  --parallel N   rounds at the same time, each with servers of its own (default 1)
-  --verbose      a line for each round, and what the workers wrote in those with differences`
+Imports a bucket in each round while faults are injected, and compares the result with the bucket.
+  --rounds N     number of rounds (default 200)
+  --seed N       seed of the first round; each further round adds 1 (default: random, printed at the start)
+  --only KINDS   comma-separated faults to inject (default: all): ${kinds.join(', ')}
+  --parallel N   number of rounds at the same time, each with its own servers (default 1)
+  --verbose      print a line for each round, and the output of the workers in rounds with differences`
 
 const option = (fallback: string) => ({ type: 'string' as const, default: fallback })
 const { values } = parseArgs({
@@ -33,7 +34,7 @@ const [rounds, firstSeed, parallel] = [values.rounds, values.seed, values.parall
 const only = values.only.split(',') as ActName[]
 const unknown = only.filter((kind) => !kinds.includes(kind))
 if (values.help || unknown.length > 0 || ![rounds, firstSeed, parallel].every(Number.isInteger)) {
-  console.log(unknown.length > 0 ? `There is no fault "${unknown}".\n${usage}` : usage)
+  console.log(unknown.length > 0 ? `Unknown fault "${unknown}".\n${usage}` : usage)
   process.exit(values.help ? 0 : 2)
 }
 
@@ -59,7 +60,7 @@ async function lane(): Promise<void> {
     verdicts.push(verdict)
     if (values.verbose || !isFine(verdict)) console.log(sentence(verdict))
     if (values.verbose && !isFine(verdict)) console.log(verdict.log.map((line) => `  ${line}`).join('\n'))
-    if (!isFine(verdict)) console.log(`  again: npm run torture -- --rounds 1 --seed ${plan.seed}${onlyOption()}\n`)
+    if (!isFine(verdict)) console.log(`  repeat: npm run torture -- --rounds 1 --seed ${plan.seed}${onlyOption()}\n`)
   }
   await stage.stop()
 }
@@ -71,7 +72,7 @@ async function judged(stage: Stage, plan: Plan): Promise<Verdict> {
   try {
     return await playRound(stage, plan, injected)
   } catch (error) {
-    const differences = [`the round came to no end: ${(error as Error).stack}`]
+    const differences = [`the round did not end: ${(error as Error).stack}`]
     const seconds = (performance.now() - begun) / 1_000
     return { plan, injected, restarts: 0, takeovers: 0, differences, listedAgain: [], readAgain: [], log: [], seconds }
   }

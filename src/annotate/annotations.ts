@@ -22,13 +22,22 @@ export interface AnnotationChanges {
   leadTimeSeconds?: number | null | undefined
 }
 
+/** Whoever saves annotations: the name to show, and the id of a `Viewer`. */
+export interface Author {
+  id: string
+  name: string
+}
+
+// The id of the admin token holds a part of its digest, which nobody needs to see.
+const authorOf = ({ id }: Author) => (id.startsWith('admin:') ? 'admin' : id)
+
 /**
  * Creates annotations, all or none, and notes in the same commit that they are to be exported. At most 1,000.
  * @throws ValidationError; NotFoundError when one of the tasks does not exist.
  */
 export async function createAnnotations(
   em: EntityManager,
-  completedBy: string,
+  viewer: Author,
   annotations: NewAnnotation[],
 ): Promise<Annotation[]> {
   mustBeFew(annotations)
@@ -42,8 +51,8 @@ export async function createAnnotations(
     )
     const made = await sql<{ id: string }>(
       tx,
-      `insert into annotation (task_id, result, was_cancelled, lead_time_seconds, completed_by)
-       select n.task, n.result::json, n.cancelled, n.lead_time, $5
+      `insert into annotation (task_id, result, was_cancelled, lead_time_seconds, completed_by, author)
+       select n.task, n.result::json, n.cancelled, n.lead_time, $5, $6
        from unnest($1::bigint[], $2::text[], $3::bool[], $4::float8[])
          with ordinality as n (task, result, cancelled, lead_time, at) order by n.at
        returning id`,
@@ -52,7 +61,8 @@ export async function createAnnotations(
         annotations.map(({ result }) => JSON.stringify(result)),
         annotations.map(({ wasCancelled }) => wasCancelled ?? false),
         annotations.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null),
-        completedBy,
+        viewer.name,
+        authorOf(viewer),
       ],
     )
     return saved(

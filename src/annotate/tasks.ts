@@ -67,7 +67,7 @@ export async function deleteTasks(em: EntityManager, ids: number[]): Promise<num
     await sql(
       tx,
       `update imported_object o set rows = null from import_link l
-       where l.task_id = any($1::bigint[]) and l.row_index <> -1 and o.storage_id = l.storage_id and o.key = l.key`,
+       where l.task_id = any($1::bigint[]) and l.row_index <> -1 and l.row_exists and o.storage_id = l.storage_id and o.key = l.key`,
       [ids],
     )
     return (await sql(tx, 'delete from task where id = any($1::bigint[]) returning id', [ids])).length

@@ -12,8 +12,10 @@ export const AnnotationEntity = defineEntity({
     result: p.json<Json>().columnType('json'),
     /** Skipped: the person looked at the task and gave no labels. */
     wasCancelled: p.boolean().default(false),
-    /** Who made it, as the source names them; null when unknown. */
+    /** Name of who made it: of the token that saved it, or as the source says, which proves nothing. Null when unknown. */
     completedBy: p.text().nullable(),
+    /** The token that saved it: `token:<id>` or `admin`. No file can set it; null for annotations of files. */
+    author: p.text().nullable(),
     leadTimeSeconds: p.double().$type<number>().nullable(),
     /** The `id` that the annotation had in the file it was imported from. */
     importId: p.text().nullable(),

@@ -16,7 +16,10 @@ export const ImportLinkEntity = defineEntity({
     rowGroup: p.integer().default(-1),
     /** -1 when the object is one task. */
     rowIndex: p.integer().default(-1),
+    /** False once a sync has acted on a missing object or row: `missingPolicy`. */
     objectExists: p.boolean().default(true),
+    /** False if the object was read to its end and no longer has this row. A whole object that became rows has none either. */
+    rowExists: p.boolean().default(true),
     size: p.bigint('number').nullable(),
     etag: p.text().nullable(),
     lastModified: p.datetime().nullable(),
@@ -29,6 +32,7 @@ export const ImportLinkEntity = defineEntity({
   indexes: [
     { properties: ['storage', 'id'] },
     { name: 'import_link_gone_index', properties: ['storage', 'id'], where: 'not object_exists' },
+    { name: 'import_link_outdated_index', properties: ['storage', 'id'], where: 'not row_exists' },
   ],
   // Apart, so that the objects in a range of keys are found without walking over the rows of large files among them.
   uniques: [

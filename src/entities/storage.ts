@@ -65,6 +65,8 @@ export const StorageEntity = defineEntity({
     skipSidecars: p.boolean().default(true),
     /** Adds the `name=value/` folders of a key to the data of its tasks. */
     hiveColumns: p.boolean().default(false),
+    /** Takes over the times that files give for tasks, annotations and predictions. */
+    keepTimes: p.boolean().default(true),
     filters: p.json<ImportFilters>().nullable(),
     syncMode: p.enum(syncModes).default('FULL'),
     missingPolicy: p.enum(missingPolicies).default('FLAG'),

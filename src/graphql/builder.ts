@@ -26,30 +26,37 @@ export const builder = new SchemaBuilder<{
     cursorType: 'String',
     // A malformed id is the id of no object.
     decodeGlobalID: decodeId,
-    edgesFieldOptions: { nullable: false, description: 'The objects of this page, each with its cursor.' },
-    nodeFieldOptions: { nullable: false, description: 'The object.' },
-    cursorFieldOptions: { description: 'Where it stands in the list.' },
-    pageInfoFieldOptions: { description: 'Where this page stands in the list.' },
-    hasNextPageFieldOptions: { description: 'Whether more follows behind `endCursor`.' },
-    hasPreviousPageFieldOptions: { description: 'Whether there is more before `startCursor`.' },
-    startCursorFieldOptions: { nullable: true, description: 'Cursor of the first object; null = the page is empty.' },
-    endCursorFieldOptions: { nullable: true, description: 'Cursor of the last object; null = the page is empty.' },
-    firstArgOptions: { description: 'How many from the start, at most 200. Default: 50.' },
-    afterArgOptions: { description: 'Only what stands behind this cursor.' },
-    lastArgOptions: { description: 'How many from the end, at most 200; not together with `first`.' },
-    beforeArgOptions: { description: 'Only what stands before this cursor.' },
-    idFieldOptions: { description: 'Global id: opaque, and unique in the whole API.' },
-    defaultConnectionTypeOptions: { description: 'A page of a list.' },
-    defaultEdgeTypeOptions: { description: 'An object of a page.' },
+    edgesFieldOptions: { nullable: false, description: 'The nodes of this page, each with its cursor.' },
+    nodeFieldOptions: { nullable: false, description: 'The node.' },
+    cursorFieldOptions: { description: 'Opaque position of the node in the list, for `after` and `before`.' },
+    pageInfoFieldOptions: { description: 'Position of this page in the list.' },
+    hasNextPageFieldOptions: {
+      description: 'Whether nodes follow after `endCursor`. When paging with `last`, true if `before` is given.',
+    },
+    hasPreviousPageFieldOptions: {
+      description: 'Whether nodes precede `startCursor`. When paging with `first`, true if `after` is given.',
+    },
+    startCursorFieldOptions: { nullable: true, description: 'Cursor of the first node. Null if the page is empty.' },
+    endCursorFieldOptions: { nullable: true, description: 'Cursor of the last node. Null if the page is empty.' },
+    firstArgOptions: { description: 'Page size, counted from the start of the list: 0 to 200. Default: 50.' },
+    afterArgOptions: { description: 'Return only nodes after this cursor.' },
+    lastArgOptions: {
+      description: 'Page size, counted from the end of the list: 0 to 200. Not together with `first`.',
+    },
+    beforeArgOptions: { description: 'Return only nodes before this cursor.' },
+    idFieldOptions: { description: 'Global id: opaque, and unique across all types.' },
+    defaultConnectionTypeOptions: { description: 'One page of a list.' },
+    defaultEdgeTypeOptions: { description: 'One entry of a page.' },
     nodeQueryOptions: {
       nullable: true,
-      description: 'Any object by its global id; null when there is none.',
+      description: 'One object of any type by its global id. Null if the object does not exist.',
       args: { id: { description: 'Global id of the object.' } },
       resolve: (_root, { id }, _context, { schema }, resolveNode) => (isNodeId(schema, id) ? resolveNode(id) : null),
     },
     nodesQueryOptions: {
       nullable: { list: false, items: true },
-      description: 'Objects by their global ids, in the order asked for; null where there is none.',
+      description:
+        'Objects of any type by their global ids, in the order of `ids`. Null for each object that does not exist.',
       args: { ids: { description: 'Global ids of the objects, at most 100.', extensions: { maxItems: 100 } } },
       // Not by the given function, which takes no other ids than the argument's.
       resolve: (_root, { ids }, context, info) => {
@@ -58,16 +65,16 @@ export const builder = new SchemaBuilder<{
       },
     },
     nodeTypeOptions: { description: 'An object with a global id.' },
-    pageInfoTypeOptions: { description: 'Where a page of a list stands.' },
+    pageInfoTypeOptions: { description: 'Position of a page in its list.' },
   },
   errors: {
     defaultResultOptions: {
       name: ({ fieldName }) => `${pascal(fieldName)}Success`,
-      description: 'It worked.',
+      description: 'Result of a successful operation.',
     },
     defaultUnionOptions: {
       name: ({ fieldName }) => `${pascal(fieldName)}Result`,
-      description: 'The success, or one of the errors to expect.',
+      description: 'Either the success or one of the expected errors.',
     },
   },
 })
@@ -83,15 +90,17 @@ builder.addScalarType('DateTime', DateTimeResolver)
 builder.addScalarType('SafeInt', SafeIntResolver)
 builder.addScalarType('JSON', JSONResolver)
 
-builder.queryType({ description: 'Reads.' })
-builder.mutationType({ description: 'Changes. Each answers with a union of its success and its expected errors.' })
-builder.subscriptionType({ description: 'Live changes, over WebSocket (graphql-ws) and SSE alike.' })
+builder.queryType({ description: 'Queries. They change nothing.' })
+builder.mutationType({ description: 'Mutations. Each returns a union of its success and its expected errors.' })
+builder.subscriptionType({
+  description: 'Live changes, over WebSocket (protocol graphql-transport-ws) or server-sent events.',
+})
 
 builder.globalConnectionField('totalCount', (t) =>
   t.field({
     type: 'SafeInt',
     nullable: true,
-    description: 'How many there are in all; counted only when asked for.',
+    description: 'Number of nodes in the whole list. The server counts them only if the query selects this field.',
     extensions: { cost: 50 },
     resolve: (connection) => connection.countAll?.() ?? null,
   }),

@@ -4,7 +4,7 @@ import { builder } from './builder.ts'
 
 /** GraphQL's enum of all error codes. */
 export const ErrorCodeRef = builder.enumType('ErrorCode', {
-  description: 'Stable codes of errors and issues.',
+  description: 'Stable codes of errors and issues, for programs.',
   values: Object.fromEntries(
     Object.entries(errorTable).map(([code, { words }]) => [code, { description: words }]),
   ) as Record<ErrorCode, { description: string }>,

@@ -7,21 +7,21 @@ import { ErrorCodeRef } from './error-code.ts'
 import { StorageRef } from './refs.ts'
 
 const ErrorRef = builder.interfaceRef<SluiceError>('Error').implement({
-  description: 'An expected error, as data.',
+  description: 'An expected error of a mutation.',
   fields: (t) => ({
-    message: t.exposeString('message', { description: 'What happened, in words for a person.' }),
-    code: t.expose('code', { type: ErrorCodeRef, description: 'What happened, for a program.' }),
+    message: t.exposeString('message', { description: 'Description of the error, as text for people.' }),
+    code: t.expose('code', { type: ErrorCodeRef, description: 'Stable code of the error, for programs.' }),
   }),
 })
 
 const FieldErrorRef = builder.objectRef<FieldError>('FieldError').implement({
-  description: 'A fault in one input field.',
+  description: 'An error in one input field.',
   fields: (t) => ({
-    path: t.exposeString('path', { description: 'The way to the field, such as `input.location.s3.bucket`.' }),
-    message: t.exposeString('message', { description: 'What is wrong with its value.' }),
+    path: t.exposeString('path', { description: 'Path to the field, such as `input.location.s3.bucket`.' }),
+    message: t.exposeString('message', { description: 'What is wrong with the value, as text for people.' }),
     code: t.field({
       type: ErrorCodeRef,
-      description: 'The same for a program; VALIDATION unless there is a more precise one.',
+      description: 'Stable code of the error, for programs. VALIDATION unless a more specific code exists.',
       resolve: ({ code }) => code ?? 'VALIDATION',
     }),
   }),
@@ -29,43 +29,47 @@ const FieldErrorRef = builder.objectRef<FieldError>('FieldError').implement({
 
 builder.objectType(ValidationError, {
   name: 'ValidationError',
-  description: 'Some of the input is not valid. Nothing was changed.',
+  description: 'At least one input field is invalid. The mutation changed nothing.',
   interfaces: [ErrorRef],
   fields: (t) => ({
-    fieldErrors: t.expose('fieldErrors', { type: [FieldErrorRef], description: 'All faults that were found.' }),
+    fieldErrors: t.expose('fieldErrors', {
+      type: [FieldErrorRef],
+      description: 'All errors that the server found in the input.',
+    }),
   }),
 })
 
 builder.objectType(NotFoundError, {
   name: 'NotFoundError',
-  description: 'What was named does not exist, or the viewer may not know of it.',
+  description: 'An object in the input does not exist, or the viewer may not see it. The mutation changed nothing.',
   interfaces: [ErrorRef],
 })
 
 builder.objectType(ConflictError, {
   name: 'ConflictError',
-  description: 'Not possible in the present state.',
+  description: 'The current state does not allow the mutation, for example while a sync is running.',
   interfaces: [ErrorRef],
 })
 
 builder.objectType(ConnectionCheckError, {
   name: 'ConnectionCheckError',
-  description: 'The connection does not work; nothing was saved.',
+  description: 'The connection check failed. The mutation saved nothing.',
   interfaces: [ErrorRef],
   fields: (t) => ({
-    steps: t.expose('steps', { type: [CheckStepRef], description: 'All steps of the check, in order.' }),
+    steps: t.expose('steps', { type: [CheckStepRef], description: 'All steps of the check, in their order.' }),
   }),
 })
 
 builder.objectType(DuplicateStorageError, {
   name: 'DuplicateStorageError',
-  description: 'The same place is connected to the project already; nothing was saved.',
+  description:
+    'The project already has a storage with the same location and filters. The mutation saved nothing. Set allowDuplicate to connect the location twice.',
   interfaces: [ErrorRef],
   fields: (t) => ({
     existing: t.field({
       type: StorageRef,
       nullable: true,
-      description: 'The storage that is there.',
+      description: 'The existing storage. Null if it was deleted in the meantime.',
       resolve: (error, _args, { loaders }) => loaders.storage.load(error.storageId),
     }),
   }),
@@ -73,13 +77,14 @@ builder.objectType(DuplicateStorageError, {
 
 builder.objectType(OverlappingStorageError, {
   name: 'OverlappingStorageError',
-  description: 'An import and an export of the project would share a place; nothing was saved.',
+  description:
+    'An import storage would list what an export storage of the same project writes. The mutation saved nothing. Choose another prefix, or set allowOverlap.',
   interfaces: [ErrorRef],
   fields: (t) => ({
     existing: t.field({
       type: StorageRef,
       nullable: true,
-      description: 'The storage that is there.',
+      description: 'The other storage. Null if it was deleted in the meantime.',
       resolve: (error, _args, { loaders }) => loaders.storage.load(error.storageId),
     }),
   }),

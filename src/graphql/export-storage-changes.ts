@@ -6,28 +6,36 @@ import { StorageLocationInputRef } from './location.ts'
 import { ExportStorageRef } from './refs.ts'
 import { type InputFields, probeOption, saveErrors, saveOptions, settingsAndOptions } from './storage-input.ts'
 
-const nameTemplateWords =
-  'What objects are named below the prefix: text with {projectId}, {taskId}, {innerId}, {annotationId}, {sourceStem} (name of the object that the task came from, without its extension). '
+const nameTemplateDescription =
+  'Template for the name of an object below the prefix, at most 500 characters besides its fields: {projectId}, {taskId}, {innerId}, {annotationId} (not in TASK format) and {sourceStem} (name of the object that the task was imported from, without extension). Two objects must never get the same name. '
 
 const exportSettings = (t: InputFields) => ({
-  title: t.string({ description: 'Name for people.' }),
-  description: t.string({ description: 'Notes for people.' }),
+  title: t.string({ description: 'Name of the storage, for people. Null clears the name.' }),
+  description: t.string({ description: 'Notes for people. Null clears the notes.' }),
   autoExport: t.boolean({
-    description: 'Whether an annotation is exported as soon as it is saved, without a sync. Default: true.',
+    description: 'Whether Sluice exports an annotation as soon as a client saves it, without a sync. Default: true.',
   }),
   canDeleteObjects: t.boolean({
-    description: 'Whether an object goes when its annotation is deleted. Default: false, nothing is ever removed.',
+    description:
+      'Whether Sluice removes the object of a deleted annotation. If false, Sluice never removes objects. Default: false.',
   }),
 })
 
 const CreateExportStorageInput = builder.inputType('CreateExportStorageInput', {
-  description: 'A new export storage.',
+  description: 'Settings of a new export storage.',
   fields: (t) => ({
     projectId: t.id({ required: true, description: 'Global id of the project.' }),
-    location: t.field({ type: StorageLocationInputRef, required: true, description: 'Where the objects go.' }),
-    exportFormat: t.field({ type: ExportFormatRef, description: 'What an object holds. Default: ANNOTATION.' }),
+    location: t.field({
+      type: StorageLocationInputRef,
+      required: true,
+      description: 'Location to which Sluice writes objects, and the credentials for it.',
+    }),
+    exportFormat: t.field({
+      type: ExportFormatRef,
+      description: 'Content of an object. It cannot be changed later. Default: ANNOTATION.',
+    }),
     nameTemplate: t.string({
-      description: `${nameTemplateWords}Default: {annotationId}.json, or {taskId}.json in TASK format.`,
+      description: `${nameTemplateDescription}Default: {annotationId}.json, or {taskId}.json in TASK format.`,
     }),
     ...exportSettings(t),
     ...probeOption(t),
@@ -36,16 +44,17 @@ const CreateExportStorageInput = builder.inputType('CreateExportStorageInput', {
 })
 
 const UpdateExportStorageInput = builder.inputType('UpdateExportStorageInput', {
-  description: 'Changes to an export storage; what is absent stays. Its format cannot be changed.',
+  description:
+    'Changes to an export storage. Absent fields keep their value, and so does null unless the field says otherwise. The export format cannot be changed.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'Global id of the storage.' }),
     location: t.field({
       type: StorageLocationInputRef,
       description:
-        'Where the objects go: replaces the old place; secrets that are absent stay. Links to another bucket are dropped.',
+        'New location of the objects, with all its fields. Absent secrets keep their value. If the bucket changes, Sluice deletes the links to the old one.',
     }),
     nameTemplate: t.string({
-      description: `${nameTemplateWords}For what is written from now on: objects under old names stay. Null: by id.`,
+      description: `${nameTemplateDescription}Objects with names of an older template stay. Null: {annotationId}.json, or {taskId}.json in TASK format.`,
     }),
     ...exportSettings(t),
     ...probeOption(t),
@@ -56,17 +65,19 @@ const UpdateExportStorageInput = builder.inputType('UpdateExportStorageInput', {
 builder.mutationFields((t) => ({
   createExportStorage: t.field({
     type: ExportStorageRef,
-    description: 'Connects a place that annotations go to, after checking that it works.',
+    description: 'Creates an export storage after a connection check.',
     errors: saveErrors,
-    args: { input: t.arg({ type: CreateExportStorageInput, required: true, description: 'The storage.' }) },
+    args: { input: t.arg({ type: CreateExportStorageInput, required: true, description: 'The storage to create.' }) },
     resolve: (_root, { input: { projectId, ...input } }, { storages }) =>
       saveExportStorage(storages, { project: idOf('Project', projectId) }, ...settingsAndOptions(input)),
   }),
   updateExportStorage: t.field({
     type: ExportStorageRef,
-    description: 'Changes an export storage, after checking that it still works.',
+    description: 'Changes an export storage after a connection check.',
     errors: saveErrors,
-    args: { input: t.arg({ type: UpdateExportStorageInput, required: true, description: 'The changes.' }) },
+    args: {
+      input: t.arg({ type: UpdateExportStorageInput, required: true, description: 'The storage and its changes.' }),
+    },
     resolve: (_root, { input: { id, ...input } }, { storages }) =>
       saveExportStorage(storages, { id: idOf('ExportStorage', id) }, ...settingsAndOptions(input)),
   }),

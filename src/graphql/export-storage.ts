@@ -6,64 +6,73 @@ import { AnnotationRef, ExportLinkRef, ExportStorageRef, StorageRef } from './re
 import { ofDirection } from './storage.ts'
 
 export const ExportFormatRef = builder.enumType('ExportFormat', {
-  description: 'What an object of an export storage holds.',
+  description: 'Content of an object that an export writes.',
   values: {
     ANNOTATION: { description: 'One annotation, with its task.' },
-    TASK: { description: 'One task, with all its annotations; written anew when one of them changes.' },
+    TASK: { description: 'One task with all its annotations. Sluice rewrites the object when one of them changes.' },
   } satisfies Record<(typeof exportFormats)[number], { description: string }>,
 })
 
 builder.node(ExportStorageRef, {
-  description: 'A storage that annotations go to.',
+  description: 'A storage that receives annotations.',
   interfaces: [StorageRef],
   id: { resolve: (storage) => storage.id },
   loadWithoutCache: async (id, { loaders }) => ofDirection('EXPORT', await loaders.storage.load(Number(id))),
   fields: (t) => ({
-    exportFormat: t.expose('exportFormat', { type: ExportFormatRef, description: 'What an object holds.' }),
+    exportFormat: t.expose('exportFormat', { type: ExportFormatRef, description: 'Content of an object.' }),
     nameTemplate: t.exposeString('nameTemplate', {
       nullable: true,
       description:
-        'What objects are named below the prefix; null = {annotationId}.json, or {taskId}.json in TASK format.',
+        'Template for the name of an object below the prefix. Null: {annotationId}.json, or {taskId}.json in TASK format.',
     }),
     autoExport: t.exposeBoolean('autoExport', {
-      description: 'Whether an annotation is exported as soon as it is saved, without a sync.',
+      description: 'Whether Sluice exports an annotation as soon as a client saves it, without a sync.',
     }),
     canDeleteObjects: t.exposeBoolean('canDeleteObjects', {
-      description: 'Whether an object goes when its annotation is deleted; otherwise nothing is ever removed.',
+      description: 'Whether Sluice removes the object of a deleted annotation. If false, Sluice never removes objects.',
     }),
     pendingExports: t.field({
       type: 'SafeInt',
       description:
-        'Annotations, or in TASK format tasks, that were saved or deleted and are not written or removed yet.',
+        'Number of changes that Sluice has not written to the storage yet: saved or deleted annotations, or, in TASK format, their tasks.',
       resolve: async (storage, _args, { loaders }) => (await loaders.pendingExports.load(storage.id)).count,
     }),
     pendingFailure: t.string({
       nullable: true,
       description:
-        'Why what is pending could not be written, in words; it is tried again by itself. Null = nothing has failed.',
+        'Why the last attempt to write a pending export failed, as text for people. Sluice retries at least every 30 seconds. Null if none failed.',
       resolve: async (storage, _args, { loaders }) => (await loaders.pendingExports.load(storage.id)).failure,
     }),
     links: t.connection({
       type: ExportLinkRef,
-      description: 'Which annotation is in which object, newest first.',
+      description: 'Links between annotations and the objects that they were written to, newest first.',
       resolve: (storage, args, { em }) => pageById(em, ExportLinkEntity, { storage: storage.id }, args),
     }),
   }),
 })
 
 builder.node(ExportLinkRef, {
-  description: 'Ties an annotation to the object that it was written to.',
+  description: 'Connects an annotation with the object that it was written to.',
   id: { resolve: (link) => link.id },
   loadWithoutCache: (id, { loaders }) => loaders.exportLink.load(Number(id)),
   fields: (t) => ({
     annotation: t.field({
       type: AnnotationRef,
-      description: 'The annotation.',
+      description: 'The exported annotation.',
       resolve: async (link, _args, { loaders }) => (await loaders.annotation.load(link.annotation))!,
     }),
-    key: t.exposeString('key', { description: 'Key of the object, exactly as stored.' }),
-    objectExists: t.exposeBoolean('objectExists', { description: 'Whether the object is there, as far as is known.' }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was first written.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last written.' }),
+    key: t.exposeString('key', { description: 'Key of the object, exactly as in the storage.' }),
+    objectExists: t.exposeBoolean('objectExists', {
+      description:
+        'Whether the object exists, as of the last write. Sluice does not notice objects that other programs remove.',
+    }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      description: 'When Sluice first wrote the annotation to this storage.',
+    }),
+    updatedAt: t.expose('updatedAt', {
+      type: 'DateTime',
+      description: 'When Sluice last wrote the annotation to this storage.',
+    }),
   }),
 })

@@ -3,150 +3,179 @@ import { builder } from './builder.ts'
 import type { InputFields } from './storage-input.ts'
 
 export const SyncModeRef = builder.enumType('SyncMode', {
-  description: 'Where a sync begins to list.',
+  description: 'Where a sync starts to list the storage.',
   values: {
-    FULL: { description: 'At the beginning: everything is listed.' },
-    NEW_ONLY: { description: 'Behind the highest key that was listed before, for buckets whose keys only grow.' },
+    FULL: { description: 'At the first key: the sync lists everything.' },
+    NEW_ONLY: {
+      description:
+        'After the highest key that an earlier sync listed. For buckets whose new keys always sort last. Such a sync does not detect missing objects.',
+    },
   } satisfies Record<(typeof syncModes)[number], { description: string }>,
 })
 
 export const MissingPolicyRef = builder.enumType('MissingPolicy', {
-  description: 'What a sync does about tasks whose object is gone, once everything was listed.',
+  description:
+    'What a sync does with tasks whose object or row is missing: a complete listing does not contain the object, or the changed object (`changedPolicy: UPDATE`) no longer contains the row.',
   values: {
-    KEEP: { description: 'Nothing.' },
-    FLAG: { description: 'Says so on their links (objectExists), and takes it back when the object is there again.' },
-    DELETE_UNANNOTATED: { description: 'Deletes the tasks that nobody has annotated, and flags the others.' },
+    KEEP: { description: 'Does not look for missing objects.' },
+    FLAG: {
+      description:
+        'Sets `objectExists` of their links to false. If the object appears again, the next sync sets it back to true.',
+    },
+    DELETE_UNANNOTATED: {
+      description: 'Deletes tasks without annotations, and flags the links of the others as FLAG does.',
+    },
   } satisfies Record<(typeof missingPolicies)[number], { description: string }>,
 })
 
 export const ChangedPolicyRef = builder.enumType('ChangedPolicy', {
-  description: 'What a sync does about objects whose etag, size or time is not what it was when they were imported.',
+  description: 'What a sync does with objects whose etag, size or modification time has changed since the import.',
   values: {
-    IGNORE: { description: 'Nothing.' },
+    IGNORE: { description: 'Does not look for changed objects.' },
     UPDATE: {
       description:
-        'Reads them again and replaces the data of their tasks, which keep their ids and annotations. Predictions are replaced where the object has some.',
+        'Reads the object again and replaces the data of its tasks. The tasks keep their ids and annotations. If the object has predictions, they replace the old ones.',
     },
-    REPORT: { description: 'Makes an issue of each.' },
+    REPORT: { description: 'Reports the issue OBJECT_CHANGED for each object. Its tasks stay as they are.' },
   } satisfies Record<(typeof changedPolicies)[number], { description: string }>,
 })
 
-const filterWords = {
+const filterDescriptions = {
   include:
-    'Glob patterns of which a key must match one: * within a folder, ** over folders, ? and {a,b}; null = every key.',
-  exclude: 'Glob patterns of which a key must match none; null = none.',
-  minBytes: 'Least size of an object in bytes; null = any.',
-  maxBytes: 'Greatest size of an object in bytes; null = any.',
+    'Glob patterns, at most 100: * matches within a folder, ** across folders, ? one character, {a,b} either text. The import includes only keys that match at least one pattern as a whole. Null: every key.',
+  exclude:
+    'Glob patterns, at most 100. The import excludes keys that match at least one pattern as a whole. Null: it excludes none.',
+  minBytes: 'Minimum size of an object in bytes. Null: no minimum.',
+  maxBytes: 'Maximum size of an object in bytes. Null: no maximum.',
   minAgeSeconds:
-    'Seconds since the last change of an object at least, such as to leave alone what is still written; null = any.',
-  maxAgeSeconds: 'Seconds since the last change of an object at most; null = any.',
-  maxObjects: 'Objects that one sync imports at most; null = all.',
-  sample: 'Imports only a part of the objects, the same in every sync; null = all.',
+    'Minimum age in seconds: the import excludes objects that changed more recently, for example because a program still writes them. Null: no minimum.',
+  maxAgeSeconds:
+    'Maximum age in seconds: the import excludes objects whose last change is longer ago. Null: no maximum.',
+  maxObjects:
+    'Maximum number of objects that one sync imports, at least 1. Such a sync does not detect missing objects. Null: no maximum.',
+  sample: 'Import only a sample of the objects. Every sync selects the same objects. Null: all objects.',
 }
 
 const SampleRef = builder.objectRef<{ take: number; of: number }>('ImportSample').implement({
-  description: 'A part of all objects, chosen by a hash of their keys.',
+  description: 'A sample of all objects: about `take` of every `of` objects, selected by a hash of the key.',
   fields: (t) => ({
-    take: t.exposeInt('take', { description: 'So many …' }),
-    of: t.exposeInt('of', { description: '… of so many.' }),
+    take: t.exposeInt('take', { description: 'Numerator of the sampled share, from 1 to `of`.' }),
+    of: t.exposeInt('of', { description: 'Denominator of the sampled share.' }),
   }),
 })
 
 const ImportFiltersRef = builder.objectRef<ImportFilters>('ImportFilters').implement({
-  description: 'Which objects are imported, beside the regexFilter.',
+  description: 'Conditions that an object must meet to be imported, in addition to regexFilter.',
   fields: (t) => ({
-    include: t.exposeStringList('include', { nullable: true, description: filterWords.include }),
-    exclude: t.exposeStringList('exclude', { nullable: true, description: filterWords.exclude }),
-    minBytes: t.expose('minBytes', { type: 'SafeInt', nullable: true, description: filterWords.minBytes }),
-    maxBytes: t.expose('maxBytes', { type: 'SafeInt', nullable: true, description: filterWords.maxBytes }),
+    include: t.exposeStringList('include', { nullable: true, description: filterDescriptions.include }),
+    exclude: t.exposeStringList('exclude', { nullable: true, description: filterDescriptions.exclude }),
+    minBytes: t.expose('minBytes', { type: 'SafeInt', nullable: true, description: filterDescriptions.minBytes }),
+    maxBytes: t.expose('maxBytes', { type: 'SafeInt', nullable: true, description: filterDescriptions.maxBytes }),
     minAgeSeconds: t.expose('minAgeSeconds', {
       type: 'SafeInt',
       nullable: true,
-      description: filterWords.minAgeSeconds,
+      description: filterDescriptions.minAgeSeconds,
     }),
     maxAgeSeconds: t.expose('maxAgeSeconds', {
       type: 'SafeInt',
       nullable: true,
-      description: filterWords.maxAgeSeconds,
+      description: filterDescriptions.maxAgeSeconds,
     }),
-    maxObjects: t.expose('maxObjects', { type: 'SafeInt', nullable: true, description: filterWords.maxObjects }),
-    sample: t.expose('sample', { type: SampleRef, nullable: true, description: filterWords.sample }),
+    maxObjects: t.expose('maxObjects', { type: 'SafeInt', nullable: true, description: filterDescriptions.maxObjects }),
+    sample: t.expose('sample', { type: SampleRef, nullable: true, description: filterDescriptions.sample }),
   }),
 })
 
 const SampleInput = builder.inputType('ImportSampleInput', {
-  description: 'A part of all objects, chosen by a hash of their keys.',
+  description: 'A sample of all objects: about `take` of every `of` objects, selected by a hash of the key.',
   fields: (t) => ({
-    take: t.int({ required: true, description: 'So many …' }),
-    of: t.int({ required: true, description: '… of so many.' }),
+    take: t.int({ required: true, description: 'Numerator of the sampled share, from 1 to `of`.' }),
+    of: t.int({ required: true, description: 'Denominator of the sampled share.' }),
   }),
 })
 
 const ImportFiltersInput = builder.inputType('ImportFiltersInput', {
-  description: 'Which objects are imported, beside the regexFilter. Replaces all filters that were there.',
+  description:
+    'Conditions that an object must meet to be imported, in addition to regexFilter. They replace all former filters.',
   fields: (t) => ({
-    include: t.stringList({ description: filterWords.include }),
-    exclude: t.stringList({ description: filterWords.exclude }),
-    minBytes: t.field({ type: 'SafeInt', description: filterWords.minBytes }),
-    maxBytes: t.field({ type: 'SafeInt', description: filterWords.maxBytes }),
-    minAgeSeconds: t.field({ type: 'SafeInt', description: filterWords.minAgeSeconds }),
-    maxAgeSeconds: t.field({ type: 'SafeInt', description: filterWords.maxAgeSeconds }),
-    maxObjects: t.field({ type: 'SafeInt', description: filterWords.maxObjects }),
-    sample: t.field({ type: SampleInput, description: filterWords.sample }),
+    include: t.stringList({ description: filterDescriptions.include }),
+    exclude: t.stringList({ description: filterDescriptions.exclude }),
+    minBytes: t.field({ type: 'SafeInt', description: filterDescriptions.minBytes }),
+    maxBytes: t.field({ type: 'SafeInt', description: filterDescriptions.maxBytes }),
+    minAgeSeconds: t.field({ type: 'SafeInt', description: filterDescriptions.minAgeSeconds }),
+    maxAgeSeconds: t.field({ type: 'SafeInt', description: filterDescriptions.maxAgeSeconds }),
+    maxObjects: t.field({ type: 'SafeInt', description: filterDescriptions.maxObjects }),
+    sample: t.field({ type: SampleInput, description: filterDescriptions.sample }),
   }),
 })
 
 const MaxMissingInput = builder.inputType('MaxMissingInput', {
-  description: 'How much may be missing at once: a number, or a share of what is imported.',
+  description:
+    'Maximum number of missing objects and rows that a sync accepts: a count, or a share of all imported objects or rows.',
   isOneOf: true,
   fields: (t) => ({
-    count: t.field({ type: 'SafeInt', description: 'So many objects.' }),
-    share: t.float({ description: 'Such a share of all imported objects, from 0 to 1.' }),
+    count: t.field({ type: 'SafeInt', description: 'Number of objects and rows, at least 0.' }),
+    share: t.float({ description: 'Share of all imported objects, and of all imported rows, from 0 to 1.' }),
   }),
 })
 
 const MaxMissingRef = builder.objectRef<{ count: number | null; share: number | null }>('MaxMissing').implement({
-  description: 'How much may be missing at once.',
+  description:
+    'Maximum number of missing objects and rows that a sync accepts: a count, or a share of all imported objects or rows.',
   fields: (t) => ({
-    count: t.expose('count', { type: 'SafeInt', nullable: true, description: 'So many objects; null = see `share`.' }),
+    count: t.expose('count', {
+      type: 'SafeInt',
+      nullable: true,
+      description: 'Number of objects. Null if the limit is a share.',
+    }),
     share: t.exposeFloat('share', {
       nullable: true,
-      description: 'Such a share of all imported objects, from 0 to 1; null = see `count`.',
+      description: 'Share of all imported objects, from 0 to 1. Null if the limit is a count.',
     }),
   }),
 })
 
-const maxMissingWords =
-  'The brake: a sync that misses more objects than this does nothing about them and says so; null = there is none.'
+const maxMissingDescription =
+  'Limit for missing objects and rows. If a sync misses more, it changes none of their links and tasks, and reports the issue TOO_MANY_MISSING. Null: no limit.'
 
-export const sidecarWords =
-  'Whether files that other programs keep beside the data are skipped: _SUCCESS, _metadata, _common_metadata, _started_*, _committed_*, .*.crc, .DS_Store, Thumbs.db.'
-export const hiveWords =
-  'Whether the folders `name=value` of a key are added to the data of its tasks, as text. A field of the row with the same name wins.'
+export const sidecarDescription =
+  'Whether the import excludes sidecar files, which other programs write next to the data: _SUCCESS, _metadata, _common_metadata, _started_*, _committed_*, .*.crc, .DS_Store, Thumbs.db.'
+export const hiveDescription =
+  'Whether the import adds each folder `name=value` of a key to the data of its tasks, as a text field. A field of the row with the same name takes precedence.'
+
+export const timesDescription =
+  'Whether tasks, annotations and predictions keep `created_at` and `updated_at` of their file. A row with an impossible time is the issue BAD_ENVELOPE. If false, Sluice sets the time of the import.'
 
 /** The input fields about what is imported, for every input type that has settings of an import. */
 export const importSettings = (t: InputFields) => ({
   filters: t.field({
     type: ImportFiltersInput,
-    description: 'Which objects are imported, beside the regexFilter; null: all.',
+    description: 'Conditions that an object must meet to be imported, in addition to regexFilter. Null: no conditions.',
   }),
-  syncMode: t.field({ type: SyncModeRef, description: 'Where a sync begins to list. Default: FULL.' }),
-  missingPolicy: t.field({ type: MissingPolicyRef, description: 'What is done about missing objects. Default: FLAG.' }),
+  syncMode: t.field({ type: SyncModeRef, description: 'Where a sync starts to list the storage. Default: FULL.' }),
+  missingPolicy: t.field({
+    type: MissingPolicyRef,
+    description: 'What a sync does with tasks whose object is missing. Default: FLAG.',
+  }),
   changedPolicy: t.field({
     type: ChangedPolicyRef,
-    description: 'What is done about changed objects. Default: IGNORE.',
+    description: 'What a sync does with objects that changed since the import. Default: IGNORE.',
   }),
-  maxMissing: t.field({ type: MaxMissingInput, description: maxMissingWords }),
-  skipSidecars: t.boolean({ description: `${sidecarWords} Default: true.` }),
-  hiveColumns: t.boolean({ description: `${hiveWords} Default: false.` }),
+  maxMissing: t.field({ type: MaxMissingInput, description: maxMissingDescription }),
+  skipSidecars: t.boolean({ description: `${sidecarDescription} Default: true.` }),
+  hiveColumns: t.boolean({ description: `${hiveDescription} Default: false.` }),
+  keepTimes: t.boolean({ description: `${timesDescription} Default: true.` }),
 })
 
 /** The fields of an import storage about what is imported. */
 export const importFields = {
-  filters: { type: ImportFiltersRef, description: 'Which objects are imported, beside the regexFilter; null = all.' },
+  filters: {
+    type: ImportFiltersRef,
+    description: 'Conditions that an object must meet to be imported, in addition to regexFilter. Null: no conditions.',
+  },
   maxMissing: {
     type: MaxMissingRef,
-    description: maxMissingWords,
+    description: maxMissingDescription,
     resolve: ({ maxMissing, maxMissingShare }: Storage) =>
       maxMissing == null && maxMissingShare == null
         ? null

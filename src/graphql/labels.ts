@@ -33,16 +33,17 @@ export async function annotationsOf(em: EntityManager, tasks: number[], json: Js
     person: string | null
     seconds: number | null
     source: string | null
+    author: string | null
     updated: number
   }
-  const columns = `was_cancelled as cancelled, completed_by as person, lead_time_seconds as seconds, import_id as source,
+  const columns = `was_cancelled as cancelled, completed_by as person, lead_time_seconds as seconds, import_id as source, author,
     (extract(epoch from updated_at) * 1000)::float8 as updated`
   const rows = await labelsOf<Own>(em, { table: 'annotation', columns }, tasks, json)
   return rows.map(({ id, task, result, created, ...row }) => {
     json.annotationResult.prime(Number(id), json.read(result))
     return {
       ...{ id: Number(id), task: Number(task), wasCancelled: row.cancelled, completedBy: row.person },
-      ...{ leadTimeSeconds: row.seconds, importId: row.source },
+      ...{ leadTimeSeconds: row.seconds, importId: row.source, author: row.author },
       ...{ createdAt: new Date(created), updatedAt: new Date(row.updated) },
     } as Annotation
   })

@@ -4,18 +4,18 @@ import { builder } from './builder.ts'
 import { ImportLinkRef, TaskRef } from './refs.ts'
 
 builder.node(ImportLinkRef, {
-  description: 'Ties a task to the object, or the row of an object, that it was made from.',
+  description: 'Connects a task with the object, or the row of an object, that it was imported from.',
   id: { resolve: (link) => link.id },
   loadWithoutCache: (id, { loaders }) => loaders.importLink.load(Number(id)),
   fields: (t) => ({
     task: t.field({
       type: TaskRef,
-      description: 'The task.',
+      description: 'The imported task.',
       resolve: async (link, _args, { loaders }) => (await loaders.task.load(link.task))!,
     }),
-    key: t.exposeString('key', { description: 'Key of the object, exactly as stored.' }),
+    key: t.exposeString('key', { description: 'Key of the object, exactly as in the storage.' }),
     uri: t.string({
-      description: 'URI of the object.',
+      description: 'URI of the object, such as s3://bucket/key.',
       resolve: async (link, _args, { loaders }) => {
         const storage = (await loaders.storage.load(link.storage))!
         const kind = providers[storage.provider as ProviderName]
@@ -24,32 +24,33 @@ builder.node(ImportLinkRef, {
     }),
     rowGroup: t.int({
       nullable: true,
-      description: 'Row group inside a Parquet object, from 0; null = it is none.',
+      description: 'Number of the row group in a Parquet file, starting at 0. Null for other objects.',
       resolve: (link) => (link.rowGroup < 0 ? null : link.rowGroup),
     }),
     rowIndex: t.int({
       nullable: true,
-      description: 'Row inside the object, or inside its row group, from 0; null = the object is one task.',
+      description:
+        'Number of the row in the object, or in its row group, starting at 0. Null if the object is a single task.',
       resolve: (link) => (link.rowIndex < 0 ? null : link.rowIndex),
     }),
     size: t.expose('size', {
       type: 'SafeInt',
       nullable: true,
-      description: 'Bytes of the object when it was imported; null = unknown.',
+      description: 'Size of the object at the time of the import, in bytes. Null if unknown.',
     }),
     etag: t.exposeString('etag', {
       nullable: true,
-      description: 'Opaque version of the object when it was imported; null = unknown.',
+      description: 'Etag of the object at the time of the import. Null if unknown.',
     }),
     lastModified: t.expose('lastModified', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the object had last been changed when it was imported; null = unknown.',
+      description: 'Modification time of the object at the time of the import. Null if unknown.',
     }),
     objectExists: t.exposeBoolean('objectExists', {
-      description: 'Whether the last complete sync has found the object.',
+      description: 'Whether the last complete sync found the object, and the row in it.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was imported.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When it was last changed.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When Sluice imported the object or row.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When the link last changed.' }),
   }),
 })

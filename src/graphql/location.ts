@@ -6,7 +6,7 @@ import { builder } from './builder.ts'
 
 /** GraphQL's enum of the kinds of storage. */
 export const StorageProviderRef = builder.enumType('StorageProvider', {
-  description: 'A kind of storage.',
+  description: 'Kind of a storage.',
   values: Object.fromEntries(providerNames.map((name) => [name, { description: providers[name].title }])) as Record<
     ProviderName,
     { description: string }
@@ -60,7 +60,7 @@ const made = providerNames.map((name) => {
   const kind = providers[name]
   const fields = formFields(name).map((field) => ({ ...field, graphqlType: typeOf(kind.typeName, field) }))
   const object = builder.objectRef<Record<string, unknown>>(kind.typeName).implement({
-    description: `${kind.title}: where the objects are. Holds no secret.`,
+    description: `Location of a storage (${kind.title}), without secrets.`,
     fields: (t) =>
       Object.fromEntries(
         fields
@@ -77,7 +77,9 @@ const made = providerNames.map((name) => {
       ),
   })
   const input = builder.inputType(`${kind.typeName}Input`, {
-    description: `${kind.title}: where the objects are, and the secrets to reach them. On update an absent secret stays, null clears it.`,
+    description: fields.some(({ secret }) => secret)
+      ? `Location of a storage (${kind.title}), with its secrets. On update, an absent secret keeps its value, and null deletes it.`
+      : `Location of a storage (${kind.title}).`,
     fields: (t) =>
       Object.fromEntries(
         fields.map((field) => [
@@ -97,12 +99,12 @@ function typeOf(typeName: string, { name, type, options, choices }: FormField) {
   if (!options) return scalars[type]
   const enumName = typeName.replace(/Location$/, '') + name[0]!.toUpperCase() + name.slice(1)
   const values = Object.fromEntries(options.map((option) => [option, { description: choices[option] }]))
-  return builder.enumType(enumName, { description: `Choices for ${name}.`, values })
+  return builder.enumType(enumName, { description: `Allowed values of \`${name}\`.`, values })
 }
 
 /** Where a storage's objects are; one type for each provider. */
 export const StorageLocationRef = builder.unionType('StorageLocation', {
-  description: 'Where the objects of a storage are; one type for each provider, none with a secret in it.',
+  description: 'Location of the objects of a storage. Each provider has its own type. None of them contains a secret.',
   types: made.map(({ object }) => object),
   resolveType: (location) => (location as { __typename: string }).__typename,
 })
@@ -115,11 +117,14 @@ export function locationObject(provider: string, location: Record<string, unknow
 
 /** The input for a location: exactly one provider's. */
 export const StorageLocationInputRef = builder.inputType('StorageLocationInput', {
-  description: 'Where the objects are: exactly one provider.',
+  description: 'Location of the objects of a storage. Set the field of exactly one provider.',
   isOneOf: true,
   fields: (t) =>
     Object.fromEntries(
-      made.map(({ kind, input }) => [kind.inputName, t.field({ type: input, description: kind.title })]),
+      made.map(({ kind, input }) => [
+        kind.inputName,
+        t.field({ type: input, description: `Location of a storage (${kind.title}).` }),
+      ]),
     ),
 })
 

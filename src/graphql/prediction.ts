@@ -5,63 +5,80 @@ import { idOf } from './ids.ts'
 import { PredictionRef, TaskRef } from './refs.ts'
 
 builder.node(PredictionRef, {
-  description: "A model's labels for a task.",
+  description: 'The labels that a model gave a task.',
   id: { resolve: (prediction) => prediction.id },
   loadWithoutCache: (id, { loaders }) => loaders.prediction.load(Number(id)),
   fields: (t) => ({
-    databaseId: t.expose('id', { type: 'SafeInt', description: 'Its number.' }),
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'Numeric id in the database.' }),
     task: t.field({
       type: TaskRef,
-      description: 'The task.',
+      description: 'The task that the prediction labels.',
       resolve: async (prediction, _args, { loaders }) => (await loaders.task.load(prediction.task))!,
     }),
     result: t.field({
       type: 'JSON',
-      description: 'The labels.',
+      description: 'The labels: a JSON array, as the client or the imported file gave them.',
       resolve: ({ id }, _args, { loaders }) => loaders.predictionResult.load(id),
     }),
-    score: t.exposeFloat('score', { nullable: true, description: 'How sure the model is; null = it does not say.' }),
+    score: t.exposeFloat('score', {
+      nullable: true,
+      description: 'Confidence of the model. Sluice does not limit its range. Null if unknown.',
+    }),
     modelVersion: t.exposeString('modelVersion', {
       nullable: true,
-      description: 'Which model made it; null = unknown.',
+      description: 'Name or version of the model. Null if unknown.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created here.' }),
+    createdAt: t.expose('createdAt', {
+      type: 'DateTime',
+      description: 'When the prediction was created: as its file says with `keepTimes`, else when Sluice stored it.',
+    }),
   }),
 })
 
 const CreatePredictionInput = builder.inputType('CreatePredictionInput', {
-  description: 'The labels that a model gives a task.',
+  description: 'A new prediction.',
   fields: (t) => ({
     taskId: t.id({ required: true, description: 'Global id of the task.' }),
-    result: t.field({ type: 'JSON', required: true, description: 'The labels.' }),
-    score: t.float({ description: 'How sure the model is.' }),
-    modelVersion: t.string({ description: 'Which model made it.' }),
+    result: t.field({
+      type: 'JSON',
+      required: true,
+      description: 'The labels: a JSON array, empty without labels.',
+    }),
+    score: t.float({ description: 'Confidence of the model, any number. Default: unknown.' }),
+    modelVersion: t.string({ description: 'Name or version of the model. Default: unknown.' }),
   }),
 })
 
 const UpdatePredictionInput = builder.inputType('UpdatePredictionInput', {
-  description: 'Changes to a prediction; what is absent stays.',
+  description: 'Changes to a prediction. Absent fields keep their value.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'Global id of the prediction.' }),
-    result: t.field({ type: 'JSON', description: 'The labels.' }),
-    score: t.float({ description: 'How sure the model is; null: it does not say.' }),
-    modelVersion: t.string({ description: 'Which model made it; null: unknown.' }),
+    result: t.field({
+      type: 'JSON',
+      description: 'The labels: a JSON array, empty without labels. Null keeps the value.',
+    }),
+    score: t.float({ description: 'Confidence of the model, any number. Null clears the value.' }),
+    modelVersion: t.string({ description: 'Name or version of the model. Null clears the value.' }),
   }),
 })
 
 const errors = { types: [NotFoundError, ValidationError] }
 const saved = {
   ...errors,
-  dataField: { name: 'predictions', description: 'The predictions as they are now, in the order of the input.' },
+  dataField: { name: 'predictions', description: 'The predictions after the change, in the order of the input.' },
 }
 
 builder.mutationFields((t) => ({
   createPredictions: t.field({
     type: [PredictionRef],
-    description: 'Adds predictions to tasks, all or none of them.',
+    description: 'Creates predictions in one transaction: all or none.',
     errors: saved,
     args: {
-      input: t.arg({ type: [CreatePredictionInput], required: true, description: 'The predictions, at most 1,000.' }),
+      input: t.arg({
+        type: [CreatePredictionInput],
+        required: true,
+        description: 'The predictions to create, at most 1,000.',
+      }),
     },
     resolve: (_root, { input }, { em }) =>
       createPredictions(
@@ -71,10 +88,14 @@ builder.mutationFields((t) => ({
   }),
   updatePredictions: t.field({
     type: [PredictionRef],
-    description: 'Changes predictions, all or none of them.',
+    description: 'Changes predictions in one transaction: all or none.',
     errors: saved,
     args: {
-      input: t.arg({ type: [UpdatePredictionInput], required: true, description: 'The changes, at most 1,000.' }),
+      input: t.arg({
+        type: [UpdatePredictionInput],
+        required: true,
+        description: 'The predictions and their changes, at most 1,000.',
+      }),
     },
     resolve: (_root, { input }, { em }) =>
       updatePredictions(
@@ -84,9 +105,17 @@ builder.mutationFields((t) => ({
   }),
   deletePredictions: t.field({
     type: 'Int',
-    description: 'Deletes predictions. Answers with how many there were.',
-    errors: { ...errors, dataField: { name: 'deletedCount', description: 'How many of them there were.' } },
-    args: { ids: t.arg.idList({ required: true, description: 'Global ids of the predictions, at most 1,000.' }) },
+    description: 'Deletes predictions.',
+    errors: {
+      ...errors,
+      dataField: {
+        name: 'deletedCount',
+        description: 'Number of predictions that were deleted. Ids of predictions that do not exist do not count.',
+      },
+    },
+    args: {
+      ids: t.arg.idList({ required: true, description: 'Global ids of the predictions to delete, at most 1,000.' }),
+    },
     resolve: (_root, { ids }, { em }) =>
       deletePredictions(
         em,

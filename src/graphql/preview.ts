@@ -1,4 +1,5 @@
-import { ValidationError } from '../errors.ts'
+import { type ErrorCode, ValidationError } from '../errors.ts'
+import { printableKey } from '../providers/kit/key-bytes.ts'
 import { type Preview, previewObjects } from '../storages/preview.ts'
 import type { FilterRule } from '../sync/object-filter.ts'
 import { builder } from './builder.ts'
@@ -10,77 +11,108 @@ import { settingsOf } from './storage-input.ts'
 
 const PreviewObjectsInput = builder.inputType('PreviewObjectsInput', {
   description:
-    'A stored import storage (id), one with changes (id and settings), or a candidate (projectId and settings).',
+    'The import storage to preview: a saved one (id), a saved one with changes (id and settings), or a new one (projectId and settings).',
   fields: (t) => ({
-    id: t.id({ description: 'Global id of a stored import storage.' }),
-    projectId: t.id({ description: 'Global id of the project that a candidate is meant for.' }),
-    location: t.field({ type: StorageLocationInputRef, description: 'Where the objects are.' }),
-    importMethod: t.field({ type: ImportMethodRef, description: 'What an object is.' }),
-    regexFilter: t.string({ description: 'Only keys that match from their start (RE2 syntax).' }),
-    recursive: t.boolean({ description: 'Whether folders below the prefix are listed, too.' }),
+    id: t.id({ description: 'Global id of a saved import storage. Give either `id` or `projectId`.' }),
+    projectId: t.id({ description: 'Global id of the project of a new storage.' }),
+    location: t.field({
+      type: StorageLocationInputRef,
+      description: 'Location of the objects, and the credentials for it.',
+    }),
+    importMethod: t.field({
+      type: ImportMethodRef,
+      description: 'Whether an object is one task or a file of tasks. The preview ignores it.',
+    }),
+    regexFilter: t.string({
+      description:
+        'Regular expression (RE2 syntax). The import includes only keys that match from their first character.',
+    }),
+    recursive: t.boolean({ description: 'Whether the preview lists folders below the prefix. Default: true.' }),
     ...importSettings(t),
   }),
 })
 
 const FilterRuleRef = builder.enumType('ImportFilterRule', {
-  description: 'Why an object is not imported.',
+  description: 'The rule that excludes an object from an import.',
   values: {
-    FOLDER_MARKER: { description: 'Its key ends in a slash: it stands for a folder.' },
+    FOLDER_MARKER: { description: 'The key ends with a slash: the object marks a folder.' },
     SIDECAR: {
       description:
-        'It is a file that another program keeps beside the data, such as _SUCCESS or .DS_Store, and `skipSidecars` is set.',
+        'Another program wrote the file next to the data, such as _SUCCESS or .DS_Store, and `skipSidecars` is set.',
     },
-    REGEX: { description: 'The regexFilter does not match its key.' },
-    INCLUDE: { description: 'No pattern of `include` matches its key.' },
-    EXCLUDE: { description: 'A pattern of `exclude` matches its key.' },
-    TOO_SMALL: { description: 'It has fewer bytes than `minBytes`.' },
-    TOO_LARGE: { description: 'It has more bytes than `maxBytes`.' },
-    TOO_NEW: { description: 'It was changed within `minAgeSeconds`.' },
-    TOO_OLD: { description: 'It was not changed within `maxAgeSeconds`.' },
-    SAMPLE: { description: 'It is not in the sample.' },
+    REGEX: { description: '`regexFilter` does not match the key.' },
+    INCLUDE: { description: 'No pattern of `include` matches the key.' },
+    EXCLUDE: { description: 'A pattern of `exclude` matches the key.' },
+    TOO_SMALL: { description: 'The object has fewer bytes than `minBytes`.' },
+    TOO_LARGE: { description: 'The object has more bytes than `maxBytes`.' },
+    TOO_NEW: { description: 'The object changed less than `minAgeSeconds` ago.' },
+    TOO_OLD: { description: 'The object changed more than `maxAgeSeconds` ago.' },
+    SAMPLE: { description: 'The object is not in the sample.' },
     KEY_HAS_DOT_SEGMENTS: {
       description:
-        'Its key has a `.` or `..` segment, which is not sent to this endpoint. A sync reports it as an issue.',
+        'The key has a segment `.` or `..`, which Sluice does not send to this endpoint. A sync reports an issue.',
     },
-  } satisfies Record<FilterRule | 'KEY_HAS_DOT_SEGMENTS', { description: string }>,
+    KEY_NOT_TEXT: { description: 'The key is not UTF-8. A sync reports an issue.' },
+    KEY_TOO_LONG: { description: 'The key is too long. A sync reports an issue.' },
+    WRONG_TYPE: { description: 'The value is a list, hash or another structure. A sync reports an issue.' },
+    DENIED: {
+      description:
+        'The server may not read the folder or object. A sync reports an issue, and nothing below it counts as missing.',
+    },
+    UNREACHABLE: {
+      description:
+        'The storage failed to list this folder or object. A sync reports an issue, and nothing below it counts as missing.',
+    },
+  } satisfies Record<PreviewRule, { description: string }>,
 })
 
+type PreviewRule =
+  | FilterRule
+  | Extract<
+      ErrorCode,
+      'KEY_HAS_DOT_SEGMENTS' | 'KEY_NOT_TEXT' | 'KEY_TOO_LONG' | 'WRONG_TYPE' | 'DENIED' | 'UNREACHABLE'
+    >
+
 const PreviewedObjectRef = builder.objectRef<Preview['objects'][number]>('PreviewedObject').implement({
-  description: 'An object as a sync would see it.',
+  description: 'An object in the listing, with the decision of the filters.',
   fields: (t) => ({
-    key: t.string({ description: 'Its key.', resolve: ({ object }) => object.key.toWellFormed() }),
-    size: t.field({ type: 'SafeInt', description: 'Its bytes.', resolve: ({ object }) => object.size }),
+    key: t.string({ description: 'Key of the object.', resolve: ({ object }) => printableKey(object.key) }),
+    size: t.field({
+      type: 'SafeInt',
+      description: 'Size of the object in bytes.',
+      resolve: ({ object }) => object.size,
+    }),
     lastModified: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When it was last changed; null = unknown.',
+      description: 'Modification time of the object. Null if unknown.',
       resolve: ({ object }) => object.lastModified,
     }),
-    taken: t.boolean({ description: 'Whether a sync would import it.', resolve: ({ rule }) => rule === null }),
+    taken: t.boolean({ description: 'Whether a sync would import the object.', resolve: ({ rule }) => rule === null }),
     rule: t.field({
       type: FilterRuleRef,
       nullable: true,
-      description: 'What leaves it out; null = it is taken.',
-      resolve: ({ rule }) => rule as FilterRule | null,
+      description: 'The rule that excludes the object. Null if a sync would import it.',
+      resolve: ({ rule }) => rule as PreviewRule | null,
     }),
   }),
 })
 
 const ObjectPreviewRef = builder.objectRef<Preview>('ObjectPreview').implement({
-  description: 'The first objects that a sync would list. Nothing was stored.',
+  description: 'The first objects that a sync would list.',
   fields: (t) => ({
     prefix: t.exposeString('prefix', {
-      description: 'What the keys start with. A folder that is listed for itself has its slash.',
+      description: 'The prefix that the preview lists. Without `recursive`, a folder ends with a slash.',
     }),
     objects: t.expose('objects', {
       type: [PreviewedObjectRef],
-      description: 'The objects, in the order of the listing.',
+      description: 'The first objects, in the order of the listing.',
     }),
     takenCount: t.int({
-      description: 'How many of them a sync would import.',
+      description: 'Number of these objects that a sync would import.',
       resolve: ({ objects }) => objects.filter(({ rule }) => rule === null).length,
     }),
-    isComplete: t.exposeBoolean('isComplete', { description: 'Whether these are all there are.' }),
+    isComplete: t.exposeBoolean('isComplete', { description: 'Whether `objects` are all objects under the prefix.' }),
   }),
 })
 
@@ -89,10 +121,10 @@ builder.queryFields((t) => ({
     extensions: { cost: 5_000 },
     type: ObjectPreviewRef,
     description:
-      'What a sync would take and leave, and the rule that decided. Looks at the first objects, writes nothing.',
+      'Lists the first objects of a storage and shows which of them a sync would import, and which rule excludes the others. Saves nothing and reads no object.',
     args: {
-      input: t.arg({ type: PreviewObjectsInput, required: true, description: 'Where to look, and by which settings.' }),
-      first: t.arg.int({ description: 'How many objects, at most 1,000. Default: 50.' }),
+      input: t.arg({ type: PreviewObjectsInput, required: true, description: 'The storage to preview.' }),
+      first: t.arg.int({ description: 'Number of objects to list, from 1 to 1,000. Default: 50.' }),
     },
     resolve: (_root, { input: { id, projectId, ...settings }, first }, { storages }) => {
       if (!id === !projectId) throw new ValidationError([{ path: 'input', message: 'name either id or projectId' }])

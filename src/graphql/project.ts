@@ -9,27 +9,30 @@ import { pageById } from './page.ts'
 import { ProjectRef, TaskRef } from './refs.ts'
 
 builder.node(ProjectRef, {
-  description: 'Owns tasks, annotations and storages.',
+  description: 'Holds tasks, their annotations, and the storages that feed and export them.',
   id: { resolve: (project) => project.id },
   loadWithoutCache: (id, { loaders }) => loaders.project.load(Number(id)),
   fields: (t) => ({
-    databaseId: t.expose('id', { type: 'SafeInt', description: 'The number in URLs.' }),
-    title: t.exposeString('title', { description: 'Name for people.' }),
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'Numeric id in the database, and in resolve links.' }),
+    title: t.exposeString('title', { description: 'Name of the project, for people.' }),
     description: t.exposeString('description', {
       nullable: true,
-      description: 'What the project is about; null = not said.',
+      description: 'Description of the project, for people. Null if the project has no description.',
     }),
     dataKey: t.exposeString('dataKey', {
-      description: 'Field of the task data that holds the URI of a file (import method FILES).',
+      description: 'Name of the field in the task data to which the import method FILES writes the URI of the object.',
     }),
     annotationsPerTask: t.exposeInt('annotationsPerTask', {
-      description: 'How many annotations make a task labelled.',
+      description: 'Number of annotations at which a task counts as labeled (`isLabeled`).',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When its settings were last changed.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the project was created.' }),
+    updatedAt: t.expose('updatedAt', {
+      type: 'DateTime',
+      description: 'When the settings of the project last changed.',
+    }),
     tasks: t.connection({
       type: TaskRef,
-      description: 'Its tasks, newest first.',
+      description: 'Tasks of the project, newest first.',
       resolve: (project, args, { em }) =>
         pageById(em, TaskEntity, { project: project.id }, args, { by: 'innerId', without: ['data', 'meta'] }),
     }),
@@ -40,7 +43,7 @@ builder.queryFields((t) => ({
   project: t.field({
     type: ProjectRef,
     nullable: true,
-    description: 'A project; null when there is none with this id.',
+    description: 'One project. Null if no project has this id.',
     args: { id: t.arg.id({ required: true, description: 'Global id of the project.' }) },
     resolve: (_root, { id }, { loaders }) => orNull(() => loaders.project.load(idOf('Project', id))),
   }),
@@ -52,25 +55,34 @@ builder.queryFields((t) => ({
 }))
 
 const CreateProjectInput = builder.inputType('CreateProjectInput', {
-  description: 'A new project.',
+  description: 'Settings of a new project.',
   fields: (t) => ({
-    title: t.string({ required: true, description: 'Name for people; not empty.' }),
-    description: t.string({ description: 'What the project is about.' }),
-    dataKey: t.string({ description: 'Field of the task data that holds the URI of a file. Default: file.' }),
-    annotationsPerTask: t.int({ description: 'How many annotations make a task labelled. Default: 1.' }),
+    title: t.string({ required: true, description: 'Name of the project, for people: 1 to 500 characters.' }),
+    description: t.string({ description: 'Description of the project, for people. Default: none.' }),
+    dataKey: t.string({
+      description:
+        'Name of the field in the task data to which the import method FILES writes the URI of the object. Default: file.',
+    }),
+    annotationsPerTask: t.int({
+      description: 'Number of annotations at which a task counts as labeled (`isLabeled`), at least 1. Default: 1.',
+    }),
   }),
 })
 
 const UpdateProjectInput = builder.inputType('UpdateProjectInput', {
-  description: 'Changes to a project; what is absent stays.',
+  description: 'Changes to a project. Absent fields keep their value.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'Global id of the project.' }),
-    title: t.string({ description: 'Name for people; not empty.' }),
-    description: t.string({ description: 'What the project is about; null clears it.' }),
+    title: t.string({ description: 'Name of the project, for people: 1 to 500 characters. It cannot be null.' }),
+    description: t.string({ description: 'Description of the project, for people. Null clears the description.' }),
     dataKey: t.string({
-      description: 'Field of the task data that holds the URI of a file; for tasks made from now on.',
+      description:
+        'Name of the field in the task data to which the import method FILES writes the URI of the object. Existing tasks do not change. Null keeps the value.',
     }),
-    annotationsPerTask: t.int({ description: 'How many annotations make a task labelled.' }),
+    annotationsPerTask: t.int({
+      description:
+        'Number of annotations at which a task counts as labeled (`isLabeled`), at least 1. Null keeps the value.',
+    }),
   }),
 })
 
@@ -78,8 +90,8 @@ builder.mutationFields((t) => ({
   createProject: t.field({
     type: ProjectRef,
     description: 'Creates a project.',
-    errors: { types: [ValidationError], dataField: { name: 'project', description: 'The project as it is now.' } },
-    args: { input: t.arg({ type: CreateProjectInput, required: true, description: 'The project.' }) },
+    errors: { types: [ValidationError], dataField: { name: 'project', description: 'The new project.' } },
+    args: { input: t.arg({ type: CreateProjectInput, required: true, description: 'The project to create.' }) },
     resolve: (_root, { input }, { em }) => createProject(em, input),
   }),
   updateProject: t.field({
@@ -87,19 +99,20 @@ builder.mutationFields((t) => ({
     description: 'Changes the settings of a project.',
     errors: {
       types: [ValidationError, NotFoundError],
-      dataField: { name: 'project', description: 'The project as it is now.' },
+      dataField: { name: 'project', description: 'The project after the change.' },
     },
-    args: { input: t.arg({ type: UpdateProjectInput, required: true, description: 'The changes.' }) },
+    args: { input: t.arg({ type: UpdateProjectInput, required: true, description: 'The project and its changes.' }) },
     resolve: (_root, { input: { id, ...changes } }, { em }) => updateProject(em, idOf('Project', id), changes),
   }),
   deleteProject: t.field({
     // Many tasks go in several transactions.
     extensions: { maxSeconds: 3_600 },
     type: 'ID',
-    description: 'Deletes a project with its tasks, annotations and storages. Nothing in a bucket is touched.',
+    description:
+      'Deletes a project with its tasks, annotations and storages. Objects in buckets stay. Fails with ConflictError while a run of the project is queued or in progress.',
     errors: {
       types: [NotFoundError, ConflictError],
-      dataField: { name: 'deletedId', description: 'Global id of what was deleted.' },
+      dataField: { name: 'deletedId', description: 'Global id of the deleted project.' },
     },
     args: { id: t.arg.id({ required: true, description: 'Global id of the project.' }) },
     resolve: async (_root, { id }, { em }) => {

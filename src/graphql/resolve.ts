@@ -13,15 +13,15 @@ import { ImportStorageRef, ProjectRef } from './refs.ts'
 const mostUris = 1_000
 
 const ResolveModeRef = builder.enumType('ResolveMode', {
-  description: 'How the bytes behind a URI are had.',
+  description: 'How a client receives the bytes of an object.',
   values: {
-    PRESIGN: { description: 'From the storage itself, under a URL that it accepts without credentials.' },
-    PROXY: { description: 'Through this server.' },
+    PRESIGN: { description: 'From the storage, by a presigned URL.' },
+    PROXY: { description: 'From this server, which streams the bytes from the storage.' },
   },
 })
 
 const VerdictRef = builder.enumType('StorageVerdict', {
-  description: 'Why a storage serves a URI, or does not.',
+  description: 'Why a storage serves a URI or does not.',
   values: Object.fromEntries(Object.entries(verdicts).map(([name, description]) => [name, { description }])) as Record<
     Verdict,
     { description: string }
@@ -29,28 +29,28 @@ const VerdictRef = builder.enumType('StorageVerdict', {
 })
 
 const CandidateRef = builder.objectRef<{ storage: Storage; verdict: Verdict }>('ResolveCandidate').implement({
-  description: 'An import storage of the project, weighed for a URI.',
+  description: 'An import storage of the project, and whether it serves a URI.',
   fields: (t) => ({
-    storage: t.expose('storage', { type: ImportStorageRef, description: 'The storage.' }),
-    verdict: t.expose('verdict', { type: VerdictRef, description: 'Why it serves the URI, or does not.' }),
-    reason: t.string({ description: 'The verdict in words.', resolve: ({ verdict }) => verdicts[verdict] }),
+    storage: t.expose('storage', { type: ImportStorageRef, description: 'The import storage.' }),
+    verdict: t.expose('verdict', { type: VerdictRef, description: 'Why the storage serves the URI or does not.' }),
+    reason: t.string({ description: 'The verdict as text for people.', resolve: ({ verdict }) => verdicts[verdict] }),
   }),
 })
 
 type Candidates = { storage: Storage; verdict: Verdict }[]
 
 const ExplanationRef = builder.objectRef<Candidates>('ResolveExplanation').implement({
-  description: 'Which storage serves a URI, and why.',
+  description: 'Which storage serves a URI, and why the others do not.',
   fields: (t) => ({
     storage: t.field({
       type: ImportStorageRef,
       nullable: true,
-      description: 'The storage that serves it; null = none does, so that it is left as it is.',
+      description: 'The storage that serves the URI. Null if none does; `resolvedData` then leaves the URI as it is.',
       resolve: ([first]) => (first?.verdict === 'CHOSEN' ? first.storage : null),
     }),
     candidates: t.field({
       type: [CandidateRef],
-      description: 'All import storages of the project, the chosen one first.',
+      description: 'All import storages of the project. The one that serves the URI comes first.',
       resolve: (candidates) => candidates,
     }),
   }),
@@ -65,35 +65,36 @@ interface Resolved {
 }
 
 const ResolvedUriRef = builder.objectRef<Resolved>('ResolvedUri').implement({
-  description: 'A URI, and where its bytes are.',
+  description: 'A storage URI and the URL of its bytes.',
   fields: (t) => ({
-    uri: t.exposeString('uri', { description: 'The URI as it was asked for.' }),
+    uri: t.exposeString('uri', { description: 'The URI from the query.' }),
     url: t.string({
       nullable: true,
-      description: 'Where a GET without credentials has the bytes, until `expiresAt`; null = nowhere, see `code`.',
+      description:
+        'URL that returns the bytes to a GET request without credentials, until `expiresAt`. Null if the URI cannot be resolved; see `code`.',
       resolve: ({ url }) => url ?? null,
     }),
     mode: t.field({
       type: ResolveModeRef,
       nullable: true,
-      description: 'Who answers there; null = there is no URL.',
+      description: 'Where `url` leads. Null if there is no URL.',
       resolve: ({ mode }) => mode ?? null,
     }),
     expiresAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When the URL ends; null = never, or there is none.',
+      description: 'When `url` expires. Null if it never expires, or there is no URL.',
       resolve: ({ expiresAt }) => expiresAt ?? null,
     }),
     code: t.field({
       type: ErrorCodeRef,
       nullable: true,
-      description: 'Why there is no URL; null when there is one.',
+      description: 'Why there is no URL. Null if there is one.',
       resolve: ({ fault }) => (fault?.code as ErrorCode | undefined) ?? null,
     }),
     message: t.string({
       nullable: true,
-      description: 'The same in words.',
+      description: 'The same as `code`, as text for people. Null if there is a URL.',
       resolve: ({ fault }) => fault?.message ?? null,
     }),
   }),
@@ -103,12 +104,14 @@ builder.queryFields((t) => ({
   explainResolve: t.field({
     type: ExplanationRef,
     nullable: true,
-    description: 'Tells which storage serves a URI, and why the others do not; null when there is no such project.',
+    description:
+      'Explains which import storage of a project serves a URI, and why the others do not. Null if no project has this id.',
     args: {
       projectId: t.arg.id({ required: true, description: 'Global id of the project.' }),
-      uri: t.arg.string({ required: true, description: 'A storage URI such as s3://bucket/key.' }),
+      uri: t.arg.string({ required: true, description: 'Storage URI, such as s3://bucket/key.' }),
       taskId: t.arg.id({
-        description: 'Global id of the task that holds the URI: the storage it comes from goes first.',
+        description:
+          'Global id of the task that contains the URI. Its own storage and endpoint take precedence. Default: no task.',
       }),
     },
     resolve: async (_root, { projectId, uri, taskId }, { loaders }) => {
@@ -120,10 +123,11 @@ builder.queryFields((t) => ({
   }),
   resolveUris: t.field({
     type: [ResolvedUriRef],
-    description: `The addresses of bytes for scripts and models, in the order asked for; at most ${mostUris} at a time.`,
+    description:
+      'URLs of the bytes of objects, for scripts and models, in the order of `uris`. They work without a header.',
     args: {
       projectId: t.arg.id({ required: true, description: 'Global id of the project.' }),
-      uris: t.arg.stringList({ required: true, description: 'Storage URIs such as s3://bucket/key.' }),
+      uris: t.arg.stringList({ required: true, description: 'Storage URIs, such as s3://bucket/key, at most 1,000.' }),
     },
     resolve: async (_root, { projectId, uris }, context) => {
       if (uris.length > mostUris) throw new ValidationError([{ path: 'uris', message: `must be at most ${mostUris}` }])
@@ -155,20 +159,21 @@ async function resolveUri(
 }
 
 const MediaTokenRef = builder.objectRef<{ token: string; expiresAt: Date }>('MediaToken').implement({
-  description:
-    'A key to the objects of one project that may stand in URLs. It reads, and opens nothing but resolve links.',
+  description: 'A short-lived token for URLs. It opens resolve links of one project, and nothing else.',
   fields: (t) => ({
-    token: t.exposeString('token', { description: 'Its text: append it to a resolve link as `&token=…`.' }),
-    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it ends.' }),
+    token: t.exposeString('token', {
+      description: 'Text of the token. Append it to a resolve link as `&token=<text>`.',
+    }),
+    expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When the token expires.' }),
   }),
 })
 
 const CreateMediaTokenInput = builder.inputType('CreateMediaTokenInput', {
-  description: 'A new media token.',
+  description: 'Settings of a new media token.',
   fields: (t) => ({
-    projectId: t.id({ required: true, description: 'Global id of the project whose objects it opens.' }),
+    projectId: t.id({ required: true, description: 'Global id of the project whose objects the token opens.' }),
     ttlSeconds: t.int({
-      description: `Seconds that it lives at least; at most ${mediaTokenSeconds.most}. Default: ${mediaTokenSeconds.normal}.`,
+      description: `Lifetime in seconds, from 1 to ${mediaTokenSeconds.most}. The server adds up to a quarter, so that repeated requests return the same token. Default: ${mediaTokenSeconds.normal}.`,
     }),
   }),
 })
@@ -177,12 +182,18 @@ builder.mutationFields((t) => ({
   createMediaToken: t.field({
     type: MediaTokenRef,
     description:
-      'Makes a short-lived token that opens the resolve links of one project without any header. It ends with the API token that made it, too.',
+      'Creates a short-lived token that opens the resolve links of one project without a header. It also becomes invalid when the API token that created it is revoked.',
     errors: {
       types: [ValidationError, NotFoundError],
-      dataField: { name: 'mediaToken', description: 'The token.' },
+      dataField: { name: 'mediaToken', description: 'The new media token.' },
     },
-    args: { input: t.arg({ type: CreateMediaTokenInput, required: true, description: 'What for, and how long.' }) },
+    args: {
+      input: t.arg({
+        type: CreateMediaTokenInput,
+        required: true,
+        description: 'The project and the lifetime of the token.',
+      }),
+    },
     resolve: (_root, { input: { projectId, ttlSeconds } }, { mediaTokens, viewer }) =>
       mediaTokens.issue(viewer, {
         project: idOf('Project', projectId),
@@ -191,8 +202,8 @@ builder.mutationFields((t) => ({
   }),
   rotateMediaKey: t.field({
     type: ProjectRef,
-    description: 'Ends all media tokens of a project at once.',
-    errors: { types: [NotFoundError], dataField: { name: 'project', description: 'The project.' } },
+    description: 'Makes all media tokens of a project invalid at once.',
+    errors: { types: [NotFoundError], dataField: { name: 'project', description: 'The project after the change.' } },
     args: { projectId: t.arg.id({ required: true, description: 'Global id of the project.' }) },
     resolve: async (_root, { projectId }, { mediaTokens, loaders }) => {
       const project = idOf('Project', projectId)

@@ -1,51 +1,55 @@
 import { SyncIssueEntity } from '../entities/sync-issue.ts'
 import type { runKinds, SyncRun, syncStatuses } from '../entities/sync-run.ts'
-import { waitingOf } from '../sync/run-waiting.ts'
 import { builder } from './builder.ts'
 import { ErrorCodeRef } from './error-code.ts'
 import { pageById } from './page.ts'
 import { AnnotationRef, StorageRef, SyncIssueRef, SyncRunRef, TaskRef } from './refs.ts'
 
 const SyncStatusRef = builder.enumType('SyncStatus', {
-  description: 'State of a sync run. The first two are active, the others final.',
+  description: 'Status of a run. QUEUED and IN_PROGRESS are active, the others final.',
   values: {
-    QUEUED: { description: 'Waits for a worker.' },
-    IN_PROGRESS: { description: 'A worker is at it.' },
-    COMPLETED: { description: 'Everything was taken.' },
-    COMPLETED_WITH_ERRORS: { description: 'Finished, but some objects failed; each has an issue.' },
-    FAILED: { description: 'Could not finish; what was imported stays.' },
-    CANCELED: { description: 'Stopped on request; what was imported stays.' },
+    QUEUED: { description: 'The run waits for a worker.' },
+    IN_PROGRESS: { description: 'A worker processes the run.' },
+    COMPLETED: { description: 'The run completed without issues.' },
+    COMPLETED_WITH_ERRORS: { description: 'The run completed, but some objects failed. Each has an issue.' },
+    FAILED: { description: 'The run failed. Tasks and objects that it wrote before stay.' },
+    CANCELED: { description: 'A client canceled the run. Tasks and objects that it wrote before stay.' },
   } satisfies Record<(typeof syncStatuses)[number], { description: string }>,
 })
 
 const RunKindRef = builder.enumType('SyncRunKind', {
-  description: 'What a run is for.',
+  description: 'What a run does.',
   values: {
-    SYNC: { description: 'Moves everything that is to be moved.' },
-    RETRY: { description: 'Takes only what failed in another run.' },
-    DRY_RUN: { description: 'Counts what a SYNC would do, and changes nothing.' },
-    CHOSEN: { description: 'Moves what a person has picked. The status of the storage does not follow it.' },
+    SYNC: { description: 'A full sync: imports or exports everything that the settings of the storage select.' },
+    RETRY: { description: 'Processes only the objects or annotations that failed in another run.' },
+    DRY_RUN: { description: 'Counts what a SYNC of an import storage would do, and changes nothing.' },
+    CHOSEN: {
+      description: 'Exports the annotations that a client chose. It does not change the status of the storage.',
+    },
   } satisfies Record<(typeof runKinds)[number], { description: string }>,
 })
 
 const counters = {
-  listed: 'Objects that the storage listed.',
+  listed: 'Objects that the storage returned in its listing.',
   skipped:
-    'Listed objects that were left out: folder markers, and keys that the filter does not take. In exports: objects that have not changed.',
-  matched: 'Listed objects that are to be imported: listed - skipped.',
-  existed: 'Objects, or rows of objects, that were imported before.',
-  created: 'Tasks created.',
-  updated: 'Tasks whose data was replaced, or that got another annotation from an object of its own.',
-  missing: 'Links whose object is gone.',
-  selected: 'Annotations, or in TASK format tasks, that an export has come to.',
-  exported: 'Objects written to the storage.',
-  deleted: 'Objects removed from the storage.',
-  failed: 'Objects, rows of objects, or annotations that failed; each has an issue.',
-  bytesRead: 'Bytes of objects read.',
+    'Imports: listed objects that the filters exclude, and folder markers. Exports: objects that did not change (skipUnchanged).',
+  matched: 'Listed objects that the filters include: `listed` minus `skipped`.',
+  existed: 'Objects, or rows of objects, that an earlier run imported.',
+  created: 'Tasks that the run created.',
+  updated:
+    'Tasks whose data the run replaced (changedPolicy UPDATE), or to which it added an annotation from another exported object of the same task.',
+  missing: 'Links of missing objects and rows that the run flagged, or deleted with their task.',
+  selected: 'Annotations that the export has processed; in TASK format, their tasks.',
+  exported: 'Objects that the export wrote to the storage.',
+  deleted:
+    'Imports: tasks that the run deleted because their object or row is missing. Exports: objects that it removed from the storage.',
+  failed:
+    'Objects, rows of objects, or annotations that failed. Each has an issue; a run stores at most 10,000 issues.',
+  bytesRead: 'Bytes that the run read from objects.',
 } as const
 
 const SyncCountersRef = builder.objectRef<SyncRun>('SyncCounters').implement({
-  description: 'What a run has done so far.',
+  description: 'Counters of a run up to now. A dry run counts what a sync would do.',
   fields: (t) =>
     Object.fromEntries(
       Object.entries(counters).map(([name, description]) => [
@@ -55,73 +59,59 @@ const SyncCountersRef = builder.objectRef<SyncRun>('SyncCounters').implement({
     ),
 })
 
-const WaitingRef = builder.objectRef<NonNullable<ReturnType<typeof waitingOf>>>('SyncRunWaiting').implement({
-  description:
-    'A run waits for a storage that responded to it before, and now refuses connections or answers 5xx. All its reads and writes pause together.',
-  fields: (t) => ({
-    since: t.expose('since', { type: 'DateTime', description: 'Time of the first failure.' }),
-    code: t.expose('code', { type: ErrorCodeRef, description: 'Why the last request failed.' }),
-    nextRetryAt: t.expose('nextRetryAt', {
-      type: 'DateTime',
-      description: 'When the run tries again. syncStorage makes it try at once.',
-    }),
-    givesUpAt: t.expose('givesUpAt', {
-      type: 'DateTime',
-      description: 'When the run ends as FAILED if the storage is still away (STORAGE_PATIENCE).',
-    }),
-  }),
-})
-
 const finishedOrNow = (run: SyncRun) => run.finishedAt ?? new Date()
 
 builder.node(SyncRunRef, {
-  description: 'One execution of a sync.',
+  description: 'One execution of a sync or an export, as a background job.',
   id: { resolve: (run) => run.id },
   loadWithoutCache: (id, { loaders }) => loaders.run.load(Number(id)),
   fields: (t) => ({
-    databaseId: t.expose('id', { type: 'SafeInt', description: 'Its number.' }),
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'Numeric id in the database.' }),
     storage: t.field({
       type: StorageRef,
-      description: 'The storage that is synced.',
+      description: 'The storage of the run.',
       resolve: async (run, _args, { loaders }) => (await loaders.storage.load(run.storage))!,
     }),
-    kind: t.expose('kind', { type: RunKindRef, description: 'What it is for.' }),
-    status: t.expose('status', { type: SyncStatusRef, description: 'Its state.' }),
-    attempt: t.exposeInt('attempt', { description: 'Which worker has it: 1, or more after one was lost or stopped.' }),
-    failure: t.exposeString('failure', { nullable: true, description: 'Why it failed, in words; null unless it did.' }),
-    cancelRequested: t.exposeBoolean('cancelRequested', { description: 'Whether it was asked to stop.' }),
-    waiting: t.field({
-      type: WaitingRef,
-      nullable: true,
-      description: 'What it waits for while its storage is away; null while it goes on, and once it has ended.',
-      resolve: (run) => waitingOf(run),
+    kind: t.expose('kind', { type: RunKindRef, description: 'What the run does.' }),
+    status: t.expose('status', { type: SyncStatusRef, description: 'Status of the run.' }),
+    attempt: t.exposeInt('attempt', {
+      description:
+        'Number of the attempt, starting at 1. It grows when another worker continues the run after a crash or a shutdown.',
     }),
-    counters: t.field({ type: SyncCountersRef, description: 'What it has done so far.', resolve: (run) => run }),
-    queuedAt: t.expose('queuedAt', { type: 'DateTime', description: 'When it was asked for.' }),
+    failure: t.exposeString('failure', {
+      nullable: true,
+      description: 'Why the run failed, as text for people. Null unless its status is FAILED.',
+    }),
+    cancelRequested: t.exposeBoolean('cancelRequested', {
+      description: 'Whether a client has requested the cancellation of the run.',
+    }),
+    counters: t.field({ type: SyncCountersRef, description: 'Counters of the run up to now.', resolve: (run) => run }),
+    queuedAt: t.expose('queuedAt', { type: 'DateTime', description: 'When the run was queued.' }),
     startedAt: t.expose('startedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When a worker took it; null = not yet.',
+      description: 'When a worker first started the run. Null if none has.',
     }),
     heartbeatAt: t.expose('heartbeatAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'Last sign of life of its worker; null = none yet.',
+      description: 'Time of the last heartbeat of the worker. Null if no worker has started the run.',
     }),
     finishedAt: t.expose('finishedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it ended; null = not yet.',
+      description: 'When the run ended. Null if it is active.',
     }),
     durationMs: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Milliseconds from its start to its end, or to now; null = not started.',
+      description:
+        'Milliseconds from the start to the end of the run, or to now if it is active. Null if the run has not started.',
       resolve: (run) => (run.startedAt ? finishedOrNow(run).getTime() - run.startedAt.getTime() : null),
     }),
     ratePerSecond: t.float({
       nullable: true,
-      description: 'Objects listed per second so far; null = not started.',
+      description: 'Average number of objects listed per second since the start. Null if the run has not started.',
       resolve: (run) => {
         if (!run.startedAt) return null
         const seconds = (finishedOrNow(run).getTime() - run.startedAt.getTime()) / 1000
@@ -130,8 +120,9 @@ builder.node(SyncRunRef, {
     }),
     issues: t.connection({
       type: SyncIssueRef,
-      description: 'Objects and rows that failed, newest first.',
-      args: { code: t.arg({ type: ErrorCodeRef, description: 'Only issues of this kind.' }) },
+      description:
+        'Objects, rows and annotations that failed, newest first. A run stores at most 10,000 issues; Sluice deletes the issues of runs before the newest 100 of a storage.',
+      args: { code: t.arg({ type: ErrorCodeRef, description: 'Only issues with this code. Default: all issues.' }) },
       resolve: (run, { code, ...args }, { em }) =>
         pageById(em, SyncIssueEntity, { run: run.id, ...(code && { code }) }, args),
     }),
@@ -139,39 +130,43 @@ builder.node(SyncRunRef, {
 })
 
 SyncIssueRef.implement({
-  description: 'An object, a row of one, or an annotation that a run could not take, and why.',
+  description:
+    'An object, a row of an object, or an annotation that a run could not process, and why. The run continues after an issue.',
   fields: (t) => ({
     annotation: t.field({
       type: AnnotationRef,
       nullable: true,
-      description: 'The annotation that was not exported; null when it concerns none, or that was deleted.',
+      description:
+        'The annotation that the run could not export. Null if the issue concerns no annotation, or it was deleted.',
       resolve: (issue, _args, { loaders }) => (issue.annotation ? loaders.annotation.load(issue.annotation) : null),
     }),
     task: t.field({
       type: TaskRef,
       nullable: true,
-      description: 'The task that was not exported in TASK format; null when it concerns none, or that was deleted.',
+      description:
+        'The task that the run could not export in TASK format. Null if the issue concerns no task, or it was deleted.',
       resolve: (issue, _args, { loaders }) => (issue.task ? loaders.task.load(issue.task) : null),
     }),
     key: t.exposeString('key', {
       nullable: true,
-      description: 'Key of the object; null when the issue concerns none.',
+      description: 'Key of the object. Null if the issue concerns no object.',
     }),
     rowGroup: t.int({
       nullable: true,
-      description: 'Row group inside a Parquet object, from 0; null = it is none.',
+      description: 'Number of the row group in a Parquet file, starting at 0. Null if the issue concerns no row group.',
       resolve: (issue) => (issue.rowGroup < 0 ? null : issue.rowGroup),
     }),
     rowIndex: t.int({
       nullable: true,
-      description: 'Row inside the object, or inside its row group, from 0; null = the whole object.',
+      description:
+        'Number of the row in the object, or in its row group, starting at 0. Null if the issue concerns the whole object.',
       resolve: (issue) => (issue.rowIndex < 0 ? null : issue.rowIndex),
     }),
-    code: t.expose('code', { type: ErrorCodeRef, description: 'What happened, for a program.' }),
-    message: t.exposeString('message', { description: 'What happened, in words.' }),
+    code: t.expose('code', { type: ErrorCodeRef, description: 'Stable code of the issue, for programs.' }),
+    message: t.exposeString('message', { description: 'Description of the issue, as text for people.' }),
     retryable: t.exposeBoolean('retryable', {
-      description: 'Whether the same object may succeed later without a change.',
+      description: 'Whether a retry may succeed although the object does not change.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it happened.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the issue occurred.' }),
   }),
 })

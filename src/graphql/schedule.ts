@@ -5,66 +5,73 @@ import { scheduleSync, unscheduleSync } from '../sync/schedule.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { StorageRef, SyncRunRef } from './refs.ts'
-import { ExportScopeRef, skipUnchangedWords } from './sync.ts'
+import { ExportScopeRef, skipUnchangedDescription } from './sync.ts'
 
-const cronWords =
-  'Cron expression: minute, hour, day of month, month, day of week, such as 0 3 * * MON-FRI; with a sixth field, seconds come first.'
-const timeZoneWords = 'Time zone whose clock is meant, such as Europe/Berlin.'
-const jitterWords = 'Each sync starts up to so many seconds later, by chance, so that not all start at once.'
+const cronDescription =
+  'Cron expression of five fields: minute, hour, day of month, month, day of week, such as 0 3 * * MON-FRI. With six fields, the first one is seconds. At most 200 characters.'
+const timeZoneDescription = 'IANA time zone of the cron expression, such as Europe/Berlin.'
+const jitterDescription =
+  'Random delay in seconds (0 to this value) added to each start, so that schedules do not start at the same moment.'
 
 export const SyncScheduleRef = builder.objectRef<SyncSchedule>('SyncSchedule').implement({
   description:
-    'When a storage is synced by itself. A time at which a sync is under way is left out; of times that were missed, one is made up for.',
+    'Starts syncs of a storage at fixed times. The schedule skips a time while a sync is queued or in progress. After downtime, one sync starts for all missed times together.',
   fields: (t) => ({
-    cron: t.exposeString('cron', { description: cronWords }),
-    timeZone: t.exposeString('timeZone', { description: timeZoneWords }),
-    jitterSeconds: t.exposeInt('jitterSeconds', { description: jitterWords }),
+    cron: t.exposeString('cron', { description: cronDescription }),
+    timeZone: t.exposeString('timeZone', { description: timeZoneDescription }),
+    jitterSeconds: t.exposeInt('jitterSeconds', { description: jitterDescription }),
     exportScope: t.expose('exportScope', {
       type: ExportScopeRef,
-      description: 'Which annotations an export takes; means nothing for imports.',
+      description: 'Which annotations an export includes. Ignored for imports.',
     }),
-    skipUnchanged: t.exposeBoolean('skipUnchanged', { description: skipUnchangedWords }),
-    nextRunAt: t.expose('nextRunAt', { type: 'DateTime', description: 'When the next sync starts.' }),
+    skipUnchanged: t.exposeBoolean('skipUnchanged', { description: skipUnchangedDescription }),
+    nextRunAt: t.expose('nextRunAt', {
+      type: 'DateTime',
+      description: 'When the next sync starts, random delay included.',
+    }),
     lastRun: t.field({
       type: SyncRunRef,
       nullable: true,
-      description: 'The last sync that the schedule has started; null = none yet.',
+      description: 'The last run that this schedule started. Null if it has not started any.',
       resolve: (schedule, _args, { loaders }) => (schedule.lastRun ? loaders.run.load(schedule.lastRun) : null),
     }),
     failuresInRow: t.exposeInt('failuresInRow', {
-      description: 'How many syncs of the storage have failed since the last one that worked.',
+      description:
+        'Number of failed syncs of the storage since the last successful one. After 3 failures the schedule pauses.',
     }),
     pausedAt: t.expose('pausedAt', {
       type: 'DateTime',
       nullable: true,
       description:
-        'Since when it pauses because several syncs in a row have failed: it tries again only after an hour, then after two, at most a day. A sync that works ends the pause, and so does scheduling anew. Null = it does not pause.',
+        'Start of the pause after 3 failed syncs in a row. While paused, the schedule retries after 1, 2, 4 … hours, at most 24. A successful sync or a new schedule ends the pause. Null if not paused.',
     }),
     pauseReason: t.string({
       nullable: true,
-      description: 'The same in words.',
+      description: 'Why the schedule is paused, as text for people. Null if not paused.',
       resolve: ({ pausedAt, failuresInRow, nextRunAt }) =>
         pausedAt &&
-        `The last ${failuresInRow} syncs have failed, so the next one is tried at ${nextRunAt.toISOString()}. ` +
-          'A sync that works ends the pause, and so does scheduling anew.',
+        `The last ${failuresInRow} syncs failed, so the schedule retries at ${nextRunAt.toISOString()}. ` +
+          'A successful sync or a new schedule ends the pause.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the storage got a schedule.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When the schedule was last set.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the storage first received a schedule.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When scheduleSync last set the schedule.' }),
   }),
 })
 
 const ScheduleSyncInput = builder.inputType('ScheduleSyncInput', {
-  description: 'When a storage is to be synced by itself.',
+  description: 'A schedule for the syncs of a storage.',
   fields: (t) => ({
     storageId: t.id({ required: true, description: 'Global id of the storage.' }),
-    cron: t.string({ required: true, description: cronWords }),
-    timeZone: t.string({ description: `${timeZoneWords} Default: UTC.` }),
-    jitterSeconds: t.int({ description: `${jitterWords} Less than the time between two syncs. Default: 0.` }),
+    cron: t.string({ required: true, description: cronDescription }),
+    timeZone: t.string({ description: `${timeZoneDescription} Default: UTC.` }),
+    jitterSeconds: t.int({
+      description: `${jitterDescription} It must be less than the time between two syncs. Default: 0.`,
+    }),
     exportScope: t.field({
       type: ExportScopeRef,
-      description: 'Which annotations an export takes. Default: ALL. Not for import storages.',
+      description: 'Which annotations an export includes. Not allowed for import storages. Default: ALL.',
     }),
-    skipUnchanged: t.boolean({ description: skipUnchangedWords }),
+    skipUnchanged: t.boolean({ description: skipUnchangedDescription }),
   }),
 })
 
@@ -72,12 +79,12 @@ builder.mutationFields((t) => ({
   scheduleSync: t.field({
     type: StorageRef,
     description:
-      'Lets a storage be synced by itself, in place of the schedule that it had, from this moment on. Faults have the codes BAD_CRON, UNKNOWN_TIME_ZONE and TOO_FREQUENT.',
+      'Sets the schedule of a storage, and replaces the former one. Field errors have the code BAD_CRON, UNKNOWN_TIME_ZONE or TOO_FREQUENT.',
     errors: {
       types: [NotFoundError, ValidationError],
-      dataField: { name: 'storage', description: 'The storage with its schedule.' },
+      dataField: { name: 'storage', description: 'The storage with its new schedule.' },
     },
-    args: { input: t.arg({ type: ScheduleSyncInput, required: true, description: 'The schedule.' }) },
+    args: { input: t.arg({ type: ScheduleSyncInput, required: true, description: 'The storage and its schedule.' }) },
     resolve: async (_root, { input: { storageId, ...input } }, { em, loaders, scheduleMinSeconds }) => {
       const id = idOf(storageTypes, storageId)
       await scheduleSync(em, id, { input, minSeconds: scheduleMinSeconds })
@@ -87,8 +94,8 @@ builder.mutationFields((t) => ({
   }),
   unscheduleSync: t.field({
     type: StorageRef,
-    description: 'Ends the schedule of a storage, if it has one. A sync that is under way goes on.',
-    errors: { types: [NotFoundError], dataField: { name: 'storage', description: 'The storage as it is now.' } },
+    description: 'Deletes the schedule of a storage, if there is one. A running sync continues.',
+    errors: { types: [NotFoundError], dataField: { name: 'storage', description: 'The storage after the change.' } },
     args: { storageId: t.arg.id({ required: true, description: 'Global id of the storage.' }) },
     resolve: async (_root, { storageId }, { em, loaders }) => {
       const id = idOf(storageTypes, storageId)

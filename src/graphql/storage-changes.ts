@@ -12,20 +12,26 @@ import { ImportMethodRef, StorageDirectionRef } from './storage.ts'
 import { probeOption, saveErrors, saveOptions, settingsAndOptions, settingsOf } from './storage-input.ts'
 
 const fieldsOfSettings = {
-  title: 'Name for people.',
-  description: 'Notes for people.',
-  regexFilter: 'Only keys that match from their start (RE2 syntax) are imported. Default: every key.',
-  importMethod: 'What an object is. Default: FILES.',
-  recursive: 'Whether folders below the prefix are imported, too. Default: true.',
-  presign: 'Whether links redirect to signed URLs of the storage. Default: true.',
-  presignTtlMinutes: 'Minutes that a signed URL is valid, from 1 to 10080. Default: 15.',
+  title: 'Name of the storage, for people. Null clears the name.',
+  description: 'Notes for people. Null clears the notes.',
+  regexFilter:
+    'Regular expression (RE2 syntax). The import includes only keys that match from their first character. Default: every key.',
+  importMethod: 'Whether an object is one task or a file of tasks. Default: FILES.',
+  recursive: 'Whether the import includes folders below the prefix. Default: true.',
+  presign:
+    'Whether resolve links redirect to presigned URLs of the storage. If false, the server streams the bytes. Default: true.',
+  presignTtlMinutes: 'Lifetime of a presigned URL in minutes: 1 to 10,080 (a week). Default: 15.',
 }
 
 const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
-  description: 'A new import storage.',
+  description: 'Settings of a new import storage.',
   fields: (t) => ({
     projectId: t.id({ required: true, description: 'Global id of the project.' }),
-    location: t.field({ type: StorageLocationInputRef, required: true, description: 'Where the objects are.' }),
+    location: t.field({
+      type: StorageLocationInputRef,
+      required: true,
+      description: 'Location of the objects, and the credentials for it.',
+    }),
     title: t.string({ description: fieldsOfSettings.title }),
     description: t.string({ description: fieldsOfSettings.description }),
     importMethod: t.field({ type: ImportMethodRef, description: fieldsOfSettings.importMethod }),
@@ -39,42 +45,58 @@ const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
 })
 
 const UpdateImportStorageInput = builder.inputType('UpdateImportStorageInput', {
-  description: 'Changes to an import storage; what is absent stays.',
+  description:
+    'Changes to an import storage. Absent fields keep their value, and so does null unless the field says otherwise.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'Global id of the storage.' }),
     location: t.field({
       type: StorageLocationInputRef,
       description:
-        'Where the objects are: replaces the old place; secrets that are absent stay. Links to another bucket are dropped; tasks stay.',
+        'New location of the objects, with all its fields. Absent secrets keep their value. If the bucket changes, Sluice deletes the links to the old one; tasks stay.',
     }),
     title: t.string({ description: fieldsOfSettings.title }),
     description: t.string({ description: fieldsOfSettings.description }),
-    importMethod: t.field({ type: ImportMethodRef, description: 'What an object is.' }),
-    regexFilter: t.string({ description: 'Only keys that match from their start (RE2 syntax); null: every key.' }),
-    recursive: t.boolean({ description: 'Whether folders below the prefix are imported, too.' }),
-    presign: t.boolean({ description: 'Whether links redirect to signed URLs of the storage.' }),
-    presignTtlMinutes: t.int({ description: 'Minutes that a signed URL is valid, from 1 to 10080.' }),
+    importMethod: t.field({ type: ImportMethodRef, description: 'Whether an object is one task or a file of tasks.' }),
+    regexFilter: t.string({
+      description:
+        'Regular expression (RE2 syntax). The import includes only keys that match from their first character. Null: every key.',
+    }),
+    recursive: t.boolean({ description: 'Whether the import includes folders below the prefix.' }),
+    presign: t.boolean({
+      description:
+        'Whether resolve links redirect to presigned URLs of the storage. If false, the server streams the bytes.',
+    }),
+    presignTtlMinutes: t.int({ description: 'Lifetime of a presigned URL in minutes: 1 to 10,080 (a week).' }),
     ...importSettings(t),
     ...saveOptions(t),
   }),
 })
 
 const CheckStorageInput = builder.inputType('CheckStorageInput', {
-  description: 'A stored storage (id), one with changes (id and settings), or a candidate (projectId and settings).',
+  description:
+    'The storage to check: a saved one (id), a saved one with changes (id and settings), or a new one (projectId and settings).',
   fields: (t) => ({
-    id: t.id({ description: 'Global id of a stored storage.' }),
-    projectId: t.id({ description: 'Global id of the project that a candidate is meant for.' }),
+    id: t.id({ description: 'Global id of a saved storage. Give either `id` or `projectId`.' }),
+    projectId: t.id({ description: 'Global id of the project of a new storage.' }),
     direction: t.field({
       type: StorageDirectionRef,
       description:
-        'What the place is meant for. IMPORT is read; to EXPORT an object is written and removed. Default: that of the stored storage, and IMPORT for a candidate.',
+        'Use of the storage. IMPORT tests reading; EXPORT writes and removes a probe object. Default: the direction of the saved storage, or IMPORT for a new one.',
     }),
-    location: t.field({ type: StorageLocationInputRef, description: 'Where the objects are.' }),
-    importMethod: t.field({ type: ImportMethodRef, description: 'What an object is.' }),
-    regexFilter: t.string({ description: 'Only keys that match from their start (RE2 syntax).' }),
-    recursive: t.boolean({ description: 'Whether folders below the prefix count, too.' }),
+    location: t.field({
+      type: StorageLocationInputRef,
+      description: 'Location of the objects, and the credentials for it.',
+    }),
+    importMethod: t.field({ type: ImportMethodRef, description: 'Whether an object is one task or a file of tasks.' }),
+    regexFilter: t.string({
+      description:
+        'Regular expression (RE2 syntax). The import includes only keys that match from their first character.',
+    }),
+    recursive: t.boolean({
+      description: 'Whether the check looks for objects in folders below the prefix. Default: true.',
+    }),
     ...importSettings(t),
-    presign: t.boolean({ description: 'Whether a signed URL is tried.' }),
+    presign: t.boolean({ description: 'Whether to test a presigned URL. Default: true.' }),
     ...probeOption(t),
   }),
 })
@@ -82,30 +104,32 @@ const CheckStorageInput = builder.inputType('CheckStorageInput', {
 const StorageCheckRef = builder
   .objectRef<{ steps: Awaited<ReturnType<typeof checkStorage>> }>('StorageCheck')
   .implement({
-    description: 'The outcome of a connection check.',
+    description: 'Result of a connection check.',
     fields: (t) => ({
       ok: t.boolean({
-        description: 'Whether every step that was needed worked.',
+        description: 'Whether no step failed.',
         resolve: ({ steps }) => steps.every((step) => step.status !== 'FAILED'),
       }),
-      steps: t.expose('steps', { type: [CheckStepRef], description: 'All steps, in order.' }),
+      steps: t.expose('steps', { type: [CheckStepRef], description: 'All steps, in their order.' }),
     }),
   })
 
 builder.mutationFields((t) => ({
   createImportStorage: t.field({
     type: ImportStorageRef,
-    description: 'Connects a place that tasks come from, after checking that it works.',
+    description: 'Creates an import storage after a connection check. It imports nothing until a sync runs.',
     errors: saveErrors,
-    args: { input: t.arg({ type: CreateImportStorageInput, required: true, description: 'The storage.' }) },
+    args: { input: t.arg({ type: CreateImportStorageInput, required: true, description: 'The storage to create.' }) },
     resolve: (_root, { input: { projectId, ...input } }, { storages }) =>
       saveImportStorage(storages, { project: idOf('Project', projectId) }, ...settingsAndOptions(input)),
   }),
   updateImportStorage: t.field({
     type: ImportStorageRef,
-    description: 'Changes an import storage, after checking that it still works.',
+    description: 'Changes an import storage after a connection check.',
     errors: saveErrors,
-    args: { input: t.arg({ type: UpdateImportStorageInput, required: true, description: 'The changes.' }) },
+    args: {
+      input: t.arg({ type: UpdateImportStorageInput, required: true, description: 'The storage and its changes.' }),
+    },
     resolve: (_root, { input: { id, ...input } }, { storages }) =>
       saveImportStorage(storages, { id: idOf('ImportStorage', id) }, ...settingsAndOptions(input)),
   }),
@@ -113,12 +137,12 @@ builder.mutationFields((t) => ({
     extensions: { cost: 5_000 },
     type: StorageCheckRef,
     description:
-      'Tries a connection step by step. Stores nothing. A connection that does not work is a result, not an error.',
+      'Checks a connection step by step and saves nothing. If the connection does not work, the mutation still succeeds; its steps describe the error.',
     errors: {
       types: [ValidationError, NotFoundError],
-      dataField: { name: 'check', description: 'What the check found.' },
+      dataField: { name: 'check', description: 'Result of the check.' },
     },
-    args: { input: t.arg({ type: CheckStorageInput, required: true, description: 'What to try.' }) },
+    args: { input: t.arg({ type: CheckStorageInput, required: true, description: 'The storage to check.' }) },
     resolve: async (_root, { input: { id, projectId, direction, ...settings } }, { storages }) => {
       if (!id === !projectId) {
         throw new ValidationError([{ path: 'input', message: 'name either id or projectId' }])
@@ -130,25 +154,27 @@ builder.mutationFields((t) => ({
   deleteStorage: t.field({
     extensions: { maxSeconds: 3_600 },
     type: builder.objectRef<{ affectedTasks: number; dryRun: boolean }>('DeletedStorage').implement({
-      description: 'What deleting a storage did, or would do.',
+      description: 'Effect of deleting a storage.',
       fields: (f) => ({
         affectedTasks: f.expose('affectedTasks', {
           type: 'SafeInt',
           description:
-            'Tasks that lose their link; they stay, but their URIs resolve only if another storage serves them.',
+            'Number of tasks that lose their link. The tasks stay, but their URIs resolve only if another storage serves them.',
         }),
-        dryRun: f.exposeBoolean('dryRun', { description: 'Whether it was only a question.' }),
+        dryRun: f.exposeBoolean('dryRun', {
+          description: 'True if nothing was deleted, because the mutation ran with `dryRun`.',
+        }),
       }),
     }),
     description:
-      'Disconnects a storage. Its tasks stay, nothing in the bucket is touched, and what waits to be exported to it is dropped.',
+      'Deletes a storage with its links, runs and pending exports. Tasks, annotations and the objects in the bucket stay. Fails with ConflictError while a run of the storage is queued or in progress.',
     errors: {
       types: [NotFoundError, ConflictError],
-      dataField: { name: 'deletion', description: 'What was done, or would be.' },
+      dataField: { name: 'deletion', description: 'Effect of the deletion.' },
     },
     args: {
       id: t.arg.id({ required: true, description: 'Global id of the storage.' }),
-      dryRun: t.arg.boolean({ description: 'Only say what would happen.' }),
+      dryRun: t.arg.boolean({ description: 'Only report the effect and delete nothing. Default: false.' }),
     },
     resolve: async (_root, { id, dryRun }, { em }) => ({
       ...(await deleteStorage(em, idOf(storageTypes, id), dryRun ?? false)),

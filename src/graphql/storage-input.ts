@@ -31,20 +31,27 @@ export type InputFields = Parameters<Parameters<typeof builder.inputType>[1]['fi
 
 /** The input fields by which a person waves something through. */
 export const saveOptions = (t: InputFields) => ({
-  skipCheck: t.boolean({ description: 'Save without trying the connection.' }),
-  allowDuplicate: t.boolean({ description: 'Save even if the project has the same place connected already.' }),
-  allowOverlap: t.boolean({ description: 'Save even if exports of the project would come back as tasks.' }),
+  skipCheck: t.boolean({ description: 'Save the storage without a connection check. Default: false.' }),
+  allowDuplicate: t.boolean({
+    description:
+      'Save the storage even if the project already has one with the same location and filters. Default: false.',
+  }),
+  allowOverlap: t.boolean({
+    description:
+      'Save the storage even if an import storage of the project would import what an export storage writes. Default: false.',
+  }),
 })
 
 /** The input field by which a person keeps the check of a target from writing. */
 export const probeOption = (t: InputFields) => ({
   skipProbe: t.boolean({
-    description: 'Check what exports go to without writing and removing an object, as where nothing may be removed.',
+    description:
+      'Check an export storage without writing and removing a probe object, for example where removing is forbidden. Default: false.',
   }),
 })
 
 /** What saving a storage can answer with. */
 export const saveErrors = {
   types: [ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError],
-  dataField: { name: 'storage', description: 'The storage as it is now.' },
+  dataField: { name: 'storage', description: 'The storage after the change.' },
 }

@@ -12,11 +12,12 @@ import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
 import {
   ChangedPolicyRef,
-  hiveWords,
+  hiveDescription,
   importFields,
   MissingPolicyRef,
   SyncModeRef,
-  sidecarWords,
+  sidecarDescription,
+  timesDescription,
 } from './import-settings.ts'
 import { locationObject, StorageLocationRef, StorageProviderRef } from './location.ts'
 import { orNull } from './or-null.ts'
@@ -24,107 +25,120 @@ import { pageById } from './page.ts'
 import { ImportLinkRef, ImportStorageRef, ProjectRef, StorageRef, SyncRunRef } from './refs.ts'
 import { SyncScheduleRef } from './schedule.ts'
 
-const statusWords = {
-  INITIALIZED: 'Never synced.',
+const statusDescriptions = {
+  INITIALIZED: 'No sync has been queued yet.',
   QUEUED: 'A sync waits for a worker.',
   IN_PROGRESS: 'A sync is running.',
-  COMPLETED: 'The last sync took everything.',
-  COMPLETED_WITH_ERRORS: 'The last sync finished, but some objects failed; each has an issue.',
-  FAILED: 'The last sync could not finish.',
-  CANCELED: 'The last sync was canceled.',
+  COMPLETED: 'The last sync completed without issues.',
+  COMPLETED_WITH_ERRORS: 'The last sync completed, but some objects failed. Each has an issue.',
+  FAILED: 'The last sync failed. Tasks and objects that it wrote before stay.',
+  CANCELED: 'A client canceled the last sync.',
 } satisfies Record<'INITIALIZED' | (typeof syncStatuses)[number], string>
 
 export const StorageStatusRef = builder.enumType('StorageStatus', {
-  description: 'State of a storage: that of its last sync.',
+  description: 'Status of a storage: the status of its last sync (run of kind SYNC or RETRY).',
   values: Object.fromEntries(
-    Object.entries(statusWords).map(([name, description]) => [name, { description }]),
-  ) as Record<keyof typeof statusWords, { description: string }>,
+    Object.entries(statusDescriptions).map(([name, description]) => [name, { description }]),
+  ) as Record<keyof typeof statusDescriptions, { description: string }>,
 })
 
 export const StorageDirectionRef = builder.enumType('StorageDirection', {
-  description: 'Which way data goes.',
+  description: 'Direction in which a storage moves data.',
   values: {
-    IMPORT: { description: 'Tasks come from it.' },
-    EXPORT: { description: 'Annotations go to it.' },
+    IMPORT: { description: 'From the storage to the project: objects become tasks.' },
+    EXPORT: { description: 'From the project to the storage: Sluice writes annotations into objects.' },
   } satisfies Record<(typeof storageDirections)[number], { description: string }>,
 })
 
 export const ImportMethodRef = builder.enumType('ImportMethod', {
-  description: 'What an object of an import storage is.',
+  description: 'How an import turns objects into tasks.',
   values: {
     TASKS: {
-      description: 'A file of tasks: a JSON object, an array of them, JSON Lines, either also gzipped, or Parquet.',
+      description:
+        'Each object is a task file, and each of its rows becomes a task. Formats: a JSON object or array of objects, JSON Lines, CSV and TSV (by name), all also packed with gzip or zstd, and Parquet.',
     },
-    FILES: { description: 'One task, whose data is the URI of the object.' },
+    FILES: { description: 'Each object becomes one task, whose data holds the URI of the object.' },
   } satisfies Record<(typeof importMethods)[number], { description: string }>,
 })
 
 StorageRef.implement({
-  description: 'A connected place that data is moved from or to.',
+  description: 'A connection to a bucket, container, database or folder, with its settings.',
   interfaces: [builder.nodeInterfaceRef()],
   resolveType: ({ direction }) => (direction === 'IMPORT' ? 'ImportStorage' : 'ExportStorage'),
   fields: (t) => ({
-    databaseId: t.expose('id', { type: 'SafeInt', description: 'The number in URLs.' }),
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'Numeric id in the database.' }),
     project: t.field({
       type: ProjectRef,
-      description: 'The project it is connected to.',
+      description: 'The project of the storage.',
       resolve: async (storage, _args, { loaders }) => (await loaders.project.load(storage.project))!,
     }),
-    title: t.exposeString('title', { nullable: true, description: 'Name for people; null = none.' }),
-    description: t.exposeString('description', { nullable: true, description: 'Notes for people; null = none.' }),
+    title: t.exposeString('title', {
+      nullable: true,
+      description: 'Name of the storage, for people. Null if the storage has no name.',
+    }),
+    description: t.exposeString('description', {
+      nullable: true,
+      description: 'Notes for people. Null if the storage has no notes.',
+    }),
     provider: t.field({
       type: StorageProviderRef,
-      description: 'The kind of storage.',
+      description: 'Kind of the storage.',
       resolve: (storage) => storage.provider as 'S3',
     }),
     location: t.field({
       type: StorageLocationRef,
-      description: 'Where the objects are.',
+      description: 'Location of the objects, without secrets.',
       resolve: (storage) => locationObject(storage.provider, storage.location),
     }),
     status: t.field({
       type: StorageStatusRef,
-      description: 'State of the last sync.',
+      description: 'Status of the last sync.',
       resolve: async (storage, _args, { loaders }) =>
         storage.lastRun ? ((await loaders.run.load(storage.lastRun))?.status ?? 'INITIALIZED') : 'INITIALIZED',
     }),
     failure: t.string({
       nullable: true,
-      description: 'Why the last sync failed, in words; null unless it did.',
+      description: 'Why the last sync failed, as text for people. Null unless its status is FAILED.',
       resolve: async (storage, _args, { loaders }) =>
         storage.lastRun ? ((await loaders.run.load(storage.lastRun))?.failure ?? null) : null,
     }),
-    synchronizable: t.boolean({ description: 'Whether it can be synced.', resolve: () => true }),
+    synchronizable: t.boolean({
+      description: 'Whether a sync of the storage can start. Always true at present.',
+      resolve: () => true,
+    }),
     lastSyncAt: t.expose('lastSyncAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When the last sync that ran came to its end; null = never.',
+      description: 'When the last sync that a worker started ended. Null if none has ended.',
     }),
     lastSyncCount: t.expose('lastSyncCount', {
       type: 'SafeInt',
       nullable: true,
       description:
-        'How many tasks the last import created, or how many objects the last export wrote; null = never synced, or a sync is under way.',
+        'Number of tasks that the last sync created, or of objects that it exported. Null if the storage was never synced, or while a sync is queued or in progress.',
     }),
     lastRun: t.field({
       type: SyncRunRef,
       nullable: true,
-      description: 'The last sync; null = never synced.',
+      description: 'The last sync, which may still be queued or in progress. Null if the storage was never synced.',
       resolve: (storage, _args, { loaders }) => (storage.lastRun ? loaders.run.load(storage.lastRun) : null),
     }),
     runs: t.connection({
       type: SyncRunRef,
-      description: 'Its syncs, newest first.',
+      description: 'Runs of the storage, of every kind, newest first. Sluice keeps the newest 1,000.',
       resolve: (storage, args, { em }) => pageById(em, SyncRunEntity, { storage: storage.id }, args),
     }),
     schedule: t.field({
       type: SyncScheduleRef,
       nullable: true,
-      description: 'When it is synced by itself; null = only when somebody asks.',
+      description: 'Schedule that starts syncs of the storage. Null if the storage has no schedule.',
       resolve: (storage, _args, { loaders }) => loaders.scheduleOfStorage.load(storage.id),
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was connected.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When its settings were last changed.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the storage was created.' }),
+    updatedAt: t.expose('updatedAt', {
+      type: 'DateTime',
+      description: 'When the settings of the storage last changed.',
+    }),
   }),
 })
 
@@ -137,42 +151,49 @@ export function ofDirection(direction: StorageDirection, storage: Storage | null
 const eitherKind = { $or: [{ rowIndex: -1 }, { rowIndex: { $ne: -1 } }] }
 
 builder.node(ImportStorageRef, {
-  description: 'A storage that tasks come from.',
+  description: 'A storage from which a project imports tasks.',
   interfaces: [StorageRef],
   id: { resolve: (storage) => storage.id },
   loadWithoutCache: async (id, { loaders }) => ofDirection('IMPORT', await loaders.storage.load(Number(id))),
   fields: (t) => ({
-    importMethod: t.expose('importMethod', { type: ImportMethodRef, description: 'What an object is.' }),
+    importMethod: t.expose('importMethod', {
+      type: ImportMethodRef,
+      description: 'Whether an object is one task or a file of tasks.',
+    }),
     regexFilter: t.exposeString('regexFilter', {
       nullable: true,
-      description: 'Only keys that match from their start (RE2 syntax) are imported; null = every key.',
+      description:
+        'Regular expression (RE2 syntax). The import includes only keys that match from their first character. Null: every key.',
     }),
     filters: t.expose('filters', { ...importFields.filters, nullable: true }),
-    syncMode: t.expose('syncMode', { type: SyncModeRef, description: 'Where a sync begins to list.' }),
+    syncMode: t.expose('syncMode', { type: SyncModeRef, description: 'Where a sync starts to list the storage.' }),
     missingPolicy: t.expose('missingPolicy', {
       type: MissingPolicyRef,
-      description: 'What a sync does about tasks whose object is gone.',
+      description: 'What a sync does with tasks whose object is missing.',
     }),
     changedPolicy: t.expose('changedPolicy', {
       type: ChangedPolicyRef,
-      description: 'What a sync does about objects that have changed.',
+      description: 'What a sync does with objects that changed since the import.',
     }),
     maxMissing: t.field({ ...importFields.maxMissing, nullable: true }),
-    recursive: t.exposeBoolean('recursive', { description: 'Whether folders below the prefix are imported, too.' }),
-    skipSidecars: t.exposeBoolean('skipSidecars', { description: sidecarWords }),
-    hiveColumns: t.exposeBoolean('hiveColumns', { description: hiveWords }),
+    recursive: t.exposeBoolean('recursive', { description: 'Whether the import includes folders below the prefix.' }),
+    skipSidecars: t.exposeBoolean('skipSidecars', { description: sidecarDescription }),
+    hiveColumns: t.exposeBoolean('hiveColumns', { description: hiveDescription }),
+    keepTimes: t.exposeBoolean('keepTimes', { description: timesDescription }),
     presign: t.exposeBoolean('presign', {
-      description: 'Whether links redirect to signed URLs of the storage; otherwise the bytes go through this server.',
+      description:
+        'Whether resolve links redirect to presigned URLs of the storage. If false, the server streams the bytes.',
     }),
-    presignTtlMinutes: t.exposeInt('presignTtlMinutes', { description: 'Minutes that a signed URL is valid.' }),
+    presignTtlMinutes: t.exposeInt('presignTtlMinutes', { description: 'Lifetime of a presigned URL in minutes.' }),
     links: t.connection({
       type: ImportLinkRef,
-      description: 'Which object became which task, newest first.',
+      description: 'Links between tasks and the objects that they were imported from, newest first.',
       args: {
         objectExists: t.arg.boolean({
-          description: 'Only links whose object was there, or was gone, at the last look.',
+          description:
+            'Only links whose object exists (true) or is missing (false), as of the last complete sync. Default: both.',
         }),
-        keyPrefix: t.arg.string({ description: 'Only links to keys that start with this.' }),
+        keyPrefix: t.arg.string({ description: 'Only links whose key starts with this text. Default: all links.' }),
       },
       resolve: (storage, { objectExists, keyPrefix, ...args }, { em }) =>
         pageById<ImportLink>(
@@ -191,7 +212,7 @@ builder.node(ImportStorageRef, {
     }),
     tasksLinked: t.field({
       type: 'SafeInt',
-      description: 'How many tasks came from one object.',
+      description: 'Number of tasks that were imported from one object.',
       args: { key: t.arg.string({ required: true, description: 'Key of the object.' }) },
       resolve: (storage, { key }, { em }) =>
         em.fork().count(ImportLinkEntity, {
@@ -207,19 +228,22 @@ builder.queryFields((t) => ({
   storage: t.field({
     type: StorageRef,
     nullable: true,
-    description: 'A storage; null when there is none with this id.',
+    description: 'One storage. Null if no storage has this id.',
     args: { id: t.arg.id({ required: true, description: 'Global id of the storage.' }) },
     resolve: (_root, { id }, { loaders }) => orNull(() => loaders.storage.load(idOf(storageTypes, id))),
   }),
   storages: t.connection({
     type: StorageRef,
     description:
-      'The storages of a project, newest first. A sync whose worker has died is found by this at the latest, so what is shown is true.',
+      'Storages of a project, newest first. The query first looks for syncs whose worker has died, so that no storage wrongly appears to be in progress.',
     args: {
       projectId: t.arg.id({ required: true, description: 'Global id of the project.' }),
-      direction: t.arg({ type: StorageDirectionRef, description: 'Only storages of this direction.' }),
-      provider: t.arg({ type: StorageProviderRef, description: 'Only storages of this kind.' }),
-      status: t.arg({ type: [StorageStatusRef], description: 'Only storages in one of these states.' }),
+      direction: t.arg({ type: StorageDirectionRef, description: 'Only storages with this direction. Default: both.' }),
+      provider: t.arg({ type: StorageProviderRef, description: 'Only storages of this kind. Default: every kind.' }),
+      status: t.arg({
+        type: [StorageStatusRef],
+        description: 'Only storages with one of these statuses. Default: every status.',
+      }),
     },
     resolve: async (_root, { projectId, direction, provider, status, ...args }, { em, sweep }) => {
       const project = idOf('Project', projectId)

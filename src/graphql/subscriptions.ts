@@ -8,55 +8,61 @@ import { StorageRef, SyncRunRef } from './refs.ts'
 type StateChange = Extract<Change, { storage: number }>
 
 const StorageEventRef = builder.interfaceRef<Change>('StorageEvent').implement({
-  description: 'One message of storageChanged.',
+  description: 'One message of the subscription storageChanged.',
   resolveType: ({ kind }) => (kind === 'LAGGED' ? 'Lagged' : kind === 'HEARTBEAT' ? 'Heartbeat' : 'StorageState'),
   fields: (t) => ({
     cursor: t.string({
       description:
-        'Where this message stands in the log; give it as `after` to continue behind it, on whichever server and transport.',
+        'Position of this message in the event log. Pass it as `after` to continue after this message, on any server process and transport.',
       resolve: ({ cursor }) => String(cursor),
     }),
-    at: t.expose('at', { type: 'DateTime', description: 'When it happened.' }),
+    at: t.expose('at', {
+      type: 'DateTime',
+      description: 'When the event occurred, or when the server created the message.',
+    }),
   }),
 })
 
 const ChangeKindRef = builder.enumType('StorageStateKind', {
-  description: 'Why a state is told.',
+  description: 'Why the server sends a state.',
   values: {
-    SNAPSHOT: { description: 'It is the state at the start of the subscription.' },
-    STATUS: { description: 'The status of the run has changed. Never left out.' },
-    PROGRESS: { description: 'The counters have grown; at most 4 times a second for a run, newer replaces older.' },
+    SNAPSHOT: { description: 'The state at the start of the subscription.' },
+    STATUS: { description: 'The status of the run has changed. The server never drops such a message.' },
+    PROGRESS: {
+      description:
+        'The counters of the run have grown. At most 4 messages per second and run; newer progress replaces older progress.',
+    },
   } satisfies Record<StateChange['kind'], { description: string }>,
 })
 
 builder.objectType(builder.objectRef<StateChange>('StorageState'), {
-  description: 'The state of a storage and its run at one moment.',
+  description: 'State of a storage and its run at one moment.',
   interfaces: [StorageEventRef],
   fields: (t) => ({
-    kind: t.expose('kind', { type: ChangeKindRef, description: 'Why it is told.' }),
+    kind: t.expose('kind', { type: ChangeKindRef, description: 'Why the server sends this state.' }),
     storage: t.field({
       type: StorageRef,
       nullable: true,
-      description: 'The storage, as it is now; null when it was deleted meanwhile.',
+      description: 'The storage as it is now. Null if it was deleted in the meantime.',
       resolve: ({ storage }, _args, { loaders }) => loaders.storage.load(storage),
     }),
     run: t.expose('run', {
       type: SyncRunRef,
       nullable: true,
-      description: 'The run, as it was at that moment; null = the storage was never synced.',
+      description: 'The run as it was at the time `at`. Null if the storage was never synced.',
     }),
   }),
 })
 
 builder.objectType(builder.objectRef<Change>('Heartbeat'), {
   description:
-    'Nothing has happened for a while (15 seconds, unless the server is set otherwise); the stream is alive. Whether the subscriber may still see it was looked at again.',
+    'The stream is alive, and the subscriber still has access. The server sends a heartbeat after SUBSCRIPTION_HEARTBEAT seconds without an event (default: 15).',
   interfaces: [StorageEventRef],
 })
 
 builder.objectType(builder.objectRef<Change>('Lagged'), {
   description:
-    'Messages were left out. To a subscriber who is too slow, so that more than 1,000 messages wait, only progress that newer replaces: every status follows from the log. To one who was away longer than the log is kept, all of them: the present state follows.',
+    'The server dropped messages. If more than 1,000 messages waited for a slow subscriber, it dropped only progress that newer progress replaces; every status change follows from the event log. If `after` is older than the event log, the current state follows instead of the events.',
   interfaces: [StorageEventRef],
 })
 
@@ -64,13 +70,13 @@ builder.subscriptionFields((t) => ({
   storageChanged: t.field({
     type: StorageEventRef,
     description:
-      'Status and progress of one storage, or of all storages of a project: first the present state, then changes. Ends with an error when the token is revoked, or the storage or project deleted. While the database is away nothing is told, heartbeats neither, for up to two minutes.',
+      'Status and progress of one storage, or of all storages of a project: first the current state, then each change. Ends with an error if the token is revoked, or the storage or project is deleted. While the database is unreachable, the server sends nothing, not even heartbeats; after two minutes the subscription ends with an error.',
     args: {
-      storageId: t.arg.id({ description: 'Global id of a storage.' }),
+      storageId: t.arg.id({ description: 'Global id of a storage. Give either `storageId` or `projectId`.' }),
       projectId: t.arg.id({ description: 'Global id of a project.' }),
       after: t.arg.string({
         description:
-          'Cursor of the last message that was seen; the log is kept for 24 hours, or as long as it holds a million messages.',
+          'Cursor of the last message that the client received. The subscription then starts with the events after this message. The event log holds the last 24 hours, and at most a million events. Default: start with the current state.',
       }),
     },
     subscribe: (_root, { storageId, projectId, after }, context) => {
@@ -91,7 +97,8 @@ builder.subscriptionFields((t) => ({
   }),
   syncRunChanged: t.field({
     type: SyncRunRef,
-    description: 'The states of one run, from the present one to its last; ends after that.',
+    description:
+      'States of one run: first the current state, then each change. The subscription ends after the final state.',
     args: { runId: t.arg.id({ required: true, description: 'Global id of the run.' }) },
     subscribe: (_root, { runId }, context) => watchRun(context, idOf('SyncRun', runId)),
     resolve: (run) => run,

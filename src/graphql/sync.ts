@@ -6,41 +6,41 @@ import { idOf, storageTypes } from './ids.ts'
 import { SyncRunRef } from './refs.ts'
 
 export const ExportScopeRef = builder.enumType('ExportScope', {
-  description: 'Which annotations an export takes.',
+  description: 'Which annotations an export includes.',
   values: {
-    ALL: { description: 'All of the project, skipped ones included.' },
-    NEW: { description: 'Those that the storage does not have yet.' },
+    ALL: { description: 'All annotations of the project, including those that skip a task.' },
+    NEW: { description: 'Annotations that Sluice has not written to this storage yet.' },
   } satisfies Record<(typeof exportScopes)[number], { description: string }>,
 })
 
-export const skipUnchangedWords =
-  'Whether an object is left alone whose content and name are those of its last write. Default: false.'
+export const skipUnchangedDescription =
+  'Whether the export skips objects whose name and content equal those of their last write. Not allowed for import storages. Default: false.'
 
 const SyncStorageInput = builder.inputType('SyncStorageInput', {
-  description: 'What to sync.',
+  description: 'The storage to sync, and how.',
   fields: (t) => ({
     storageId: t.id({ required: true, description: 'Global id of the storage.' }),
     exportScope: t.field({
       type: ExportScopeRef,
-      description: 'Which annotations an export takes. Default: ALL. Not for import storages.',
+      description: 'Which annotations an export includes. Not allowed for import storages. Default: ALL.',
     }),
-    skipUnchanged: t.boolean({ description: skipUnchangedWords }),
+    skipUnchanged: t.boolean({ description: skipUnchangedDescription }),
     dryRun: t.boolean({
       description:
-        'Only counts what an import would do: the run has the counters and issues of a real one, and nothing else is changed. The status of the storage does not follow it.',
+        'Only count what an import would do. The run has the counters and issues of a real sync and changes nothing else, not even the status of the storage. Not allowed for export storages. Default: false.',
     }),
   }),
 })
 
 const ExportAnnotationsInput = builder.inputType('ExportAnnotationsInput', {
-  description: 'A few annotations that are to be exported now.',
+  description: 'The annotations to export, and where to.',
   fields: (t) => ({
     storageId: t.id({ required: true, description: 'Global id of the export storage.' }),
     annotationIds: t.idList({
       required: true,
-      description: 'Global ids of the annotations, at most 10,000; in TASK format their tasks are exported.',
+      description: 'Global ids of the annotations, at most 10,000. In TASK format, the run exports their tasks.',
     }),
-    skipUnchanged: t.boolean({ description: skipUnchangedWords }),
+    skipUnchanged: t.boolean({ description: skipUnchangedDescription }),
   }),
 })
 
@@ -48,24 +48,30 @@ builder.mutationFields((t) => ({
   syncStorage: t.field({
     type: SyncRunRef,
     description:
-      'Queues a sync and answers at once with its run, or with the one that is under way, which retries at once if it waits for the storage. Watch it with storageChanged.',
+      'Queues a sync and returns its run without waiting for the end. If a sync of the storage is queued or in progress, the mutation returns that run. Subscribe to storageChanged to follow the progress.',
     errors: {
       types: [NotFoundError, ValidationError],
-      dataField: { name: 'run', description: 'The run as it is now.' },
+      dataField: { name: 'run', description: 'The queued run, or the run that is already active.' },
     },
-    args: { input: t.arg({ type: SyncStorageInput, required: true, description: 'The storage.' }) },
+    args: { input: t.arg({ type: SyncStorageInput, required: true, description: 'The storage to sync, and how.' }) },
     resolve: (_root, { input: { storageId, ...options } }, parts) =>
       startSync(parts, idOf(storageTypes, storageId), options),
   }),
   exportAnnotations: t.field({
     type: SyncRunRef,
     description:
-      "Queues an export of a few annotations and answers at once with its run. The storage's status stays what it is; watch it with syncRunChanged.",
+      'Queues an export of chosen annotations and returns its run without waiting for the end. The run does not change the status of the storage. Subscribe to syncRunChanged to follow the progress.',
     errors: {
       types: [NotFoundError, ValidationError],
-      dataField: { name: 'run', description: 'The run as it is now.' },
+      dataField: { name: 'run', description: 'The queued run.' },
     },
-    args: { input: t.arg({ type: ExportAnnotationsInput, required: true, description: 'What to export where.' }) },
+    args: {
+      input: t.arg({
+        type: ExportAnnotationsInput,
+        required: true,
+        description: 'The annotations and the export storage.',
+      }),
+    },
     resolve: (_root, { input: { storageId, annotationIds, skipUnchanged } }, parts) => {
       if (annotationIds.length > 10_000) {
         throw new ValidationError([{ path: 'input.annotationIds', message: 'must be at most 10,000' }])
@@ -76,15 +82,23 @@ builder.mutationFields((t) => ({
   }),
   retryFailed: t.field({
     type: SyncRunRef,
-    description: 'Queues a run that takes only what failed in another, or answers with the sync that is under way.',
-    errors: { types: [NotFoundError, ConflictError], dataField: { name: 'run', description: 'The run as it is now.' } },
-    args: { runId: t.arg.id({ required: true, description: 'Global id of the run with failures.' }) },
+    description:
+      'Queues a run that processes only what failed in another run. If a sync of the storage is queued or in progress, the mutation returns that run. Fails with ConflictError if the other run is active or had no failures.',
+    errors: {
+      types: [NotFoundError, ConflictError],
+      dataField: { name: 'run', description: 'The queued run, or the run that is already active.' },
+    },
+    args: { runId: t.arg.id({ required: true, description: 'Global id of the run whose failures to retry.' }) },
     resolve: (_root, { runId }, parts) => startRetry(parts, idOf('SyncRun', runId)),
   }),
   cancelSync: t.field({
     type: SyncRunRef,
-    description: 'Stops a run. What it has imported or exported stays; a new sync goes on with the rest.',
-    errors: { types: [NotFoundError, ConflictError], dataField: { name: 'run', description: 'The run as it is now.' } },
+    description:
+      'Cancels a run. A queued run ends at once, a running one within seconds. Tasks and objects that it wrote stay; a new sync processes the rest. Fails with ConflictError if the run has ended.',
+    errors: {
+      types: [NotFoundError, ConflictError],
+      dataField: { name: 'run', description: 'The run after the request. It may still be in progress.' },
+    },
     args: { runId: t.arg.id({ required: true, description: 'Global id of the run.' }) },
     resolve: async (_root, { runId }, { em, queue, loaders }) => {
       const id = idOf('SyncRun', runId)

@@ -9,78 +9,83 @@ import { pageById } from './page.ts'
 import { WebhookDeliveryRef, WebhookRef } from './refs.ts'
 
 const DeliveryStatusRef = builder.enumType('WebhookDeliveryStatus', {
-  description: 'State of a message to a webhook.',
+  description: 'Status of a delivery.',
   values: {
-    PENDING: { description: 'Will be sent, for the first time or again.' },
+    PENDING: { description: 'Sluice will send the message, for the first time or again.' },
     DELIVERED: { description: 'The receiver answered with a status from 200 to 299.' },
-    FAILED: { description: 'Did not arrive, and is not sent again unless asked for: redeliverWebhook.' },
+    FAILED: {
+      description:
+        'All attempts failed, or the receiver answered 410 Gone. Only redeliverWebhook sends the message again.',
+    },
   } satisfies Record<DeliveryStatus, { description: string }>,
 })
 
 const MessageTypeRef = builder.enumType('WebhookMessageType', {
-  description: 'What a message tells: a WebhookAction, or PING.',
+  description: 'Type of a message: a WebhookAction, or PING.',
   values: {
     ...(Object.fromEntries(
-      webhookActions.map((action) => [action, { description: `As the WebhookAction ${action}.` }]),
+      webhookActions.map((action) => [action, { description: `See WebhookAction.${action}.` }]),
     ) as Record<(typeof webhookActions)[number], { description: string }>),
-    PING: { description: 'A test, from testWebhook.' },
+    PING: { description: 'A test message that testWebhook sent.' },
   } satisfies Record<WebhookDelivery['action'], { description: string }>,
 })
 
 builder.node(WebhookDeliveryRef, {
-  description: 'A message to a webhook and what became of it. Kept for 30 days, the newest 2,000 of a webhook.',
+  description:
+    'One message to a webhook, and the result of sending it. Sluice keeps deliveries for 30 days, and at most the newest 2,000 of a webhook.',
   id: { resolve: (delivery) => delivery.id },
   loadWithoutCache: (id, { loaders }) => loaders.webhookDelivery.load(Number(id)),
   fields: (t) => ({
-    databaseId: t.expose('id', { type: 'SafeInt', description: 'Its number.' }),
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'Numeric id in the database.' }),
     webhook: t.field({
       type: WebhookRef,
-      description: 'The webhook that it is sent to.',
+      description: 'The webhook that receives the message.',
       resolve: async ({ webhook }, _args, { loaders }) => (await loaders.webhook.load(webhook))!,
     }),
     messageId: t.string({
-      description: 'The header `webhook-id`: the same in every attempt, by which receivers tell repeats.',
+      description:
+        'Value of the header `webhook-id`. It is the same in each attempt, so that receivers can detect duplicates.',
       resolve: ({ messageId }) => `msg_${messageId}`,
     }),
-    type: t.expose('action', { type: MessageTypeRef, description: 'What it tells.' }),
+    type: t.expose('action', { type: MessageTypeRef, description: 'Type of the message.' }),
     payload: t.field({
       type: 'JSON',
-      description: 'The body.',
+      description: 'Body of the message, as sent.',
       resolve: ({ payload }) => parseJson(payload),
     }),
-    status: t.expose('status', { type: DeliveryStatusRef, description: 'Its state.' }),
+    status: t.expose('status', { type: DeliveryStatusRef, description: 'Status of the delivery.' }),
     attempts: t.exposeInt('attempts', {
-      description: 'Attempts so far, at most 8; from 0 again when it is sent again.',
+      description: 'Number of attempts up to now, at most 8. redeliverWebhook sets it back to 0.',
     }),
     nextAttemptAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When it is to be sent; null = no more.',
+      description: 'When the next attempt is due. Null if the status is not PENDING.',
       resolve: ({ status, nextAttemptAt }) => (status === 'PENDING' ? nextAttemptAt : null),
     }),
     attemptedAt: t.expose('attemptedAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'End of the last attempt; null = none yet.',
+      description: 'When the last attempt ended. Null before the first attempt.',
     }),
     responseStatus: t.exposeInt('responseStatus', {
       nullable: true,
-      description: 'HTTP status of the last answer; null = there was none.',
+      description: 'HTTP status of the last response. Null if the receiver did not respond.',
     }),
     responseBody: t.exposeString('responseBody', {
       nullable: true,
       description:
-        'Beginning of the last answer, up to 4 KiB. Null if there was none, or if the receiver has an internal address.',
+        'First 4 KiB of the body of the last response. Null if the receiver did not respond, or has an internal address.',
     }),
     error: t.exposeString('error', {
       nullable: true,
-      description: 'Why the last attempt failed, in words; null = it did not.',
+      description: 'Why the last attempt failed, as text for people. Null if it did not fail.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was written.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When Sluice created the message.' }),
     deliveredAt: t.expose('deliveredAt', {
       type: 'DateTime',
       nullable: true,
-      description: 'When it arrived; null = not yet.',
+      description: 'When the receiver accepted the message. Null if it has not.',
     }),
   }),
 })
@@ -88,19 +93,24 @@ builder.node(WebhookDeliveryRef, {
 builder.objectField(WebhookRef, 'deliveries', (t) =>
   t.connection({
     type: WebhookDeliveryRef,
-    description: 'Its messages, newest first.',
-    args: { status: t.arg({ type: DeliveryStatusRef, description: 'Only messages in this state.' }) },
+    description: 'Deliveries of the webhook, newest first.',
+    args: {
+      status: t.arg({
+        type: DeliveryStatusRef,
+        description: 'Only deliveries with this status. Default: every status.',
+      }),
+    },
     resolve: (webhook, { status, ...args }, { em }) =>
       pageById(em, WebhookDeliveryEntity, { webhook: webhook.id, ...(status && { status }) }, args),
   }),
 )
 
-const delivery = { name: 'delivery', description: 'The message as it is now; ask for its node later.' }
+const delivery = { name: 'delivery', description: 'The delivery after the request. Query its node to see the result.' }
 
 builder.mutationFields((t) => ({
   testWebhook: t.field({
     type: WebhookDeliveryRef,
-    description: 'Sends a PING to a webhook, active or not. Answers at once.',
+    description: 'Queues a PING to a webhook, even if it is inactive, and returns without waiting for the delivery.',
     errors: { types: [NotFoundError], dataField: delivery },
     args: { id: t.arg.id({ required: true, description: 'Global id of the webhook.' }) },
     resolve: (_root, { id }, { webhooks }) => sendPing(webhooks, idOf('Webhook', id)),
@@ -108,9 +118,9 @@ builder.mutationFields((t) => ({
   redeliverWebhook: t.field({
     type: WebhookDeliveryRef,
     description:
-      'Sends a message again under the same id, whatever became of it, with as many attempts as a new one. Answers at once.',
+      'Queues a message again, whatever its status, with the same `webhook-id` and up to 8 new attempts. Returns without waiting for the delivery. Fails with ConflictError if the webhook is inactive, except for a PING.',
     errors: { types: [NotFoundError, ConflictError], dataField: delivery },
-    args: { deliveryId: t.arg.id({ required: true, description: 'Global id of the message.' }) },
+    args: { deliveryId: t.arg.id({ required: true, description: 'Global id of the delivery.' }) },
     resolve: (_root, { deliveryId }, { webhooks }) => redeliver(webhooks, idOf('WebhookDelivery', deliveryId)),
   }),
 }))

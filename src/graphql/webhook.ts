@@ -8,86 +8,93 @@ import { pageById } from './page.ts'
 import { ProjectRef, WebhookRef } from './refs.ts'
 
 const WebhookActionRef = builder.enumType('WebhookAction', {
-  description: 'What a webhook can be told of. The `type` of its messages.',
+  description: 'An event that a webhook can receive. It is the `type` of the message.',
   values: {
     TASKS_CREATED: {
-      description: 'A sync has created tasks: `taskIds` holds their global ids, up to 5,000 in one message.',
+      description: 'A sync created tasks. `taskIds` contains their global ids, at most 5,000 per message.',
     },
-    SYNC_STARTED: { description: 'A sync was taken up by a worker; once for each run.' },
-    SYNC_COMPLETED: { description: 'A sync went through to its end; `run.status` tells whether some objects failed.' },
-    SYNC_FAILED: { description: 'A sync could not finish; `run.failure` tells why.' },
-    SYNC_CANCELED: { description: 'A sync was stopped on request.' },
+    SYNC_STARTED: { description: 'A worker started a sync. Sent once per run.' },
+    SYNC_COMPLETED: {
+      description: 'A sync completed. `run.status` is COMPLETED, or COMPLETED_WITH_ERRORS if some objects failed.',
+    },
+    SYNC_FAILED: { description: 'A sync failed. `run.failure` contains the reason.' },
+    SYNC_CANCELED: { description: 'A client canceled a sync.' },
   } satisfies Record<WebhookAction, { description: string }>,
 })
 
 builder.node(WebhookRef, {
-  description: 'An address of a project that is told what happens in it, by signed POST requests (Standard Webhooks).',
+  description: 'An address that receives events of a project as signed POST requests (Standard Webhooks).',
   id: { resolve: (webhook) => webhook.id },
   loadWithoutCache: (id, { loaders }) => loaders.webhook.load(Number(id)),
   fields: (t) => ({
-    databaseId: t.expose('id', { type: 'SafeInt', description: 'Its number.' }),
+    databaseId: t.expose('id', { type: 'SafeInt', description: 'Numeric id in the database.' }),
     project: t.field({
       type: ProjectRef,
-      description: 'The project that it belongs to.',
+      description: 'The project whose events the webhook receives.',
       resolve: async ({ project }, _args, { loaders }) => (await loaders.project.load(project))!,
     }),
-    url: t.exposeString('url', { description: 'Where messages are sent.' }),
-    actions: t.expose('actions', { type: [WebhookActionRef], description: 'What it is told of.' }),
+    url: t.exposeString('url', { description: 'URL that receives the messages.' }),
+    actions: t.expose('actions', { type: [WebhookActionRef], description: 'Events that the webhook receives.' }),
     active: t.exposeBoolean('active', {
-      description: 'Whether it is told. One whose receiver answers 410 Gone is made inactive.',
+      description:
+        'Whether Sluice sends messages to the webhook. It becomes inactive when the receiver answers 410 Gone.',
     }),
-    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
-    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When its settings were last changed.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the webhook was created.' }),
+    updatedAt: t.expose('updatedAt', {
+      type: 'DateTime',
+      description: 'When the settings of the webhook last changed.',
+    }),
   }),
 })
 
 builder.objectField(ProjectRef, 'webhooks', (t) =>
   t.connection({
     type: WebhookRef,
-    description: 'Its webhooks, newest first.',
+    description: 'Webhooks of the project, newest first.',
     resolve: (project, args, { em }) => pageById(em, WebhookEntity, { project: project.id }, args),
   }),
 )
 
 const NewWebhookRef = builder.objectRef<{ webhook: Webhook; secret: string }>('NewWebhook').implement({
-  description: 'A webhook that was just made.',
+  description: 'A new webhook with its secret.',
   fields: (t) => ({
-    webhook: t.expose('webhook', { type: WebhookRef, description: 'The webhook.' }),
+    webhook: t.expose('webhook', { type: WebhookRef, description: 'The new webhook.' }),
     secret: t.exposeString('secret', {
-      description: 'Key of its signatures, as the libraries of Standard Webhooks take it; shown only this once.',
+      description:
+        'Signing key of the webhook, in the form that the libraries of Standard Webhooks accept. No later query returns it.',
     }),
   }),
 })
 
 const fieldsOfSettings = {
-  url: 'Where messages are sent: http or https, without user name and password.',
-  actions: 'What it is told of; at least one.',
-  secret: 'Key of its signatures: `whsec_` and the base64 of 24 to 64 random bytes.',
+  url: 'URL that receives the messages: http or https, without user name and password, at most 2,000 characters.',
+  actions: 'Events that the webhook receives, at least one.',
+  secret: 'Signing key: `whsec_` and the base64 form of 24 to 64 random bytes.',
 }
 
 const CreateWebhookInput = builder.inputType('CreateWebhookInput', {
-  description: 'A new webhook. It is told of what happens from now on.',
+  description: 'Settings of a new webhook.',
   fields: (t) => ({
     projectId: t.id({ required: true, description: 'Global id of the project.' }),
     url: t.string({ required: true, description: fieldsOfSettings.url }),
     actions: t.field({ type: [WebhookActionRef], required: true, description: fieldsOfSettings.actions }),
-    active: t.boolean({ description: 'Whether it is told. Default: true.' }),
-    secret: t.string({ description: `${fieldsOfSettings.secret} Default: a new one.` }),
+    active: t.boolean({ description: 'Whether Sluice sends messages to the webhook. Default: true.' }),
+    secret: t.string({ description: `${fieldsOfSettings.secret} Default: a new random key.` }),
   }),
 })
 
 const UpdateWebhookInput = builder.inputType('UpdateWebhookInput', {
-  description: 'Changes to a webhook; what is absent stays.',
+  description: 'Changes to a webhook. Absent and null fields keep their value.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'Global id of the webhook.' }),
-    url: t.string({ description: `${fieldsOfSettings.url} Messages that are still to be sent go there, too.` }),
+    url: t.string({ description: `${fieldsOfSettings.url} Pending messages use the new URL, too.` }),
     actions: t.field({ type: [WebhookActionRef], description: fieldsOfSettings.actions }),
     active: t.boolean({
       description:
-        'Whether it is told. What happens while it is not is never sent; what was to be sent before is when it is again.',
+        'Whether Sluice sends messages to the webhook. Sluice never sends events that occur while the webhook is inactive. It sends older pending messages when the webhook becomes active again.',
     }),
     secret: t.string({
-      description: `${fieldsOfSettings.secret} All messages from now on are signed with it, and for 24 hours with the former one, too.`,
+      description: `${fieldsOfSettings.secret} For 24 hours, Sluice signs each message with the former key, too.`,
     }),
   }),
 })
@@ -95,12 +102,12 @@ const UpdateWebhookInput = builder.inputType('UpdateWebhookInput', {
 builder.mutationFields((t) => ({
   createWebhook: t.field({
     type: NewWebhookRef,
-    description: 'Tells an address what happens in a project from now on.',
+    description: 'Creates a webhook. It receives events of the project that occur from now on.',
     errors: {
       types: [ValidationError, NotFoundError],
-      dataField: { name: 'newWebhook', description: 'The webhook with its secret.' },
+      dataField: { name: 'newWebhook', description: 'The new webhook with its secret.' },
     },
-    args: { input: t.arg({ type: CreateWebhookInput, required: true, description: 'The webhook.' }) },
+    args: { input: t.arg({ type: CreateWebhookInput, required: true, description: 'The webhook to create.' }) },
     resolve: (_root, { input: { projectId, ...settings } }, { webhooks }) =>
       createWebhook(webhooks, idOf('Project', projectId), settings),
   }),
@@ -109,16 +116,19 @@ builder.mutationFields((t) => ({
     description: 'Changes the settings of a webhook.',
     errors: {
       types: [ValidationError, NotFoundError],
-      dataField: { name: 'webhook', description: 'The webhook as it is now.' },
+      dataField: { name: 'webhook', description: 'The webhook after the change.' },
     },
-    args: { input: t.arg({ type: UpdateWebhookInput, required: true, description: 'The changes.' }) },
+    args: { input: t.arg({ type: UpdateWebhookInput, required: true, description: 'The webhook and its changes.' }) },
     resolve: (_root, { input: { id, ...changes } }, { webhooks }) =>
       updateWebhook(webhooks, idOf('Webhook', id), changes),
   }),
   deleteWebhook: t.field({
     type: 'ID',
-    description: 'Deletes a webhook with the log of its deliveries; what was still to be sent is not.',
-    errors: { types: [NotFoundError], dataField: { name: 'deletedId', description: 'Global id of what was deleted.' } },
+    description: 'Deletes a webhook with its deliveries. Sluice does not send pending messages.',
+    errors: {
+      types: [NotFoundError],
+      dataField: { name: 'deletedId', description: 'Global id of the deleted webhook.' },
+    },
     args: { id: t.arg.id({ required: true, description: 'Global id of the webhook.' }) },
     resolve: async (_root, { id }, { em }) => {
       await deleteWebhook(em, idOf('Webhook', id))

@@ -5,7 +5,6 @@ import type { Egress } from '../security/egress.ts'
 import { type EgressTarget, targetOf } from '../security/egress-policy.ts'
 import type { AmbientRequest } from './ambient.ts'
 import type { BoundParts } from './binding.ts'
-import type { Checksum } from './kit/checksum.ts'
 
 /** What a listing tells about one object. */
 export interface ObjectInfo {
@@ -16,6 +15,15 @@ export interface ObjectInfo {
   /** Opaque version mark, as the provider gives it; null when there is none. */
   etag: string | null
   lastModified: Date | null
+  /** Why nothing can be imported from it, as the listing shows: WRONG_TYPE or DENIED. Absent for an ordinary object. */
+  fault?: SluiceError
+}
+
+/** A folder that could not be listed, or an object that could not be looked at: what is there is unknown, not missing. */
+export interface ListGap {
+  /** The key, of a folder with its `/`. */
+  key: string
+  error: SluiceError
 }
 
 /** One page of a listing. */
@@ -24,6 +32,8 @@ export interface ListPage {
   objects: ObjectInfo[]
   /** Continues after this page: safe to store, valid in another process and after a crash. Null after the last page. */
   cursor: string | null
+  /** Gaps between the objects of the page; absent where there are none. A gap may come again on a later page. */
+  gaps?: ListGap[]
 }
 
 /** A range of bytes as in RFC 9110 §14.1.2: both ends inclusive, or open-ended, or the last `suffix` bytes. */
@@ -43,11 +53,6 @@ export interface ObjectBody {
   contentType: string | null
   /** How the stored bytes are encoded (RFC 9110 §8.4), such as `gzip`; absent where they are as they are. */
   contentEncoding?: string
-  /**
-   * The checksum of the stored bytes of the whole object, as the storage gave it; absent or undefined where it gives none. The
-   * reader compares: streams to clients are not slowed down by it.
-   */
-  checksum?(): Checksum | undefined
 }
 
 /** What is known of an object without its bytes. */
@@ -77,7 +82,11 @@ export interface Provider {
   readonly keyCursor?: true
   /** Resolves if the place can be reached, the credentials are accepted and the bucket may be listed. */
   check(signal?: AbortSignal): Promise<void>
-  /** At most `limit` (≤ 1,000) objects under the location's prefix, all levels or (`recursive: false`) one level under it. */
+  /**
+   * Keys that are not text are listed as `textOfKey` gives them; nothing can be read from or written to them. Rejects if the
+   * place as a whole cannot be listed; parts that cannot are gaps.
+   * At most `limit` (≤ 1,000) objects under the location's prefix, all levels or (`recursive: false`) one level under it.
+   */
   list(options: {
     cursor: string | null
     limit: number

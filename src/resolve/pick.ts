@@ -10,14 +10,14 @@ export interface Pick {
 
 /** Why a storage serves a URI or does not. */
 export const verdicts = {
-  CHOSEN: 'It serves the URI.',
-  OTHER_SCHEME: 'The URI has the scheme of another kind of storage.',
+  CHOSEN: 'The storage serves the URI.',
+  OTHER_SCHEME: 'The URI has the scheme of another kind of storage, or is invalid.',
   OTHER_BUCKET: 'The URI names another bucket.',
-  OUTSIDE_PREFIX: "The key does not start with the storage's prefix.",
-  OTHER_ENDPOINT: 'The task comes from a bucket of this name at another endpoint.',
-  SHORTER_PREFIX: 'Another storage with a longer prefix goes first.',
-  NOT_LINKED: 'The storage that the task comes from goes first.',
-  YOUNGER: 'A storage that was connected earlier goes first.',
+  OUTSIDE_PREFIX: 'The key does not start with the prefix of the storage.',
+  OTHER_ENDPOINT: 'The task was imported from a bucket with the same name at another endpoint.',
+  SHORTER_PREFIX: 'Another storage has a longer prefix, which takes precedence.',
+  NOT_LINKED: 'The storage that the task was imported from takes precedence.',
+  YOUNGER: 'A storage that was created earlier takes precedence.',
 } as const
 export type Verdict = keyof typeof verdicts
 

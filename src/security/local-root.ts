@@ -22,6 +22,14 @@ export function localRootFault(root: string, dataDir: string, secretFiles: reado
   return undefined
 }
 
+/** What to say at the start about a LOCAL_FILES_ROOT that no storage can use; undefined if it is a folder. */
+export function localRootNotice(root: string): string | undefined {
+  const stats = lookUp(root)
+  if (stats?.isDirectory()) return undefined
+  const fault = stats ? 'is not a folder' : 'does not exist, or the server may not look at it'
+  return `LOCAL_FILES_ROOT ${root} ${fault}. Local storages cannot be opened until it is a folder.`
+}
+
 /** True if `inner` is below `outer`. Existing folders are compared by device and inode: case and bind mounts do not matter. */
 function contains(outer: string, inner: string): boolean {
   return ancestorsOf(realPath(inner)).some((folder) => isSame(outer, folder))

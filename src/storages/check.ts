@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { StorageDirection } from '../entities/storage.ts'
 import { errorTable } from '../errors/table.ts'
 import { describeError, type ErrorCode, SluiceError } from '../errors.ts'
-import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
+import { keyFault, printableKey } from '../providers/kit/key-bytes.ts'
+import type { ListGap, ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Egress } from '../security/egress.ts'
 import { answerSignal, answerTimeoutMs } from './answer-time.ts'
@@ -107,19 +108,19 @@ export async function checkConnection(
       milliseconds,
     })
   }
-  const attempt = async <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => {
+  const attempt: Attempt = async (name, done, work) => {
     const since = performance.now()
     const signal = answerSignal(stepTimeoutMs)
     try {
       const value = await work(signal)
-      note(name, 'OK', done, since)
+      note(name, 'OK', typeof done === 'string' ? done : done(value), since)
       return value
     } catch (error) {
       const known = error instanceof SluiceError ? error : undefined
       const code = known?.code ?? (signal.aborted ? 'TIMEOUT' : 'INTERNAL')
       // Opening a place asks for permissions, when all else is in order.
       const failed = (name === 'CONFIGURATION' && permissionStep[code]) || name
-      if (failed !== name) note(name, 'OK', done, since)
+      if (failed !== name && typeof done === 'string') note(name, 'OK', done, since)
       note(failed, 'FAILED', known?.message ?? errorTable[code].words, since, code)
       throw new Failed(describeError(error))
     }
@@ -145,7 +146,12 @@ export async function checkConnection(
   return steps.sort((a, b) => checkSteps.indexOf(a.name) - checkSteps.indexOf(b.name))
 }
 
-type Attempt = <T>(name: CheckStepName, done: string, work: (signal: AbortSignal) => Promise<T>) => Promise<T>
+/** Does a step. `done` says what it found. */
+type Attempt = <T>(
+  name: CheckStepName,
+  done: string | ((value: T) => string),
+  work: (signal: AbortSignal) => Promise<T>,
+) => Promise<T>
 
 const cannotSign =
   'These credentials cannot sign a URL for one object (a SAS token opens more than one), so objects are streamed through this server.'
@@ -155,9 +161,7 @@ async function trySource(
   subject: CheckSubject,
   { attempt, note }: { attempt: Attempt; note: Note },
 ): Promise<void> {
-  const objects = await attempt('FIND_OBJECT', 'There are objects to import.', (signal) =>
-    find(provider, subject, signal),
-  )
+  const { objects } = await attempt('FIND_OBJECT', foundWords, (signal) => find(provider, subject, signal))
   if (subject.readsTasks) {
     await attempt('READ_OBJECT', 'An object can be read.', (signal) => readOne(provider, objects, signal))
   }
@@ -234,14 +238,35 @@ async function firstContact(provider: Provider, note: Note, signal: AbortSignal)
   }
 }
 
-/** The objects of the first page that would be imported, or else those that are there: at least one. */
-async function find(provider: Provider, subject: CheckSubject, signal: AbortSignal): Promise<ObjectInfo[]> {
-  const { objects } = await provider.list({ cursor: null, limit: 1_000, recursive: subject.recursive, signal })
+interface Found {
+  objects: ObjectInfo[]
+  gaps: ListGap[]
+}
+
+/**
+ * The objects of the first page that would be imported, or else those that could be: at least one.
+ * @throws SluiceError what is wrong with the first of them if it is so with all; EMPTY_PREFIX.
+ */
+async function find(provider: Provider, subject: CheckSubject, signal: AbortSignal): Promise<Found> {
+  const page = await provider.list({ cursor: null, limit: 1_000, recursive: subject.recursive, signal })
+  const { objects, gaps = [] } = page
   const files = objects.filter(({ key }) => !key.endsWith('/'))
-  if (files.length === 0) throw new SluiceError('EMPTY_PREFIX')
+  const usable = files.filter(({ key, fault }) => !fault && !keyFault(key))
+  if (usable.length === 0) throw faultOf(files) ?? gaps[0]?.error ?? new SluiceError('EMPTY_PREFIX')
   const taken: ObjectInfo[] = []
-  for (const file of files) if (await subject.takes(file)) taken.push(file)
-  return taken.length > 0 ? taken : files
+  for (const file of usable) if (await subject.takes(file)) taken.push(file)
+  return { objects: taken.length > 0 ? taken : usable, gaps }
+}
+
+function faultOf([first]: ObjectInfo[]): SluiceError | undefined {
+  const code = first && keyFault(first.key)
+  return code ? new SluiceError(code) : first?.fault
+}
+
+function foundWords({ gaps: [first, ...others] }: Found): string {
+  if (!first) return 'There are objects to import.'
+  const more = others.length > 0 ? ` and ${others.length} more` : ''
+  return `There are objects to import, but "${printableKey(first.key)}"${more} cannot be listed (${first.error.code}): a sync reports what it cannot list, and imports the rest.`
 }
 
 /** Faults that say nothing of the other objects: a sync goes on after them. */

@@ -22,6 +22,7 @@ export interface ImportStorageInput extends CommonInput {
   recursive?: boolean | null | undefined
   skipSidecars?: boolean | null | undefined
   hiveColumns?: boolean | null | undefined
+  keepTimes?: boolean | null | undefined
   syncMode?: SyncMode | null | undefined
   missingPolicy?: MissingPolicy | null | undefined
   changedPolicy?: ChangedPolicy | null | undefined
@@ -53,6 +54,7 @@ export async function draftImport(parts: StorageParts, target: DraftTarget, inpu
       recursive: input.recursive ?? stored?.recursive ?? true,
       skipSidecars: input.skipSidecars ?? stored?.skipSidecars ?? true,
       hiveColumns: input.hiveColumns ?? stored?.hiveColumns ?? false,
+      keepTimes: input.keepTimes ?? stored?.keepTimes ?? true,
       syncMode: input.syncMode ?? stored?.syncMode ?? 'FULL',
       missingPolicy: input.missingPolicy ?? stored?.missingPolicy ?? 'FLAG',
       changedPolicy: input.changedPolicy ?? stored?.changedPolicy ?? 'IGNORE',

@@ -1,13 +1,18 @@
 import { StorageEntity } from '../entities/storage.ts'
 import { SluiceError, ValidationError } from '../errors.ts'
+import { compareKeys } from '../providers/key-order.ts'
+import { keyFault } from '../providers/kit/key-bytes.ts'
 import { followListing } from '../providers/kit/list-progress.ts'
-import type { ObjectInfo } from '../providers/provider.ts'
+import type { ListGap, ObjectInfo } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import { answerSignal, answerTimeoutMs } from './answer-time.ts'
 import type { DraftTarget, StorageParts } from './draft.ts'
 import { draftImport, type ImportStorageInput } from './import-settings.ts'
 
-/** The first objects that a sync would list, each with the rule that leaves it out; null = it is taken. */
+/**
+ * The first objects that a sync would list, each with the rule that leaves it out, or the code of the issue that a sync makes of
+ * it; null = it is taken. A folder that cannot be listed stands among them.
+ */
 export interface Preview {
   /** What is listed: the prefix, with the `/` of a folder where one level is listed. */
   prefix: string
@@ -42,6 +47,7 @@ export async function previewObjects(
   const provider = await parts.connect(draft)
   try {
     const objects: ObjectInfo[] = []
+    const gaps = new Map<string, ListGap>()
     const progress = followListing({ ordered: (provider.ordered ?? provider.ascends) === true })
     let cursor: string | null = null
     do {
@@ -49,16 +55,18 @@ export async function previewObjects(
       const page = await provider.list({ cursor, limit, recursive, signal })
       progress.add(page)
       objects.push(...page.objects)
+      for (const gap of page.gaps ?? []) gaps.set(gap.key, gap)
       cursor = page.cursor
     } while (cursor !== null && objects.length < first)
     const listed = objects.slice(0, first)
     const rules = await filter.all(listed)
+    const shown = listed.map((object, at) => ({
+      object,
+      rule: rules[at] ?? keyFault(object.key) ?? object.fault?.code ?? provider.refusesKey?.(object.key) ?? null,
+    }))
     return {
       prefix: recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
-      objects: listed.map((object, at) => ({
-        object,
-        rule: rules[at] ?? provider.refusesKey?.(object.key) ?? null,
-      })),
+      objects: gaps.size === 0 ? shown : [...shown, ...[...gaps.values()].map(shownGap)].sort(byKey),
       isComplete: cursor === null && objects.length <= first,
     }
   } catch (error) {
@@ -67,3 +75,10 @@ export async function previewObjects(
     provider.close()
   }
 }
+
+const shownGap = ({ key, error }: ListGap): Preview['objects'][number] => ({
+  object: { key, size: 0, etag: null, lastModified: null },
+  rule: error.code,
+})
+
+const byKey = (a: Preview['objects'][number], b: Preview['objects'][number]) => compareKeys(a.object.key, b.object.key)

@@ -3,7 +3,6 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import type { LoggedEvent } from '../events/log.ts'
 import { assistImport } from './import.ts'
 import { toRun } from './run.ts'
-import { openRunBreaker, type RunBreaker } from './run-breaker.ts'
 import type { WorkerParts } from './work.ts'
 import { RunLost } from './write-page.ts'
 
@@ -16,33 +15,28 @@ export function startAssisting(parts: WorkerParts): () => Promise<void> {
   const feed = parts.events.open({})
   const stopping = new AbortController()
   const notBefore = new Map<number, number>()
-  let current: { run: number; ended: Promise<void>; lost: AbortController; breaker: RunBreaker } | undefined
+  let current: { run: number; ended: Promise<void>; lost: AbortController } | undefined
 
   const consider = (event: LoggedEvent) => {
     const { run, payload } = event
     if (current?.run === run && (payload.status !== 'IN_PROGRESS' || payload.cancel_requested)) {
       current.lost.abort(new RunLost())
     }
-    if (current?.run === run) current.breaker.heed(payload)
     if (payload.status !== 'IN_PROGRESS') notBefore.delete(run)
     if (current || parts.leading.has(run) || !isLong(parts, event) || Date.now() < (notBefore.get(run) ?? 0)) return
     // Whatever comes of it, its buckets are not asked all the time where they could be cut.
     notBefore.set(run, Date.now() + parts.assistAfterSeconds * 1_000)
     const lost = new AbortController()
-    const begun = toRun(parts.em, payload)
-    const breaker = openRunBreaker(parts, begun, 'ASSISTS')
-    const signal = AbortSignal.any([stopping.signal, lost.signal, breaker.signal])
-    const ended = assist(parts, begun, { breaker, signal })
+    const ended = assist(parts, toRun(parts.em, payload), AbortSignal.any([stopping.signal, lost.signal]))
       .catch((error) => {
         if (!(error instanceof RunLost) && !stopping.signal.aborted) {
           parts.logger.warn({ err: error, run }, 'a share of a sync failed, and is left to its leader')
         }
       })
-      .finally(() => breaker.close())
       .finally(() => {
         current = undefined
       })
-    current = { run, ended, lost, breaker }
+    current = { run, ended, lost }
   }
   const listen = async () => {
     for (;;) {
@@ -63,21 +57,15 @@ export function startAssisting(parts: WorkerParts): () => Promise<void> {
 function isLong({ assistAfterSeconds }: WorkerParts, { kind, payload, createdAt }: LoggedEvent): boolean {
   const started = Date.parse(String(payload.started_at))
   const isImport = payload.kind === 'SYNC' || payload.kind === 'DRY_RUN'
-  return (
-    kind === 'PROGRESS' && isImport && !payload.waiting && createdAt.getTime() - started >= assistAfterSeconds * 1_000
-  )
+  return kind === 'PROGRESS' && isImport && createdAt.getTime() - started >= assistAfterSeconds * 1_000
 }
 
-async function assist(
-  parts: WorkerParts,
-  run: SyncRun,
-  { breaker, signal }: { breaker: RunBreaker; signal: AbortSignal },
-): Promise<void> {
+async function assist(parts: WorkerParts, run: SyncRun, signal: AbortSignal): Promise<void> {
   const storage = await parts.em.fork().findOne(StorageEntity, { id: run.storage, direction: 'IMPORT' })
   if (!storage) return
   const provider = await parts.connect(storage)
   try {
-    await assistImport({ ...parts, run, storage, provider, breaker, signal })
+    await assistImport({ ...parts, run, storage, provider, signal })
   } finally {
     provider.close()
   }

@@ -1,6 +1,6 @@
 import type { ObjectInfo } from '../providers/provider.ts'
 import type { ParsedTask } from './parse-task.ts'
-import { emptyPart, type NewIssue, type PageWrite, type Written } from './write-page.ts'
+import { emptyPart, type NewIssue, type PageWrite, type RowObject, type Written } from './write-page.ts'
 
 const maxTasks = 1_000
 const maxBytes = 4 * 2 ** 20
@@ -32,7 +32,7 @@ export class Batch {
     if (this.#part.tasks.length >= maxTasks || this.#bytes >= maxBytes) await this.#flush()
     if (at.row >= 0 && !this.#open.has(object.key)) {
       this.#open.add(object.key)
-      this.#part.objects.push({ object, rows: null })
+      this.#part.objects.push({ object, rows: null, groups: [], isNew: this.#isNew(object) })
     }
     this.#part.tasks.push({ ...task, object, ...at, isNew: this.#isNew(object) })
     this.#bytes += task.data.length
@@ -44,13 +44,14 @@ export class Batch {
     this.#part.issues.push(issue)
   }
 
-  /** Notes that all `rows` rows of an object were added. */
-  finish(object: ObjectInfo, rows: number): void {
+  /** Notes that all rows of an object were added, by row group. */
+  finish(object: ObjectInfo, groups: RowObject['groups']): void {
     this.#open.delete(object.key)
     const { objects } = this.#part
     const begun = objects.find((other) => other.object.key === object.key)
-    if (begun) Object.assign(begun, { object, rows })
-    else objects.push({ object, rows })
+    const rows = groups.reduce((sum, group) => sum + group.rows, 0)
+    if (begun) Object.assign(begun, { object, rows, groups })
+    else objects.push({ object, rows, groups, isNew: this.#isNew(object) })
   }
 
   countRead(bytes: number): void {
@@ -59,7 +60,7 @@ export class Batch {
 
   /** Writes what is left, with the page's own counts and findings and its checkpoint. */
   async end(
-    page: Pick<PageWrite, 'back' | 'missing' | 'seen' | 'checkpoint'> & {
+    page: Pick<PageWrite, 'back' | 'missing' | 'unread' | 'seen' | 'checkpoint'> & {
       counts: Omit<PageWrite['counts'], 'bytesRead'>
     },
   ): Promise<void> {

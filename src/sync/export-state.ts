@@ -38,6 +38,8 @@ interface TaskRow {
   meta: string | null
   allow_skip: boolean
   source: string | null
+  created_at: string
+  updated_at: string
 }
 
 interface PredictionRow {
@@ -46,6 +48,7 @@ interface PredictionRow {
   result: string
   score: number | null
   model_version: string | null
+  created_at: string
 }
 
 /**
@@ -117,12 +120,14 @@ function annotationFields(row: AnnotationRow): string {
 
 function taskFields(row: TaskRow, predictions: PredictionRow[]): string {
   const made = predictions.map(
-    ({ id, result, score, model_version }) =>
-      `{"id":${id},"result":${result},"score":${JSON.stringify(score)},"model_version":${JSON.stringify(model_version)}}`,
+    ({ id, result, score, model_version, created_at }) =>
+      `{"id":${id},"result":${result},"score":${JSON.stringify(score)},"model_version":${JSON.stringify(model_version)},` +
+      `"created_at":${JSON.stringify(created_at)}}`,
   )
   return (
     `"id":${row.id},"inner_id":${row.inner_id},"project":${row.project},"data":${row.data},"meta":${row.meta},` +
-    `"allow_skip":${row.allow_skip},"predictions":[${made.join(',')}]`
+    `"allow_skip":${row.allow_skip},"created_at":${JSON.stringify(row.created_at)},` +
+    `"updated_at":${JSON.stringify(row.updated_at)},"predictions":[${made.join(',')}]`
   )
 }
 
@@ -142,9 +147,10 @@ const annotationsWhere: Record<ExportFormat, string> = {
 
 const tasksOf = `
 select t.id, t.project_id as project, t.inner_id, t.data::text as data, t.meta::text as meta, t.allow_skip,
+  ${utc('t.created_at')} as created_at, ${utc('t.updated_at')} as updated_at,
   (select l.key from import_link l where l.task_id = t.id order by l.id limit 1) as source
 from task t where t.id = any($1::bigint[])`
 
 const predictionsOf = `
-select id, task_id as task, result::text as result, score, model_version
+select id, task_id as task, result::text as result, score, model_version, ${utc('created_at')} as created_at
 from prediction where task_id = any($1::bigint[]) order by id`

@@ -4,6 +4,7 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
 import type { Provider } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
+import { countMissingRows, sweepMissingRows } from './missing-rows.ts'
 import type { RunHold } from './run.ts'
 import { RunLost, setExistence } from './write-page.ts'
 
@@ -17,25 +18,37 @@ interface Sweep {
 }
 
 /**
- * After a complete listing: does what `missingPolicy` says about links whose objects were not listed, page by page, each with
- * its counters in one commit. Does nothing when there are more of them than the brake of the storage allows, but for an issue.
- * A listing that was not meant to be complete (NEW_ONLY, `maxObjects`, RETRY) proves nothing.
+ * After the listing: applies `missingPolicy` to links whose objects a complete listing did not return, and to links whose rows
+ * are no longer in their objects, one page per transaction. Above `maxMissing` it changes nothing and reports
+ * TOO_MANY_MISSING. A partial listing (NEW_ONLY, `maxObjects`, RETRY) proves nothing about objects, but a file that it read to
+ * its end proves which rows it has.
  * @throws RunLost; the signal's reason.
  */
 export async function sweepMissing(em: EntityManager, { run, storage, provider, signal }: Sweep): Promise<void> {
+  if (storage.missingPolicy === 'KEEP') return
   const isComplete = storage.syncMode === 'FULL' && storage.filters?.maxObjects === undefined && run.kind !== 'RETRY'
-  if (!isComplete || storage.missingPolicy === 'KEEP') return
-  if (!provider.ordered) await noteUnseen(em, run, storage)
-  else await forgetSeen(em, run)
-  const missing = await countOf(em, `select count(*) from sync_key where run_id = $1 and kind = 'MISSING'`, [run.id])
-  if (missing === 0) return
-  const words = await brakeOf(em, storage, missing)
+  const objects = isComplete ? await findMissing(em, { run, storage, provider }) : 0
+  const rows = await countMissingRows(em, run, storage)
+  if (objects + rows === 0) return
+  const words = await brakeOf(em, storage, { objects, rows })
   if (words) return brake(em, run, words)
-  if (run.kind === 'DRY_RUN') return countMissing(em, run, storage)
-  for (let page: string[] | undefined; !page || page.length === pageSize; ) {
+  if (run.kind === 'DRY_RUN') return countMissing(em, run, { storage: storage.id, objects, rows })
+  for (let page: string[] | undefined; objects > 0 && (!page || page.length === pageSize); ) {
     signal.throwIfAborted()
     page = await sweepPage(em, { run, storage, after: page?.at(-1) ?? null })
   }
+  if (rows > 0) await sweepMissingRows(em, { run, storage, signal })
+}
+
+/** Number of objects that a complete listing did not return; their keys are in `sync_key`. */
+async function findMissing(
+  em: EntityManager,
+  { run, storage, provider }: Pick<Sweep, 'run' | 'storage' | 'provider'>,
+): Promise<number> {
+  if (!provider.ordered) await noteUnseen(em, run, storage)
+  else await forgetSeen(em, run)
+  await forgetUnread(em, run)
+  return countOf(em, `select count(*) from sync_key where run_id = $1 and kind = 'MISSING'`, [run.id])
 }
 
 /** Where a listing has no order, what is missing shows only when all was listed. */
@@ -45,7 +58,7 @@ async function noteUnseen(em: EntityManager, { id }: RunHold, { id: storage, mis
     em,
     `insert into sync_key (run_id, kind, key)
      select $1, 'MISSING', key from (
-       select key from import_link where storage_id = $2 and row_index = -1 ${flagged}
+       select key from import_link where storage_id = $2 and row_index = -1 and row_exists ${flagged}
        union select key from imported_object where storage_id = $2 ${flagged}) k
      where not exists (select 1 from sync_key s where s.run_id = $1 and s.kind = 'SEEN' and s.key = k.key)
      on conflict do nothing`,
@@ -63,22 +76,53 @@ async function forgetSeen(em: EntityManager, { id }: RunHold): Promise<void> {
   )
 }
 
-/** Why the sweep must not be; undefined when it may. */
-async function brakeOf(em: EntityManager, storage: Storage, missing: number): Promise<string | undefined> {
-  const { id, maxMissing, maxMissingShare } = storage
-  if (maxMissing == null && maxMissingShare == null) return undefined
-  const all = await countOf(
+/** What lies in a folder that could not be listed is not missing. In byte order, "0" follows the "/". */
+async function forgetUnread(em: EntityManager, { id }: RunHold): Promise<void> {
+  // Ordered, so that the planner, which has no statistics of a new run's keys, looks into the index.
+  const [first] = await sql(em, `select 1 from sync_key where run_id = $1 and kind = 'UNREAD' order by key limit 1`, [
+    id,
+  ])
+  if (!first) return
+  await sql(
     em,
-    `select (select count(*) from import_link where storage_id = $1 and row_index = -1)
-       + (select count(*) from imported_object where storage_id = $1) as count`,
+    `delete from sync_key m using sync_key u
+     where m.run_id = $1 and m.kind = 'MISSING' and u.run_id = $1 and u.kind = 'UNREAD'
+       and (m.key = u.key or (m.key > rtrim(u.key, '/') || '/' and m.key < rtrim(u.key, '/') || '0'))`,
     [id],
   )
-  const isTooMany = missing > (maxMissing ?? Infinity) || missing > (maxMissingShare ?? Infinity) * all
+}
+
+/** Message for TOO_MANY_MISSING, if the limit is exceeded. A missing object counts once, however many rows it had. */
+async function brakeOf(
+  em: EntityManager,
+  { id, maxMissing, maxMissingShare }: Storage,
+  missing: { objects: number; rows: number },
+): Promise<string | undefined> {
+  if (maxMissing == null && maxMissingShare == null) return undefined
+  const all = {
+    objects: await countOf(
+      em,
+      `select (select count(*) from import_link where storage_id = $1 and row_index = -1 and row_exists)
+         + (select count(*) from imported_object where storage_id = $1) as count`,
+      [id],
+    ),
+    rows: missing.rows === 0 ? 0 : await countOf(em, 'select count(*) from import_link where storage_id = $1', [id]),
+  }
+  const share = maxMissingShare ?? Infinity
+  const isTooMany =
+    missing.objects + missing.rows > (maxMissing ?? Infinity) ||
+    missing.objects > share * all.objects ||
+    missing.rows > share * all.rows
+  if (!isTooMany) return undefined
   const limit = maxMissing == null ? `${Math.round(maxMissingShare! * 100)} %` : String(maxMissing)
-  return isTooMany
-    ? `${missing} of ${all} imported objects were not listed any more, and ${limit} is the most that may be. Nothing was ` +
-        'flagged or deleted. If they are gone for good, raise the limit and sync again.'
-    : undefined
+  const what = [
+    missing.objects > 0 && `${missing.objects} of ${all.objects} imported objects were not listed any more`,
+    missing.rows > 0 && `${missing.rows} of ${all.rows} imported rows are no longer in their files`,
+  ].filter(Boolean)
+  return (
+    `${what.join(', ')}, and ${limit} is the most that may be. Nothing was flagged or deleted. If they are gone for good, ` +
+    'raise the limit (maxMissing) and sync again.'
+  )
 }
 
 async function brake(em: EntityManager, { id, attempt }: RunHold, words: string): Promise<void> {
@@ -99,15 +143,19 @@ async function brake(em: EntityManager, { id, attempt }: RunHold, words: string)
   })
 }
 
-async function countMissing(em: EntityManager, { id, attempt }: RunHold, { id: storage }: Storage): Promise<void> {
+async function countMissing(
+  em: EntityManager,
+  { id, attempt }: RunHold,
+  { storage, objects, rows }: { storage: number; objects: number; rows: number },
+): Promise<void> {
   await sql(
     em,
-    `update sync_run set missing = (
+    `update sync_run set missing = $4::bigint + case when $5::bigint = 0 then 0 else (
        select count(*) from sync_key k join import_link l
          on l.storage_id = $3 and l.key = k.key and (l.row_index = -1 or l.row_index <> -1)
-       where k.run_id = $1 and k.kind = 'MISSING')
+       where k.run_id = $1 and k.kind = 'MISSING') end
      where id = $1 and attempt = $2 and status = 'IN_PROGRESS'`,
-    [id, attempt, storage],
+    [id, attempt, storage, rows, objects],
   )
 }
 

@@ -22,8 +22,8 @@ mine as materialized (
 given as materialized (
   select i.*, coalesce(a.id, b.id) as link_id, coalesce(a.task_id, b.task_id) as linked_task,
     $14::bool and coalesce(a.updated_at, b.updated_at) >= mine.started_at as is_own,
-    $14::bool and (coalesce(a.etag, b.etag), coalesce(a.size, b.size), coalesce(a.last_modified, b.last_modified))
-      is distinct from (i.etag, i.size, i.last_modified) as replaced
+    $14::bool and ((coalesce(a.etag, b.etag), coalesce(a.size, b.size), coalesce(a.last_modified, b.last_modified))
+      is distinct from (i.etag, i.size, i.last_modified) or not coalesce(a.row_exists, b.row_exists, true)) as replaced
   from mine cross join unnest(
       $11::text[], $12::int[], $13::int[], $15::bigint[], $16::text[], $17::timestamptz[], $28::text[], $29::text[], $30::bool[])
     with ordinality as i (key, row_group, row_index, size, etag, last_modified, data, meta, allow_skip, at)
@@ -76,29 +76,34 @@ numbered as (
   where project.id = $32 and amount.fresh > 0
   returning last_inner_id - amount.fresh as base),
 tasks as (
-  insert into task (id, project_id, inner_id, data, meta, allow_skip)
-  select f.task_id, $32, numbered.base + f.n, f.data::json, f.meta::json, f.allow_skip from fresh f, numbered order by f.n),
+  insert into task (id, project_id, inner_id, data, meta, allow_skip, created_at, updated_at)
+  select f.task_id, $32, numbered.base + f.n, f.data::json, f.meta::json, f.allow_skip,
+    coalesce(($48::timestamptz[])[f.at], now()), coalesce(($49::timestamptz[])[f.at], ($48::timestamptz[])[f.at], now())
+  from fresh f, numbered order by f.n),
 links as (
   insert into import_link (storage_id, task_id, key, row_group, row_index, size, etag, last_modified)
   select $10, f.task_id, f.key, f.row_group, f.row_index, f.size, f.etag, f.last_modified from fresh f order by f.n),
 renewed as (
-  update task set data = g.data::json, meta = g.meta::json, allow_skip = g.allow_skip, updated_at = now()
+  update task set data = g.data::json, meta = g.meta::json, allow_skip = g.allow_skip,
+    updated_at = coalesce(($49::timestamptz[])[g.at], now())
   from given g where g.replaced and task.id = g.linked_task),
 relinked as (
-  update import_link l set size = g.size, etag = g.etag, last_modified = g.last_modified, object_exists = true, updated_at = now()
+  update import_link l set size = g.size, etag = g.etag, last_modified = g.last_modified, object_exists = true,
+    row_exists = true, updated_at = now()
   from given g where g.replaced and l.id = g.link_id),
 outdated as (
   delete from prediction p using given g
   where g.replaced and p.task_id = g.linked_task and g.at = any($33::bigint[])),
 predictions as (
-  insert into prediction (task_id, result, score, model_version)
-  select owner.written[p.at], p.result::json, p.score, p.model_version
+  insert into prediction (task_id, result, score, model_version, created_at)
+  select owner.written[p.at], p.result::json, p.score, p.model_version, coalesce(($50::timestamptz[])[p.n], now())
   from owner, unnest($33::bigint[], $34::text[], $35::float8[], $36::text[]) with ordinality
     as p (at, result, score, model_version, n)
   where owner.written[p.at] is not null order by p.n),
 annotations as (
-  insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id, completed_by)
-  select owner.fresh[a.at], a.result::json, a.was_cancelled, a.lead_time, a.import_id, a.completed_by
+  insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id, completed_by, created_at, updated_at)
+  select owner.fresh[a.at], a.result::json, a.was_cancelled, a.lead_time, a.import_id, a.completed_by,
+    coalesce(($51::timestamptz[])[a.n], now()), coalesce(($52::timestamptz[])[a.n], ($51::timestamptz[])[a.n], now())
   from owner, unnest($37::bigint[], $38::text[], $39::bool[], $40::float8[], $41::text[], $42::text[]) with ordinality
     as a (at, result, was_cancelled, lead_time, import_id, completed_by, n)
   where owner.fresh[a.at] is not null order by a.n),

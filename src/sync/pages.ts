@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { SluiceError } from '../errors.ts'
 import { compareKeys } from '../providers/key-order.ts'
 import { followListing } from '../providers/kit/list-progress.ts'
-import type { ListPage, ObjectInfo, Provider } from '../providers/provider.ts'
+import type { ListGap, ListPage, ObjectInfo, Provider } from '../providers/provider.ts'
 
 /** A page of a listing, cut to the range that is listed. */
 export interface Page {
@@ -14,6 +16,8 @@ export interface Page {
   range: { after: string | null; until: string | null } | null
   /** Whether the page had been waited for; else it was there before it was wanted. */
   waitedMs: number
+  /** What could not be listed, so that nothing there is missing. */
+  gaps: ListGap[]
 }
 
 /** What is listed: behind `after` (a key) or from `cursor` on, up to `until`; null = no bound. */
@@ -35,10 +39,11 @@ export interface Listing {
 }
 
 const pageSize = 1_000
+const patienceMs = [1_000, 2_000, 4_000, 8_000, 16_000]
 
 /**
  * The listing of a range, page by page. While a page is at work the next one is on its way; its fault shows when it is its
- * turn.
+ * turn. A storage that asks to slow down is asked again, with more and more patience.
  * @throws SluiceError as `Provider.list`; UNEXPECTED_ANSWER for a listing that would never end.
  */
 export async function* pagesOf(
@@ -48,13 +53,15 @@ export async function* pagesOf(
   const left = new AbortController()
   const either = AbortSignal.any([signal, left.signal])
   const ask = (from: string | null) => {
-    const page = provider.list({ cursor: from, limit: pageSize, recursive, signal: either })
+    const page = listPatiently(provider, { cursor: from, recursive, signal: either })
     page.catch(() => {})
     return page
   }
   const progress = followListing({ ordered: (provider.ordered ?? provider.ascends) === true })
   let isOrdered = wasOrdered
   let after = range.lastKey ?? range.after
+  // The last key that the database can compare with; undefined while that is not known, as behind a key that is no text.
+  let bound = isText(after) ? after : undefined
   try {
     for (let next: Promise<ListPage> | undefined = ask(range.cursor ?? range.after); next; ) {
       const asked = performance.now()
@@ -67,17 +74,38 @@ export async function* pagesOf(
       const inside = isOrdered ? cut(objects, range.until) : unique(objects)
       const isLast: boolean = cursor === null || (isOrdered && inside.length < objects.length)
       const lastKey: string | null = inside.at(-1)?.key ?? after
+      const lastText = inside.findLast(({ key }) => isText(key))?.key ?? bound
       next = isLast ? undefined : ask(cursor)
       yield {
         objects: inside,
         cursor: isLast ? null : cursor,
-        range: isOrdered && isText(after) && isText(lastKey) ? { after, until: isLast ? range.until : lastKey } : null,
+        range:
+          isOrdered && bound !== undefined && lastText !== undefined && (isLast || lastText !== null)
+            ? { after: bound, until: isLast ? range.until : lastText }
+            : null,
         waitedMs,
+        gaps: (listed.gaps ?? []).filter(({ key }) => !isOrdered || isUpTo(key, range.until)),
       }
       after = lastKey
+      bound = lastText
     }
   } finally {
     left.abort()
+  }
+}
+
+async function listPatiently(
+  provider: Provider,
+  { cursor, recursive, signal }: { cursor: string | null; recursive: boolean; signal: AbortSignal },
+): Promise<ListPage> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await provider.list({ cursor, limit: pageSize, recursive, signal })
+    } catch (error) {
+      const delayMs = patienceMs[attempt]
+      if (!(error instanceof SluiceError) || error.code !== 'THROTTLED' || delayMs === undefined) throw error
+      await sleep(delayMs * (0.5 + Math.random()), undefined, { signal })
+    }
   }
 }
 
@@ -93,9 +121,11 @@ function ascends(objects: ObjectInfo[], after: string | null): boolean {
 
 function cut(objects: ObjectInfo[], until: string | null): ObjectInfo[] {
   const last = objects.at(-1)
-  if (until === null || !last || compareKeys(last.key, until) <= 0) return objects
-  return objects.filter(({ key }) => compareKeys(key, until) <= 0)
+  if (!last || isUpTo(last.key, until)) return objects
+  return objects.filter(({ key }) => isUpTo(key, until))
 }
+
+const isUpTo = (key: string, until: string | null) => until === null || compareKeys(key, until) <= 0
 
 /** Whether the database can hold the key, and so compare with it. */
 const isText = (key: string | null) => key === null || (key.isWellFormed() && !key.includes('\0'))

@@ -2,16 +2,23 @@ import { createHash } from 'node:crypto'
 import { SluiceError } from '../errors.ts'
 import { isJsonObject, type Json, type JsonObject, mayLoseDigits, parseJson } from '../json.ts'
 import { jsonSizeFault, maxJsonDepth, maxJsonValues, sizeOfText } from '../security/json-size.ts'
+import { fileTime } from './file-time.ts'
+
+/** The times that a file gives, as PostgreSQL reads them; absent where it gives none. */
+interface FileTimes {
+  createdAt?: string
+  updatedAt?: string
+}
 
 /** A prediction that came with a task; JSON parts as text, ready for the database. */
-export interface ParsedPrediction {
+export interface ParsedPrediction extends FileTimes {
   result: string
   score: number | null
   modelVersion: string | null
 }
 
 /** An annotation that came with a task. */
-export interface ParsedAnnotation {
+export interface ParsedAnnotation extends FileTimes {
   result: string
   wasCancelled: boolean
   leadTimeSeconds: number | null
@@ -21,12 +28,14 @@ export interface ParsedAnnotation {
 }
 
 /** One task as read from a file. */
-export interface ParsedTask {
+export interface ParsedTask extends FileTimes {
   data: string
   meta: string | null
   allowSkip: boolean
   predictions: ParsedPrediction[]
   annotations: ParsedAnnotation[]
+  /** What is wrong with a time of the task or its labels; absent where nothing is. */
+  timeFault?: string
   /** The same in all elements that hold an annotation of one task each; absent where an element is a task of its own. */
   origin?: string
 }
@@ -88,7 +97,8 @@ export function taskOf(value: Json): ParsedTask {
   if (isCoco(value)) throw new SluiceError('NOT_A_TASK', coco)
   if (!isJsonObject(data)) throw new SluiceError('data' in value ? 'BAD_ENVELOPE' : 'ENVELOPE_WITHOUT_DATA')
   if (holdsLabels(data.predictions) || holdsLabels(data.annotations)) throw new SluiceError('LABELS_IN_DATA')
-  return {
+  const faults: string[] = []
+  const task: ParsedTask = {
     data: JSON.stringify(data),
     meta: metaOf(value.meta, drafts),
     allowSkip: (value.allowSkip ?? value.allow_skip) !== false,
@@ -96,6 +106,7 @@ export function taskOf(value: Json): ParsedTask {
       result: JSON.stringify(item.result),
       score: optional(item, 'score', 'a number', numberOf),
       modelVersion: optional(item, 'model_version', 'a text', textOf),
+      ...timesOf(item, 'a prediction', faults),
     })),
     annotations: [...labelsOf('annotations', value.annotations), ...labelsOf('completions', completions)].map(
       (item) => ({
@@ -104,8 +115,41 @@ export function taskOf(value: Json): ParsedTask {
         leadTimeSeconds: optional(item, 'lead_time', 'a number of seconds', numberOf),
         completedBy: nameOfPerson(item.completed_by),
         importId: item.id === undefined || item.id === null ? null : JSON.stringify(item.id).replace(/^"(.*)"$/, '$1'),
+        ...timesOf(item, 'an annotation', faults),
       }),
     ),
+    ...timesOf(value, 'the task', faults),
+  }
+  return faults.length === 0 ? task : { ...task, timeFault: faults[0]! }
+}
+
+/** The times beside what is imported. What is none is added to `faults`. */
+function timesOf(item: JsonObject, owner: string, faults: string[]): FileTimes {
+  const read = (name: 'created_at' | 'updated_at') => {
+    const value = item[name] ?? null
+    const time = value === null ? undefined : fileTime(value)
+    if (value !== null && time === undefined) {
+      faults.push(
+        `"${name}" of ${owner} must be a time such as 2026-02-03T04:05:06Z. To import it with the present time, turn keepTimes off.`,
+      )
+    }
+    return time
+  }
+  const [createdAt, updatedAt] = [read('created_at'), read('updated_at')]
+  return { ...(createdAt && { createdAt }), ...(updatedAt && { updatedAt }) }
+}
+
+/** The same task with the present time for all. */
+export function withoutTimes({
+  createdAt: _created,
+  updatedAt: _updated,
+  timeFault: _fault,
+  ...task
+}: ParsedTask): ParsedTask {
+  return {
+    ...task,
+    predictions: task.predictions.map(({ createdAt: _created, updatedAt: _updated, ...label }) => label),
+    annotations: task.annotations.map(({ createdAt: _created, updatedAt: _updated, ...label }) => label),
   }
 }
 

@@ -3,29 +3,28 @@ import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import type { Batch } from './batch.ts'
 import { type Element, elementsOf } from './elements.ts'
 import { hiveColumnsOf, withColumns } from './hive-columns.ts'
-
-/** How a task file is read. */
-interface ReadOptions {
-  signal: AbortSignal
-  /** See `elementsOf`. */
-  spoolFolder?: string | undefined
-  hiveColumns?: boolean
-}
+import { withoutTimes } from './parse-task.ts'
+import type { RowObject } from './write-page.ts'
 
 /**
  * Reads one task file into the batch: every row becomes a task or an issue, and a fault of the file itself an issue of the
- * whole object. With `hiveColumns`, the folders of its key become columns. Rejects only when the run cannot go on: `signal` aborted, or the batch could not be written.
+ * whole object. With `hiveColumns`, the folders of its key become columns; without `keepTimes`, its times are dropped. Rejects only when the run cannot go on: `signal` aborted, or the batch could not be written.
  */
 export async function readTasks(
   provider: Provider,
   object: ObjectInfo,
   batch: Batch,
-  { signal, spoolFolder, hiveColumns = false }: ReadOptions,
+  {
+    signal,
+    hiveColumns = false,
+    keepTimes = true,
+  }: { signal: AbortSignal; hiveColumns?: boolean; keepTimes?: boolean },
 ): Promise<void> {
   const { key } = object
   const columns = hiveColumns ? hiveColumnsOf(key) : {}
   const hasColumns = Object.keys(columns).length > 0
-  let rows = 0
+  let isWhole = false
+  const groups: RowObject['groups'] = []
   let faulty = false
   const issue = (error: unknown, rowGroup: number, row: number) => {
     if (!(error instanceof SluiceError)) throw error
@@ -33,7 +32,7 @@ export async function readTasks(
     const { code, message, retryable } = error
     return batch.addIssue({ key, rowGroup, row, code, message, retryable })
   }
-  const elements = elementsOf(provider, key, { signal, spoolFolder, countRead: (bytes) => batch.countRead(bytes) })
+  const elements = elementsOf(provider, key, { signal, countRead: (bytes) => batch.countRead(bytes) })
   try {
     for (;;) {
       let next: IteratorResult<Element>
@@ -46,9 +45,16 @@ export async function readTasks(
       signal.throwIfAborted()
       if (next.done) break
       const { rowGroup, row, parse } = next.value
-      rows = row === -1 ? -1 : rows + 1
+      if (row === -1) isWhole = true
+      else {
+        const group = groups.at(-1)
+        if (group?.rowGroup === rowGroup) group.rows = row + 1
+        else groups.push({ rowGroup, rows: row + 1 })
+      }
       const parsed = attempt(() => {
-        const task = parse()
+        const parsed = parse()
+        if (keepTimes && parsed.timeFault) throw new SluiceError('BAD_ENVELOPE', parsed.timeFault)
+        const task = keepTimes ? parsed : withoutTimes(parsed)
         return hasColumns ? { ...task, data: withColumns(task.data, columns) } : task
       })
       await ('error' in parsed
@@ -59,7 +65,8 @@ export async function readTasks(
     // Leaving early must free the socket.
     await elements.return(undefined)
   }
-  if (rows >= 0 && !faulty) batch.finish(object, rows)
+  // Rows after a fault are unknown, so nothing says that one is gone.
+  if (!isWhole && !faulty) batch.finish(object, groups)
 }
 
 function attempt<T>(work: () => T): { value: T } | { error: unknown } {

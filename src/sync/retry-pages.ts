@@ -9,7 +9,8 @@ const pageSize = 1_000
 
 /**
  * The objects that failed in another run, in the manner of a listing: each key of its issues once, in order, as the storage
- * lists it now. One that is gone comes without a size; reading it tells that it is missing.
+ * lists it now. One that is gone comes without a size; reading it tells that it is missing. Issues of folders are left to the
+ * next sync, which lists; those of keys that are not text name no key.
  */
 export async function* retryPages(
   em: EntityManager,
@@ -18,14 +19,16 @@ export async function* retryPages(
   for (let from = cursor; ; ) {
     const rows = await sql<{ key: string }>(
       em,
-      `select distinct key from sync_issue where run_id = $1 and key is not null and ($2::text is null or key > $2)
+      `select distinct key from sync_issue
+       where run_id = $1 and key is not null and code <> 'KEY_NOT_TEXT' and key not like '%/'
+         and ($2::text is null or key > $2)
        order by key limit $3`,
       [run.retryOf, from, pageSize],
     )
     const objects: ObjectInfo[] = []
     for (const { key } of rows) objects.push(await find(provider, key, signal))
     from = rows.length < pageSize ? null : rows.at(-1)!.key
-    yield { objects, cursor: from, range: null, waitedMs: 0 }
+    yield { objects, cursor: from, range: null, waitedMs: 0, gaps: [] }
     if (from === null) return
   }
 }
@@ -41,8 +44,7 @@ async function find(provider: Provider, key: string, signal: AbortSignal): Promi
     body.destroy()
     return { key, size, etag, lastModified }
   } catch (error) {
-    signal.throwIfAborted()
-    if (error instanceof SluiceError) return unknown
+    if (error instanceof SluiceError) return error.code === 'WRONG_TYPE' ? { ...unknown, fault: error } : unknown
     throw error
   }
 }

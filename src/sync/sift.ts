@@ -1,15 +1,13 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
-import { SluiceError } from '../errors.ts'
+import { type ErrorCode, SluiceError } from '../errors.ts'
+import { keyFault, printableKey } from '../providers/kit/key-bytes.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
 import type { ObjectFilter } from './object-filter.ts'
 import type { Page } from './pages.ts'
 import type { NewIssue } from './write-page.ts'
-
-// A B-tree entry of PostgreSQL has at most 2,704 bytes, and the link's index holds more than the key.
-const maxKeyBytes = 2_600
 
 /** What is to be done about the objects of a page. */
 export interface Sifted {
@@ -55,12 +53,12 @@ export async function sift(
   let matched = 0
   const rules = filter.all ? await filter.all(page.objects) : page.objects.map(filter)
   for (const [at, object] of page.objects.entries()) {
-    const unlinked = unlinkable(object.key)
+    const unlinked = keyFault(object.key)
     if (!unlinked) linkable.push(object)
     if (rules[at] !== null) continue
     matched++
-    const fault = unlinked ?? refusesKey?.(object.key)
-    if (fault) issues.push(objectIssue(object.key.toWellFormed().replaceAll('\0', '\ufffd'), fault))
+    const fault = unlinked ?? object.fault ?? refusesKey?.(object.key)
+    if (fault) issues.push(objectIssue(object.key, fault))
     else taken.push(linkable.length - 1)
   }
   const skipped = page.objects.length - matched
@@ -84,19 +82,10 @@ export async function sift(
   return { fresh, begun, back, missing, issues, skipped, existed }
 }
 
-/** An issue of a whole object, in the words of the code. */
-function objectIssue(
-  key: string,
-  fault: 'KEY_NOT_TEXT' | 'KEY_TOO_LONG' | 'KEY_HAS_DOT_SEGMENTS' | 'OBJECT_CHANGED',
-): NewIssue {
-  const { code, message, retryable } = new SluiceError(fault)
-  return { key, rowGroup: -1, row: -1, code, message, retryable }
-}
-
-/** Why no link can hold the key; undefined when one can. */
-function unlinkable(key: string): 'KEY_NOT_TEXT' | 'KEY_TOO_LONG' | undefined {
-  if (!key.isWellFormed() || key.includes('\0')) return 'KEY_NOT_TEXT'
-  return key.length * 3 > maxKeyBytes && Buffer.byteLength(key) > maxKeyBytes ? 'KEY_TOO_LONG' : undefined
+/** An issue of a whole object or folder; of a code, in its words. */
+export function objectIssue(key: string, fault: ErrorCode | SluiceError): NewIssue {
+  const { code, message, retryable } = typeof fault === 'string' ? new SluiceError(fault) : fault
+  return { key: printableKey(key), rowGroup: -1, row: -1, code, message, retryable }
 }
 
 /**
@@ -164,7 +153,7 @@ function inScope(key: string, { prefix, recursive }: ListingScope): boolean {
 const differencesOf = (where: (table: string) => string) => `
 with known as materialized (
   select k.key, k.size, k.etag, k.last_modified, k.object_exists, true as complete, k.id > $10 as own
-  from import_link k where k.storage_id = $1 and k.row_index = -1 and ${where('k')}
+  from import_link k where k.storage_id = $1 and k.row_index = -1 and k.row_exists and ${where('k')}
   union all
   select o.key, o.size, o.etag, o.last_modified, o.object_exists, o.rows is not null, o.finished_by = $9
   from imported_object o where o.storage_id = $1 and ${where('o')})

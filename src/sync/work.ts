@@ -11,7 +11,6 @@ import { enqueueRun, offerDispatch } from './dispatch.ts'
 import { exportToStorage } from './export.ts'
 import { importStorage } from './import.ts'
 import { beat, beginRun, finishRun, handBack, maxAttempts, type RunHold } from './run.ts'
-import { openRunBreaker, type RunBreaker } from './run-breaker.ts'
 import { placeOf } from './start.ts'
 import { missedBeats } from './sweep.ts'
 import { RunLost } from './write-page.ts'
@@ -29,10 +28,6 @@ export interface WorkerParts {
   listConcurrency: number
   /** How long an import goes on before idle workers take a share of it. */
   assistAfterSeconds: number
-  /** How long a run waits for a location that has responded to it before. */
-  patienceSeconds: number
-  /** Where objects wait until their checksum is known. */
-  spoolFolder: string
   /** Runs that this process works on. */
   leading: Set<number>
   /** Time between two signs of life of a run. */
@@ -43,9 +38,8 @@ class Canceled extends Error {}
 
 /**
  * Does a run from its checkpoint to a final state, unless it does not wait for this attempt (a job may come twice). When
- * `stopping` aborts, the run goes back to the queue at once and continues at its last page elsewhere. While the location is
- * away, the run waits; after `patienceSeconds` it FAILS where it is. Rejects only when the database fails, which leaves the
- * run to the sweeper.
+ * `stopping` aborts, the run goes back to the queue at once and continues at its last page elsewhere. Rejects only when the
+ * database fails, which leaves the run to the sweeper.
  */
 export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: AbortSignal): Promise<void> {
   const { em, logger } = parts
@@ -53,12 +47,11 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   if (!run) return
   parts.leading.add(run.id)
   const lost = new AbortController()
-  const breaker = openRunBreaker(parts, run, 'LEADS')
-  const signal = AbortSignal.any([lost.signal, stopping, breaker.signal])
-  const unwatch = watch(parts, hold, { lost, breaker })
+  const signal = AbortSignal.any([lost.signal, stopping])
+  const unwatch = watch(parts, hold, lost)
   try {
     const storage = await em.fork().findOneOrFail(StorageEntity, run.storage)
-    await (storage.direction === 'EXPORT' ? exportTo : importFrom)(parts, { run, storage, breaker, signal })
+    await (storage.direction === 'EXPORT' ? exportTo : importFrom)(parts, { run, storage, signal })
     await finishRun(em, hold, 'COMPLETED')
   } catch (error) {
     if (error instanceof RunLost) return
@@ -75,7 +68,6 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
     }
   } finally {
     unwatch()
-    await breaker.close()
     parts.leading.delete(run.id)
     await offerDispatch(parts, placeOf(run))
   }
@@ -93,7 +85,6 @@ async function handOver(parts: WorkerParts, hold: RunHold): Promise<void> {
 interface Work {
   run: SyncRun
   storage: Storage
-  breaker: RunBreaker
   signal: AbortSignal
 }
 
@@ -114,7 +105,7 @@ async function exportTo({ em, connect, writeConcurrency, heartbeatSeconds }: Wor
 function watch(
   { em, events, heartbeatSeconds, logger }: WorkerParts,
   hold: RunHold,
-  { lost, breaker }: { lost: AbortController; breaker: RunBreaker },
+  lost: AbortController,
 ): () => void {
   const feed = events.open({ run: hold.id })
   let isBeating = false
@@ -138,9 +129,7 @@ function watch(
     for (;;) {
       const event = await feed.next()
       if (event === undefined) return
-      if (typeof event !== 'object') continue
-      if (event.payload.cancel_requested) lost.abort(new Canceled())
-      breaker.heed(event.payload)
+      if (typeof event === 'object' && event.payload.cancel_requested) lost.abort(new Canceled())
     }
   }
   listen()

@@ -4,6 +4,7 @@ import type { ObjectInfo } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
 import { arrayOf, textsOf } from './array-literal.ts'
 import { joinTasks } from './join-tasks.ts'
+import { markOutdatedRows, noteOutdatedRows } from './outdated-rows.ts'
 import { countStatement, writeStatement } from './page-statement.ts'
 import type { ParsedTask } from './parse-task.ts'
 import type { ShardHold } from './shards.ts'
@@ -27,6 +28,17 @@ export interface NewIssue {
   retryable: boolean
 }
 
+/** An object of several rows, in its present version. */
+export interface RowObject {
+  object: ObjectInfo
+  /** Number of rows, once the object was read to its end without a fault; else null. */
+  rows: number | null
+  /** The same for each row group; -1 is that of all rows outside of Parquet. */
+  groups: { rowGroup: number; rows: number }[]
+  /** Whether it is certain that nothing of the object is linked. */
+  isNew: boolean
+}
+
 /** What is added to a run's counters. */
 export interface PageCounts {
   listed: number
@@ -39,12 +51,14 @@ export interface PageCounts {
 export interface PageWrite {
   tasks: NewTask[]
   issues: NewIssue[]
-  /** Objects of several rows of which some are written; `rows` once all are. */
-  objects: { object: ObjectInfo; rows: number | null }[]
+  /** Objects of several rows of which some are written. */
+  objects: RowObject[]
   /** Keys of flagged links whose objects are there again. */
   back: string[]
   /** Keys that are linked and not listed, to be kept in mind until the listing is complete. */
   missing: string[]
+  /** Keys of folders and objects that could not be listed: nothing there is missing. */
+  unread: string[]
   /** Keys that were listed, where that is needed to know what was not. */
   seen: string[]
   counts: PageCounts
@@ -60,6 +74,7 @@ export function emptyPart(): PageWrite {
     objects: [],
     back: [],
     missing: [],
+    unread: [],
     seen: [],
     counts: { listed: 0, skipped: 0, existed: 0, bytesRead: 0 },
     checkpoint: undefined,
@@ -86,8 +101,6 @@ export interface PageTarget extends ShardHold {
   project: number
   /** Whether a task that is linked already, to another version of the object, is replaced. */
   replaces: boolean
-  /** Whether rows of a replaced object that are no longer in it are flagged. */
-  flagsMissing: boolean
   /** Counts what would be written, and writes only that. */
   dryRun: boolean
 }
@@ -144,7 +157,9 @@ export async function writePage(em: EntityManager, target: PageTarget, part: Pag
   const [written] = await sql<Record<keyof Written, string>>(
     em,
     target.dryRun ? countStatement : writeStatement,
-    target.dryRun ? shared : [...shared, target.project, ...labelColumns(tasks), ...objectColumns(objects)],
+    target.dryRun
+      ? shared
+      : [...shared, target.project, ...labelColumns(tasks), ...objectColumns(objects), ...timeColumns(tasks)],
   )
   if (!written) throw (await isHeld(em, target)) ? new ShardChanged() : new RunLost()
   await writeRare(em, target, part)
@@ -153,9 +168,11 @@ export async function writePage(em: EntityManager, target: PageTarget, part: Pag
 }
 
 /** Whether `writePage` does more with a part than its one statement. */
-export function hasRare({ back, missing, seen, objects, tasks }: PageWrite, { replaces }: PageTarget): boolean {
+export function hasRare({ back, missing, unread, seen, objects, tasks }: PageWrite, { replaces }: PageTarget): boolean {
   const joins = tasks.some(({ origin }) => origin !== undefined)
-  return joins || back.length + missing.length + seen.length > 0 || (replaces && objects.length + tasks.length > 0)
+  const mayOutdate =
+    objects.some(({ rows, isNew }) => rows !== null && !isNew) || tasks.some(({ row, isNew }) => row === -1 && !isNew)
+  return joins || back.length + missing.length + unread.length + seen.length > 0 || (replaces && mayOutdate)
 }
 
 function labelColumns(tasks: NewTask[]): unknown[] {
@@ -172,6 +189,21 @@ function labelColumns(tasks: NewTask[]): unknown[] {
     annotations.map((a) => a.leadTimeSeconds),
     annotations.map((a) => a.importId),
     annotations.map((a) => a.completedBy && storable(a.completedBy)),
+  ]
+}
+
+/** Null where no file gives a time, as most do not: then each row would look for its own among nulls. */
+function timeColumns(tasks: NewTask[]): unknown[] {
+  const column = (items: { createdAt?: string; updatedAt?: string }[], name: 'createdAt' | 'updatedAt') =>
+    items.some((item) => item[name] !== undefined) ? items.map((item) => item[name] ?? null) : null
+  const predictions = tasks.flatMap((task) => task.predictions)
+  const annotations = tasks.flatMap((task) => task.annotations)
+  return [
+    column(tasks, 'createdAt'),
+    column(tasks, 'updatedAt'),
+    column(predictions, 'createdAt'),
+    column(annotations, 'createdAt'),
+    column(annotations, 'updatedAt'),
   ]
 }
 
@@ -204,13 +236,17 @@ async function writeRare(em: EntityManager, target: PageTarget, part: PageWrite)
       keys,
     ])
   if (part.missing.length > 0) await remember('MISSING', part.missing)
+  if (part.unread.length > 0) await remember('UNREAD', part.unread)
   if (part.seen.length > 0) await remember('SEEN', part.seen)
-  if (target.dryRun) return
+  if (target.dryRun) return target.replaces ? noteOutdatedRows(em, target, part) : undefined
   if (part.back.length > 0) await setExistence(em, target.storage, part.back, true)
-  if (target.replaces) await dropOldRows(em, target, part)
+  if (target.replaces) await markOutdatedRows(em, target, part)
 }
 
-/** Notes on links and objects of these keys whether the object is there. Number of links that said otherwise. */
+/**
+ * Notes on links and objects of these keys whether the object is there. A link whose row is gone stays flagged when the object
+ * is back. Number of links that said otherwise.
+ */
 export async function setExistence(
   em: EntityManager,
   storage: number,
@@ -222,7 +258,8 @@ export async function setExistence(
     const changed = await sql(
       em,
       `update import_link set object_exists = $3, updated_at = now()
-       where storage_id = $1 and key = any($2) and ${rows} and object_exists <> $3 returning 1`,
+       where storage_id = $1 and key = any($2) and ${rows} and object_exists <> $3 and (row_exists or not $3)
+       returning 1`,
       [storage, keys, exists],
     )
     links += changed.length
@@ -233,31 +270,4 @@ export async function setExistence(
     [storage, keys, exists],
   )
   return links
-}
-
-/** What a changed object no longer has: rows that still have the old version after it was read to its end. */
-async function dropOldRows(em: EntityManager, target: PageTarget, { objects, tasks }: PageWrite): Promise<void> {
-  const complete = objects.flatMap(({ object, rows }) => (rows === null ? [] : [object.key]))
-  const singles = tasks.flatMap(({ object, row }) => (row === -1 ? [object.key] : []))
-  const gone = await sql<{ key: string }>(
-    em,
-    'delete from imported_object where storage_id = $1 and key = any($2) returning key',
-    [target.storage, singles],
-  )
-  if (!target.flagsMissing) return
-  for (const rows of ['row_index = -1', 'row_index <> -1']) {
-    await sql(
-      em,
-      `update import_link l set object_exists = false, updated_at = now() from imported_object o
-       where o.storage_id = $1 and o.key = any($2) and l.storage_id = $1 and l.key = o.key and l.${rows}
-         and (l.etag, l.size, l.last_modified) is distinct from (o.etag, o.size, o.last_modified)`,
-      [target.storage, complete],
-    )
-  }
-  await sql(
-    em,
-    `update import_link set object_exists = false, updated_at = now()
-     where storage_id = $1 and key = any($2) and row_index <> -1`,
-    [target.storage, gone.map(({ key }) => key)],
-  )
 }

@@ -87,7 +87,7 @@ describe('npm run conform', () => {
   test('grades nothing where it cannot list, and says why without the secret', async () => {
     const place = await fronted(server)
     const { code, lines } = await graded(place, ['--secret-access-key', 'mistyped-secret'])
-    expect(lines).toEqual([expect.stringMatching(/^Nothing can be graded\. BAD_CREDENTIALS: /)])
+    expect(lines).toEqual([expect.stringMatching(/^No check could run\. BAD_CREDENTIALS: /)])
     expect(lines[0]).not.toContain('mistyped-secret')
     expect(code).toBe(2)
   })
@@ -114,7 +114,7 @@ describe('npm run conform', () => {
       onLine: (line) => line.startsWith('works') && controller.abort(),
     })
     expect(verdicts).toHaveLength(1)
-    expect(lines.at(-1)).toBe('Stopped early.')
+    expect(lines.at(-1)).toBe('Interrupted: not all checks ran.')
     expect(code).toBe(1)
     expect(await keysIn(bucket)).toEqual([])
   })
@@ -136,11 +136,11 @@ describe('npm run conform', () => {
   })
 
   test.for([
-    { argv: ['ftp'], says: /^There is no kind "ftp"\. Name one of: s3/ },
+    { argv: ['ftp'], says: /^Unknown kind "ftp"\. Use one of: s3/ },
     { argv: ['s3', '--endpoint', 'example'], says: /--bucket: [\s\S]*--endpoint: must be an http/ },
     { argv: ['--bucket', 'abc', '--access-key-id', 'A'], says: /--secret-access-key: is missing/ },
-    { argv: ['--bucket', 'abc', 'my-secret'], says: /^An argument stands without its option\. See --help\.$/ },
-    { argv: ['--bucket', 'abc', '--my-secret'], says: /^--my-secret is not known/ },
+    { argv: ['--bucket', 'abc', 'my-secret'], says: /^An argument has no option\. See --help\.$/ },
+    { argv: ['--bucket', 'abc', '--my-secret'], says: /^--my-secret is unknown/ },
   ])('refuses the arguments $argv', async ({ argv, says }) => {
     const lines: string[] = []
     expect(await conform(argv, { variables: {}, write: (line) => lines.push(line) })).toBe(2)

@@ -50,6 +50,33 @@ describe('an empty database', () => {
   })
 })
 
+describe('the migration of missing rows', () => {
+  it('marks the rows that an earlier version has flagged in objects that are there, and no others', async () => {
+    const url = await emptyDatabase()
+    const orm = await MikroORM.init({ ...ormOptions(url), logger: () => {} })
+    await orm.migrator.up({ to: '0014-file-settings' })
+    await query(
+      url,
+      `insert into project (id, title) values (1, 'Test');
+       insert into storage (id, project_id, direction, provider, location, fingerprint) values (1, 1, 'IMPORT', 'S3', '{}', '');
+       insert into task (id, project_id, inner_id, data) select n, 1, n, '{}' from generate_series(1, 8) n;
+       insert into imported_object (storage_id, key, rows, object_exists)
+         values (1, 'shorter', 1, true), (1, 'gone', 1, false), (1, 'was one task', 1, true);
+       insert into import_link (storage_id, task_id, key, row_index, object_exists) values
+         (1, 1, 'shorter', 0, true), (1, 2, 'shorter', 1, false), (1, 3, 'gone', 0, false),
+         (1, 4, 'was one task', -1, false), (1, 5, 'was one task', 0, true),
+         (1, 6, 'was rows', -1, true), (1, 7, 'was rows', 0, false), (1, 8, 'gone, one task', -1, false)`,
+    )
+    await orm.migrator.up()
+    await orm.close(true)
+    const marked = await query(
+      url,
+      'select task_id::int as task from import_link where not row_exists order by task_id',
+    )
+    expect(marked.map(({ task }) => task)).toEqual([2, 4, 7])
+  })
+})
+
 describe('the indexes', () => {
   it('serve every foreign key, so that deleting does not read whole tables', async () => {
     const orm = await MikroORM.init(ormOptions(inject('postgres').replace('/sluice?', '/template_sluice?')))

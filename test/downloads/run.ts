@@ -17,8 +17,11 @@ import { startThrottle } from './throttle.ts'
 
 const usage = `npm run downloads -- [--rounds SIZE:SPEED,…] [--only CLIENT] [--python PYTHON]
 
-Rounds are megabytes and slow (1.5 MB/s) or fast. Without --rounds: all of 9, 40 and 300 MB, slow and fast. Needs curl, wget, aria2c,
-ffmpeg, chromium and python3 with venv; --python names one that has test/downloads/requirements.txt.`
+Downloads objects through presigned and proxied links with other clients, and checks that each receives the same bytes or an error.
+Needs curl, wget, aria2c, ffmpeg, chromium and python3 with venv.
+  --rounds SIZE:SPEED,…  object sizes in megabytes, and slow (1.5 MB/s) or fast (default: 9, 40 and 300 MB, each fast and slow)
+  --only CLIENT          run only this client
+  --python PYTHON        Python with the packages of test/downloads/requirements.txt (default: a new environment)`
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '9:fast,9:slow,40:fast,40:slow,300:fast,300:slow' },

@@ -9,11 +9,11 @@ import { compareFile, filesIn } from './compare.ts'
 const here = import.meta.dirname
 const usage = `npm run formats -- [--only newest] [--folder FOLDER] [--record]
 
-Makes an environment of Python for each file of test/formats/requirements (all versions are pinned), writes Parquet files
-with the libraries in it, and compares what an import makes of them with what pyarrow reads. Needs python3 with venv.
-  --only NAME      only this environment
-  --folder FOLDER  keeps environments and files there; without it they are removed in the end
-  --record         writes the files that test/formats/recorded.txt names again, small, into test/formats/recorded`
+Creates a Python environment for each file in test/formats/requirements (all versions are pinned), writes Parquet files with
+its libraries, and compares the imported rows with the rows that pyarrow reads. Needs python3 with venv.
+  --only NAME      use only this environment
+  --folder FOLDER  store environments and files in this folder; by default, the command removes them at the end
+  --record         write small versions of the files in test/formats/recorded.txt to test/formats/recorded`
 const { values } = parseArgs({
   options: {
     only: { type: 'string' },

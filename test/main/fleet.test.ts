@@ -9,7 +9,7 @@ describe('a fleet of processes', () => {
   it('has api processes, which take no job, and workers, which have nothing but their health to show', async () => {
     const { start, storage, askers } = await startFleet()
     const api = await start('api', { SLUICE_ROLES: 'api' })
-    expect(await api.prints('Role')).toContain('api: syncs wait for a worker process')
+    expect(await api.prints('Role')).toContain('api: only worker processes run syncs')
     const { id } = await storage(api.client, 'files', 3)
     const run = await startSync(api.client, id)
 

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
   existsSync,
@@ -14,10 +13,7 @@ import { basename, dirname, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createClient } from '../support/client.ts'
 import { createProject, createStorage } from '../support/scenario.ts'
-import { launch, postgresRuns, projectFolder, temporaryFolder } from './launch.ts'
-
-const nobody = { uid: 65534, gid: 65534 }
-const isRoot = process.getuid?.() === 0
+import { isRoot, launch, nobody, otherUser, postgresRuns, temporaryFolder } from './launch.ts'
 
 function folder(): string {
   const made = temporaryFolder()
@@ -167,6 +163,19 @@ describe('LOCAL_FILES_ROOT', () => {
   })
 
   it.each([
+    ['does not exist', (_root: string) => {}],
+    ['is not a folder', (root: string) => writeFileSync(root, '')],
+  ])('that %s is reported at the start, which goes on', async (words, make) => {
+    const home = folder()
+    const root = join(home, 'files')
+    make(root)
+    const server = launch({ DATA_DIR: join(home, 'data'), LOCAL_FILES_ROOT: root })
+    await server.ready()
+    const { code, output } = await server.end()
+    expect([code, output]).toEqual([0, expect.stringContaining(`LOCAL_FILES_ROOT ${root} ${words}`)])
+  })
+
+  it.each([
     ['is the data folder', 'data'],
     ['contains the data folder', '.'],
     ['is inside the data folder', 'data/files'],
@@ -194,10 +203,3 @@ it.each(['SECRET_KEY_FILE', 'GOOGLE_APPLICATION_CREDENTIALS'])(
     expect([code, output]).toEqual([78, expect.stringContaining('LOCAL_FILES_ROOT: contains a file with secrets')])
   },
 )
-
-/** Somebody without rights, if this user may become that and they may read the project; else this user. */
-function otherUser(): { uid?: number; gid?: number } {
-  if (!isRoot) return {}
-  const tried = spawnSync(process.execPath, ['-e', '0'], { ...nobody, cwd: projectFolder })
-  return tried.status === 0 ? nobody : {}
-}

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -111,4 +111,15 @@ export function postgresRuns(dataDir: string): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
+}
+
+/** A user without any rights. */
+export const nobody = { uid: 65534, gid: 65534 }
+export const isRoot = process.getuid?.() === 0
+
+/** Somebody without rights, if this user may become that and they may read the project; else this user. */
+export function otherUser(): { uid?: number; gid?: number } {
+  if (!isRoot) return {}
+  const tried = spawnSync(process.execPath, ['-e', '0'], { ...nobody, cwd: projectFolder })
+  return tried.status === 0 ? nobody : {}
 }

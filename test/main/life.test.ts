@@ -29,7 +29,7 @@ describe('npm start, on one data folder', () => {
   it('says at the first start where GraphiQL, the data folder and the admin token are, and the token works', async () => {
     const server = start(env)
     const first = await server.ready()
-    expect(await server.prints('shown only this once')).toContain(`Data folder ${folder.path}`)
+    expect(await server.prints('does not show it again')).toContain(`Data folder ${folder.path}`)
     const page = await fetch(`${first.url}/graphql`, { headers: { accept: 'text/html' } })
     expect(page.headers.get('content-type')).toContain('text/html')
     token = first.token!

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { launch, temporaryFolder } from './launch.ts'
 
-const local = 'local: answers this machine only; storages may be on it and in private networks'
-const served = 'served: storages in loopback and private networks only where EGRESS_ALLOWED lists them'
+const local = 'local: only this machine can connect; storages can be on this machine and in private networks'
+const network = 'network: storages in loopback and private networks need an entry in EGRESS_ALLOWED'
 
 describe('the line Mode of the start-up output', () => {
   const folder = temporaryFolder()
@@ -10,8 +10,8 @@ describe('the line Mode of the start-up output', () => {
 
   it.each([
     ['local', 'default settings', {}, local],
-    ['served', 'HOST=0.0.0.0', { HOST: '0.0.0.0' }, served],
-    ['served', 'a PUBLIC_URL that names another host', { PUBLIC_URL: 'https://sluice.example' }, served],
+    ['network', 'HOST=0.0.0.0', { HOST: '0.0.0.0' }, network],
+    ['network', 'a PUBLIC_URL that names another host', { PUBLIC_URL: 'https://sluice.example' }, network],
   ])('says %s with %s', async (_mode, _settings, env: Record<string, string>, words) => {
     const server = launch({ DATA_DIR: folder.path, EGRESS_ALLOWED: '', ...env })
     onTestFinished(() => void server.end('SIGKILL'))

@@ -21,7 +21,7 @@ describe('a start that cannot be', () => {
     const env = { DATA_DIR: dataFolder() }
     const { code, output } = await launch({ ...env, PORT: String(port) }).ended
     other.close()
-    expect(output).toBe(`Port ${port} on 127.0.0.1 is taken. Set PORT to another one.\n`)
+    expect(output).toBe(`Port ${port} on 127.0.0.1 is in use. Set PORT to another port.\n`)
     expect(code).toBe(75)
     expect(postgresRuns(env.DATA_DIR)).toBe(false)
 
@@ -139,7 +139,7 @@ describe('DATABASE_URL', () => {
     const dataDir = dataFolder()
     const server = launch({ DATA_DIR: dataDir, DATABASE_URL: database.url })
     await server.ready()
-    expect(await server.prints('Admin token')).toContain('Database    the one of DATABASE_URL')
+    expect(await server.prints('Admin token')).toContain('Database    PostgreSQL of DATABASE_URL')
     expect((await server.end()).code).toBe(0)
     expect(readdirSync(dataDir)).toEqual(['secret.key'])
   })

@@ -126,6 +126,90 @@ test('a folder that is not there is LOCAL_PATH_MISSING, and so is a file', async
   await expect(list).rejects.toMatchObject({ code: 'LOCAL_PATH_MISSING' })
 })
 
+test.for([
+  [' data', 'space'],
+  ['data ', 'space'],
+  ['data\t', 'space'],
+  ['a /data', 'space'],
+  ['data\\sub', 'backslash'],
+])('a path that is not there because of its spaces or backslashes says so: %j', async ([path, word]) => {
+  const root = await newRoot({ 'data/a': '' })
+  const provider = await open(root, path!)
+  for (const looks of [provider.check(), provider.list({ cursor: null, limit: 1, recursive: true })]) {
+    const error = await looks.then(
+      () => undefined,
+      (fault: Error & { code?: string }) => fault,
+    )
+    expect(error).toMatchObject({ code: 'LOCAL_PATH_MISSING', message: expect.stringContaining(word!) })
+    expect(error!.message).not.toContain(root)
+  }
+})
+
+test.for([' data', 'data ', 'da\\ta'])(
+  'the folder "%s" is found by its own name, to the space and backslash',
+  async (path) => {
+    const root = await newRoot({ [`${path}/a`]: '' })
+    expect(await listed(await open(root, path))).toEqual([`${path}/a`])
+  },
+)
+
+test('a LOCAL_FILES_ROOT that is not there is named, but not its path', async () => {
+  const root = await newRoot()
+  const error = await (await open(join(root, 'gone'), 'data')).check().catch((fault: Error) => fault)
+  expect(error).toMatchObject({ code: 'LOCAL_PATH_MISSING', message: expect.stringContaining('LOCAL_FILES_ROOT') })
+  expect((error as Error).message).not.toContain(root)
+})
+
+// Only Linux takes any byte in a name.
+if (process.platform === 'linux') {
+  test('names that are not UTF-8 are listed apart from each other and from text, in the order of bytes, whatever the size of a page', async () => {
+    const root = await newRoot({
+      'data/a': '',
+      'data/caf\u8fff': '',
+      'data/caf\u9fff': '',
+      'data/\ufffd': '',
+      'data/z/b': '',
+    })
+    const latin = (name: string) => Buffer.concat([Buffer.from(`${root}/data/`), Buffer.from(name, 'latin1')])
+    for (const name of ['caf\xe9', 'caf\xe8', 'caf\xe9.json', '\xff']) await writeFile(latin(name), 'x')
+    await mkdir(latin('d\xe9'))
+    await writeFile(latin('d\xe9/x'), 'x')
+    await symlink('a', latin('link\xe9'))
+    const provider = await open(root, 'data')
+    for (const limit of [1, 2, 3, 1_000]) {
+      const keys: string[] = []
+      let cursor: string | null = null
+      do {
+        const page = await provider.list({ cursor, limit, recursive: true })
+        keys.push(...page.objects.map(({ key }) => key.slice('data/'.length)))
+        cursor = page.cursor
+      } while (cursor !== null)
+      expect(keys).toEqual([
+        ...[
+          'a',
+          'caf\udce8',
+          'caf\u8fff',
+          'caf\udce9',
+          'caf\udce9.json',
+          'caf\u9fff',
+          'd\udce9/x',
+          'link\udce9',
+          'z/b',
+        ],
+        ...['\ufffd', '\udcff'],
+      ])
+      // Another provider goes on at the same cursor: nothing is kept in memory that a cursor does not say.
+      const middle = await (await open(root, 'data')).list({ cursor: 'data/caf\udce9', limit: 1, recursive: true })
+      expect(middle.objects.map(({ key }) => key)).toEqual(['data/caf\udce9.json'])
+    }
+    const fault = { code: 'KEY_NOT_TEXT', retryable: false }
+    await expect(provider.read('data/caf\udce9')).rejects.toMatchObject(fault)
+    await expect(provider.head('data/caf\udce9')).rejects.toMatchObject(fault)
+    await expect(provider.write('data/caf\udce9', Buffer.from(''))).rejects.toMatchObject(fault)
+    await expect(provider.remove('data/caf\udce9')).rejects.toMatchObject(fault)
+  })
+}
+
 test('a folder that is a link out of the root is LOCAL_PATH_OUTSIDE_ROOT', async () => {
   const [root, elsewhere] = [await newRoot(), await newRoot({ a: 'secret' })]
   await symlink(elsewhere, join(root, 'data'))

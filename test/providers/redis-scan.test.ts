@@ -3,7 +3,8 @@ import type { RedisCommand } from '../support/redis-faults.ts'
 import { firstPage, open, served } from './redis-place.ts'
 
 describe('Redis: SCAN', () => {
-  const many = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`${n}`, '']))
+  const of = (value: string) => Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`${n}`, value]))
+  const many = of('')
 
   test('keys that SCAN gives twice are listed once in a page', async () => {
     const { provider } = await served({ objects: many, doubles: true })
@@ -44,13 +45,27 @@ describe('Redis: SCAN', () => {
   })
 
   test('a page takes one round trip for the keys and one for their sizes', async () => {
-    const { server, host, port } = await served({ objects: many })
+    const { server, host, port } = await served({ objects: of('x') })
     const provider = await open({ host, port })
     await provider.check()
     const seen: string[] = []
     server.fail({ match: ({ name }) => seen.push(name) < 0, error: '' })
     await provider.list({ cursor: null, limit: 1000, recursive: true })
     expect([seen[0], new Set(seen.slice(1)), seen.length]).toEqual(['scan', new Set(['strlen']), 301])
+  })
+
+  test('a page with empty values takes one more round trip, for their types', async () => {
+    const { server, host, port } = await served({ objects: many })
+    const provider = await open({ host, port })
+    await provider.check()
+    const seen: string[] = []
+    server.fail({ match: ({ name }) => seen.push(name) < 0, error: '' })
+    await provider.list({ cursor: null, limit: 1000, recursive: true })
+    expect([new Set(seen.slice(1, 301)), new Set(seen.slice(301)), seen.length]).toEqual([
+      new Set(['strlen']),
+      new Set(['type']),
+      601,
+    ])
   })
 
   test('a key that the user may not read is listed', async () => {

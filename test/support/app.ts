@@ -15,7 +15,6 @@ export interface TestApp extends App, GraphqlClient {
   token: string
   /** Folder below which local storages may be connected. */
   localRoot: string
-  dataDir: string
   databaseUrl: string
   /** Stops the app, drops its database and folders. */
   stop(): Promise<void>
@@ -61,7 +60,6 @@ export async function startTestApp(env: Record<string, string> = {}, database?: 
     ...client,
     token: adminToken,
     localRoot,
-    dataDir,
     databaseUrl: url,
     async stop() {
       await client.close()

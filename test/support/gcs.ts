@@ -29,8 +29,6 @@ export interface GcsServer {
 interface PutOptions {
   contentType?: string
   contentEncoding?: string
-  /** Composed of several objects: it has no MD5. */
-  isComposite?: boolean
 }
 
 /** Starts it in this process on a free port. `clock` (milliseconds since 1970) is what tokens and signed URLs are checked by. */
@@ -126,10 +124,10 @@ export async function startGcs({ clock = Date.now }: { clock?: () => number } = 
     counts,
     machine: undefined,
     createBucket: (name, options = {}) => void buckets.set(name, new Bucket(name, options)),
-    put(name, key, body, { contentType = 'application/octet-stream', contentEncoding, isComposite = false } = {}) {
+    put(name, key, body, { contentType = 'application/octet-stream', contentEncoding } = {}) {
       const fault = nameFault(key)
       if (fault) throw new Error(fault)
-      buckets.get(name)!.put({ name: key, body: Buffer.from(body), contentType, contentEncoding, isComposite })
+      buckets.get(name)!.put({ name: key, body: Buffer.from(body), contentType, contentEncoding })
     },
     remove: (name, key) => buckets.get(name)!.remove(key),
     newAccount: (options) => authority.newAccount(tokenUri(), options),

@@ -11,7 +11,7 @@ export async function holdRun(url: string, run: number, attempt = 1): Promise<Pa
     [run, attempt],
   )
   const held = { run, attempt, number: 0, holder: 'test', until: null, ...row }
-  return { ...held, replaces: false, flagsMissing: true, dryRun: false }
+  return { ...held, replaces: false, dryRun: false }
 }
 
 /** A part of a page with a task of its own for each key. */

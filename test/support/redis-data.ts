@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Reply } from './redis-wire.ts'
 
-/** A key of a database and what it holds. Keys are bytes, kept as Latin-1 text. */
-type Value = Buffer | Buffer[]
+/** What a key holds: a string, a list, or something of which only the type matters. Keys are bytes, kept as Latin-1 text. */
+type Value = Buffer | Buffer[] | { type: string }
 
 const wrongType = { error: 'WRONGTYPE Operation against a key holding the wrong kind of value' }
 const buckets = 256n
@@ -12,7 +12,12 @@ export function createDatabase({ salt }: { salt: () => string }) {
   const values = new Map<string, Value>()
   const bytesAt = (key: Buffer) => {
     const value = values.get(key.toString('latin1'))
-    return Array.isArray(value) ? undefined : (value ?? Buffer.alloc(0))
+    return value === undefined || Buffer.isBuffer(value) ? (value ?? Buffer.alloc(0)) : undefined
+  }
+
+  const makes = (type: string) => (key: Buffer | undefined) => {
+    values.set(name(key), { type })
+    return 1
   }
 
   /** How each command answers its arguments. */
@@ -43,6 +48,7 @@ export function createDatabase({ salt }: { salt: () => string }) {
       if (Number(first) < 0 && Number(last) < 0 && Number(first) > Number(last)) return Buffer.alloc(0)
       return bytes.subarray(start, end! + 1)
     },
+    type: (key) => ({ status: typeOf(values.get(key!.toString('latin1'))) }),
     exists: (...keys) => keys.filter((key) => values.has(name(key))).length,
     del: (...keys) => keys.filter((key) => values.delete(name(key))).length,
     rpush: (key, ...items) => {
@@ -51,9 +57,21 @@ export function createDatabase({ salt }: { salt: () => string }) {
       values.set(name(key), [...list, ...items])
       return list.length + items.length
     },
+    hset: makes('hash'),
+    sadd: makes('set'),
+    zadd: makes('zset'),
+    xadd: makes('stream'),
+    // Of the module RedisJSON, whose keys have this type.
+    'json.set': makes('ReJSON-RL'),
     scan: (cursor, ...options) => scan(values, { cursor: String(cursor), options, salt: salt() }),
   }
   return commands
+}
+
+function typeOf(value: Value | undefined): string {
+  if (value === undefined) return 'none'
+  if (Buffer.isBuffer(value)) return 'string'
+  return Array.isArray(value) ? 'list' : value.type
 }
 
 const name = (key: Buffer | undefined) => key!.toString('latin1')
@@ -83,7 +101,7 @@ function scan(
     .sort((a, b) => (a.bucket < b.bucket ? -1 : a.bucket > b.bucket ? 1 : 0))
   const end = sorted.find((_item, n) => n >= count && sorted[n]!.bucket !== sorted[n - 1]!.bucket)
   const seen = sorted.filter(({ bucket }) => end === undefined || bucket < end.bucket).map(({ key }) => key)
-  const isOfType = (key: string) => type === '' || (Array.isArray(values.get(key)) ? 'list' : 'string') === type
+  const isOfType = (key: string) => type === '' || typeOf(values.get(key)) === type
   const found = seen.filter((key) => matches(key) && isOfType(key))
   return [String(end?.bucket ?? 0), found.map((key) => Buffer.from(key, 'latin1'))]
 }

@@ -46,8 +46,6 @@ export interface Front {
   /** Requests seen, refused ones included, by operation. */
   counts: Record<string, number>
   fail(fault: Fault): SetFault<S3Request>
-  /** As `fail`, before the faults that are there already. */
-  failFirst(fault: Fault): SetFault<S3Request>
   stop(): Promise<void>
 }
 
@@ -102,7 +100,6 @@ export async function startFront(options: {
     port,
     counts,
     fail: faults.fail,
-    failFirst: faults.failFirst,
     async stop() {
       agent.destroy()
       server.close()

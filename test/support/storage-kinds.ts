@@ -28,6 +28,8 @@ export interface StorageOfKind {
   remove(key: string): Promise<void>
   /** From now on answers so, until the answer to this is called; absent where the kind has no such answer. */
   refuse: Partial<Record<Refusal, () => () => void>>
+  /** From now on answers each listing so; absent where the kind lists in no single response. */
+  listInstead?(answer: { type: string; body: string }): void
   stop(): Promise<void>
 }
 
@@ -84,6 +86,10 @@ export const storageKinds: Record<ProviderName, (localRoot: string) => Promise<S
         server.put('bucket', key, body, contentEncoding === undefined ? {} : { contentEncoding })
       },
       remove: async (key) => server.remove('bucket', key),
+      listInstead({ type, body }) {
+        const answer = { status: 200, headers: { 'content-type': type }, body }
+        server.fail({ ...always, answer, match: ({ operation }) => operation === 'objects.list' })
+      },
       refuse: {
         'bad credentials': refuse({ status: 401, reason: 'authError' }),
         denied: refuse({ status: 403, reason: 'forbidden' }),
@@ -115,6 +121,10 @@ export const storageKinds: Record<ProviderName, (localRoot: string) => Promise<S
       },
       async remove(key) {
         await container.deleteBlob(key)
+      },
+      listInstead({ type, body }) {
+        const answer = { status: 200, headers: { 'content-type': type }, body }
+        front.fail({ ...always, answer, match: ({ url }) => url!.includes('comp=list') })
       },
       refuse: {
         'bad credentials': refuse({ status: 403, code: 'AuthenticationFailed' }),

@@ -15,10 +15,11 @@ afterAll(() => world?.stop())
 async function contentsOf(project: string) {
   return query(
     world.app.databaseUrl,
-    `select t.data::text as data, t.meta::text as meta, t.allow_skip,
-       (select json_agg(json_build_array(p.result::text, p.score, p.model_version) order by p.id)
+    `select t.data::text as data, t.meta::text as meta, t.allow_skip, t.created_at::text, t.updated_at::text,
+       (select json_agg(json_build_array(p.result::text, p.score, p.model_version, p.created_at) order by p.id)
         from prediction p where p.task_id = t.id) as predictions,
-       (select json_agg(json_build_array(a.result::text, a.was_cancelled, a.completed_by, a.lead_time_seconds)
+       (select json_agg(json_build_array(a.result::text, a.was_cancelled, a.completed_by, a.lead_time_seconds,
+           a.created_at, a.updated_at)
           order by a.result::text)
         from annotation a where a.task_id = t.id) as annotations
      from task t where t.project_id = $1 order by t.data::text`,

@@ -111,7 +111,7 @@ describe('a schedule', () => {
       expect((await scheduleOf(world.app, storage.id)).schedule.failuresInRow).toBe(failures)
     }
     const { schedule: paused } = await scheduleOf(world.app, storage.id)
-    expect(paused.pauseReason).toMatch(/^The last 3 syncs have failed, so the next one is tried at 20\d\d-/)
+    expect(paused.pauseReason).toMatch(/^The last 3 syncs failed, so the schedule retries at 20\d\d-/)
     expect(secondsUntil(paused.nextRunAt)).toBeGreaterThan(3_590)
     expect(await told).toEqual({ status: 'FAILED', schedule: { pausedAt: expect.any(String), failuresInRow: 3 } })
 

@@ -20,7 +20,7 @@ describe('objects of which nothing is linked', () => {
         filter: () => null,
         scope: { prefix: '', recursive: true },
       },
-      { objects: [object], cursor: null, range, waitedMs: 0 },
+      { objects: [object], cursor: null, range, waitedMs: 0, gaps: [] },
     )
     expect(found.fresh).toEqual([object])
     return found.begun.has(object)

@@ -12,7 +12,8 @@ import { KeyProbe } from './0011-key-probe.ts'
 import { Scale } from './0012-scale.ts'
 import { FairShares } from './0013-fair-shares.ts'
 import { FileSettings } from './0014-file-settings.ts'
-import { RunWaiting } from './0015-run-waiting.ts'
+import { MissingRows } from './0015-missing-rows.ts'
+import { KeepTimes } from './0016-keep-times.ts'
 
 /** Every migration, oldest first. A migration that has shipped is never edited. */
 export const migrations = [
@@ -30,5 +31,6 @@ export const migrations = [
   { name: '0012-scale', class: Scale },
   { name: '0013-fair-shares', class: FairShares },
   { name: '0014-file-settings', class: FileSettings },
-  { name: '0015-run-waiting', class: RunWaiting },
+  { name: '0015-missing-rows', class: MissingRows },
+  { name: '0016-keep-times', class: KeepTimes },
 ]

@@ -6,6 +6,7 @@ import {
   type PipelineRequest,
   type PipelineResponse,
 } from '@azure/core-rest-pipeline'
+import { textOfKey } from '../kit/key-bytes.ts'
 import { maxPageBytes, maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
 import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
 import { safeRequestId } from '../kit/remote-detail.ts'
@@ -59,7 +60,7 @@ async function textOf(request: PipelineRequest, body: Readable): Promise<string>
     const bytes = await readLimited(body, { maxBytes: maxSmallBytes })
     return looksLikeHtml(bytes) || !isModestXml(bytes, modesty) ? '' : bytes.toString()
   }
-  holder.listing = readListing((await readLimited(body, { maxBytes: maxPageBytes })).toString(), holder.limit)
+  holder.listing = readListing(textOfKey(await readLimited(body, { maxBytes: maxPageBytes })), holder.limit)
   return emptyListing
 }
 

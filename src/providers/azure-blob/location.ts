@@ -9,7 +9,7 @@ export const location = z.strictObject({
     .regex(/^[a-z0-9]{3,24}$/, 'an account name has 3 to 24 lower-case letters and digits')
     .meta({
       title: 'Storage account',
-      description: 'Name of the storage account, without its domain.',
+      description: 'Name of the storage account, without a domain.',
       placeholder: 'mycompany',
     }),
   // Azure, "Naming and Referencing Containers, Blobs, and Metadata".
@@ -22,13 +22,14 @@ export const location = z.strictObject({
     .meta({ title: 'Container', description: 'Name of the container, without a path.', placeholder: 'my-images' }),
   prefix: z.string().max(1024).default('').meta({
     title: 'Prefix',
-    description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
+    description:
+      'Sluice uses only keys that start with this text. End it with / to select a folder. Wildcards have no meaning here.',
     placeholder: 'photos/2026/',
   }),
   endpoint: apiUrl('must be the address alone: a SAS token goes into its own field').optional().meta({
     title: 'Endpoint',
     description:
-      'URL of the blob service; empty for https://<account>.blob.core.windows.net. With an emulator the account is its path.',
+      'URL of the blob service. For an emulator, the account is part of the path. Empty: https://<account>.blob.core.windows.net.',
     placeholder: 'http://127.0.0.1:10000/devstoreaccount1',
   }),
   tenantId: z
@@ -37,17 +38,17 @@ export const location = z.strictObject({
     .optional()
     .meta({
       title: 'Tenant ID',
-      description: 'Directory (tenant) of a service principal.',
+      description: 'Directory (tenant) ID of a service principal.',
       placeholder: '00000000-0000-0000-0000-000000000000',
     }),
   clientId: headerText().optional().meta({
     title: 'Client ID',
-    description: 'Application (client) id of a service principal.',
+    description: 'Application (client) ID of a service principal.',
     placeholder: '00000000-0000-0000-0000-000000000000',
   }),
   anonymous: z.boolean().default(false).meta({
     title: 'Anonymous',
-    description: 'Send no credentials; for containers whose public access level is Container.',
+    description: 'Send requests without credentials, for containers with the public access level Container.',
   }),
 })
 
@@ -63,21 +64,21 @@ export const secrets = z.strictObject({
     .meta({
       title: 'Account key',
       description:
-        "One of the account's two keys. Without any secret: the server's own credentials (environment, workload or managed identity, Azure CLI).",
+        'One of the two access keys of the account. If no secret is set, Sluice uses the credentials of the server: environment, workload or managed identity, Azure CLI.',
     }),
   sasToken: z
     .string()
-    .regex(/^\??(?:[^?#\s]*&)?sig=[^?#\s]+$/, 'must be what stands behind the ? of a SAS URL, with its sig=')
+    .regex(/^\??(?:[^?#\s]*&)?sig=[^?#\s]+$/, 'must be the part of a SAS URL after the ?, including sig=')
     .regex(/^[\x21-\x7e]*$/, 'must be ASCII without spaces or control characters')
     .optional()
     .meta({
       title: 'SAS token',
       description:
-        'A shared access signature for the account or the container, with or without its leading ?. Objects are then streamed: a link never contains it.',
+        'Shared access signature of the account or the container, with or without the leading ?. The server then streams objects, so that no link contains the token.',
     }),
   clientSecret: headerText().optional().meta({
     title: 'Client secret',
-    description: 'Secret of the service principal with the given tenant and client id.',
+    description: 'Secret of the service principal that tenant ID and client ID name.',
   }),
 })
 

@@ -1,5 +1,6 @@
 import { SluiceError } from '../../errors.ts'
 import { decodeXml } from '../kit/decode-xml.ts'
+import { percentDecoded } from '../kit/key-bytes.ts'
 import type { ObjectInfo } from '../provider.ts'
 import { quoted } from './open-body.ts'
 
@@ -88,11 +89,9 @@ function textOf(xml: string): string {
 }
 
 function decodeURIComponentOr(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw unreadable()
-  }
+  const decoded = percentDecoded(text)
+  if (decoded === undefined) throw unreadable()
+  return decoded
 }
 
 const unreadable = () =>

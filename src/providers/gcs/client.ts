@@ -3,18 +3,16 @@ import type { Egress } from '../../security/egress.ts'
 import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
-import { md5Of } from '../kit/checksum.ts'
 import { cutTo } from '../kit/cut-to.ts'
 import { maxPageBytes } from '../kit/limit-body.ts'
 import { cycleDetector } from '../kit/list-progress.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import { openAuth } from './auth.ts'
-import { gcsChecksum } from './checksum.ts'
 import { gcsError, wantsPayer } from './error.ts'
 import { type GcsLocation, type GcsSecrets, googleEndpoint, isGoogle } from './location.ts'
 import { canBeName, cursorBehind, isTooLong, startOffset } from './object-name.ts'
-import { etagOf, type Listing, readHead, readListing, readMd5 } from './read-answer.ts'
+import { etagOf, type Listing, readHead, readListing } from './read-answer.ts'
 import { createSender, type Request } from './send.ts'
 import { readServiceAccount } from './service-account.ts'
 import { createUrlSigner } from './sign-url.ts'
@@ -96,11 +94,12 @@ export function openGcs(
         if (empty > mostEmptyPages || tokens.hasSeen(pageToken)) throw endless()
         answer = await list({ ...query, pageToken }, signal)
       }
-      const objects = answer.items
+      const isText = cursor === null || cursor.isWellFormed()
+      const objects = isText ? answer.items : answer.items.filter(({ key }) => compareKeys(key, cursor) > 0)
       if (!answer.nextPageToken) return { objects, cursor: null }
       // Folders count for the limit; a server that gives them on top gives all of them, not only those up to the last object.
-      const lastFolder = objects.length < limit ? answer.prefixes.at(-1) : undefined
-      const next = cursorBehind(objects.at(-1)?.key, lastFolder)
+      const lastFolder = answer.items.length < limit ? answer.prefixes.at(-1) : undefined
+      const next = cursorBehind(answer.items.at(-1)?.key, lastFolder)
       if (compareKeys(next, cursor ?? '') <= 0) throw endless()
       return { objects, cursor: next }
     },
@@ -149,7 +148,6 @@ export function openGcs(
         lastModified: timeOf(modified) ?? null,
         contentType: headers.get('content-type'),
         ...(encoding && { contentEncoding: encoding }),
-        checksum: () => gcsChecksum(headers),
       }
     },
 
@@ -169,16 +167,14 @@ export function openGcs(
       signal?.throwIfAborted()
       if (isTooLong(name)) throw new SluiceError('KEY_TOO_LONG')
       if (!canBeName(name)) throw new SluiceError('DENIED', 'Google Cloud Storage takes no object of this name.')
-      const { text } = await call(undefined, {
+      await call(undefined, {
         method: 'POST',
         path: `/upload${bucketPath}`,
-        query: { uploadType: 'media', name, fields: 'generation,md5Hash' },
+        query: { uploadType: 'media', name, fields: 'generation' },
         headers: { 'content-type': contentType },
         body,
         signal,
       })
-      const md5 = readMd5(text)
-      if (md5 !== undefined && md5 !== md5Of(body)) throw new SluiceError('CHECKSUM_MISMATCH')
     },
 
     async remove(name, signal) {

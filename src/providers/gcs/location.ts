@@ -14,10 +14,15 @@ export const location = z.strictObject({
       /^[a-z0-9][a-z0-9._-]*[a-z0-9]$/,
       'a bucket name holds lowercase letters, digits, dashes, underscores and dots only; put the folder into prefix',
     )
-    .meta({ title: 'Bucket', description: 'Name of the bucket, without gs:// and path.', placeholder: 'my-images' }),
+    .meta({
+      title: 'Bucket',
+      description: 'Name of the bucket, without gs:// and without a path.',
+      placeholder: 'my-images',
+    }),
   prefix: z.string().max(1024).default('').meta({
     title: 'Prefix',
-    description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
+    description:
+      'Sluice uses only keys that start with this text. End it with / to select a folder. Wildcards have no meaning here.',
     placeholder: 'photos/2026/',
   }),
   projectId: z
@@ -26,17 +31,17 @@ export const location = z.strictObject({
     .optional()
     .meta({
       title: 'Project ID',
-      description: 'Google Cloud project that pays, where a bucket wants the requester to pay; not needed otherwise.',
+      description: 'Google Cloud project to bill. Only needed for a bucket with Requester Pays.',
       placeholder: 'my-project-123',
     }),
   endpoint: apiUrl().optional().meta({
     title: 'Endpoint',
-    description: 'URL of a private endpoint or an emulator; empty for Google. Signed URLs point there too.',
+    description: 'URL of a private endpoint or an emulator. Presigned URLs use it, too. Empty: Google Cloud Storage.',
     placeholder: 'https://storage.googleapis.com',
   }),
   anonymous: z.boolean().default(false).meta({
     title: 'Anonymous',
-    description: 'Send no credentials; for public buckets and emulators.',
+    description: 'Send requests without credentials, for public buckets and emulators.',
   }),
 })
 
@@ -53,7 +58,7 @@ export const secrets = z.strictObject({
     .meta({
       title: 'Service account key',
       description:
-        "Content of the service account's JSON key file. Empty: the server's own credentials (Application Default Credentials).",
+        'Content of the JSON key file of a service account. Empty: the credentials of the server (Application Default Credentials).',
     }),
 })
 

@@ -1,4 +1,5 @@
 import { compareKeys } from '../key-order.ts'
+import { textBefore } from '../kit/key-bytes.ts'
 
 // Cloud Storage documentation, "Object name requirements". The longest name, in bytes of UTF-8.
 const longest = 1024
@@ -29,9 +30,10 @@ export function cursorBehind(lastKey = '', lastFolder = ''): string {
   return compareKeys(lastFolder, lastKey) > 0 ? lastFolder + behindFolder : lastKey
 }
 
-/** The `startOffset` (objects.list), which is inclusive, of what comes after `cursor`; undefined at the beginning. */
+/** The `startOffset` (objects.list), which is inclusive, of what comes after `cursor`, or earlier if `cursor` is not text; undefined at the beginning. */
 export function startOffset(cursor: string | null): string | undefined {
   if (cursor === null) return undefined
+  if (!cursor.isWellFormed()) return textBefore(cursor)
   // Too long for a name of its own: "0" is the character that follows "/".
   if (isTooLong(cursor) && cursor.endsWith(`/${behindFolder}`)) return `${cursor.slice(0, -behindFolder.length - 1)}0`
   return nameAfter(cursor)

@@ -1,6 +1,7 @@
 import { SluiceError } from '../../errors.ts'
 import type { ListPage, ObjectBody, ObjectHead, ObjectInfo, Provider } from '../provider.ts'
 import { hasDotSegments } from './dot-segments.ts'
+import { textKey } from './key-bytes.ts'
 
 /** How much of an opened storage is trusted. */
 export interface Trust {
@@ -17,12 +18,14 @@ const [firstYear, lastYear] = [1900, 9999]
 
 /**
  * The provider with checks around it, whatever its kind: what a server responded must have the shape that the callers rely
- * on, a page holds at most the requested number of keys, and keys with dot segments are sent to trusted endpoints only.
- * @throws SluiceError UNEXPECTED_ANSWER, REMOTE_RESPONSE_TOO_LARGE or KEY_HAS_DOT_SEGMENTS, besides those of the provider.
+ * on, a page holds at most the requested number of keys, only keys that are text are sent, and keys with dot segments to trusted
+ * endpoints only.
+ * @throws SluiceError UNEXPECTED_ANSWER, REMOTE_RESPONSE_TOO_LARGE, KEY_NOT_TEXT or KEY_HAS_DOT_SEGMENTS, besides those of the provider.
  */
 export function guardProvider(provider: Provider, { sendsDotSegments }: Trust): Provider {
   const { presign, write } = provider
   const check = (key: string) => {
+    textKey(key)
     if (!sendsDotSegments && hasDotSegments(key)) throw new SluiceError('KEY_HAS_DOT_SEGMENTS')
   }
   return {
@@ -48,14 +51,7 @@ export function guardProvider(provider: Provider, { sendsDotSegments }: Trust): 
     },
     async write(key, body, options) {
       check(key)
-      // Bytes that arrived changed are sent again.
-      for (let attempt = 1; ; attempt++) {
-        try {
-          return await write(key, body, options)
-        } catch (error) {
-          if (!isMismatch(error) || attempt === maxWrites) throw error
-        }
-      }
+      await write(key, body, options)
     },
     async remove(key, signal) {
       check(key)
@@ -70,14 +66,11 @@ export function guardProvider(provider: Provider, { sendsDotSegments }: Trust): 
   }
 }
 
-const maxWrites = 3
-const isMismatch = (error: unknown) => error instanceof SluiceError && error.code === 'CHECKSUM_MISMATCH'
-
 const unreadable = () =>
   new SluiceError('UNEXPECTED_ANSWER', 'The storage gave a length, time or version of an object that makes no sense.')
 
-function checkPage({ objects, cursor }: ListPage, asked: { limit: number; cursor: string | null }): void {
-  if (objects.length > asked.limit) {
+function checkPage({ objects, cursor, gaps = [] }: ListPage, asked: { limit: number; cursor: string | null }): void {
+  if (objects.length + gaps.length > asked.limit) {
     throw new SluiceError(
       'REMOTE_RESPONSE_TOO_LARGE',
       `The storage listed more than the ${asked.limit} keys that were requested.`,

@@ -1,6 +1,10 @@
 import { SluiceError } from '../../errors.ts'
 
-/** What a fault of the disk is to who reads or lists; `missing` for a path that is not there. */
+const deniedCodes = ['EACCES', 'EPERM', 'EROFS']
+const denied =
+  'The operating system does not let the server do this. Give its user the rights: to read files, to read and enter folders; for exports also to write them.'
+
+/** What a fault of the disk is to who reads or lists; `missing` for a path that is not there. Messages name no path. */
 export function diskError(
   error: unknown,
   missing: 'OBJECT_MISSING' | 'LOCAL_PATH_MISSING' = 'OBJECT_MISSING',
@@ -11,8 +15,38 @@ export function diskError(
   if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO'].includes(code ?? '')) {
     return new SluiceError(missing, undefined, options)
   }
-  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return new SluiceError('DENIED', undefined, options)
+  if (deniedCodes.includes(code ?? '')) return new SluiceError('DENIED', denied, options)
   return new SluiceError('UNREACHABLE', 'The disk reports an error.', options)
+}
+
+// That of the process as a whole, which has too many files open: it says nothing about a folder.
+const processCodes = ['EMFILE', 'ENFILE', 'ENOMEM']
+
+/**
+ * Why a folder or file inside a listed place cannot be looked at; undefined if it is gone.
+ * @throws SluiceError if the fault is not that of the folder or file.
+ */
+export function gapError(error: unknown, what: 'folder' | 'file'): SluiceError | undefined {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  const options = { cause: error }
+  if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code)) return undefined
+  if (processCodes.includes(code)) throw diskError(error)
+  if (code === 'ENAMETOOLONG') {
+    return new SluiceError(
+      'KEY_TOO_LONG',
+      `The path of the ${what} is longer than the operating system takes.`,
+      options,
+    )
+  }
+  if (!deniedCodes.includes(code)) {
+    return new SluiceError('UNREACHABLE', `The disk reports an error for this ${what}.`, options)
+  }
+  const rights = what === 'folder' ? 'to read and enter it' : 'to follow it'
+  return new SluiceError(
+    'DENIED',
+    `The ${what} cannot be read. Give the user of the server the rights ${rights}.`,
+    options,
+  )
 }
 
 /** What a fault is to who writes. */

@@ -1,12 +1,13 @@
 import type { Stats } from 'node:fs'
-import { lstat, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, open, opendir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, normalize, resolve, sep } from 'node:path'
 import { SluiceError } from '../../errors.ts'
 import { absoluteRange } from '../absolute-range.ts'
 import { contentTypeOf } from '../content-type.ts'
 import { endOnAbort } from '../end-on-abort.ts'
-import type { ByteRange, ObjectBody, ObjectInfo, Provider } from '../provider.ts'
-import { diskError, writeError } from './disk-error.ts'
+import { textKey } from '../kit/key-bytes.ts'
+import type { ByteRange, ListGap, ListPage, ObjectBody, ObjectInfo, Provider } from '../provider.ts'
+import { diskError, gapError, writeError } from './disk-error.ts'
 import type { LocalFilesLocation } from './location.ts'
 import { bodyOfFile, closeFile, type OpenFile, openFile, realPathOf } from './open-file.ts'
 import { pausedWalks } from './paused-walks.ts'
@@ -24,10 +25,11 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
   if (wanted !== base && !inside(wanted, base)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
 
   const lookUp = async (): Promise<string> => {
-    const [realRoot, real] = await Promise.all([
-      resolvePath(base, 'LOCAL_PATH_MISSING'),
-      resolvePath(wanted, 'LOCAL_PATH_MISSING'),
-    ])
+    const target = resolvePath(wanted, missingWords(path))
+    target.catch(() => {})
+    // Without the root there is no folder either: what is wrong with the root comes first.
+    const realRoot = await resolvePath(base, rootMissing)
+    const real = await target
     if (real === realRoot) throw new SluiceError('LOCAL_PATH_IS_ROOT')
     if (!inside(real, realRoot)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
     return real
@@ -43,7 +45,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
 
   /** The path of the object `key` below the root; links on the way are not looked at. */
   const pathOf = (key: string): string => {
-    const path = below + key
+    const path = below + textKey(key)
     // Another spelling of a path, such as `a/../b`, `a//b` or `b/`, is another key, which no file has.
     if (key.includes('\0') || key.endsWith('/') || normalize(key) !== key || !inside(path, wanted)) {
       throw new SluiceError('OBJECT_MISSING')
@@ -82,7 +84,12 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     async check(signal) {
       signal?.throwIfAborted()
       const real = await folder()
-      if (!(await stat(real)).isDirectory()) throw new SluiceError('LOCAL_PATH_MISSING', 'The path is not a folder.')
+      try {
+        if (!(await stat(real)).isDirectory()) throw new SluiceError('LOCAL_PATH_MISSING', 'The path is not a folder.')
+        await (await opendir(real)).close()
+      } catch (error) {
+        throw error instanceof SluiceError ? error : diskError(error, 'LOCAL_PATH_MISSING')
+      }
     },
 
     async list({ cursor, limit, recursive, signal }) {
@@ -90,20 +97,29 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
       const files =
         paused.take(cursor, recursive) ?? walk({ folder: real, prefix: `${path}/`, after: cursor, recursive })
       const objects: ObjectInfo[] = []
-      for (let done = false; objects.length < limit; ) {
+      const gaps = new Map<string, ListGap>()
+      const pageOf = (cursor: string | null): ListPage => ({
+        ...{ objects, cursor },
+        ...(gaps.size > 0 && { gaps: [...gaps.values()] }),
+      })
+      let last = ''
+      for (let done = false; objects.length + gaps.size < limit; ) {
         signal?.throwIfAborted()
-        if (done) return { objects, cursor: null }
-        const some: FoundFile[] = []
-        while (!done && some.length < Math.min(limit - objects.length, statsAtOnce)) {
+        if (done) return pageOf(null)
+        const some: (FoundFile | ListGap)[] = []
+        while (!done && some.length < Math.min(limit - objects.length - gaps.size, statsAtOnce)) {
           const found = await files.next()
           if (found.done) done = true
           else some.push(found.value)
         }
-        for (const object of await Promise.all(some.map(lookAt))) if (object) objects.push(object)
+        last = some.at(-1)?.key ?? last
+        for (const found of await Promise.all(some.map(lookAt))) {
+          if (found && 'error' in found) gaps.set(found.key, found)
+          else if (found) objects.push(found)
+        }
       }
-      const last = objects.at(-1)!.key
       paused.keep(last, recursive, files)
-      return { objects, cursor: last }
+      return pageOf(last)
     },
 
     async read(key, { range, ifMatch, signal } = {}) {
@@ -135,7 +151,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     async write(key, body, { signal } = {}) {
       signal?.throwIfAborted()
       const real = await folder()
-      const target = resolve(base, key)
+      const target = resolve(base, textKey(key))
       if (!inside(target, wanted)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
       try {
         const dir = await makeFolder(dirname(target), real)
@@ -181,12 +197,27 @@ function inside(path: string, folder: string): boolean {
   return path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 }
 
-async function resolvePath(path: string, missing: 'OBJECT_MISSING' | 'LOCAL_PATH_MISSING'): Promise<string> {
+/** The real path of a folder. @throws LOCAL_PATH_MISSING in these words, or as `diskError` */
+async function resolvePath(path: string, words: string | undefined): Promise<string> {
   try {
     return await realpath(path)
   } catch (error) {
-    throw diskError(error, missing)
+    const fault = diskError(error, 'LOCAL_PATH_MISSING')
+    throw fault.code === 'LOCAL_PATH_MISSING' ? new SluiceError(fault.code, words, { cause: error }) : fault
   }
+}
+
+const rootMissing = 'The folder of LOCAL_FILES_ROOT does not exist on the server. Its operator must create it.'
+
+/** What may be wrong with a path that does not exist; undefined where nothing meets the eye. */
+function missingWords(path: string): string | undefined {
+  const doubts = [
+    ...(/(?:^|\/)\s|\s(?:\/|$)/.test(path)
+      ? ['A name in this path begins or ends with a space: remove the space unless the folder has it, too.']
+      : []),
+    ...(path.includes('\\') ? ['Separate folders with "/": a backslash is part of a name.'] : []),
+  ]
+  return doubts.length === 0 ? undefined : ['There is no such folder.', ...doubts].join(' ')
 }
 
 /** Creates the folder `dir` and returns its real path. Nothing is created where a link on the way leaves `folder`. */
@@ -200,10 +231,19 @@ async function makeFolder(dir: string, folder: string): Promise<string> {
   return real
 }
 
-/** What a listing tells about a file; undefined for what is none, or has vanished. */
-async function lookAt({ key, path }: FoundFile): Promise<ObjectInfo | undefined> {
-  const stats = await stat(path).catch(() => undefined)
-  return stats?.isFile() ? { key, size: stats.size, etag: etagOf(stats), lastModified: stats.mtime } : undefined
+/** What a listing tells about a file; undefined for what is none, or has vanished. Gaps stay what they are. */
+async function lookAt(found: FoundFile | ListGap): Promise<ObjectInfo | ListGap | undefined> {
+  if ('error' in found) return found
+  const { key, path, isLink } = found
+  try {
+    const stats = await stat(path)
+    return stats.isFile() ? { key, size: stats.size, etag: etagOf(stats), lastModified: stats.mtime } : undefined
+  } catch (unknown) {
+    // Of a folder that may be read but not entered, names are known and nothing else: one gap for all of them.
+    const isOfFolder = !isLink && (unknown as NodeJS.ErrnoException).code === 'EACCES'
+    const error = gapError(unknown, isOfFolder ? 'folder' : 'file')
+    return error && { key: isOfFolder ? `${dirname(key)}/` : key, error }
+  }
 }
 
 /** What of a file is read, and what is told of it. @throws RANGE_UNSATISFIABLE */

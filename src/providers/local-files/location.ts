@@ -12,7 +12,8 @@ export const location = z.strictObject({
     .transform((path) => posix.normalize(path).replace(/^\/+|\/+$/g, '') || '.')
     .meta({
       title: 'Path',
-      description: 'Folder below LOCAL_FILES_ROOT of the server, relative to it.',
+      description:
+        'Folder on the server, relative to LOCAL_FILES_ROOT. Separate folders with "/"; spaces and backslashes are parts of names.',
       placeholder: 'photos/2026',
     }),
 })

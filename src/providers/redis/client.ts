@@ -1,20 +1,19 @@
-import type { Redis } from 'ioredis'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { absoluteRange } from '../absolute-range.ts'
 import { contentTypeOf } from '../content-type.ts'
 import { endOnAbort } from '../end-on-abort.ts'
+import { textKey } from '../kit/key-bytes.ts'
 import type { Provider } from '../provider.ts'
 import { createConnection } from './connection.ts'
-import { concernsOneKey } from './error.ts'
-import { bytesOfKey, textKey } from './key-bytes.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
+import { lookAtKeys } from './look-at-keys.ts'
 import { nextKeys } from './scan.ts'
 import { bodyOf, glance } from './value.ts'
 
 /**
  * Opens a database of a Redis server. Redis knows neither versions nor times of its strings: etag and lastModified are null,
- * and so a read with `ifMatch` never matches. Keys of other types are listed too, with size 0; to read one is WRONG_TYPE.
+ * and so a read with `ifMatch` never matches. Keys of other types are listed too, with size 0 and the fault WRONG_TYPE.
  */
 export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: Egress): Provider {
   const connection = createConnection(place, secrets, egress)
@@ -28,8 +27,7 @@ export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: E
       const prefix = recursive ? place.path : folderOf(place.path)
       const takes = (key: string) => recursive || !key.includes('/', prefix.length)
       const page = await nextKeys(connection, { cursor, limit, prefix, takes, signal })
-      const sizes = await connection.run(signal, (redis) => sizesOf(redis, page.keys))
-      const objects = page.keys.map((key, n) => ({ key, size: sizes[n]!, etag: null, lastModified: null }))
+      const objects = await connection.run(signal, (redis) => lookAtKeys(redis, page.keys))
       return { objects, cursor: page.cursor }
     },
 
@@ -65,15 +63,6 @@ export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: E
 
     close: () => connection.close(),
   }
-}
-
-/** Bytes of each key's value, asked for together; 0 for a key that holds no string or that the user may not read. */
-function sizesOf(redis: Redis, keys: string[]): Promise<number[]> {
-  const none = (error: Error) => {
-    if (!concernsOneKey(error)) throw error
-    return 0
-  }
-  return Promise.all(keys.map((key) => redis.strlen(key.isWellFormed() ? key : bytesOfKey(key)).catch(none)))
 }
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)

@@ -83,7 +83,7 @@ function foreignAnswer(firstByte: number, cause: Error): SluiceError {
 }
 
 // Those that we send.
-const commands = 'AUTH INFO SELECT SCAN STRLEN EXISTS GETRANGE SET DEL MULTI EXEC'.split(' ')
+const commands = 'AUTH INFO SELECT SCAN STRLEN TYPE EXISTS GETRANGE SET DEL MULTI EXEC'.split(' ')
 
 function denied(reply: string): string {
   const named = /run the '([\w|-]+)' command/.exec(reply)?.[1]?.toUpperCase()
@@ -94,7 +94,11 @@ function denied(reply: string): string {
     : 'The credentials are valid, but may not use this key.'
 }
 
+/** True for the refusal of a key that holds another type. */
+export const isWrongType = ({ message }: Error): boolean => /^WRONGTYPE/.test(message)
+
 /** True for the refusal of one key, which says nothing about others: of another type, or kept from the user. */
-export function concernsOneKey({ message }: Error): boolean {
-  return /^WRONGTYPE/.test(message) || (/^NOPERM/.test(message) && !/run the '/.test(message))
+export function concernsOneKey(error: Error): boolean {
+  const { message } = error
+  return isWrongType(error) || (/^NOPERM/.test(message) && !/run the '/.test(message))
 }

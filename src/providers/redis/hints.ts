@@ -6,7 +6,7 @@ export const hints: Partial<Record<ErrorCode, string>> = {
     'Copy the password again, and the user name if there is one. ACL LIST on the server shows its users; requirepass sets the ' +
     'password of the default one.',
   DENIED:
-    'Give the user these rights: ACL SETUSER NAME on ~PATH* +info +select +scan +strlen +exists +getrange +multi +exec; ' +
+    'Give the user these rights: ACL SETUSER NAME on ~PATH* +info +select +scan +strlen +type +exists +getrange +multi +exec; ' +
     'for exports also +set +del. PATH is the path of the storage; without one it is ~*.',
   NO_SUCH_BUCKET: 'Choose a database from 0 to one less than CONFIG GET databases says, 16 unless it was changed.',
   CONNECTION_REFUSED:

@@ -19,12 +19,13 @@ export const location = z.strictObject({
     .transform((host) => bare(host).toLowerCase())
     .meta({
       title: 'Host',
-      description: 'Host name or address of a standalone Redis server; clusters and sentinels are not supported.',
+      description:
+        'Host name or IP address of a standalone Redis server. Sluice does not support clusters and sentinels.',
       placeholder: 'redis.example.com',
     }),
   port: z.int().min(1).max(65_535).default(6379).meta({
     title: 'Port',
-    description: 'TCP port of the server.',
+    description: 'TCP port of the Redis server.',
     placeholder: '6379',
   }),
   db: z
@@ -34,7 +35,8 @@ export const location = z.strictObject({
     .default(0)
     .meta({
       title: 'Database',
-      description: 'Number of the database. Exports cannot go to 0, the one that everything uses by default.',
+      description:
+        'Number of the Redis database. An export storage cannot use 0, because other programs use it by default.',
       placeholder: '1',
     }),
   path: z
@@ -44,18 +46,19 @@ export const location = z.strictObject({
     .default('')
     .meta({
       title: 'Path',
-      description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
+      description:
+        'Sluice uses only keys that start with this text. End it with / to select a folder. Wildcards have no meaning here.',
       placeholder: 'photos/2026/',
     }),
   // A line break would be another command for servers that read lines, such as memcached and HTTP servers.
   username: z.string().min(1).refine(hasNoControls, controlsRefused).optional().meta({
     title: 'User name',
-    description: 'User of the access control list (Redis 6 and later). Empty: the default user.',
+    description: 'User name of the access control list (Redis 6 and later). Empty: the default user.',
   }),
   tls: z.boolean().default(false).meta({
     title: 'TLS',
     description:
-      'Speak TLS. The certificate must be trusted by the server Sluice runs on (NODE_EXTRA_CA_CERTS adds your own authority).',
+      'Connect with TLS. The machine of Sluice must trust the certificate; NODE_EXTRA_CA_CERTS adds your own certificate authority.',
   }),
 })
 
@@ -63,7 +66,7 @@ export const location = z.strictObject({
 export const secrets = z.strictObject({
   password: z.string().min(1).refine(hasNoControls, controlsRefused).optional().meta({
     title: 'Password',
-    description: 'Password of the user. Empty: the server asks for none.',
+    description: 'Password of the user. Empty: no password.',
   }),
 })
 

@@ -2,11 +2,9 @@ import type { Readable } from 'node:stream'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
-  type GetObjectCommandOutput,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  type PutObjectCommandOutput,
   S3Client,
 } from '@aws-sdk/client-s3'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
@@ -15,10 +13,9 @@ import type { Egress } from '../../security/egress.ts'
 import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
-import { hasChecksum, md5Of } from '../kit/checksum.ts'
+import { percentDecoded, textBefore } from '../kit/key-bytes.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
 import type { ObjectBody, Provider } from '../provider.ts'
-import { isDirectoryBucket, s3Checksum } from './checksum.ts'
 import { clientConfig } from './client-config.ts'
 import { credentialsConfig } from './credentials.ts'
 import { createDirectReads, encodingOf, rangeHeader } from './direct-read.ts'
@@ -62,7 +59,6 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
       ? newClient(place.publicEndpoint, { credentials: client.config.credentials })
       : client
   const Bucket = place.bucket
-  const isDirectory = isDirectoryBucket(Bucket)
   const requests = createObjectRequests(client, { bucket: Bucket, region })
   const publicRequests =
     publicClient === client ? requests : createObjectRequests(publicClient, { bucket: Bucket, region })
@@ -130,23 +126,28 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
 
   return {
     // Amazon S3, "Listing object keys programmatically"; not so in directory buckets, of which this is the suffix.
-    ...(!isDirectory && { ordered: true, keyCursor: true }),
+    ...(!Bucket.endsWith('--x-s3') && { ordered: true, keyCursor: true }),
 
     async check(signal) {
       await page(null, 1, true, signal)
     },
 
     async list({ cursor, limit, recursive, signal }) {
-      const { objects, isTruncated, lastFolder, encoding } = await listSmaller(limit, (keys) =>
-        page(cursor, keys, recursive, signal),
-      )
+      const startAfter = cursor === null ? null : textBefore(cursor)
+      const {
+        objects: listed,
+        isTruncated,
+        lastFolder,
+        encoding,
+      } = await listSmaller(limit, (keys) => page(startAfter, keys, recursive, signal))
       const decode = encoding === 'url' ? decodeKey : (key: string) => key
-      for (const object of objects) object.key = decode(object.key)
+      for (const object of listed) object.key = decode(object.key)
+      const objects = startAfter === cursor ? listed : listed.filter(({ key }) => compareKeys(key, cursor!) > 0)
       if (!isTruncated) return { objects, cursor: null }
-      const lastKey = objects.at(-1)?.key ?? ''
+      const lastKey = listed.at(-1)?.key ?? ''
       const behind = lastFolder ? decode(lastFolder) + behindFolder : ''
       const last = compareKeys(behind, lastKey) > 0 ? behind : lastKey
-      if (!last || last === cursor) {
+      if (!last || last === cursor || (startAfter !== cursor && compareKeys(last, cursor!) <= 0)) {
         throw new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
       }
       return { objects, cursor: last }
@@ -180,7 +181,6 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
         lastModified: answer.LastModified ?? null,
         contentType: answer.ContentType ?? null,
         ...encodingOf(answer.ContentEncoding),
-        checksum: () => s3Checksum(checksumHeaders(answer), { isDirectory }),
       }
     },
 
@@ -198,13 +198,9 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
     },
 
     async write(key, body, { contentType, signal } = {}) {
-      // To AWS, the SDK sends a checksum of its own.
-      const digest = place.endpoint ? { ContentMD5: md5Of(body) } : {}
-      const asked = { Bucket, Key: key, Body: body, ContentType: contentType, ...encryption, ...digest }
-      const answer = await call(key, signal, () => put(new PutObjectCommand(asked), signal))
-      // There are servers that do not compare what was sent.
-      const stored = s3Checksum(checksumHeaders(answer), { isDirectory })
-      if (stored && !(await hasChecksum(body, stored))) throw new SluiceError('CHECKSUM_MISMATCH')
+      await call(key, signal, () =>
+        put(new PutObjectCommand({ Bucket, Key: key, Body: body, ContentType: contentType, ...encryption }), signal),
+      )
     },
 
     async remove(key, signal) {
@@ -233,13 +229,6 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
   }
 }
 
-/** What the SDK has made of the headers that say whether the ETag is a checksum. */
-const checksumHeaders = (answer: GetObjectCommandOutput | PutObjectCommandOutput) => ({
-  etag: answer.ETag,
-  'x-amz-server-side-encryption': answer.ServerSideEncryption,
-  'x-amz-server-side-encryption-customer-algorithm': answer.SSECustomerAlgorithm,
-})
-
 /** How a written object is to be encrypted (Amazon S3 API, PutObject, `x-amz-server-side-encryption`). */
 function encryptionOf({ serverSideEncryption, kmsKeyId }: S3Location) {
   if (kmsKeyId || serverSideEncryption === 'KMS') {
@@ -250,15 +239,14 @@ function encryptionOf({ serverSideEncryption, kmsKeyId }: S3Location) {
 
 /**
  * Keys come percent-encoded with `+` for a space (EncodingType=url of ListObjectsV2), so that XML can carry any of them; most hold
- * nothing that was encoded. A server that does not know this leaves EncodingType out of its answer.
+ * nothing that was encoded. A server that does not know this leaves EncodingType out of its answer. Servers that keep objects as
+ * files list names that are not UTF-8.
  */
 function decodeKey(key: string): string {
   if (!/[%+]/.test(key)) return key
-  try {
-    return decodeURIComponent(key.replaceAll('+', ' '))
-  } catch (cause) {
-    throw new SluiceError('UNEXPECTED_ANSWER', 'The listing holds a key that is not encoded as it says.', { cause })
-  }
+  const decoded = percentDecoded(key.replaceAll('+', ' '))
+  if (decoded !== undefined) return decoded
+  throw new SluiceError('UNEXPECTED_ANSWER', 'The listing holds a key that is not encoded as it says.')
 }
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)

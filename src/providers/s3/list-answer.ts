@@ -1,5 +1,6 @@
 import type { ListObjectsV2Command, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
 import { SluiceError } from '../../errors.ts'
+import { textOfKey } from '../kit/key-bytes.ts'
 import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
 import { type Listing, readListing } from './read-listing.ts'
 
@@ -20,7 +21,7 @@ export function listingOfAnswers(
       listing = undefined
       if (response.statusCode !== 200) return result
       const body = response.body as Buffer
-      listing = readListing(body.toString(), limit)
+      listing = readListing(textOfKey(body), limit)
       // The SDK takes 3 µs for a tag. An object has about 10 elements, each with its end.
       const isModest =
         listing || isModestXml(body, { maxParts: Math.min(limit, 200) * 40 + 400, maxDepth: 12, allowsSections: true })

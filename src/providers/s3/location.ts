@@ -16,42 +16,47 @@ export const location = z.strictObject({
       /^[^/\s\p{Cc}?#@\\]+$/u,
       'a bucket name has no slash, space, control character or any of ?#@\\; put the folder into prefix',
     )
-    .meta({ title: 'Bucket', description: 'Name of the bucket, without a path.', placeholder: 'my-images' }),
+    .meta({
+      title: 'Bucket',
+      description: 'Name of the bucket, without s3:// and without a path.',
+      placeholder: 'my-images',
+    }),
   prefix: z.string().max(1024).default('').meta({
     title: 'Prefix',
-    description: 'Only keys that start with this text, taken literally; end it with / to mean a folder.',
+    description:
+      'Sluice uses only keys that start with this text. End it with / to select a folder. Wildcards have no meaning here.',
     placeholder: 'photos/2026/',
   }),
   // It becomes a part of host names.
   region: z.string().regex(dnsLabel, 'must be one DNS label: letters, digits and hyphens').default('AUTO').meta({
     title: 'Region',
-    description: 'Region of the bucket. AUTO finds it out on AWS and means us-east-1 elsewhere.',
+    description: 'Region of the bucket. AUTO detects the region on AWS and uses us-east-1 elsewhere.',
     placeholder: 'AUTO',
   }),
   endpoint: apiUrl().optional().meta({
     title: 'Endpoint',
-    description: 'URL of the S3 API of a compatible service; empty for AWS.',
+    description: 'URL of the S3 API of a compatible service. Empty: AWS.',
     placeholder: 'https://s3.example.com',
   }),
   publicEndpoint: apiUrl().optional().meta({
     title: 'Public endpoint',
-    description: 'URL under which browsers reach the same API; presigned links point there. Empty: the endpoint.',
+    description: 'URL at which browsers reach the same API. Presigned URLs use it. Empty: the endpoint.',
   }),
   addressing: z
     .enum(['AUTO', 'PATH', 'VHOST'])
     .default('AUTO')
     .meta({
       title: 'Addressing',
-      description: 'Where the bucket stands in URLs: PATH or VHOST. AUTO is VHOST on AWS and PATH elsewhere.',
+      description: 'Position of the bucket name in URLs. AUTO uses VHOST on AWS and PATH elsewhere.',
       choices: {
-        AUTO: 'VHOST on AWS, PATH with an endpoint of its own.',
-        PATH: 'https://endpoint/bucket/key',
-        VHOST: 'https://bucket.endpoint/key',
+        AUTO: 'VHOST on AWS, PATH with another endpoint.',
+        PATH: 'In the path: https://endpoint/bucket/key.',
+        VHOST: 'In the host name: https://bucket.endpoint/key.',
       },
     }),
   anonymous: z.boolean().default(false).meta({
     title: 'Anonymous',
-    description: 'Send no credentials; for public buckets.',
+    description: 'Send requests without credentials, for public buckets.',
   }),
   roleArn: z
     .string()
@@ -59,7 +64,7 @@ export const location = z.strictObject({
     .optional()
     .meta({
       title: 'Role',
-      description: "ARN of a role to assume with the key pair, or with the server's own credentials.",
+      description: 'ARN of a role that Sluice assumes, with the key pair or with the credentials of the server.',
       placeholder: 'arn:aws:iam::123456789012:role/name',
     }),
   externalId: z
@@ -68,27 +73,27 @@ export const location = z.strictObject({
     .optional()
     .meta({
       title: 'External ID',
-      description: "What the role's trust policy asks for as sts:ExternalId.",
+      description: 'Value of sts:ExternalId that the trust policy of the role requires.',
     }),
   stsEndpoint: apiUrl().optional().meta({
     title: 'STS endpoint',
-    description: 'URL of the API that hands out credentials of the role; empty for AWS.',
+    description: 'URL of the STS API that issues the credentials of the role. Empty: AWS.',
   }),
   serverSideEncryption: z
     .enum(['NONE', 'AES256', 'KMS'])
     .default('NONE')
     .meta({
       title: 'Encryption',
-      description: 'How the storage is asked to encrypt what is written.',
+      description: 'Server-side encryption of the objects that Sluice writes.',
       choices: {
-        NONE: 'As the bucket is set up.',
-        AES256: 'With keys that the storage manages (SSE-S3).',
-        KMS: 'With a KMS key: the one named, or the default one of the account (SSE-KMS).',
+        NONE: 'The default encryption of the bucket.',
+        AES256: 'Encryption with keys that the storage manages (SSE-S3).',
+        KMS: 'Encryption with a KMS key (SSE-KMS): `kmsKeyId`, or the default key of the account.',
       },
     }),
   kmsKeyId: headerText().max(2048).optional().meta({
     title: 'KMS key',
-    description: 'ID, ARN or alias of the KMS key to encrypt with; it implies KMS.',
+    description: 'ID, ARN or alias of the KMS key for encryption. A value implies KMS.',
   }),
 })
 
@@ -96,15 +101,15 @@ export const location = z.strictObject({
 export const secrets = z.strictObject({
   accessKeyId: headerText().optional().meta({
     title: 'Access key ID',
-    description: "Empty: the server's own credentials (environment, profile, instance role).",
+    description: 'ID of the access key. Empty: the credentials of the server (environment, profile, instance role).',
   }),
   secretAccessKey: z.string().min(1).optional().meta({
     title: 'Secret access key',
-    description: 'Belongs to the access key ID.',
+    description: 'Secret of the access key.',
   }),
   sessionToken: headerText().optional().meta({
     title: 'Session token',
-    description: 'Only with temporary credentials.',
+    description: 'Session token. Only needed for temporary credentials.',
   }),
 })
 

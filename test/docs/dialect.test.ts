@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { dialectIn } from './dialect.ts'
+
+// Texts that are written in plain terms. Add a file here once it is rewritten.
+const files = ['schema.graphql', 'docs/settings.md', 'README.md']
+
+describe('public texts', () => {
+  it.each(files)('%s uses the terms of the field instead of the former dialect', (file) => {
+    expect(dialectIn(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'))).toEqual([])
+  })
+})
+
+describe('dialectIn', () => {
+  it.each([
+    ['What a webhook can be told of.', 'be told'],
+    ['Only what stands behind this cursor.', 'behind'],
+    ['The brake: null = there is none.', 'brake'],
+    ['The brake: null = there is none.', 'is none'],
+    ['How the bytes behind a URI are had.', 'are had'],
+    ['Up to so many seconds later.', 'so many s'],
+    ['The same in words.', 'in words'],
+    ['The buffer is given back.', 'given back'],
+    ['A pooler that lends connections.', 'lends'],
+    ['A sync that is under way goes on.', 'under way'],
+    ['The log is kept for a day.', 'is kept'],
+    ['The log is\nkept for a day.', 'is kept'],
+  ])('finds the dialect in "%s"', (text, phrase) => {
+    expect(dialectIn(`First line.\n${text}`).join('\n')).toContain(`line 2: "${phrase}"`)
+  })
+
+  it.each([
+    'Behind a reverse proxy, set PUBLIC_URL.',
+    'A server behind a proxy.',
+    'Set `brake` and `told`.',
+    'One task, taken alone.',
+  ])('accepts "%s"', (text) => expect(dialectIn(text)).toEqual([]))
+})
