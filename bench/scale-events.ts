@@ -1,4 +1,4 @@
-import { kept, pruneEvents, readEvents, recordEvent } from '../src/events/log.ts'
+import { pruneEvents, readEvents, recordEvent, retention } from '../src/events/log.ts'
 import { measure } from './measure.ts'
 import type { Grown } from './scale-phases.ts'
 import type { ScaleStage } from './scale-stage.ts'
@@ -39,7 +39,7 @@ export async function measureEvents(stage: ScaleStage, { databaseId }: Grown, li
   await readEvents(app.orm.em.fork(), 0, { storage: 0 })
   const seek = await statements.cost('%from event%')
   await statements.reset()
-  const pruned = await measure(() => pruneEvents(app.orm.em.fork(), { ...kept }))
+  const pruned = await measure(() => pruneEvents(app.orm.em.fork(), { ...retention }))
   const cost = await statements.cost('delete from event%')
   const { rows: left } = await db.query('select count(*)::int as n from event')
   if (left[0].n > lines / 2) throw new Error(`The log still has ${left[0].n} lines: it was not shortened.`)

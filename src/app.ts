@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import type { MikroORM } from '@mikro-orm/postgresql'
 import { startApi } from './app/api.ts'
 import { createFirstToken } from './auth/tokens.ts'
@@ -9,10 +10,10 @@ import { type EmbeddedPostgres, startEmbedded } from './database/embedded.ts'
 import { probeSecretKey } from './database/key-probe.ts'
 import { connectionOf, openDatabase } from './database/open.ts'
 import { reachDatabase } from './database/reach.ts'
-import { createAccessChanges } from './events/access-changes.ts'
-import { giveBackMemory } from './events/give-back.ts'
+import { createAccessCache } from './events/access-cache.ts'
 import { createEventHub, type EventHub } from './events/hub.ts'
 import { createListener } from './events/listen.ts'
+import { releaseMemory } from './events/release-memory.ts'
 import { globalIdOf } from './graphql/ids.ts'
 import { createLogger } from './logger.ts'
 import { orAbort } from './or-abort.ts'
@@ -90,12 +91,12 @@ export async function startApp(
     const connection = connectionOf(config.DATABASE_SESSION_URL ?? databaseUrl)
     const listener = createListener(connection, logger)
     const events = createEventHub(listener, () => orm.em.fork(), logger)
-    const access = createAccessChanges(listener)
+    const access = createAccessCache(listener)
     stops.push(listener.stop)
     await listener.start()
     stops.push(events.stop)
     await events.start()
-    stops.push(giveBackMemory(() => events.size))
+    stops.push(releaseMemory(() => events.size))
 
     const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
     await probeSecretKey(em, sealer, config.SECRET_KEY_CHANGED)
@@ -131,6 +132,8 @@ export async function startApp(
       writeConcurrency,
       listConcurrency: config.LIST_CONCURRENCY,
       assistAfterSeconds: config.ASSIST_AFTER,
+      patienceSeconds: config.STORAGE_PATIENCE,
+      spoolFolder: join(config.DATA_DIR, 'spool'),
       leading: new Set<number>(),
       heartbeatSeconds,
     }

@@ -163,6 +163,11 @@ export const settings = z.object({
     .describe(
       'Maximum number of key ranges of one bucket that a sync lists at the same time. It lists several only if listing limits its speed.',
     ),
+  STORAGE_PATIENCE: seconds(86400)
+    .default(300)
+    .describe(
+      'Seconds that a sync waits for a storage that has responded to it before and is now away (no connection, or 5xx). Beyond: the sync ends as FAILED.',
+    ),
   ASSIST_AFTER: seconds(86400)
     .default(10)
     .describe('Seconds after which idle workers in other processes help with a running import.'),

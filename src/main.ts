@@ -13,6 +13,7 @@ const [
   { DataFolderUnusable },
   { OtherSecretKey },
   { DatabaseUnusable },
+  { NewerSchemaError },
   { JobsUnusable },
   { isLocalMode },
   { localRootNotice },
@@ -24,6 +25,7 @@ const [
   import('./database/cluster.ts'),
   import('./database/key-probe.ts'),
   import('./database/reach.ts'),
+  import('./database/schema-version.ts'),
   import('./queue/store.ts'),
   import('./security/local-mode.ts'),
   import('./security/local-root.ts'),
@@ -65,7 +67,9 @@ ${doorsOf(config, app)}
   process.exit(0)
 } catch (error) {
   if (interrupt.signal.aborted) process.exit(0)
-  if (error instanceof ConfigError || error instanceof OtherSecretKey) fail(78, error.message)
+  if (error instanceof ConfigError || error instanceof OtherSecretKey || error instanceof NewerSchemaError) {
+    fail(78, error.message)
+  }
   if (error instanceof DataFolderInUse) fail(75, error.message)
   if (error instanceof DataFolderUnusable) fail(73, error.message)
   if (error instanceof DatabaseUnusable || error instanceof JobsUnusable) fail(69, error.message)

@@ -1,12 +1,12 @@
-import { handleJobs, type JobParts, makeRounds } from './jobs/index.ts'
+import { handleJobs, type JobParts, startMaintenance } from './jobs/index.ts'
 import type { Queue } from './queue/agenda.ts'
 import { startAssisting } from './sync/assist.ts'
 import { joinFleet } from './sync/fleet.ts'
 import { startAnnouncer } from './webhooks/announcer.ts'
 
 /**
- * Makes this process take jobs: syncs (`concurrency` at a time), exports, webhooks, and what is to be done again and again.
- * Starts the queue. `stops` gets what ends each part, which hands running syncs back, in the order of starts.
+ * Starts the worker role: syncs (`concurrency` at a time), exports, webhooks, and the periodic tasks. Appends a stop function
+ * for each part to `stops`, in the order of starts; stopping hands running syncs over to other workers.
  */
 export async function startWorker(
   queue: Queue,
@@ -18,7 +18,7 @@ export async function startWorker(
   stops.push(await joinFleet(worker, concurrency))
   await queue.start()
   stops.push(queue.stop)
-  stops.push(makeRounds(queue, parts))
+  stops.push(startMaintenance(queue, parts))
   stops.push(startAnnouncer({ ...webhooks, events: worker.events }))
   stops.push(startAssisting(worker))
 }

@@ -7,7 +7,7 @@ import { createAuthenticator } from '../auth/tokens.ts'
 import type { Config } from '../config.ts'
 import type { Connect } from '../connect.ts'
 import { SluiceError } from '../errors.ts'
-import type { createAccessChanges } from '../events/access-changes.ts'
+import type { createAccessCache } from '../events/access-cache.ts'
 import type { EventHub } from '../events/hub.ts'
 import { createContext } from '../graphql/context.ts'
 import { createPresent } from '../graphql/present.ts'
@@ -44,7 +44,7 @@ export interface ApiDeps {
   logger: Logger
   queue: Queue
   events: EventHub
-  access: ReturnType<typeof createAccessChanges>
+  access: ReturnType<typeof createAccessCache>
   sealer: Sealer
   egress: Egress
   connect: Connect
@@ -69,9 +69,9 @@ export async function startApi(
   { isLocal, graphiql, introspection }: { isLocal: boolean; graphiql: boolean; introspection: boolean },
 ): Promise<Api> {
   const isApi = config.SLUICE_ROLES.includes('api')
-  const { remember, forget } = access
+  const { cached, invalidate } = access
   let url = config.PUBLIC_URL ?? ''
-  const authenticator = createAuthenticator(em, { adminToken: config.ADMIN_TOKEN, remember })
+  const authenticator = createAuthenticator(em, { adminToken: config.ADMIN_TOKEN, cached })
   const mediaTokens = createMediaTokens({ em, sealer, recall: authenticator.recall })
   const admit = createAdmit(em, authenticator.recall)
   const present = createPresent(em)
@@ -127,7 +127,7 @@ export async function startApi(
     enter,
     guesses,
     introspection,
-    onMutated: forget,
+    onMutated: invalidate,
     limits: {
       maxCost: config.OPERATION_MAX_COST,
       operationSeconds: config.OPERATION_TIMEOUT,
@@ -154,7 +154,7 @@ export async function startApi(
     authenticator,
     mediaTokens,
     guesses,
-    locate: createLocator(em, remember),
+    locate: createLocator(em, cached),
     parts: resolve,
     streams,
     metrics: metrics?.resolve,

@@ -5,19 +5,18 @@ import { sql } from '../sql.ts'
 import { mayRead } from './access.ts'
 import type { Authenticator, Viewer } from './tokens.ts'
 
-/** Something that can be watched, by its database id. */
+/** What a subscription can watch, by its database id. */
 export type Watched = { project: number } | { storage: number } | { run: number }
 
 /**
- * Passes if the viewer may be told of the object; resolves to its project. The object is looked up anew each time; that the
- * viewer's token is valid may be remembered, until this process hears of a change (see AccessChanges). Many at a time cost at
- * most two statements.
- * @throws NotFoundError when there is no such object (any more) or the viewer may not know of it; SluiceError
- * UNAUTHENTICATED when the viewer's token was revoked.
+ * Authorizes the viewer to watch the object, and resolves to its project. It reads the object each time; the validity of the
+ * token can come from the cache (see AccessCache). Concurrent calls share at most two statements.
+ * @throws NotFoundError if the object does not exist or the viewer may not see it; SluiceError UNAUTHENTICATED if the viewer's
+ * token was revoked.
  */
 export type Admit = (viewer: Viewer, watched: Watched) => Promise<number>
 
-/** Looks in the database of `em`; `recall` knows the tokens. */
+/** Reads from the database of `em`; `recall` looks up tokens. */
 export function createAdmit(em: EntityManager, recall: Authenticator['recall']): Admit {
   const projectOf = inBatches(async (keys: string[]) => {
     const ids = (kind: string) => keys.flatMap((key) => (key.startsWith(`${kind} `) ? key.slice(kind.length + 1) : []))

@@ -3,7 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { inBatches } from '../batch.ts'
 import { type ApiToken, ApiTokenEntity } from '../entities/api-token.ts'
 import { NotFoundError, SluiceError, WrongTokenError } from '../errors.ts'
-import type { AccessChanges } from '../events/access-changes.ts'
+import type { AccessCache } from '../events/access-cache.ts'
 import { sql } from '../sql.ts'
 
 /** Who is asking. For now every valid token is an administrator's. */
@@ -60,7 +60,7 @@ export interface Authenticator {
 /** Requests at the same time share one statement. `adminToken` is valid beside those in the database. */
 export function createAuthenticator(
   em: EntityManager,
-  { adminToken, remember }: { adminToken: string | undefined; remember: AccessChanges['remember'] },
+  { adminToken, cached }: { adminToken: string | undefined; cached: AccessCache['cached'] },
 ): Authenticator {
   const adminHash = adminToken === undefined ? undefined : digest(adminToken)
   // Bound to the token, so that what was made under an older one ends with it.
@@ -79,7 +79,7 @@ export function createAuthenticator(
       }),
     )
   })
-  const find = remember(load, { max: 10_000 })
+  const find = cached(load, { max: 10_000 })
   const refused = 'The API token is unknown or was revoked.'
   return {
     async authenticate(authorization) {

@@ -6,6 +6,7 @@ import { entities } from '../entities/index.ts'
 import { parseJson } from '../json.ts'
 import type { Logger } from '../logger.ts'
 import { migrations } from './migrations/index.ts'
+import { compareSchemaVersions } from './schema-version.ts'
 import { limitStatements } from './statement-limits.ts'
 
 // Task data keeps its digits on the way out of the database, too.
@@ -76,6 +77,7 @@ function unixSocket(url: string): Pick<Options, 'host' | 'user' | 'password' | '
 /**
  * Connects and brings the schema up to date. Safe when several processes start at once: one migrates, the others wait.
  * The caller closes the ORM.
+ * @throws NewerSchemaError if a newer version has changed the schema; then nothing was changed.
  */
 export async function openDatabase(url: string, logger: Logger, poolSize?: number): Promise<MikroORM> {
   const orm = await MikroORM.init({
@@ -88,6 +90,7 @@ export async function openDatabase(url: string, logger: Logger, poolSize?: numbe
     // Not a lock of the session: behind a pooler, that would stay with a connection which others get.
     await gate.query('begin')
     await gate.query(`select pg_advisory_xact_lock(hashtext('sluice migrations'))`)
+    await compareSchemaVersions(orm)
     await orm.migrator.up()
     await gate.query('commit')
   } catch (error) {

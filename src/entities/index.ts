@@ -7,9 +7,9 @@ import { ImportLinkEntity } from './import-link.ts'
 import { ImportedObjectEntity } from './imported-object.ts'
 import { KeyProbeEntity } from './key-probe.ts'
 import { OutboxEntity } from './outbox.ts'
+import { PeriodicTaskEntity } from './periodic-task.ts'
 import { PredictionEntity } from './prediction.ts'
 import { ProjectEntity } from './project.ts'
-import { RoundEntity } from './round.ts'
 import { StorageEntity } from './storage.ts'
 import { SyncIssueEntity } from './sync-issue.ts'
 import { SyncKeyEntity } from './sync-key.ts'
@@ -41,7 +41,7 @@ export const entities = [
   ChosenAnnotationEntity,
   OutboxEntity,
   SyncScheduleEntity,
-  RoundEntity,
+  PeriodicTaskEntity,
   EventEntity,
   ApiTokenEntity,
   KeyProbeEntity,

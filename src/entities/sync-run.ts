@@ -1,4 +1,5 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import type { ErrorCode } from '../errors.ts'
 import { StorageEntity, storageDirections } from './storage.ts'
 
 /** The states of a run. The first two are active, the others final. A storage that was never synced shows INITIALIZED. */
@@ -26,6 +27,12 @@ export type RunKind = (typeof runKinds)[number]
 /** MAIN: one of the slots that all projects share. EXTRA: one of those for projects that have less than their share of them. */
 export const lanes = ['MAIN', 'EXTRA'] as const
 export type Lane = (typeof lanes)[number]
+
+/** By process of the run: what it waits for. Times are those of the database, in ISO 8601. */
+export type RunWaiting = Record<
+  string,
+  { code: ErrorCode; since: string; nextRetryAt: string; givesUpAt: string; retryAsked?: true }
+>
 
 const count = () => p.bigint('number').default(0)
 
@@ -63,6 +70,8 @@ export const SyncRunEntity = defineEntity({
     /** Whether an export leaves out what the storage has already, to the byte. */
     skipUnchanged: p.boolean().default(false),
     cancelRequested: p.boolean().default(false),
+    /** Processes that wait for the location to come back; null = none does. */
+    waiting: p.json<RunWaiting>().nullable(),
     failure: p.text().nullable(),
     listed: count(),
     matched: count(),

@@ -211,5 +211,11 @@ export const errorTable = {
     retryable: false,
     words: 'Predictions or annotations stand inside of "data". Put them beside it.',
   },
+  CHECKSUM_MISMATCH: {
+    status: 502,
+    retryable: true,
+    words:
+      'The bytes do not have the checksum of the object: they were changed on the way, or in the storage. Try again, or write the object again.',
+  },
   BODY_CUT: { status: 502, retryable: true, words: 'The object ended before all of it was read.' },
 } as const satisfies Record<string, { status: number; retryable: boolean; words: string }>

@@ -1,42 +1,42 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Logger } from '../logger.ts'
-import { Audience, type Prepare } from './audience.ts'
-import { Feed, type Push } from './feed.ts'
 import type { Listener } from './listen.ts'
 import { type EventFilter, eventChannel, lastEventId, readEvents } from './log.ts'
+import { type Serialize, SubscriptionGroup } from './subscription-group.ts'
+import { type SendDirect, SubscriptionQueue } from './subscription-queue.ts'
 
 const pageSize = 1_000
 
-/** How a reader is told at once what all of its audience are told. */
-export interface Direct {
-  /** Readers with the same name for it want the same events, and are told the same of each. */
-  audience: string
-  /** Of one of them is used for all. */
-  prepare: Prepare
-  push: Push
+/** Fast path: equal subscriptions share one serialized message. */
+export interface DirectDelivery {
+  /** Subscriptions with the same group receive the same messages. */
+  group: string
+  /** The function of one member serves the whole group. */
+  serialize: Serialize
+  sendDirect: SendDirect
 }
 
-/** Hands the events of the log to this process's readers as they are committed, whichever process wrote them. */
+/** Distributes committed events of the log to the subscriptions of this process, whichever process wrote them. */
 export interface EventHub {
   /** Resolves when no later event can be missed. The listener has been started. */
   start(): Promise<void>
-  /** Opens a feed of events committed from now on. The reader closes it. With `direct`, not all of them come through it. */
-  open(filter: EventFilter, direct?: Direct, onClose?: () => void): Feed
-  /** Number of open feeds. */
+  /** Opens a queue for events that are committed from now on; the caller closes it. With `direct`, messages can bypass it. */
+  open(filter: EventFilter, direct?: DirectDelivery, onClose?: () => void): SubscriptionQueue
+  /** Number of open queues. */
   readonly size: number
-  /** Closes all feeds. */
+  /** Closes all queues. */
   stop(): Promise<void>
 }
 
 /**
- * A notification only says that the log has grown; the events come from the table, so a lost connection loses nothing: when it
- * listens again the hub reads on where it was.
+ * A notification only says that the log has grown; the hub reads the events from the table. So a lost connection loses nothing:
+ * the hub continues at its position when it listens again.
  */
 export function createEventHub(listener: Listener, em: () => EntityManager, logger: Logger): EventHub {
-  const feeds = new Set<Feed>()
-  const audiences = new Map<string, Audience>()
-  let readers = 0
+  const queues = new Set<SubscriptionQueue>()
+  const groups = new Map<string, SubscriptionGroup>()
+  let size = 0
   let lastSeen: number | undefined
   let stopped = false
   let reading: Promise<void> | undefined
@@ -49,13 +49,13 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
       again ||= events.length === pageSize
       for (const event of events) {
         lastSeen = event.id
-        for (const feed of feeds) feed.offer(event)
+        for (const queue of queues) queue.offer(event)
       }
     }
   }
 
   function wake(): void {
-    // The start reads what it is told of before.
+    // `start` reads what was committed before.
     if (lastSeen === undefined) return
     again = true
     reading ??= readOn()
@@ -70,25 +70,25 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
       })
   }
 
-  function openOffered(filter: EventFilter, onClose: () => void): Feed {
-    const feed = new Feed(filter, (closed) => {
-      feeds.delete(closed)
+  function openQueue(filter: EventFilter, onClose: () => void): SubscriptionQueue {
+    const queue = new SubscriptionQueue(filter, (closed) => {
+      queues.delete(closed)
       onClose()
     })
-    feeds.add(feed)
-    return feed
+    queues.add(queue)
+    return queue
   }
 
-  function audienceOf(filter: EventFilter, { audience: name, prepare }: Direct): Audience {
-    let audience = audiences.get(name)
-    if (!audience) {
-      audience = new Audience(
-        openOffered(filter, () => audiences.delete(name)),
-        prepare,
+  function groupOf(filter: EventFilter, { group: name, serialize }: DirectDelivery): SubscriptionGroup {
+    let group = groups.get(name)
+    if (!group) {
+      group = new SubscriptionGroup(
+        openQueue(filter, () => groups.delete(name)),
+        serialize,
       )
-      audiences.set(name, audience)
+      groups.set(name, group)
     }
-    return audience
+    return group
   }
 
   listener.on(eventChannel, wake)
@@ -96,34 +96,34 @@ export function createEventHub(listener: Listener, em: () => EntityManager, logg
   return {
     async start() {
       lastSeen = await lastEventId(em())
-      // What was told of meanwhile.
+      // Events that were committed meanwhile.
       wake()
     },
     open(filter, direct, onClose) {
-      readers++
+      size++
       const left = () => {
-        readers--
+        size--
         onClose?.()
       }
-      if (!direct) return openOffered(filter, left)
-      const audience = audienceOf(filter, direct)
-      const feed = new Feed(
+      if (!direct) return openQueue(filter, left)
+      const group = groupOf(filter, direct)
+      const queue = new SubscriptionQueue(
         filter,
         (closed) => {
           left()
-          audience.leave(closed)
+          group.leave(closed)
         },
-        direct.push,
+        direct.sendDirect,
       )
-      audience.join(feed)
-      return feed
+      group.join(queue)
+      return queue
     },
     get size() {
-      return readers
+      return size
     },
     async stop() {
       stopped = true
-      for (const one of [...audiences.values(), ...feeds]) one.close()
+      for (const one of [...groups.values(), ...queues]) one.close()
       await reading
     },
   }

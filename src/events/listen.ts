@@ -2,17 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from '../logger.ts'
 
-/** By this name administrators find the connection in `pg_stat_activity`. */
+/** The name of the connection in `pg_stat_activity`. */
 const applicationName = 'sluice listener'
 
-/** What this process hears from the database: one connection for all channels. */
+/** Notifications of the database, over one connection for all channels. */
 export interface Listener {
   /**
-   * Calls `heed` for each notification on the channel, and whenever listening has begun or begun again, since nothing was heard
-   * before. All channels are named before `start`.
+   * Calls `handler` for each notification on the channel, and after each (re)connection, because notifications before it are
+   * lost. Call it for all channels before `start`.
    */
-  on(channel: string, heed: () => void): void
-  /** Whether what is told now will be heard. A connection that is dead without a sign is found out by a ping. */
+  on(channel: string, handler: () => void): void
+  /** Whether notifications arrive now. A ping detects a connection that died without a sign. */
   readonly isListening: boolean
   /** Resolves when it listens. */
   start(): Promise<void>
@@ -20,11 +20,11 @@ export interface Listener {
 }
 
 /**
- * One LISTEN connection per process. (The job queue's library has another one, of its own pool and on its own channel.) When it
- * is lost, or a ping is not answered within the `pingMs` until the next, it is made anew.
+ * One LISTEN connection per process, besides that of the job queue's library. It reconnects when the connection is lost, or
+ * when a ping is not answered before the next one, `pingMs` later.
  */
 export function createListener(connection: pg.ClientConfig, logger: Logger, { pingMs = 5_000 } = {}): Listener {
-  const heeds = new Map<string, (() => void)[]>()
+  const handlers = new Map<string, (() => void)[]>()
   let client: pg.Client | undefined
   let stopped = false
 
@@ -37,7 +37,7 @@ export function createListener(connection: pg.ClientConfig, logger: Logger, { pi
     })
     const end = () => void fresh.end().catch(() => {})
     let pinging: NodeJS.Timeout | undefined
-    // Not only when it has ended: the other side of one that is silent says no goodbye either.
+    // Also after a failed ping: the other side of a dead connection sends no end.
     const lose = () => {
       clearInterval(pinging)
       if (client !== fresh) return
@@ -46,13 +46,13 @@ export function createListener(connection: pg.ClientConfig, logger: Logger, { pi
       if (!stopped) void reconnect()
     }
     fresh.on('notification', ({ channel }) => {
-      for (const heed of heeds.get(channel) ?? []) heed()
+      for (const handler of handlers.get(channel) ?? []) handler()
     })
     fresh.on('error', () => {})
     fresh.on('end', lose)
     try {
       await fresh.connect()
-      await fresh.query([...heeds.keys()].map((channel) => `listen ${channel}`).join('; '))
+      await fresh.query([...handlers.keys()].map((channel) => `listen ${channel}`).join('; '))
     } catch (error) {
       end()
       throw error
@@ -60,7 +60,7 @@ export function createListener(connection: pg.ClientConfig, logger: Logger, { pi
     if (stopped) return end()
     pinging = setInterval(() => fresh.query('select 1').catch(lose), pingMs).unref()
     client = fresh
-    for (const heed of [...heeds.values()].flat()) heed()
+    for (const handler of [...handlers.values()].flat()) handler()
   }
 
   async function reconnect(): Promise<void> {
@@ -68,15 +68,15 @@ export function createListener(connection: pg.ClientConfig, logger: Logger, { pi
       try {
         await listen()
       } catch (error) {
-        logger.warn({ err: error }, 'the database cannot be listened to yet')
+        logger.warn({ err: error }, 'LISTEN failed and will be retried')
         await sleep(delayMs, undefined, { ref: false })
       }
     }
   }
 
   return {
-    on(channel, heed) {
-      heeds.set(channel, [...(heeds.get(channel) ?? []), heed])
+    on(channel, handler) {
+      handlers.set(channel, [...(handlers.get(channel) ?? []), handler])
     },
     get isListening() {
       return client !== undefined

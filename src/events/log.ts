@@ -2,16 +2,16 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Event } from '../entities/event.ts'
 import { sql } from '../sql.ts'
 
-/** Channel on which PostgreSQL tells every process that the log has grown. */
+/** PostgreSQL notifies every process on this channel when the log has grown. */
 export const eventChannel = 'sluice_events'
 
-/** How long, and how many, events are kept: a subscriber that was away longer cannot continue where it was. */
-export const kept = { hours: 24, progressMinutes: 15, count: 1_000_000 }
+/** How long, and how many, events are retained. A subscriber that was away longer cannot continue at its cursor. */
+export const retention = { hours: 24, progressMinutes: 15, count: 1_000_000 }
 
-/** A line of the log as it goes through the process. */
+/** An event as it was read from the log. */
 export type LoggedEvent = Pick<Event, 'id' | 'kind' | 'project' | 'storage' | 'run' | 'payload'> & { createdAt: Date }
 
-/** What a reader of the log wants to see; an absent part means any. */
+/** Selects events; an absent field matches all. */
 export interface EventFilter {
   project?: number | undefined
   storage?: number | undefined
@@ -19,9 +19,9 @@ export interface EventFilter {
 }
 
 /**
- * Writes what the run's row holds now into the log, inside the transaction of `em`, and wakes all processes at its commit.
- * Must be the transaction's last statement: from here to the commit all writers of events wait for each other, which makes
- * the order of ids the order of commits, so that a reader who has seen id n will never find a smaller one later.
+ * Appends the present state of the run to the log, in the transaction of `em`, and notifies all processes at its commit.
+ * It must be the last statement of the transaction: until the commit, other writers of events wait. So ids are in the order of
+ * commits, and a reader that has seen id n never finds a smaller one later.
  */
 export async function recordEvent(em: EntityManager, kind: Event['kind'], runId: number): Promise<void> {
   await sql(
@@ -37,7 +37,7 @@ export async function recordEvent(em: EntityManager, kind: Event['kind'], runId:
   )
 }
 
-/** Events behind `after`, oldest first, at most `limit`. */
+/** Events after the id `after`, oldest first, at most `limit`. */
 export async function readEvents(
   em: EntityManager,
   after: number,
@@ -63,23 +63,23 @@ export async function readEvents(
   }))
 }
 
-/** The highest id of the log as seen by the transaction of `em`; 0 when it is empty. */
+/** The highest id in the log, as the transaction of `em` sees it; 0 if the log is empty. */
 export async function lastEventId(em: EntityManager): Promise<number> {
   const [row] = await sql<{ last: string | null }>(em, 'select max(id) as last from event')
   return Number(row?.last ?? 0)
 }
 
-/** The lowest id of the log; 0 when it is empty. */
+/** The lowest id in the log; 0 if the log is empty. */
 export async function firstEventId(em: EntityManager): Promise<number> {
   const [row] = await sql<{ first: string | null }>(em, 'select min(id) as first from event')
   return Number(row?.first ?? 0)
 }
 
 /**
- * Drops what is older than the log is kept, progress that is a while old and that a later event of its run replaces, and
- * the oldest of what is then still too much; but never the newest event, whose id readers continue from.
+ * Deletes events that are older than the retention, older progress that a later event of its run replaces, and the oldest
+ * events above the maximum count. The newest event always stays, because readers continue from its id.
  */
-export async function pruneEvents(em: EntityManager, { hours, progressMinutes, count } = kept): Promise<void> {
+export async function pruneEvents(em: EntityManager, { hours, progressMinutes, count } = retention): Promise<void> {
   await sql(
     em,
     `delete from event where created_at < now() - make_interval(hours => $1) and id < (select max(id) from event)`,

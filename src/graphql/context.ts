@@ -3,8 +3,8 @@ import type { Admit } from '../auth/admit.ts'
 import { type MediaTokens, mediaTokenSeconds } from '../auth/media-tokens.ts'
 import type { Viewer } from '../auth/tokens.ts'
 import type { Connect } from '../connect.ts'
-import type { Push } from '../events/feed.ts'
 import type { EventHub } from '../events/hub.ts'
+import type { SendDirect } from '../events/subscription-queue.ts'
 import type { Queue } from '../queue/agenda.ts'
 import type { Quota } from '../quota.ts'
 import type { ResolveParts } from '../resolve/deliver.ts'
@@ -45,9 +45,9 @@ export interface Context extends GraphqlParts {
   loaders: Loaders
   /** Names the WebSocket that the operation came by; absent for HTTP. */
   socket?: string
-  /** Of a subscription: sends a result, as JSON, at once if the client takes it; absent where all go through the stream. */
-  push?: Push
-  /** Of a subscription that is pushed to: what it shares with all who are shown the same. */
+  /** Of a subscription over WebSocket: sends a result, as JSON, past the stream if the client can take it. */
+  sendDirect?: SendDirect
+  /** Of a subscription with `sendDirect`: what it shares with equal subscriptions. */
   shared?: {
     /** Names who are shown the same of what they watch. */
     name: string

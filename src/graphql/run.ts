@@ -1,5 +1,6 @@
 import { SyncIssueEntity } from '../entities/sync-issue.ts'
 import type { runKinds, SyncRun, syncStatuses } from '../entities/sync-run.ts'
+import { waitingOf } from '../sync/run-waiting.ts'
 import { builder } from './builder.ts'
 import { ErrorCodeRef } from './error-code.ts'
 import { pageById } from './page.ts'
@@ -59,6 +60,23 @@ const SyncCountersRef = builder.objectRef<SyncRun>('SyncCounters').implement({
     ),
 })
 
+const WaitingRef = builder.objectRef<NonNullable<ReturnType<typeof waitingOf>>>('SyncRunWaiting').implement({
+  description:
+    'A run waits for a storage that responded to it before, and now refuses connections or answers 5xx. All its reads and writes pause together.',
+  fields: (t) => ({
+    since: t.expose('since', { type: 'DateTime', description: 'Time of the first failure.' }),
+    code: t.expose('code', { type: ErrorCodeRef, description: 'Why the last request failed.' }),
+    nextRetryAt: t.expose('nextRetryAt', {
+      type: 'DateTime',
+      description: 'When the run tries again. syncStorage makes it try at once.',
+    }),
+    givesUpAt: t.expose('givesUpAt', {
+      type: 'DateTime',
+      description: 'When the run ends as FAILED if the storage is still away (STORAGE_PATIENCE).',
+    }),
+  }),
+})
+
 const finishedOrNow = (run: SyncRun) => run.finishedAt ?? new Date()
 
 builder.node(SyncRunRef, {
@@ -84,6 +102,12 @@ builder.node(SyncRunRef, {
     }),
     cancelRequested: t.exposeBoolean('cancelRequested', {
       description: 'Whether a client has requested the cancellation of the run.',
+    }),
+    waiting: t.field({
+      type: WaitingRef,
+      nullable: true,
+      description: 'Set while the run waits for its storage. Null while it goes on, and once it has ended.',
+      resolve: (run) => waitingOf(run),
     }),
     counters: t.field({ type: SyncCountersRef, description: 'Counters of the run up to now.', resolve: (run) => run }),
     queuedAt: t.expose('queuedAt', { type: 'DateTime', description: 'When the run was queued.' }),

@@ -48,7 +48,7 @@ builder.mutationFields((t) => ({
   syncStorage: t.field({
     type: SyncRunRef,
     description:
-      'Queues a sync and returns its run without waiting for the end. If a sync of the storage is queued or in progress, the mutation returns that run. Subscribe to storageChanged to follow the progress.',
+      'Queues a sync and returns its run without waiting for the end. If a sync of the storage is queued or in progress, the mutation returns that run, which retries at once if it waits for the storage. Subscribe to storageChanged to follow the progress.',
     errors: {
       types: [NotFoundError, ValidationError],
       dataField: { name: 'run', description: 'The queued run, or the run that is already active.' },

@@ -10,6 +10,7 @@ import type { Plugin } from 'graphql-yoga'
 import { SluiceError, ValidationError } from '../errors.ts'
 import { inRequestScope } from '../security/request-scope.ts'
 import { measureOperation } from './operation-size.ts'
+import { createTokenTurns } from './token-turns.ts'
 
 /** What one operation, and one token, may use. */
 export interface OperationLimits {
@@ -29,10 +30,10 @@ interface LimitedContext {
 
 /**
  * Refuses operations that ask for too much, before they are executed, and bounds the others in time and number: the same for
- * HTTP, SSE and WebSocket. Extension `maxSeconds` of a root field allows it more time.
+ * HTTP, SSE and WebSocket. Tokens take turns, see `createTokenTurns`. Extension `maxSeconds` of a root field allows it more time.
  */
 export function limitOperations(limits: OperationLimits): Plugin {
-  const running = new Map<string, number>()
+  const turns = createTokenTurns()
   const refuse = ({ schema, document, operationName, variableValues }: ExecutionArgs): GraphQLError | undefined => {
     const size = measureOperation({ schema, document, operationName, variables: variableValues ?? {} })
     if (size && size.faults.length > 0) return asGraphql(new ValidationError(size.faults))
@@ -49,14 +50,8 @@ export function limitOperations(limits: OperationLimits): Plugin {
       const execute = executeFn as (args: ExecutionArgs) => Promise<ExecutionResult>
       setExecuteFn(async (given: ExecutionArgs) => {
         const token = (given.contextValue as LimitedContext | undefined)?.viewer?.id ?? ''
-        const count = running.get(token) ?? 0
-        if (count >= limits.perToken) return { errors: [tooMany(limits.perToken)] }
-        running.set(token, count + 1)
-        const done = () => {
-          const left = running.get(token)! - 1
-          if (left > 0) running.set(token, left)
-          else running.delete(token)
-        }
+        if (turns.underWay(token) >= limits.perToken) return { errors: [tooMany(limits.perToken)] }
+        const done = await turns.enter(token)
         return withTimeLimit(limits, given, execute, done)
       })
     },

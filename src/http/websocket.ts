@@ -76,7 +76,7 @@ export function attachWebSocket(
             operationName: params.operationName,
             document: parse(params.query),
             variableValues: params.variables,
-            contextValue: { ...(await contextFactory()), push: pushing(socket, id), socket: names.get(socket) },
+            contextValue: { ...(await contextFactory()), sendDirect: pushing(socket, id), socket: names.get(socket) },
             rootValue: { execute, subscribe },
           }
           const errors = validate(args.schema, args.document)
@@ -112,7 +112,7 @@ interface SocketDoor extends Pick<GraphqlDoor, 'guesses'> {
   mask: (error: unknown) => GraphQLError
 }
 
-/** Bytes that a socket may hold for a client that reads slowly; meanwhile its events wait in the bounded feed. */
+/** Bytes that a socket may hold for a client that reads slowly; meanwhile its events wait in the bounded queue. */
 const maxBufferedBytes = 65_536
 
 const isFree = (socket: WebSocket) => socket.bufferedAmount < maxBufferedBytes

@@ -4,14 +4,14 @@ import { sql } from '../sql.ts'
 import { createTurns } from '../turns.ts'
 import { type DeliverParts, deliverDue } from '../webhooks/deliver.ts'
 
-// Sending is waiting: it costs a socket, hardly any work.
+// A delivery mostly waits for its receiver; it costs a socket and little processor time.
 const concurrency = 128
 const perProject = 32
 
 /**
- * Lets this process send to webhooks, to several at a time, but to each one message after the other. Receivers of one
- * project that hang take no more than the project's places. What waits in memory for them is found by `sweepDeliveries`
- * when this process dies.
+ * Handles jobs that send webhook deliveries. Each webhook gets one message at a time. Receivers of one project that hang
+ * occupy at most the project's places. Webhooks that wait for a place are in memory only; if this process dies,
+ * `sweepDeliveries` finds them.
  */
 export function handleDeliveries(queue: Queue, parts: DeliverParts): void {
   const turns = createTurns(perProject)

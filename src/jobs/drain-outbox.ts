@@ -5,8 +5,8 @@ import { type DrainParts, drainOutbox } from '../sync/export-drain.ts'
 import { createTurns } from '../turns.ts'
 
 /**
- * Lets this process write pending exports, to `concurrency` storages of one project at a time, and to as many of others. What
- * waits in memory for its project's turn is found by `sweepOutbox` when this process dies.
+ * Handles jobs that write pending exports: to `concurrency` storages of one project at a time, and twice as many in all.
+ * Storages that wait for their project's turn are in memory only; if this process dies, `sweepOutbox` finds them.
  */
 export function handleOutbox(queue: Queue, parts: DrainParts, concurrency: number): void {
   const turns = createTurns(concurrency)

@@ -2,7 +2,7 @@ import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { type WorkerParts, workOnRun } from '../sync/work.ts'
 
-/** Lets this process do exports, `concurrency` at a time, and as many of projects that have less than their share of these slots. */
+/** Handles export jobs: `concurrency` at a time, and as many again for projects that have less than their share. */
 export function handleExports(queue: Queue, parts: WorkerParts, concurrency: number): void {
   for (const kind of [jobs.exportStorage, jobs.exportStorageExtra]) {
     queue.handle(

@@ -12,15 +12,15 @@ import { handleDeliveries } from './deliver-webhook.ts'
 import { handleOutbox } from './drain-outbox.ts'
 import { handleExports } from './export-storage.ts'
 import { handleImports } from './import-storage.ts'
-import { startRounds } from './rounds.ts'
+import { startPeriodicTasks } from './periodic-tasks.ts'
 
-/** What the jobs of each room work with. */
+/** What the jobs of each module need. */
 export interface JobParts {
   worker: WorkerParts
   webhooks: AnnounceParts & DeliverParts
 }
 
-/** Lets this process do every kind of job, `concurrency` imports at a time. Call before the queue starts. */
+/** Registers the handlers of all jobs; `concurrency` imports run at a time. Call it before the queue starts. */
 export function handleJobs(queue: Queue, { worker, webhooks }: JobParts, concurrency: number): void {
   handleImports(queue, worker, concurrency)
   handleExports(queue, worker, concurrency)
@@ -28,32 +28,32 @@ export function handleJobs(queue: Queue, { worker, webhooks }: JobParts, concurr
   handleDeliveries(queue, webhooks)
 }
 
-/** Lets this process look after what nobody tells it of. Returns what ends that. */
-export function makeRounds(queue: Queue, { worker, webhooks }: JobParts): () => Promise<void> {
+/** Starts the periodic tasks: those that find lost work, start schedules, and delete old rows. The returned function stops them. */
+export function startMaintenance(queue: Queue, { worker, webhooks }: JobParts): () => Promise<void> {
   const { em, heartbeatSeconds } = worker
   const parts = { em: em.fork(), queue }
-  return startRounds(worker, {
-    'lost runs': { everySeconds: 1, make: () => sweepRuns(parts, heartbeatSeconds) },
-    schedules: { everySeconds: 1, make: () => runSchedules(parts) },
-    'pending exports': { everySeconds: 1, make: () => sweepOutbox(parts, heartbeatSeconds) },
+  return startPeriodicTasks(worker, {
+    'lost runs': { everySeconds: 1, run: () => sweepRuns(parts, heartbeatSeconds) },
+    schedules: { everySeconds: 1, run: () => runSchedules(parts) },
+    'pending exports': { everySeconds: 1, run: () => sweepOutbox(parts, heartbeatSeconds) },
     'late webhooks': {
       everySeconds: Math.max(1, heartbeatSeconds),
-      async make() {
+      async run() {
         await announce(webhooks)
         await sweepDeliveries(webhooks)
       },
     },
-    // Often, for in an hour a large fleet writes millions of them.
+    // A large fleet writes millions of events an hour.
     'old events': {
       everySeconds: 300,
-      async make() {
-        // Not before webhooks were told of them.
+      async run() {
+        // Only events that became webhook deliveries may go.
         await announce(webhooks)
         await pruneEvents(em.fork())
       },
     },
-    'failed jobs': { everySeconds: 3_600, make: queue.prune },
-    'old runs': { everySeconds: 3_600, make: () => pruneRuns(em.fork()) },
-    'old deliveries': { everySeconds: 3_600, make: () => pruneDeliveries(em.fork()) },
+    'failed jobs': { everySeconds: 3_600, run: queue.prune },
+    'old runs': { everySeconds: 3_600, run: () => pruneRuns(em.fork()) },
+    'old deliveries': { everySeconds: 3_600, run: () => pruneDeliveries(em.fork()) },
   })
 }

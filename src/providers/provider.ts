@@ -5,6 +5,7 @@ import type { Egress } from '../security/egress.ts'
 import { type EgressTarget, targetOf } from '../security/egress-policy.ts'
 import type { AmbientRequest } from './ambient.ts'
 import type { BoundParts } from './binding.ts'
+import type { Checksum } from './kit/checksum.ts'
 
 /** What a listing tells about one object. */
 export interface ObjectInfo {
@@ -53,6 +54,11 @@ export interface ObjectBody {
   contentType: string | null
   /** How the stored bytes are encoded (RFC 9110 §8.4), such as `gzip`; absent where they are as they are. */
   contentEncoding?: string
+  /**
+   * The checksum of the stored bytes of the whole object, as the storage gave it; absent or undefined where it gives none. The
+   * reader compares: streams to clients are not slowed down by it.
+   */
+  checksum?(): Checksum | undefined
 }
 
 /** What is known of an object without its bytes. */

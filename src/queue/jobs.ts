@@ -1,6 +1,6 @@
 import { z } from 'zod'
 
-/** A kind of background job: its name in the queue and what it is told. Payloads hold ids only; the job reads the rest itself. */
+/** A kind of background job: its name and payload. Payloads contain ids only; the handler reads the rest. */
 export interface JobKind<Payload> {
   name: string
   payload: z.ZodType<Payload>
@@ -10,21 +10,21 @@ const runPayload = z.object({ runId: z.number().int(), attempt: z.number().int()
 
 /** Every kind of job. */
 export const jobs = {
-  /** Runs one import; does nothing unless the run still waits for exactly this attempt. */
+  /** Runs one import. It does nothing unless the run waits for exactly this attempt. */
   importStorage: {
     name: 'import-storage',
     payload: runPayload,
   },
-  /** Runs one export, with the same guard. */
+  /** Runs one export, under the same condition. */
   exportStorage: {
     name: 'export-storage',
     payload: runPayload,
   },
-  /** The same work in slots of their own, for projects that have less than their share of the others. */
+  /** The same, in extra slots for projects that have less than their share. */
   importStorageExtra: { name: 'import-storage-extra', payload: runPayload },
   exportStorageExtra: { name: 'export-storage-extra', payload: runPayload },
-  /** Sends what is due of one webhook; does nothing while another worker is at it. */
+  /** Sends the due deliveries of one webhook. It does nothing while another worker does this. */
   deliverWebhook: { name: 'deliver-webhook', payload: z.object({ webhookId: z.number().int() }) },
-  /** Writes and removes what waits to be exported to one storage. */
+  /** Writes the pending exports of one storage. */
   drainOutbox: { name: 'drain-outbox', payload: z.object({ storageId: z.number().int() }) },
 } satisfies Record<string, JobKind<never> | JobKind<object>>

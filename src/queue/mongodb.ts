@@ -1,8 +1,8 @@
 import { type JobStore, JobsUnusable } from './store.ts'
 
 /**
- * Jobs in a collection in MongoDB, in the database that the URL names, or else in `sluice`. The driver is loaded only here,
- * since few need it.
+ * Stores jobs in a collection of MongoDB, in the database that the URL names, or else in `sluice`. Only this function loads the
+ * driver, because few installations need it.
  * @throws JobsUnusable
  */
 export async function openMongoStore(url: string, collection: string): Promise<JobStore> {
@@ -12,7 +12,7 @@ export async function openMongoStore(url: string, collection: string): Promise<J
   const db = client.db(/^[^/]+\/\/[^/]+\/[^?]/.test(url) ? undefined : 'sluice')
   try {
     await client.connect()
-    // The backend would make it on its own, but so that a failure ends the process.
+    // If the backend created the index, a failure would end the process.
     await db
       .collection(collection)
       .createIndex({ name: 1, nextRunAt: 1, priority: -1, lockedAt: 1, disabled: 1 }, { name: 'next-job' })
@@ -22,7 +22,7 @@ export async function openMongoStore(url: string, collection: string): Promise<J
   }
   return {
     backend: new MongoBackend({ mongo: db, collection, ensureIndex: false }),
-    idForm: /^[\da-f]{24}$/i,
+    idFormat: /^[\da-f]{24}$/i,
     ping: () => db.command({ ping: 1 }, { timeoutMS: 5_000 }),
     removeFailed: (before) => db.collection(collection).deleteMany({ failedAt: { $lt: before } }),
     close: () => client.close(),
@@ -32,14 +32,14 @@ export async function openMongoStore(url: string, collection: string): Promise<J
     try {
       return new MongoClient(url, {
         appName: 'sluice',
-        // A replica that lags would say of a job that it is gone.
+        // A replica that lags would report a new job as missing.
         readPreference: 'primary',
         ...(!/[?&]serverSelectionTimeoutMS=/i.test(url) && { serverSelectionTimeoutMS: 10_000 }),
       })
     } catch (cause) {
-      // The driver's own words may repeat a piece of a password that was not encoded.
+      // The driver's message can contain part of a password that was not encoded.
       const reason = new Error(
-        'the driver does not take it; special characters in user and password must be percent-encoded, and options known',
+        'the driver does not accept it. Percent-encode special characters in user and password, and use only known options',
         { cause },
       )
       throw new JobsUnusable('a MongoDB URL', reason)

@@ -6,19 +6,19 @@ import { openMongoStore } from './mongodb.ts'
 import { createPool, endPool, openPostgresStore, postgresStore } from './postgres.ts'
 import type { JobStore } from './store.ts'
 
-/** What a queue is opened with. */
+/** Settings of the queue. */
 export interface QueueSettings {
-  /** The app's own database; processes tell one another of new jobs over it, wherever those are kept. */
+  /** The app's own database. Its NOTIFY announces new jobs, wherever they are stored. */
   connection: pg.ClientConfig
-  /** Where the jobs are kept, a `postgres://` or `mongodb://` URL; in the app's own database unless given. */
+  /** A `postgres://` or `mongodb://` URL of the database that stores the jobs. Default: the app's own database. */
   jobsUrl?: string | undefined
-  /** How often it looks for jobs that it was not told of, and for those that repeat. Default 1. */
+  /** Seconds between polls for jobs whose notification was lost. Default 1. */
   pollSeconds?: number
 }
 
 /**
- * Opens where the jobs are kept. `pool` is of the app's own database. Elsewhere the jobs are named after that one, so that
- * installations with the same JOBS_URL never take each other's. @throws JobsUnusable
+ * Opens the store of the jobs. `pool` belongs to the app's own database. In another database, the name of the table contains an
+ * id of the app's database, so that installations with the same JOBS_URL do not share jobs. @throws JobsUnusable
  */
 export async function openStore(pool: pg.Pool, jobsUrl: string | undefined, logger: Logger): Promise<JobStore> {
   if (!jobsUrl) return postgresStore(pool)
@@ -33,9 +33,9 @@ export async function openStore(pool: pg.Pool, jobsUrl: string | undefined, logg
 }
 
 /**
- * Opens the queue; the caller stops it. A job starts within milliseconds wherever it is kept: LISTEN/NOTIFY of the app's own
- * PostgreSQL tells the workers, for MongoDB has such a thing (change streams) only as a replica set, and the servers that
- * speak its protocol have none. What is not heard is found a second later.
+ * Opens the queue; the caller stops it. LISTEN/NOTIFY of the app's own PostgreSQL announces new jobs within milliseconds, also
+ * for jobs in MongoDB: its change streams need a replica set, and compatible servers have none. Polling finds a job whose
+ * notification was lost.
  * @throws JobsUnusable
  */
 export async function openQueue(settings: QueueSettings, logger: Logger): Promise<Queue> {

@@ -1,13 +1,13 @@
 import type { AgendaBackend } from 'agenda'
 
-/** Where jobs are kept. Everything that differs from one kind of database to another is behind this. */
+/** Stores jobs. It hides all differences between the databases. */
 export interface JobStore {
   backend: AgendaBackend
-  /** The form of its job ids; an id of another form is of a store that was used before. */
-  idForm: RegExp
-  /** Rejects when its database does not answer. */
+  /** Format of its job ids. An id in another format belongs to a store that was used before. */
+  idFormat: RegExp
+  /** Rejects if its database does not respond. */
   ping(): Promise<unknown>
-  /** Removes the jobs that failed before a time. */
+  /** Deletes jobs that failed before the given time. */
   removeFailed(before: Date): Promise<unknown>
   close(): Promise<unknown>
 }

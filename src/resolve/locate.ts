@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { LRUCache } from 'lru-cache'
 import { inBatches } from '../batch.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
-import type { AccessChanges } from '../events/access-changes.ts'
+import type { AccessCache } from '../events/access-cache.ts'
 import { sql } from '../sql.ts'
 
 /** Where a URI is asked for. */
@@ -31,9 +31,9 @@ interface Row {
 
 /**
  * One statement serves all requests at a time, and tells of storages no more than their versions: rows are read when a
- * version is new. Answers are remembered until something of the kind changes.
+ * version is new. Results are cached until something of the kind changes.
  */
-export function createLocator(em: EntityManager, remember: AccessChanges['remember']): Locate {
+export function createLocator(em: EntityManager, cached: AccessCache['cached']): Locate {
   const rows = new LRUCache<string, Storage>({ max: 5_000 })
 
   const storagesOf = async (found: Row[]) => {
@@ -87,6 +87,6 @@ export function createLocator(em: EntityManager, remember: AccessChanges['rememb
     return answers
   })
 
-  const find = remember(load, { max: 10_000 })
+  const find = cached(load, { max: 10_000 })
   return (where) => find('task' in where ? `task:${where.task}` : `project:${where.project}`)
 }

@@ -11,49 +11,24 @@ export type Guard = (target: EgressTarget) => { host: string; lookup: LookupFunc
 
 export type HttpAgents = HttpAgent | HttpsAgent
 
-/** An agent of Node whose every new connection is guarded. Connections that it keeps stay at the address that was checked. */
-export function createAgent(protocol: string, guard: Guard, options: AgentOptions): HttpAgents {
-  return protocol === 'https:' ? new CheckedHttpsAgent(guard, options) : new CheckedHttpAgent(guard, options)
-}
-
 /** How an agent opens a socket. */
 export type CreateConnection = HttpAgent['createConnection']
 type Dialled = Parameters<CreateConnection>[0] & { port?: number | string | null }
 
-class CheckedHttpAgent extends HttpAgent {
-  readonly #guard: Guard
-  constructor(guard: Guard, options: AgentOptions) {
-    super(options)
-    this.#guard = guard
+/** An agent of Node whose every new connection is guarded. Connections that it keeps stay at the address that was checked. */
+export function createAgent(protocol: string, guard: Guard, options: AgentOptions): HttpAgents {
+  const agent = protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
+  const open: CreateConnection = agent.createConnection.bind(agent)
+  agent.createConnection = (dialled: Dialled, done) => {
+    try {
+      const { host, port } = dialled
+      const checked = guard({ host: host ?? '', port: Number(port), isHttp: true })
+      return open({ ...dialled, path: undefined, ...checked } as Dialled, done)
+    } catch (error) {
+      // The agent hands it to the request.
+      done?.(error as Error, undefined as never)
+      return undefined
+    }
   }
-  override createConnection(...[options, done]: Parameters<CreateConnection>): ReturnType<CreateConnection> {
-    return guarded(this.#guard, options, done, (checked) => super.createConnection(checked, done))
-  }
-}
-
-class CheckedHttpsAgent extends HttpsAgent {
-  readonly #guard: Guard
-  constructor(guard: Guard, options: AgentOptions) {
-    super(options)
-    this.#guard = guard
-  }
-  override createConnection(...[options, done]: Parameters<CreateConnection>): ReturnType<CreateConnection> {
-    return guarded(this.#guard, options, done, (checked) => super.createConnection(checked, done))
-  }
-}
-
-function guarded(
-  guard: Guard,
-  options: Dialled,
-  done: Parameters<CreateConnection>[1],
-  open: (options: Dialled) => ReturnType<CreateConnection>,
-): ReturnType<CreateConnection> {
-  try {
-    const { host, port } = options
-    return open({ ...options, path: undefined, ...guard({ host: host ?? '', port: Number(port), isHttp: true }) })
-  } catch (error) {
-    // The agent hands it to the request.
-    done?.(error as Error, undefined as never)
-    return undefined
-  }
+  return agent
 }

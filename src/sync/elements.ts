@@ -10,6 +10,8 @@ import { parquetRows } from './parquet.ts'
 import { type ParsedTask, parseTask } from './parse-task.ts'
 import { bodyChunks, readWhole } from './read-body.ts'
 import { type JsonElement, JsonSplitter } from './split-json.ts'
+import { checksumOf, readVerified, verifiedChunks } from './verified.ts'
+import { versionlessChunks } from './versionless.ts'
 
 /** One row of a task file. */
 export interface Element {
@@ -29,31 +31,38 @@ const smallBytes = 256 * 2 ** 10
 /**
  * The rows of a task file, in their order. What the file is, its bytes decide: Parquet, or JSON object, array or lines, also
  * packed with gzip or zstd; only CSV and TSV are told by their name. Holds one row of JSON at a time, or a few pages of each column of Parquet. `countRead` is
- * told how many bytes were read.
+ * told how many bytes were read. Where the storage gives a checksum of the object, rows come once it is compared; until then a large
+ * object waits on the disk, in `spoolFolder`. Parquet has checksums of its own pages.
  * @throws SluiceError when the file as a whole cannot be read (further); rows before that have been yielded.
  */
 export async function* elementsOf(
   provider: Provider,
   key: string,
-  options: { signal: AbortSignal; countRead: (bytes: number) => void },
+  options: { signal: AbortSignal; countRead: (bytes: number) => void; spoolFolder?: string | undefined },
 ): AsyncGenerator<Element> {
   const object = await provider.read(key, { signal: options.signal })
   const isSmall = object.length <= smallBytes
-  const { signal, countRead } = options
+  const { signal, countRead, spoolFolder: folder } = options
   const reading = { countRead, reopen: (sent: number) => readRest(provider, key, { opened: object, sent, signal }) }
-  const whole = isSmall ? await readWhole(object, reading) : undefined
-  const chunks = whole ? chunksOf(whole) : bodyChunks(object, reading)
-  const head = whole ? whole.bytes : await peek(chunks, 4)
+  const checksum = checksumOf(object)
+  const again = () => provider.read(key, { ifMatch: object.etag ?? undefined, signal })
+  const readSmall = async (attempt: number) => readWhole(attempt === 1 ? object : await again(), reading)
+  const whole: { bytes: Buffer; fault?: Error } | undefined = isSmall
+    ? await (checksum ? readVerified(checksum, readSmall) : readSmall(1))
+    : undefined
+  const open = async (attempt: number) => bodyChunks(attempt === 1 ? object : await again(), reading)
+  const stream = whole ? chunksOf(whole) : object.etag === null ? versionlessChunks(open) : await open(1)
+  const head = whole ? whole.bytes : await peek(stream, 4)
+  const readLarge = async (attempt: number) => (attempt === 1 ? joined(head, stream) : open(attempt))
+  const largeChunks = () => (checksum ? verifiedChunks(checksum, { read: readLarge, folder }) : joined(head, stream))
+  const chunks = whole ? stream : largeChunks()
   if (isParquet(head)) {
-    await chunks.return(undefined)
+    await stream.return(undefined)
     yield* parquetRows(provider, key, { ...object, whole: intact(whole) }, options)
   } else if (isGzip(head) || isZstd(head)) {
-    yield* textElements(
-      key,
-      unpacked(whole ? chunks : joined(head, chunks), isGzip(head) ? 'BROKEN_GZIP' : 'BROKEN_ZSTD'),
-    )
+    yield* textElements(key, unpacked(chunks, isGzip(head) ? 'BROKEN_GZIP' : 'BROKEN_ZSTD'))
   } else if (delimiterIn(key)) {
-    yield* textElements(key, whole ? chunks : joined(head, chunks))
+    yield* textElements(key, chunks)
   } else if (whole) {
     // Without a promise for each chunk.
     const splitter = new JsonSplitter(maxTaskBytes)
@@ -61,7 +70,7 @@ export async function* elementsOf(
     if (whole.fault) throw whole.fault
     for (const element of splitter.end()) yield rowOf(element)
   } else {
-    yield* jsonElements(joined(head, chunks))
+    yield* jsonElements(chunks)
   }
 }
 

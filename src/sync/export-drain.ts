@@ -6,6 +6,7 @@ import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { sql } from '../sql.ts'
 import { createAdaptiveLimit } from './adaptive.ts'
+import { createBreaker } from './breaker.ts'
 import { type Claim, LeaseLost, openLease } from './export-lease.ts'
 import { writeBatches } from './export-pipeline.ts'
 import { settleClaims, waitSeconds } from './export-settle.ts'
@@ -65,7 +66,10 @@ export async function drainOutbox(parts: DrainParts, storage: number, stopping: 
   const onTheWay = setInterval(() => keepTicket(parts, storage).catch(() => {}), heartbeatSeconds * 1_000)
   try {
     const limit = createAdaptiveLimit(parts.writeConcurrency)
-    await writeBatches({ em, connect, storage, lease, limit, skipUnchanged: false, givesUp: true }, batches(), settle)
+    // It does not wait for a place that is away: the exports stay pending.
+    const breaker = createBreaker({ patienceMs: null, hasResponded: false, tell: () => {} })
+    const exporting = { em, connect, storage, lease, limit, breaker, skipUnchanged: false, givesUp: true }
+    await writeBatches(exporting, batches(), settle)
   } catch (error) {
     if (error instanceof LeaseLost || stopping.aborted) return
     // The place cannot even be opened: its credentials cannot be read, or its address is blocked.

@@ -3,9 +3,11 @@ import type { Connect } from '../connect.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { NotFoundError } from '../errors.ts'
 import type { AdaptiveLimit } from './adaptive.ts'
+import type { Breaker } from './breaker.ts'
 import { type ByteBudget, createByteBudget } from './byte-budget.ts'
 import type { Claim, Lease } from './export-lease.ts'
 import { maxBytes, type Outcome, writeClaims } from './export-write.ts'
+import { patientProvider } from './patient.ts'
 
 /** What giving a target its objects needs. */
 export interface Exporting {
@@ -14,6 +16,7 @@ export interface Exporting {
   storage: Storage['id']
   lease: Lease
   limit: AdaptiveLimit
+  breaker: Pick<Breaker, 'call'>
   skipUnchanged: boolean
   givesUp: boolean
 }
@@ -53,16 +56,17 @@ export async function writeBatches<Batch extends { claims: Claim[] }>(
 }
 
 async function writeOne(
-  { em, connect, storage: id, ...rest }: Exporting & { budget: ByteBudget },
+  { em, connect, storage: id, breaker, ...rest }: Exporting & { budget: ByteBudget },
   claims: Claim[],
 ): Promise<Outcome[]> {
   if (claims.length === 0) return []
   const storage = await em.fork().findOne(StorageEntity, id)
   if (!storage) throw new NotFoundError('The storage was deleted.')
-  const provider = await connect(storage)
+  const opened = await connect(storage)
+  const provider = patientProvider(opened, { breaker, signal: rest.lease.signal, limit: rest.limit })
   try {
     return await writeClaims({ em, storage, provider, ...rest }, claims)
   } finally {
-    provider.close()
+    opened.close()
   }
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Storage } from '../entities/storage.ts'
 import { type ErrorCode, SluiceError } from '../errors.ts'
@@ -27,6 +26,7 @@ export type Outcome = { claim: Claim } & (
 export interface Writing {
   em: EntityManager
   storage: Storage
+  /** Waits while the place is away, as far as a run is patient. */
   provider: Provider
   lease: Lease
   limit: AdaptiveLimit
@@ -36,7 +36,6 @@ export interface Writing {
   givesUp: boolean
 }
 
-const throttledTries = 5
 /** Faults that say that nothing can be written to the place now, whatever the object. */
 export const placeFaults: ErrorCode[] = [
   'UNREACHABLE',
@@ -117,7 +116,7 @@ async function carryOut(
       await provider.remove(one.remove, lease.signal)
       return { claim, is: 'REMOVED' }
     }
-    await writeUnthrottled(writing, one.key, one.body)
+    await provider.write(one.key, one.body, { contentType: 'application/json', signal: lease.signal })
     return { claim, is: 'WRITTEN', key: one.key, object: one.object }
   } catch (error) {
     if (lease.signal.aborted) return { claim, is: 'UNKNOWN' }
@@ -148,19 +147,6 @@ async function plan({ em, storage, skipUnchanged }: Writing, claims: Claim[]): P
       return { claim, outcome: failure(claim, null, error) }
     }
   })
-}
-
-/** Writes an object; when the storage asks to slow down, again after a while, and with fewer writes at a time. */
-async function writeUnthrottled({ provider, lease, limit }: Writing, key: string, body: Buffer): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await provider.write(key, body, { contentType: 'application/json', signal: lease.signal })
-    } catch (error) {
-      if (!(error instanceof SluiceError) || error.code !== 'THROTTLED' || tries === throttledTries) throw error
-      limit.slowDown()
-      await delay(100 * 2 ** tries * (0.5 + Math.random()), undefined, { signal: lease.signal })
-    }
-  }
 }
 
 function failure(claim: Claim, key: string | null, error: unknown): Extract<Outcome, { is: 'FAILED' }> {

@@ -7,6 +7,7 @@ import { SluiceError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
 import { sql } from '../sql.ts'
 import { createAdaptiveLimit } from './adaptive.ts'
+import type { Breaker } from './breaker.ts'
 import { type Claim, type Lease, openLease } from './export-lease.ts'
 import { writeBatches } from './export-pipeline.ts'
 import { type Selection, selectPage } from './export-select.ts'
@@ -26,6 +27,8 @@ interface Export {
   connect: Connect
   writeConcurrency: number
   leaseSeconds: number
+  breaker: Pick<Breaker, 'call' | 'signal'>
+  /** Aborts with the breaker, too. */
   signal: AbortSignal
 }
 
@@ -42,7 +45,7 @@ interface Batch {
  * @throws SluiceError when the storage cannot be reached at all; RunLost when another worker holds the run; the signal's reason.
  */
 export async function exportToStorage(job: Export): Promise<void> {
-  const { em, run, storage, connect, signal } = job
+  const { em, run, storage, connect, breaker, signal } = job
   const lease = openLease(em, job.leaseSeconds, signal)
   const limit = createAdaptiveLimit(job.writeConcurrency)
   const { skipUnchanged } = run
@@ -54,7 +57,7 @@ export async function exportToStorage(job: Export): Promise<void> {
     const tells = performance.now() - lastEventAt > eventEveryMs
     await em.fork().transactional(async (tx) => {
       await settleClaims(tx, { storage: storage.id, token: lease.token }, outcomes)
-      await count(tx, { run, storage }, { batch, outcomes, isCut })
+      await count(tx, { run, storage }, { batch, outcomes, isCut, isEnd: breaker.signal.aborted })
       if (tells) await recordEvent(tx, 'PROGRESS', run.id)
     })
     if (tells) lastEventAt = performance.now()
@@ -63,7 +66,7 @@ export async function exportToStorage(job: Export): Promise<void> {
   }
   try {
     await writeBatches(
-      { em, connect, storage: storage.id, lease, limit, skipUnchanged, givesUp: false },
+      { em, connect, storage: storage.id, lease, limit, breaker, skipUnchanged, givesUp: false },
       batchesOf(job, lease),
       settle,
     )
@@ -100,14 +103,14 @@ async function* batchesOf({ em, run, storage, signal }: Export, lease: Lease): A
 async function count(
   tx: EntityManager,
   { run, storage }: { run: SyncRun; storage: Storage },
-  { batch, outcomes, isCut }: { batch: Batch; outcomes: Outcome[]; isCut: boolean },
+  { batch, outcomes, isCut, isEnd }: { batch: Batch; outcomes: Outcome[]; isCut: boolean; isEnd: boolean },
 ): Promise<void> {
   const amount = (is: Outcome['is']) => outcomes.filter((one) => one.is === is).length
   const done = isCut ? undefined : batch.done
   const [held] = await sql<{ counts: boolean }>(
     tx,
     `with held as (
-       select id, (not $9::boolean or cancel_requested) as counts from sync_run
+       select id, (not $9::boolean or $10::boolean or cancel_requested) as counts from sync_run
        where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update)
      update sync_run r set selected = selected + $3, cursor = coalesce($8, cursor), heartbeat_at = now(),
        exported = exported + case when counts then $4::bigint else 0 end,
@@ -125,6 +128,7 @@ async function count(
       amount('FAILED'),
       done?.cursor ?? null,
       isCut,
+      isEnd,
     ],
   )
   if (!held) throw new RunLost()

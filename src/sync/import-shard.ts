@@ -1,9 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Project } from '../entities/project.ts'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
-import { SluiceError } from '../errors.ts'
 import { keyFault } from '../providers/kit/key-bytes.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import { formatUri, type StorageUri } from '../providers/uri.ts'
@@ -26,8 +24,11 @@ export interface ShardWork {
   run: SyncRun
   storage: Storage
   project: Project
+  /** Waits while the location is away. */
   provider: Provider
   limit: AdaptiveLimit
+  /** See `elementsOf`. */
+  spoolFolder?: string | undefined
   signal: AbortSignal
   uriBase: Pick<StorageUri, 'scheme' | 'bucket'>
   scope: ListingScope
@@ -40,7 +41,6 @@ export interface ShardWork {
 // A storage that gives its pages faster is so near that asking for two at once is no help.
 const slowPageMs = 30
 const wholeObject = { rowGroup: -1, row: -1 }
-const patienceMs = [500, 1_000, 2_000, 4_000, 8_000]
 
 /**
  * Imports a range from its cursor to its end, two pages at a time: one is read while the one before it is written.
@@ -147,7 +147,7 @@ function take(room: { left: number }, sifted: Sifted): boolean {
 
 /** Puts objects into a batch, reading them when they are task files. */
 function readerOf(work: ShardWork, signal: AbortSignal): (objects: ObjectInfo[], batch: Batch) => Promise<void> {
-  const { storage, project, uriBase, limit } = work
+  const { storage, project, provider, uriBase, limit, spoolFolder } = work
   if (storage.importMethod === 'FILES') {
     return async (objects, batch) => {
       for (const object of objects) {
@@ -158,13 +158,12 @@ function readerOf(work: ShardWork, signal: AbortSignal): (objects: ObjectInfo[],
       }
     }
   }
-  const provider = patient(work.provider, limit, signal)
   return async (objects, batch) => {
     const all = objects.map((object) =>
       limit.run(() => {
         signal.throwIfAborted()
         const { hiveColumns, keepTimes } = storage
-        return readTasks(provider, object, batch, { signal, hiveColumns, keepTimes })
+        return readTasks(provider, object, batch, { signal, spoolFolder, hiveColumns, keepTimes })
       }),
     )
     await Promise.all(all)
@@ -173,23 +172,4 @@ function readerOf(work: ShardWork, signal: AbortSignal): (objects: ObjectInfo[],
 
 function fileTask(data: string): ParsedTask {
   return { data, meta: null, allowSkip: true, predictions: [], annotations: [] }
-}
-
-/** A storage that asks to slow down is read by fewer at a time, and asked again, with more and more patience. */
-function patient(provider: Provider, limit: AdaptiveLimit, signal: AbortSignal): Provider {
-  return {
-    ...provider,
-    async read(key, options) {
-      for (let attempt = 0; ; attempt++) {
-        try {
-          return await provider.read(key, options)
-        } catch (error) {
-          const delayMs = patienceMs[attempt]
-          if (!(error instanceof SluiceError) || error.code !== 'THROTTLED' || delayMs === undefined) throw error
-          limit.slowDown()
-          await sleep(delayMs * (0.5 + Math.random()), undefined, { signal })
-        }
-      }
-    },
-  }
 }

@@ -9,10 +9,12 @@ import type { Provider } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import { sql } from '../sql.ts'
 import { createAdaptiveLimit } from './adaptive.ts'
+import type { Breaker } from './breaker.ts'
 import { lookAhead, middleOf } from './find-split.ts'
 import { importShard, type ShardWork } from './import-shard.ts'
 import { sweepMissing } from './missing.ts'
 import { createObjectFilter, isSidecar } from './object-filter.ts'
+import { patientProvider } from './patient.ts'
 import { createPageWriter } from './progress.ts'
 import {
   allDone,
@@ -40,6 +42,10 @@ export interface Import {
   /** Ranges of the bucket listed at the same time. */
   listConcurrency: number
   heartbeatSeconds: number
+  /** Where objects wait until their checksum is known. */
+  spoolFolder?: string | undefined
+  breaker: Pick<Breaker, 'call'>
+  /** Aborts with the breaker, too. */
   signal: AbortSignal
 }
 
@@ -156,8 +162,8 @@ const splitAttempts = 3
 
 /** Splits a range that another worker slot lists; undefined when no key lies ahead of it, or it changes too fast. */
 async function splitOne(
-  { em, run, provider }: Import,
-  { signal }: ShardWork,
+  { em, run }: Import,
+  { provider, signal }: ShardWork,
   { victim, holder }: { victim: Shard; holder: string },
 ): Promise<Shard | undefined> {
   let range: Shard | undefined = victim
@@ -183,7 +189,7 @@ async function splitOne(
 }
 
 async function workOf(given: Import, signal: AbortSignal): Promise<ShardWork> {
-  const { em, run, storage, provider } = given
+  const { em, run, storage } = given
   const project: Project = await em.fork().findOneOrFail(ProjectEntity, storage.project)
   const limit = createAdaptiveLimit(given.readConcurrency)
   const kind = providers[storage.provider as ProviderName]
@@ -196,8 +202,9 @@ async function workOf(given: Import, signal: AbortSignal): Promise<ShardWork> {
     run,
     storage,
     project,
-    provider,
+    provider: patientProvider(given.provider, { breaker: given.breaker, signal, limit }),
     limit,
+    spoolFolder: given.spoolFolder,
     signal,
     uriBase: { scheme: kind.uriScheme, bucket },
     scope: { prefix: folder, recursive: storage.recursive },

@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { SluiceError } from '../errors.ts'
 import { compareKeys } from '../providers/key-order.ts'
 import { followListing } from '../providers/kit/list-progress.ts'
 import type { ListGap, ListPage, ObjectInfo, Provider } from '../providers/provider.ts'
@@ -39,11 +37,10 @@ export interface Listing {
 }
 
 const pageSize = 1_000
-const patienceMs = [1_000, 2_000, 4_000, 8_000, 16_000]
 
 /**
  * The listing of a range, page by page. While a page is at work the next one is on its way; its fault shows when it is its
- * turn. A storage that asks to slow down is asked again, with more and more patience.
+ * turn.
  * @throws SluiceError as `Provider.list`; UNEXPECTED_ANSWER for a listing that would never end.
  */
 export async function* pagesOf(
@@ -53,7 +50,7 @@ export async function* pagesOf(
   const left = new AbortController()
   const either = AbortSignal.any([signal, left.signal])
   const ask = (from: string | null) => {
-    const page = listPatiently(provider, { cursor: from, recursive, signal: either })
+    const page = provider.list({ cursor: from, limit: pageSize, recursive, signal: either })
     page.catch(() => {})
     return page
   }
@@ -91,21 +88,6 @@ export async function* pagesOf(
     }
   } finally {
     left.abort()
-  }
-}
-
-async function listPatiently(
-  provider: Provider,
-  { cursor, recursive, signal }: { cursor: string | null; recursive: boolean; signal: AbortSignal },
-): Promise<ListPage> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await provider.list({ cursor, limit: pageSize, recursive, signal })
-    } catch (error) {
-      const delayMs = patienceMs[attempt]
-      if (!(error instanceof SluiceError) || error.code !== 'THROTTLED' || delayMs === undefined) throw error
-      await sleep(delayMs * (0.5 + Math.random()), undefined, { signal })
-    }
   }
 }
 

@@ -6,6 +6,15 @@ import { hiveColumnsOf, withColumns } from './hive-columns.ts'
 import { withoutTimes } from './parse-task.ts'
 import type { RowObject } from './write-page.ts'
 
+/** How a task file is read. */
+interface ReadOptions {
+  signal: AbortSignal
+  /** See `elementsOf`. */
+  spoolFolder?: string | undefined
+  hiveColumns?: boolean
+  keepTimes?: boolean
+}
+
 /**
  * Reads one task file into the batch: every row becomes a task or an issue, and a fault of the file itself an issue of the
  * whole object. With `hiveColumns`, the folders of its key become columns; without `keepTimes`, its times are dropped. Rejects only when the run cannot go on: `signal` aborted, or the batch could not be written.
@@ -14,11 +23,7 @@ export async function readTasks(
   provider: Provider,
   object: ObjectInfo,
   batch: Batch,
-  {
-    signal,
-    hiveColumns = false,
-    keepTimes = true,
-  }: { signal: AbortSignal; hiveColumns?: boolean; keepTimes?: boolean },
+  { signal, spoolFolder, hiveColumns = false, keepTimes = true }: ReadOptions,
 ): Promise<void> {
   const { key } = object
   const columns = hiveColumns ? hiveColumnsOf(key) : {}
@@ -32,7 +37,7 @@ export async function readTasks(
     const { code, message, retryable } = error
     return batch.addIssue({ key, rowGroup, row, code, message, retryable })
   }
-  const elements = elementsOf(provider, key, { signal, countRead: (bytes) => batch.countRead(bytes) })
+  const elements = elementsOf(provider, key, { signal, spoolFolder, countRead: (bytes) => batch.countRead(bytes) })
   try {
     for (;;) {
       let next: IteratorResult<Element>

@@ -44,6 +44,7 @@ async function find(provider: Provider, key: string, signal: AbortSignal): Promi
     body.destroy()
     return { key, size, etag, lastModified }
   } catch (error) {
+    signal.throwIfAborted()
     if (error instanceof SluiceError) return error.code === 'WRONG_TYPE' ? { ...unknown, fault: error } : unknown
     throw error
   }

@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
 import { sql } from '../sql.ts'
+import { stillWaiting } from './run-waiting.ts'
 import { noteOutcome } from './schedule-pause.ts'
 
 /** How many workers may try a run before it counts as failed; excused attempts do not count. */
@@ -109,7 +110,7 @@ export async function beginRun(em: EntityManager, hold: RunHold): Promise<SyncRu
 export async function beat(em: EntityManager, { id, attempt }: RunHold): Promise<'HELD' | 'CANCELED' | 'LOST'> {
   const [row] = await sql<{ cancel_requested: boolean }>(
     em,
-    `update sync_run set heartbeat_at = clock_timestamp() where id = $1 and attempt = $2 and status = 'IN_PROGRESS'
+    `update sync_run set heartbeat_at = clock_timestamp(), waiting = ${stillWaiting} where id = $1 and attempt = $2 and status = 'IN_PROGRESS'
      returning cancel_requested`,
     [id, attempt],
   )
@@ -126,7 +127,7 @@ export async function finishRun(
 ): Promise<boolean> {
   const row = await transition(em, {
     set: `status = case when $3 = 'COMPLETED' and failed > 0 then 'COMPLETED_WITH_ERRORS' else $3 end,
-          failure = $4, finished_at = now(), heartbeat_at = now()`,
+          failure = $4, finished_at = now(), heartbeat_at = now(), waiting = null`,
     where: `id = $1 and attempt = $2 and status = 'IN_PROGRESS'`,
     params: [id, attempt, status, failure],
   })

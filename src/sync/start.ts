@@ -6,6 +6,7 @@ import type { Queue } from '../queue/agenda.ts'
 import { sql } from '../sql.ts'
 import { type Changed, dispatchRun } from './dispatch.ts'
 import { cancelRun, isFinal, queueRun } from './run.ts'
+import { askToRetry } from './run-waiting.ts'
 
 /** What an export takes; null and absent mean the default. */
 export interface ExportOptions {
@@ -22,7 +23,8 @@ export interface SyncOptions extends ExportOptions {
 /**
  * Queues a sync of the storage and answers with its run, or with the one that is queued or in progress already. Commits
  * before it enqueues: a job never looks for a row that is not there, and a crash in between leaves a queued run without a
- * job, which the sweeper puts into the queue. The run waits without a job while its project has its share of the slots.
+ * job, which the sweeper puts into the queue. The run waits without a job while its project has its share of the slots. A run
+ * that waits for its storage to come back retries at once, whichever process works on it.
  */
 export async function startSync(
   { em, queue }: { em: EntityManager; queue: Queue },
@@ -41,6 +43,7 @@ export async function startSync(
     skipUnchanged: skipUnchanged ?? false,
   })
   if (isNew) await dispatchRun({ em, queue }, placeOf(run))
+  else if (run.waiting && (await askToRetry(em, run.id))) return em.fork().findOneOrFail(SyncRunEntity, run.id)
   return run
 }
 

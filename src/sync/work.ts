@@ -11,6 +11,7 @@ import { enqueueRun, offerDispatch } from './dispatch.ts'
 import { exportToStorage } from './export.ts'
 import { importStorage } from './import.ts'
 import { beat, beginRun, finishRun, handBack, maxAttempts, type RunHold } from './run.ts'
+import { openRunBreaker, type RunBreaker } from './run-breaker.ts'
 import { placeOf } from './start.ts'
 import { missedBeats } from './sweep.ts'
 import { RunLost } from './write-page.ts'
@@ -28,6 +29,10 @@ export interface WorkerParts {
   listConcurrency: number
   /** How long an import goes on before idle workers take a share of it. */
   assistAfterSeconds: number
+  /** How long a run waits for a location that has responded to it before. */
+  patienceSeconds: number
+  /** Where objects wait until their checksum is known. */
+  spoolFolder: string
   /** Runs that this process works on. */
   leading: Set<number>
   /** Time between two signs of life of a run. */
@@ -38,8 +43,9 @@ class Canceled extends Error {}
 
 /**
  * Does a run from its checkpoint to a final state, unless it does not wait for this attempt (a job may come twice). When
- * `stopping` aborts, the run goes back to the queue at once and continues at its last page elsewhere. Rejects only when the
- * database fails, which leaves the run to the sweeper.
+ * `stopping` aborts, the run goes back to the queue at once and continues at its last page elsewhere. While the location is
+ * away, the run waits; after `patienceSeconds` it FAILS where it is. Rejects only when the database fails, which leaves the
+ * run to the sweeper.
  */
 export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: AbortSignal): Promise<void> {
   const { em, logger } = parts
@@ -47,11 +53,12 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   if (!run) return
   parts.leading.add(run.id)
   const lost = new AbortController()
-  const signal = AbortSignal.any([lost.signal, stopping])
-  const unwatch = watch(parts, hold, lost)
+  const breaker = openRunBreaker(parts, run, 'LEADS')
+  const signal = AbortSignal.any([lost.signal, stopping, breaker.signal])
+  const unwatch = watch(parts, hold, { lost, breaker })
   try {
     const storage = await em.fork().findOneOrFail(StorageEntity, run.storage)
-    await (storage.direction === 'EXPORT' ? exportTo : importFrom)(parts, { run, storage, signal })
+    await (storage.direction === 'EXPORT' ? exportTo : importFrom)(parts, { run, storage, breaker, signal })
     await finishRun(em, hold, 'COMPLETED')
   } catch (error) {
     if (error instanceof RunLost) return
@@ -68,6 +75,7 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
     }
   } finally {
     unwatch()
+    await breaker.close()
     parts.leading.delete(run.id)
     await offerDispatch(parts, placeOf(run))
   }
@@ -85,6 +93,7 @@ async function handOver(parts: WorkerParts, hold: RunHold): Promise<void> {
 interface Work {
   run: SyncRun
   storage: Storage
+  breaker: RunBreaker
   signal: AbortSignal
 }
 
@@ -105,9 +114,9 @@ async function exportTo({ em, connect, writeConcurrency, heartbeatSeconds }: Wor
 function watch(
   { em, events, heartbeatSeconds, logger }: WorkerParts,
   hold: RunHold,
-  lost: AbortController,
+  { lost, breaker }: { lost: AbortController; breaker: RunBreaker },
 ): () => void {
-  const feed = events.open({ run: hold.id })
+  const queue = events.open({ run: hold.id })
   let isBeating = false
   const timer = setInterval(() => {
     // One at a time: while a page is being written they would all wait for the run's row.
@@ -127,14 +136,16 @@ function watch(
   }, heartbeatSeconds * 1_000)
   const listen = async () => {
     for (;;) {
-      const event = await feed.next()
+      const event = await queue.next()
       if (event === undefined) return
-      if (typeof event === 'object' && event.payload.cancel_requested) lost.abort(new Canceled())
+      if (typeof event !== 'object') continue
+      if (event.payload.cancel_requested) lost.abort(new Canceled())
+      breaker.heed(event.payload)
     }
   }
   listen()
   return () => {
     clearInterval(timer)
-    feed.close()
+    queue.close()
   }
 }

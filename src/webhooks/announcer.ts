@@ -1,5 +1,5 @@
-import { lagged } from '../events/feed.ts'
 import type { EventHub } from '../events/hub.ts'
+import { lagged } from '../events/subscription-queue.ts'
 import { type AnnounceParts, announce } from './announce.ts'
 
 // What was created while a sync runs is announced together: each announcement has its price, and nobody waits for one.
@@ -10,7 +10,7 @@ const progressWaitMs = 1_000
  * Returns what ends that.
  */
 export function startAnnouncer(parts: AnnounceParts & { events: EventHub }): () => Promise<void> {
-  const feed = parts.events.open({})
+  const queue = parts.events.open({})
   let again = false
   let stopped = false
   let running: Promise<void> | undefined
@@ -33,7 +33,7 @@ export function startAnnouncer(parts: AnnounceParts & { events: EventHub }): () 
   }
   const listen = async () => {
     for (;;) {
-      const event = await feed.next()
+      const event = await queue.next()
       if (event === undefined) return
       if (event === lagged || event.kind === 'STATUS') wake()
       else later ??= setTimeout(wake, progressWaitMs)
@@ -44,7 +44,7 @@ export function startAnnouncer(parts: AnnounceParts & { events: EventHub }): () 
   wake()
   return async () => {
     stopped = true
-    feed.close()
+    queue.close()
     clearTimeout(later)
     await running
   }

@@ -1,5 +1,4 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -10,6 +9,7 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sync } from '../support/scenario.ts'
 import { tasksOf } from '../support/tasks.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const browserPath = process.env.BROWSER_PATH || '/usr/bin/chromium'
@@ -58,7 +58,7 @@ describe.runIf(missing.length === 0 || required)('a video in a task', () => {
     rmSync(folder, { recursive: true })
     site = createServer((_req, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><body>'))
     site.listen(0, '127.0.0.1')
-    await once(site, 'listening')
+    await waitFor(site, 'listening')
     origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
     world = await startWorld({ RESOLVER_PROXY_MAX_RANGE_SIZE: '262144', CORS_ORIGINS: origin })
     for (const mode of ['PRESIGN', 'PROXY'] as const) {

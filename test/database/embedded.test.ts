@@ -1,11 +1,11 @@
 import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DataFolderInUse, type EmbeddedPostgres, startEmbedded } from '../../src/database/embedded.ts'
 import { query, until } from '../support/sql.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 describe('the embedded PostgreSQL', () => {
   let dataDir: string
@@ -61,10 +61,10 @@ describe('the embedded PostgreSQL', () => {
     const owner = fork(new URL('./embedded-owner.ts', import.meta.url), [dataDir], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    const [{ url }] = (await once(owner, 'message')) as [{ url: string }]
+    const [{ url }] = (await waitFor(owner, 'message')) as [{ url: string }]
     await query(url, 'create table kept as select 42 as n')
     owner.kill('SIGKILL')
-    await once(owner, 'exit')
+    await waitFor(owner, 'exit')
     // Its session ends a moment after the process.
     const next = await until(() => startEmbedded({ dataDir, throwAway: true }).catch(() => undefined))
     expect(await query(next.url, 'select n from kept')).toEqual([{ n: 42 }])

@@ -1,10 +1,14 @@
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { MikroORM } from '@mikro-orm/postgresql'
 import { afterAll, describe, expect, inject, it } from 'vitest'
+import { migrations } from '../../src/database/migrations/index.ts'
 import { openDatabase, ormOptions } from '../../src/database/open.ts'
 import { createLogger } from '../../src/logger.ts'
-import { startTestApp } from '../support/app.ts'
+import { createDatabase, startTestApp } from '../support/app.ts'
 import { admin, databaseUrl } from '../support/postgres.ts'
 import { query } from '../support/sql.ts'
+import { breaksOf, readSchema, type SchemaParts } from './compatibility.ts'
 
 const server = inject('postgres')
 const made: string[] = []
@@ -49,6 +53,76 @@ describe('an empty database', () => {
     expect(await query(url, 'select * from mikro_orm_migrations order by id')).toEqual(before)
   })
 })
+
+describe('migrations', () => {
+  it('are not renamed, reordered or edited after they have landed (add a new one to landed-migrations.json)', async () => {
+    const orm = await MikroORM.init(ormOptions(inject('postgres').replace('/sluice?', '/template_sluice?')))
+    const hashes = migrations.map(({ name, class: Migration }) => {
+      const migration = new Migration(orm.em.getDriver(), orm.config)
+      migration.up()
+      const text = migration.getQueries().map(String).join(';\n')
+      return [name, createHash('sha256').update(text).digest('hex').slice(0, 16)]
+    })
+    await orm.close(true)
+    const file = new URL('landed-migrations.json', import.meta.url)
+    expect(Object.fromEntries(hashes)).toEqual(JSON.parse(readFileSync(file, 'utf8')))
+    expect(hashes.map(([name]) => name)).toEqual(hashes.map(([name]) => name).sort())
+  })
+
+  // Earlier ones landed before the rule.
+  it('do not break processes of the version before, which go on while the next one starts', async () => {
+    const url = await emptyDatabase()
+    const orm = await MikroORM.init(ormOptions(url))
+    await orm.migrator.up({ to: '0014-file-settings' })
+    const faults: Record<string, string[]> = {}
+    let before = await readSchema(url)
+    for (const { name } of migrations.filter((one) => one.name > '0014-file-settings')) {
+      await orm.migrator.up({ to: name })
+      const after = await readSchema(url)
+      faults[name] = breaksOf(before, after)
+      before = after
+    }
+    await orm.close(true)
+    expect(Object.keys(faults)).toContain('0015-finished-by')
+    expect(faults).toEqual(Object.fromEntries(Object.keys(faults).map((name) => [name, []])))
+  })
+
+  it.each([
+    ['alter table task drop column meta', 'task.meta is gone'],
+    ['alter table task rename column meta to more', 'task.meta is gone'],
+    ['drop table worker', 'worker.id is gone'],
+    ['alter table task alter column data type jsonb', 'task.data was json and is jsonb'],
+    ['alter table task alter column meta set not null', 'task.meta may no longer be null'],
+    ['alter table task add column kind text not null', 'task.kind is new, not null, and has no default'],
+    ['create unique index once on project (title)', 'project.once restricts columns that were there before'],
+    ['alter table task add constraint few check (inner_id < 9)', 'task.few restricts columns that were there before'],
+  ])('would break them by "%s"', async (statement, fault) => {
+    const { before, after } = await changedBy(statement)
+    expect(breaksOf(before, after)).toContain(fault)
+  })
+
+  it.each([
+    'alter table task add column kind text null',
+    `alter table task add column kind text not null default 'A'`,
+    `alter table task add column kind text null check (kind in ('A', 'B'))`,
+    'create index task_age on task (created_at)',
+    'create table kind (id bigserial primary key, name text not null unique)',
+    `alter table sync_run drop constraint sync_run_lane_check, add constraint sync_run_lane_check check (lane in ('MAIN', 'EXTRA', 'NEW'))`,
+  ])('would not break them by "%s"', async (statement) => {
+    const { before, after } = await changedBy(statement)
+    expect(breaksOf(before, after)).toEqual([])
+  })
+})
+
+/** The schema before and after a statement. */
+async function changedBy(statement: string): Promise<{ before: SchemaParts; after: SchemaParts }> {
+  const database = await createDatabase()
+  const before = await readSchema(database.url)
+  await query(database.url, statement)
+  const after = await readSchema(database.url)
+  await database.drop()
+  return { before, after }
+}
 
 describe('the migration of missing rows', () => {
   it('marks the rows that an earlier version has flagged in objects that are there, and no others', async () => {

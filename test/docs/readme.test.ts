@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
 import { until } from '../support/sql.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { type Sample, samplesOf } from './samples.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -155,17 +155,17 @@ describe('the samples of README.md and docs/, in their order,', () => {
 /** A port that nobody listens on. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0)
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()
-  await once(server, 'close')
+  await waitFor(server, 'close')
   return port
 }
 
 /** Whether somebody listens on a port. */
 async function reaches(port: number): Promise<boolean> {
   const socket = connect(port)
-  const reached = await once(socket, 'connect').then(
+  const reached = await waitFor(socket, 'connect').then(
     () => true,
     () => false,
   )

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { kept, pruneEvents, readEvents } from '../../src/events/log.ts'
+import { pruneEvents, readEvents, retention } from '../../src/events/log.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { query } from '../support/sql.ts'
 
@@ -18,9 +18,9 @@ describe('the event log, when it is pruned', () => {
        select $1, 1, 1, $2, '{}', now() - $3::interval from generate_series(1, $4)`,
       [kind, run, ago, count],
     )
-  const idsAfter = async (bounds?: Partial<typeof kept>) => {
+  const idsAfter = async (bounds?: Partial<typeof retention>) => {
     const em = app.orm.em.fork()
-    await pruneEvents(em, { ...kept, ...bounds })
+    await pruneEvents(em, { ...retention, ...bounds })
     return (await readEvents(em, 0)).map(({ id }) => id)
   }
 

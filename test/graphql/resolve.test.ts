@@ -3,6 +3,7 @@ import { createApiToken } from '../../src/auth/tokens.ts'
 import { createClient } from '../support/client.ts'
 import { faultOf, unknownId } from '../support/errors.ts'
 import { createProject, sync } from '../support/scenario.ts'
+import { until } from '../support/sql.ts'
 import { tasksOf } from '../support/tasks.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -119,7 +120,7 @@ describe('resolving through the API', () => {
     const longer = Buffer.from(JSON.stringify({ ...claims, exp: claims.exp + 9_999 })).toString('base64url')
     expect((await bare(`${plain}&token=${head}.${longer}.${signature}`)).status).toBe(401)
     expect((await bare(`${plain}&token=${made.token}`)).status).toBe(200)
-    while (Date.now() <= Date.parse(made.expiresAt)) await bare(`${world.app.url}/health`)
+    await until(() => Date.now() > Date.parse(made.expiresAt), { what: 'the end of the media token' })
     expect((await bare(`${plain}&token=${made.token}`)).status).toBe(401)
   })
 

@@ -90,7 +90,7 @@ describe.each([
     // One who reads: the events come no faster than to that one, so that none waits for the server.
     const fast = storageEvents(world.app, 'WebSocket', { storageId: storage.id })
     await fast.next()
-    // More than the buffers of both kernels and the feed hold.
+    // More than the buffers of both kernels and the queue hold.
     const events = 1_500
     for (let n = 0; n < events / 100; n++) {
       await sql(
@@ -112,7 +112,7 @@ describe.each([
     expect(reader.seen.filter(({ kind }) => kind === 'STATUS').map(({ cursor }) => cursor)).toEqual(
       log.map(({ id }) => id),
     )
-    // Its events have waited in the feed, which has a bound, and not in a buffer of the socket.
+    // Its events have waited in the queue, which has a bound, and not in a buffer of the socket.
     expect(reader.seen.some(({ type }) => type === 'Lagged')).toBe(true)
     reader.close()
     await until(() => world.app.events.size === 2)

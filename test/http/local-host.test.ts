@@ -1,13 +1,13 @@
-import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startTestApp, type TestApp } from '../support/app.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 /** Sends lines as they are, and returns the whole response. */
 async function send(port: number, ...lines: string[]): Promise<string> {
   const socket = connect(port, '127.0.0.1')
-  await once(socket, 'connect')
+  await waitFor(socket, 'connect')
   socket.write(`${lines.join('\r\n')}\r\nConnection: close\r\n\r\n`)
   return text(socket)
 }
@@ -24,7 +24,7 @@ const upgrade = [
 async function handshake(port: number, host: string): Promise<string> {
   const socket = connect(port, '127.0.0.1')
   socket.write(['GET /graphql HTTP/1.1', `Host: ${host}`, 'Connection: Upgrade', ...upgrade, '', ''].join('\r\n'))
-  const [data] = await once(socket, 'data')
+  const [data] = await waitFor(socket, 'data')
   socket.destroy()
   return String(data)
 }

@@ -1,10 +1,10 @@
-import { once } from 'node:events'
 import { request } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { openDownload, outcome } from '../support/download.ts'
 import { createProject } from '../support/scenario.ts'
 import { until } from '../support/sql.ts'
 import { storageEvents } from '../support/subscribe.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 const token = 'metrics-token-0123456789'
@@ -62,7 +62,7 @@ describe('/metrics', () => {
     const huge = 'x'.repeat(16_000_000)
     const url = await link({ huge, cut: huge.slice(0, 2_000_000) })
     const asked = request(url('huge'), { headers: headers() }).end()
-    await once(asked, 'response')
+    await waitFor(asked, 'response')
     expect(await value('sluice_resolve_streams')).toBe(1)
     asked.on('error', () => {}).destroy()
     await until(async () => (await value('sluice_resolve_streams')) === 0)

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
@@ -8,6 +7,7 @@ import { startS3 } from '../support/s3.ts'
 import { startFront } from '../support/s3-front.ts'
 import { createProject, createStorage, finished, startSync } from '../support/scenario.ts'
 import { until } from '../support/sql.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { launch, postgresRuns, projectFolder, temporaryFolder } from './launch.ts'
 
 function dataFolder(): string {
@@ -57,11 +57,11 @@ describe('an interrupt', () => {
 
   it('ends the wait for a database that does not answer', async () => {
     const silent = createServer().listen(0, '127.0.0.1')
-    await once(silent, 'listening')
+    await waitFor(silent, 'listening')
     onTestFinished(() => void silent.close())
     const { port } = silent.address() as AddressInfo
     const server = launch({ DATA_DIR: dataFolder(), DATABASE_URL: `postgres://me:secret@127.0.0.1:${port}/x` })
-    const [socket] = await once(silent, 'connection')
+    const [socket] = await waitFor(silent, 'connection')
     expect(await server.end()).toEqual({ code: 0, output: 'Stopping …\n' })
     socket.destroy()
   })

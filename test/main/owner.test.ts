@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, it, onTestFinished } from 'vitest'
 import { DataFolderInUse, startEmbedded } from '../../src/database/embedded.ts'
-import { query } from '../support/sql.ts'
+import { query, until } from '../support/sql.ts'
 import { launch, postgresRuns, temporaryFolder } from './launch.ts'
 
 function dataFolder(): string {
@@ -16,7 +15,7 @@ it('a server whose sessions all ended is still refused to others', async () => {
   onTestFinished(server.stop)
   await query(server.url, 'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()')
   const locks = `select 1 from pg_locks where locktype = 'advisory'`
-  while ((await query(server.url, locks)).length === 0) await sleep(10)
+  await until(async () => (await query(server.url, locks)).length > 0, { what: 'the lock of the server' })
   await expect(startEmbedded({ dataDir })).rejects.toThrow(DataFolderInUse)
 })
 

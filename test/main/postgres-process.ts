@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { waitFor } from '../support/wait-for.ts'
 import { projectFolder, temporaryFolder } from './launch.ts'
 
 /** A PostgreSQL that can be killed, and comes back at the same place. */
@@ -20,14 +20,14 @@ export async function startPostgresProcess(): Promise<PostgresProcess> {
   let owner: ChildProcess
   const start = async () => {
     owner = fork(join(projectFolder, 'test/database/embedded-owner.ts'), [folder.path, 'durable'])
-    const [{ url }] = await once(owner, 'message')
+    const [{ url }] = await waitFor(owner, 'message')
     return url as string
   }
   const kill = async () => {
     const server = Number(readFileSync(join(folder.path, 'postgres', 'postmaster.pid'), 'utf8').split('\n')[0])
     // The owner first: it would shut the server down.
     owner.kill('SIGKILL')
-    await once(owner, 'exit')
+    await waitFor(owner, 'exit')
     process.kill(server, 'SIGKILL')
   }
   const url = await start()

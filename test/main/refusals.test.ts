@@ -1,10 +1,10 @@
-import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
 import { createDatabase } from '../support/app.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { launch, postgresRuns, temporaryFolder } from './launch.ts'
 
 function dataFolder(): string {
@@ -16,7 +16,7 @@ function dataFolder(): string {
 describe('a start that cannot be', () => {
   it('says in one line that the port is taken, leaves no PostgreSQL behind, and keeps the admin token for later', async () => {
     const other = createServer().listen(0, '127.0.0.1')
-    await once(other, 'listening')
+    await waitFor(other, 'listening')
     const { port } = other.address() as AddressInfo
     const env = { DATA_DIR: dataFolder() }
     const { code, output } = await launch({ ...env, PORT: String(port) }).ended

@@ -1,13 +1,17 @@
+import { type AddressInfo, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setDefaultCACertificates } from 'node:tls'
 import { inspect } from 'node:util'
 import type { UserDelegationKey } from '@azure/storage-blob'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { describeError } from '../../src/errors.ts'
+import { azureBlob } from '../../src/providers/azure-blob/kind.ts'
 import { delegationKeys } from '../../src/providers/azure-blob/signed-url.ts'
+import { createEgress } from '../../src/security/egress.ts'
 import { type AzureServer, startAzure } from '../support/azure.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { type Entra, startEntra } from '../support/entra.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { open, placeOf } from './azure-place.ts'
 
 let server: AzureServer
@@ -81,6 +85,20 @@ describe('Azure Blob: a service principal', () => {
     expect(fault).toMatchObject({ code: 'BAD_CREDENTIALS', message: expect.stringContaining('Microsoft Entra') })
     expect(describeError(fault) + inspect(fault, { depth: 9 }) + JSON.stringify(fault)).not.toContain('wrong~secret')
   })
+
+  test('that the server may not sign in is BLOCKED_ADDRESS, which names the setting, at the first try', async () => {
+    const { principal } = await principalPlace({})
+    vi.stubEnv('AZURE_AUTHORITY_HOST', 'https://127.99.0.1')
+    onTestFinished(() => void vi.stubEnv('AZURE_AUTHORITY_HOST', entra.authorityHost))
+    const egress = createEgress({ isLocal: true, allowed: [], blocked: ['127.99.0.0/16'] })
+    const secrets = azureBlob.secrets.parse({ clientSecret: entra.clientSecret })
+    const provider = await azureBlob.open(azureBlob.location.parse(principal), secrets, { egress })
+    onTestFinished(() => provider.close())
+    await expect(provider.check()).rejects.toMatchObject({
+      code: 'BLOCKED_ADDRESS',
+      message: expect.stringContaining('EGRESS_BLOCKED'),
+    })
+  })
 })
 
 describe('Azure Blob: the key that URLs of a principal are signed with', () => {
@@ -151,9 +169,19 @@ describe('Azure Blob: the key that URLs of a principal are signed with', () => {
   })
 })
 
+/** A port of this machine on which nothing listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await waitFor(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await waitFor(server, 'close')
+  return port
+}
+
 test('where Microsoft Entra cannot be reached, it is UNREACHABLE within seconds, not a wrong password', async () => {
   const { principal } = await principalPlace({})
-  vi.stubEnv('AZURE_AUTHORITY_HOST', 'https://127.0.0.1:1')
+  vi.stubEnv('AZURE_AUTHORITY_HOST', `https://127.0.0.1:${await closedPort()}`)
   onTestFinished(() => void vi.stubEnv('AZURE_AUTHORITY_HOST', entra.authorityHost))
   const provider = await open(principal, { clientSecret: entra.clientSecret })
   const since = performance.now()

@@ -9,6 +9,7 @@ import type { Provider } from '../../src/providers/provider.ts'
 import { createEgress } from '../../src/security/egress.ts'
 import { type AzureServer, startAzure } from '../support/azure.ts'
 import type { AzureFault } from '../support/azure-front.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { fronted, open } from './azure-place.ts'
 
 let server: AzureServer
@@ -47,7 +48,7 @@ describe('Azure Blob: what a failing connection is called', () => {
     const egress = createEgress({ isLocal: true, allowed: [], blocked: [] }, { resolve: () => new Promise(() => {}) })
     const request = get('http://storage.invalid', { agent: socketPool('http://storage.invalid', egress) })
     const failed = once(request, 'error')
-    await once(request, 'socket')
+    await waitFor(request, 'socket')
     vi.advanceTimersByTime(4_999)
     expect(request.destroyed).toBe(false)
     vi.advanceTimersByTime(1)

@@ -10,6 +10,7 @@ import type { LendingBody } from '../../src/providers/http/lending-body.ts'
 import { headerLine, writeGet } from '../../src/providers/http/request.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { localEgress } from '../support/egress.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const certificate = makeCertificate()
 setDefaultCACertificates([...getCACertificates(), certificate.cert])
@@ -39,7 +40,7 @@ async function startServer(
     })
   }
   const server = protocol === 'https:' ? createTlsServer(certificate, listen) : createServer(listen)
-  await once(server.listen(0, '127.0.0.1'), 'listening')
+  await waitFor(server.listen(0, '127.0.0.1'), 'listening')
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
   const client = createHttpClient(localEgress, options)
   onTestFinished(() => {

@@ -9,6 +9,7 @@ import { createPool, endPool } from '../../src/queue/postgres.ts'
 import { createDatabase } from '../support/app.ts'
 import { admin } from '../support/postgres.ts'
 import { until } from '../support/sql.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 /** A way to the PostgreSQL in `folder` that loses the goodbyes of its clients (message Terminate of its protocol). */
 async function startDeafWay(folder: string) {
@@ -19,7 +20,7 @@ async function startDeafWay(folder: string) {
     client.on('error', () => {}).on('data', (data) => data.equals(Buffer.from('X\0\0\0\x04')) || upstream.write(data))
     upstream.pipe(client)
   })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
+  await waitFor(server.listen(0, '127.0.0.1'), 'listening')
   onTestFinished(() => void server.close())
   const closed = () => Promise.all(sockets.map((socket) => socket.closed || once(socket, 'close')))
   return { port: (server.address() as AddressInfo).port, sockets, closed }

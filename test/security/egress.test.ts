@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { get } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -7,6 +6,7 @@ import { createEgress, type ResolvedAddress } from '../../src/security/egress.ts
 import type { EgressRules } from '../../src/security/egress-policy.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { createProject, createStorage } from '../support/scenario.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const nothing: EgressRules = { isLocal: false, allowed: [], blocked: [] }
 const answer = (...addresses: string[]): ResolvedAddress[] =>
@@ -119,7 +119,7 @@ describe('connections through the egress layer', () => {
   })
   let port = 0
   beforeAll(async () => {
-    await once(listener.listen(0, '127.0.0.1'), 'listening')
+    await waitFor(listener.listen(0, '127.0.0.1'), 'listening')
     port = (listener.address() as AddressInfo).port
   })
   afterAll(() => void listener.close())
@@ -132,7 +132,7 @@ describe('connections through the egress layer', () => {
       return answer('127.0.0.1')
     }
     const egress = createEgress({ ...nothing, allowed: ['127.0.0.1'] }, { resolve })
-    await once(egress.connect({ host: 'Storage.TEST.', port, isHttp: true }), 'connect')
+    await waitFor(egress.connect({ host: 'Storage.TEST.', port, isHttp: true }), 'connect')
     await expect.poll(() => sockets.length).toBe(1)
     expect(names).toEqual(['storage.test'])
   })
@@ -141,7 +141,7 @@ describe('connections through the egress layer', () => {
     const egress = createEgress(nothing, { resolve: async () => answer('127.0.0.1') })
     for (const host of ['127.0.0.1', 'rebound.test', '::1', '2130706433']) {
       const target = { host, port, isHttp: true }
-      expect((await once(egress.connect(target), 'error').catch((error) => [error]))[0].code).toBe('BLOCKED_ADDRESS')
+      expect((await waitFor(egress.connect(target), 'error').catch((error) => [error]))[0].code).toBe('BLOCKED_ADDRESS')
       expect((await failureOf(egress.connect(target))).code).toBe('BLOCKED_ADDRESS')
       expect((await failureOf(egress.connectTls(target))).code).toBe('BLOCKED_ADDRESS')
       const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/`
@@ -162,7 +162,7 @@ describe('connections through the egress layer', () => {
     const egress = createEgress({ ...nothing, allowed: ['127.0.0.1'] }, { resolve: async () => answer(address) })
     const agent = egress.agent('http:', { keepAlive: false })
     const request = () => get({ host: 'storage.test', port, agent })
-    const [response] = await once(request(), 'response')
+    const [response] = await waitFor(request(), 'response')
     response.resume()
     address = '127.0.0.2'
     expect((await failureOf(request())).code).toBe('BLOCKED_ADDRESS')

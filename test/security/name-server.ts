@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { isIP } from 'node:net'
 import { bytesOfAddress } from '../../src/security/network.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 /** Answers queries for A and AAAA (RFC 1035 §4) on UDP port 53 of a host. `addressOf` is asked once for each pair of queries. */
 export async function startNameServer(host: string, addressOf: (name: string, lookup: number) => string) {
@@ -29,6 +29,6 @@ export async function startNameServer(host: string, addressOf: (name: string, lo
       : Buffer.alloc(0)
     socket.send(Buffer.concat([header, question, record]), from.port, from.address)
   })
-  await once(socket.bind(53, host), 'listening')
+  await waitFor(socket.bind(53, host), 'listening')
   return { lookups, stop: () => socket.close() }
 }

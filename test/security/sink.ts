@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import {
   createServer as createHttpServer,
   type IncomingMessage,
@@ -9,6 +8,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { makeCertificate } from '../support/certificate.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 /** Where a response leads: by an HTTP status, or by the word of a Redis cluster (`MOVED`, `ASK`). */
 export interface Redirect {
@@ -95,7 +95,7 @@ export async function startSink({
     socket.on('close', () => sockets.delete(socket))
     begin(socket, http)
   })
-  await once(server.listen(port, host), 'listening')
+  await waitFor(server.listen(port, host), 'listening')
   const sink: Sink = {
     port: (server.address() as AddressInfo).port,
     redirect: undefined,
@@ -104,7 +104,7 @@ export async function startSink({
     async stop() {
       server.close()
       for (const socket of sockets) socket.destroy()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
   return sink

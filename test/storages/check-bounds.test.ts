@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -7,6 +6,7 @@ import type { ProviderKind } from '../../src/providers/provider.ts'
 import { type ProviderName, providers } from '../../src/providers/registry.ts'
 import { type CheckSubject, checkConnection } from '../../src/storages/check.ts'
 import { environment } from '../support/egress.ts'
+import { waitFor } from '../support/wait-for.ts'
 import { startPorts } from './check-world.ts'
 
 /** A candidate without an app around it. */
@@ -116,10 +116,10 @@ describe('a signed URL', () => {
 
   it('that leads to a closed port is CONNECTION_REFUSED', async () => {
     const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
+    await waitFor(server, 'listening')
     const { port } = server.address() as AddressInfo
     server.close()
-    await once(server, 'close')
+    await waitFor(server, 'close')
     expect(await presign(`http://127.0.0.1:${port}/a`)).toMatchObject({ status: 'FAILED', code: 'CONNECTION_REFUSED' })
   })
 

@@ -1,10 +1,10 @@
-import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { createProject } from '../support/scenario.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 /** Ports of 127.0.0.1 at which something is wrong. */
 export interface Ports {
@@ -58,12 +58,12 @@ export async function startPorts(): Promise<{ ports: Ports; stop(): Promise<void
       sockets.add(socket.on('error', () => {}).on('close', () => sockets.delete(socket))),
     )
     server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
+    await waitFor(server, 'listening')
     ports[name as keyof Ports] = (server.address() as AddressInfo).port
   }
   const close = async (server: Server) => {
     server.close()
-    await once(server, 'close')
+    await waitFor(server, 'close')
   }
   await close(servers.closed)
   return {

@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { openAdvisories } from '../../supply-chain/audit.ts'
 import { parsePolicy } from '../../supply-chain/policy.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const script = fileURLToPath(new URL('../../supply-chain/audit.ts', import.meta.url))
 const bulk = '/-/npm/v1/security/advisories/bulk'
@@ -20,7 +20,7 @@ async function audit(status: number, body: unknown) {
     response.writeHead(known ? status : 404, { 'content-type': 'application/json' })
     response.end(JSON.stringify(known ? body : { error: 'not found' }))
   }).listen(0, '127.0.0.1')
-  await once(registry, 'listening')
+  await waitFor(registry, 'listening')
   const result = await run(`http://127.0.0.1:${(registry.address() as AddressInfo).port}/`)
   registry.close()
   return { ...result, asked }
@@ -78,7 +78,7 @@ describe('npm run audit', () => {
 
   it('fails if the registry cannot be reached', async () => {
     const closed = createServer().listen(0, '127.0.0.1')
-    await once(closed, 'listening')
+    await waitFor(closed, 'listening')
     const { port } = closed.address() as AddressInfo
     closed.close()
     const { code, output } = await run(`http://127.0.0.1:${port}/`)

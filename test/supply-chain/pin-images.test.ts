@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,6 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { imagesIn, parseImage } from '../../supply-chain/image-reference.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const files = ['Dockerfile', 'docker-compose.yml']
@@ -42,7 +42,7 @@ class FakeRegistry {
         response.end(this.manifestOf(pathname))
       }
     }).listen(0, '127.0.0.1')
-    await once(this.#server, 'listening')
+    await waitFor(this.#server, 'listening')
     this.url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
   stop() {

@@ -15,6 +15,7 @@ export interface TestApp extends App, GraphqlClient {
   token: string
   /** Folder below which local storages may be connected. */
   localRoot: string
+  dataDir: string
   databaseUrl: string
   /** Stops the app, drops its database and folders. */
   stop(): Promise<void>
@@ -60,6 +61,7 @@ export async function startTestApp(env: Record<string, string> = {}, database?: 
     ...client,
     token: adminToken,
     localRoot,
+    dataDir,
     databaseUrl: url,
     async stop() {
       await client.close()

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { type Credentials, refusalOf } from './s3-front.ts'
+import { waitFor } from './wait-for.ts'
 
 /** What a role wants of those who assume it. */
 export interface Role {
@@ -106,7 +106,7 @@ export async function startAwsCredentials(options: {
     response.writeHead(status, { 'content-type': type }).end(body)
   })
   server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
     endpoint: `http://127.0.0.1:${port}`,
@@ -115,7 +115,7 @@ export async function startAwsCredentials(options: {
     async stop() {
       server.close()
       server.closeAllConnections()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }

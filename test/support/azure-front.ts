@@ -1,8 +1,8 @@
-import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createFaults, type FaultScope, type SetFault } from './faults.ts'
 import { forward } from './forward.ts'
+import { waitFor } from './wait-for.ts'
 
 /** What is done to requests. */
 export type AzureFault = FaultScope<IncomingMessage> &
@@ -43,7 +43,7 @@ export async function startAzureFront(target: string): Promise<AzureFront> {
     // A held request is never answered.
   })
   server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
     endpoint: `http://127.0.0.1:${port}${new URL(target).pathname}`,
@@ -54,7 +54,7 @@ export async function startAzureFront(target: string): Promise<AzureFront> {
       agent.destroy()
       server.close()
       server.closeAllConnections()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }

@@ -1,7 +1,7 @@
-import { once } from 'node:events'
 import { Agent, createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { forward } from './forward.ts'
+import { waitFor } from './wait-for.ts'
 
 /** Starts an HTTP proxy before `target` whose answers carry the time of `clock` (milliseconds since 1970). */
 export async function startClockFront(target: string, clock: () => number) {
@@ -10,7 +10,7 @@ export async function startClockFront(target: string, clock: () => number) {
     answerDate(response, clock)
     forward({ incoming, response, target, agent })
   }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
     /** The target's endpoint, by way of the front. */
@@ -19,7 +19,7 @@ export async function startClockFront(target: string, clock: () => number) {
       agent.destroy()
       server.close()
       server.closeAllConnections()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }

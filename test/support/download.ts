@@ -1,5 +1,5 @@
-import { once } from 'node:events'
 import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
+import { waitFor } from './wait-for.ts'
 
 /** An answer whose headers are there and whose body waits. */
 export interface Download {
@@ -13,7 +13,7 @@ export async function openDownload(
   { headers = {}, agent }: { headers?: Record<string, string>; agent?: Agent } = {},
 ): Promise<Download> {
   const asked = ask(url, { headers, ...(agent && { agent }) })
-  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  const [answer] = (await waitFor(asked, 'response')) as [IncomingMessage]
   answer.on('error', () => {})
   return { asked, answer }
 }

@@ -1,7 +1,7 @@
-import { once } from 'node:events'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { waitFor } from './wait-for.ts'
 
 /** A stand-in for Microsoft Entra that gives tokens for one client secret, of the kind Azurite believes. */
 export interface Entra {
@@ -40,7 +40,7 @@ export async function startEntra(tls: { cert: string; key: string }): Promise<En
     answer(200, { token_type: 'Bearer', expires_in: 3600, access_token: storageToken() })
   })
   server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   return {
     authorityHost: `https://127.0.0.1:${(server.address() as AddressInfo).port}`,
     clientId,
@@ -51,7 +51,7 @@ export async function startEntra(tls: { cert: string; key: string }): Promise<En
     async stop() {
       server.close()
       server.closeAllConnections()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }

@@ -29,6 +29,12 @@ export function createFaults<Request, Fault extends FaultScope<Request>>() {
       armed.push(one)
       return one.handle
     },
+    /** As `fail`, before the faults that are there already. */
+    failFirst(fault: Fault): SetFault<Request> {
+      const one = arm<Request, Fault>(fault)
+      armed.unshift(one)
+      return one.handle
+    },
     /** The fault that this request meets, if any; it counts as met. `released` resolves when a held request may go on. */
     meet(request: Request, connection: Connection) {
       const met = armed.find(({ fault, state }) => state.left > 0 && (fault.match?.(request) ?? true))

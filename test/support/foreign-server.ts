@@ -1,7 +1,7 @@
-import { once } from 'node:events'
 import { createServer as createHttp, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import { type AddressInfo, createServer as createTcp, type Server } from 'node:net'
+import { waitFor } from './wait-for.ts'
 
 /** What a foreign server responds, chosen by the bucket, container or path that is asked for. */
 export const foreignModes = [
@@ -87,13 +87,13 @@ async function listen(server: Server) {
   const sockets = new Set<{ destroy(): void }>()
   server.on('connection', (socket) => sockets.add(socket))
   server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   return {
     port: (server.address() as AddressInfo).port,
     async stop() {
       for (const socket of sockets) socket.destroy()
       server.close()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }

@@ -1,6 +1,6 @@
-import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type NetConnectOpts, type Socket } from 'node:net'
 import { jobsSetting } from './jobs.ts'
+import { waitFor } from './wait-for.ts'
 
 /** A TCP way to a server that can be closed and opened again. */
 export interface Gate {
@@ -30,7 +30,7 @@ export async function startGate(to: NetConnectOpts): Promise<Gate> {
       socket.pipe(other)
     }
   })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
+  await waitFor(server.listen(0, '127.0.0.1'), 'listening')
   return {
     port: (server.address() as AddressInfo).port,
     close() {
@@ -43,7 +43,7 @@ export async function startGate(to: NetConnectOpts): Promise<Gate> {
     async stop() {
       server.close()
       drop()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }

@@ -5,6 +5,8 @@ export interface StoredObject {
   contentType: string
   /** `gzip` when the body was compressed by whoever stored it. */
   contentEncoding: string | undefined
+  /** Composed of several objects: it has no MD5. */
+  isComposite?: boolean
   generation: number
   updated: Date
 }

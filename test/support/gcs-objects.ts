@@ -1,7 +1,8 @@
-import { randomUUID } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
+import { CRC32C } from '@google-cloud/storage'
 import { sendError, sendJson, sendXmlError } from './gcs.ts'
 import { type Bucket, nameFault, type StoredObject } from './gcs-bucket.ts'
 import type { GcsRequest } from './gcs-faults.ts'
@@ -129,17 +130,27 @@ const resourceOf = (object: StoredObject, bucket: Bucket) => ({
   contentType: object.contentType,
   contentEncoding: object.contentEncoding,
   size: String(object.body.length),
+  md5Hash: md5(object),
+  crc32c: crc32c(object),
   etag: googleEtag(object),
   timeCreated: object.updated.toISOString(),
   updated: object.updated.toISOString(),
 })
+
+const md5 = ({ body }: StoredObject) => hash('md5', body, 'base64')
+
+function crc32c({ body }: StoredObject): string {
+  const crc = new CRC32C()
+  crc.update(body)
+  return crc.toString()
+}
 
 const googleEtag = ({ generation }: StoredObject) => Buffer.from(`etag of ${generation}`).toString('base64')
 
 /** The part of an answer that `fields` asks for, such as `items(name,size),nextPageToken` ("Partial response"). */
 function pick(answer: Record<string, unknown>, fields: string): Record<string, unknown> {
   if (fields === '') return answer
-  const wanted = [...fields.matchAll(/([a-zA-Z]+)(?:\(([^)]*)\))?/g)].filter(([, name]) => name! in answer)
+  const wanted = [...fields.matchAll(/([a-zA-Z\d]+)(?:\(([^)]*)\))?/g)].filter(([, name]) => name! in answer)
   return Object.fromEntries(
     wanted.map(([, name, inner]) => {
       const value = answer[name!]
@@ -149,12 +160,13 @@ function pick(answer: Record<string, unknown>, fields: string): Record<string, u
 }
 
 function sendMedia(object: StoredObject, { headers, query, operation }: GcsRequest, response: ServerResponse): void {
-  const { body, generation, updated, contentEncoding } = object
+  const { body, generation, updated, contentEncoding, isComposite } = object
   const about: Record<string, string> = {
     'content-type': query.get('response-content-type') ?? object.contentType,
     etag: operation === 'signed' ? `"${googleEtag(object)}"` : googleEtag(object),
     'last-modified': updated.toUTCString(),
     'x-goog-generation': String(generation),
+    'x-goog-hash': isComposite ? `crc32c=${crc32c(object)}` : `crc32c=${crc32c(object)},md5=${md5(object)}`,
     'x-goog-stored-content-length': String(body.length),
     'x-goog-stored-content-encoding': contentEncoding ?? 'identity',
   }

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
@@ -7,6 +6,7 @@ import { type Account, createAuthority } from './gcs-auth.ts'
 import { Bucket, nameFault } from './gcs-bucket.ts'
 import type { GcsFault, GcsRequest } from './gcs-faults.ts'
 import { createObjectApi } from './gcs-objects.ts'
+import { waitFor } from './wait-for.ts'
 
 /** A running emulator of Google Cloud Storage, its token service, metadata server and IAM signing. */
 export interface GcsServer {
@@ -29,6 +29,8 @@ export interface GcsServer {
 interface PutOptions {
   contentType?: string
   contentEncoding?: string
+  /** Composed of several objects: it has no MD5. */
+  isComposite?: boolean
 }
 
 /** Starts it in this process on a free port. `clock` (milliseconds since 1970) is what tokens and signed URLs are checked by. */
@@ -115,7 +117,7 @@ export async function startGcs({ clock = Date.now }: { clock?: () => number } = 
     })
   })
   server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   const { port } = server.address() as AddressInfo
 
   const gcs: GcsServer = {
@@ -124,10 +126,10 @@ export async function startGcs({ clock = Date.now }: { clock?: () => number } = 
     counts,
     machine: undefined,
     createBucket: (name, options = {}) => void buckets.set(name, new Bucket(name, options)),
-    put(name, key, body, { contentType = 'application/octet-stream', contentEncoding } = {}) {
+    put(name, key, body, { contentType = 'application/octet-stream', contentEncoding, isComposite = false } = {}) {
       const fault = nameFault(key)
       if (fault) throw new Error(fault)
-      buckets.get(name)!.put({ name: key, body: Buffer.from(body), contentType, contentEncoding })
+      buckets.get(name)!.put({ name: key, body: Buffer.from(body), contentType, contentEncoding, isComposite })
     },
     remove: (name, key) => buckets.get(name)!.remove(key),
     newAccount: (options) => authority.newAccount(tokenUri(), options),
@@ -135,7 +137,7 @@ export async function startGcs({ clock = Date.now }: { clock?: () => number } = 
     async stop() {
       server.close()
       server.closeAllConnections()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
   return gcs

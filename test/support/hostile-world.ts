@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { launch, temporaryFolder } from '../main/launch.ts'
 import { createClient, type GraphqlClient } from './client.ts'
 import { type HostilePorts, hostileModes, hostileReplies } from './hostile-server.ts'
+import { waitFor } from './wait-for.ts'
 
 /** A place that a hostile server serves. */
 export interface HostilePlace {
@@ -38,7 +38,7 @@ const token = 'hostile-admin-token-0123456789'
 export async function startHostileWorld(database?: { url: string; drop(): Promise<void> }): Promise<HostileWorld> {
   const script = fileURLToPath(new URL('hostile-server.ts', import.meta.url))
   const hostile = spawn(process.execPath, [script], { stdio: ['pipe', 'pipe', 'inherit'] })
-  const [line] = await once(hostile.stdout, 'data')
+  const [line] = await waitFor(hostile.stdout, 'data')
   const folder = temporaryFolder()
   const server = launch({
     ...(database && { DATABASE_URL: database.url }),

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
@@ -7,6 +6,7 @@ import { createFaults, type SetFault } from './faults.ts'
 import { createDatabase } from './redis-data.ts'
 import type { RedisCommand, RedisFault } from './redis-faults.ts'
 import { createCommandReader, encodeReply, type Reply } from './redis-wire.ts'
+import { waitFor } from './wait-for.ts'
 
 /** A certificate for localhost and 127.0.0.1 that nobody has signed but itself, and its key; for tests only. */
 export const tlsFiles = {
@@ -170,7 +170,7 @@ export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<
     : createTcpServer(serve)
   server.on('tlsClientError', () => {})
   server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
 
   return {
     host: '127.0.0.1',
@@ -190,7 +190,7 @@ export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<
     async stop() {
       server.close()
       for (const socket of sockets) socket.destroy()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }

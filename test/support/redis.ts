@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { type RedisOptions, startSmallRedis, tlsFiles } from './redis-small.ts'
+import { waitFor } from './wait-for.ts'
 
 /** A running Redis server. */
 export interface RedisServer {
@@ -92,10 +93,10 @@ async function startReal(binary: string, options: RedisOptions) {
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()
-  await once(server, 'close')
+  await waitFor(server, 'close')
   return port
 }
 

@@ -1,11 +1,11 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { once } from 'node:events'
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { answerDate } from './clock-front.ts'
 import { createFaults, type FaultScope, type SetFault } from './faults.ts'
 import { forward } from './forward.ts'
+import { waitFor } from './wait-for.ts'
 
 /** A request on its way through the front, before it is forwarded. */
 export interface S3Request {
@@ -46,6 +46,8 @@ export interface Front {
   /** Requests seen, refused ones included, by operation. */
   counts: Record<string, number>
   fail(fault: Fault): SetFault<S3Request>
+  /** As `fail`, before the faults that are there already. */
+  failFirst(fault: Fault): SetFault<S3Request>
   stop(): Promise<void>
 }
 
@@ -92,7 +94,7 @@ export async function startFront(options: {
     }
   })
   server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   const { port } = server.address() as AddressInfo
 
   return {
@@ -100,11 +102,12 @@ export async function startFront(options: {
     port,
     counts,
     fail: faults.fail,
+    failFirst: faults.failFirst,
     async stop() {
       agent.destroy()
       server.close()
       server.closeAllConnections()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }

@@ -1,5 +1,5 @@
-import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { waitFor } from './wait-for.ts'
 
 /** A TCP way to a server that is watched, and on which an answer can be stopped at a byte. */
 export interface Tap {
@@ -12,10 +12,17 @@ export interface Tap {
   readonly bytes: number
   /** Stops the first connection on which more than `bytes` come from the server from now on, behind those bytes. */
   holdAfter(bytes: number): HeldConnection
+  /**
+   * Changes the text `from` into `to`, as long as it, in what passes one way or the other, up to `times` times. How often it
+   * has happened so far.
+   */
+  change(from: string, to: string, times: number): () => number
   /** Ends all connections. */
   drop(): void
   /** Ends all connections, and refuses new ones. */
   shut(): void
+  /** Accepts connections again, on the same port. */
+  reopen(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -36,6 +43,14 @@ export async function startTap(port: number): Promise<Tap> {
   let open = 0
   let bytes = 0
   let armed: ReturnType<typeof createHold> | undefined
+  let changing: { from: string; to: string; times: number; hits: number } | undefined
+  const change = (chunk: Buffer) => {
+    for (let at = 0; changing && changing.hits < changing.times; changing.hits++) {
+      at = chunk.indexOf(changing.from, at)
+      if (at < 0) return
+      chunk.write(changing.to, at, 'latin1')
+    }
+  }
 
   const server = createServer((client) => {
     connections++
@@ -51,10 +66,16 @@ export async function startTap(port: number): Promise<Tap> {
       socket.on('error', () => {}).once('close', () => sockets.delete(socket) && other.destroySoon())
       socket.setNoDelay()
     }
-    client.pipe(upstream)
+    client.on('data', (chunk: Buffer) => {
+      change(chunk)
+      if (!upstream.write(chunk)) client.pause()
+    })
+    client.on('end', () => upstream.end())
+    upstream.on('drain', () => client.resume())
     client.on('drain', () => !hold && upstream.resume())
     upstream.on('data', (chunk: Buffer) => {
       bytes += chunk.length
+      change(chunk)
       const fits = armed?.count(client, chunk.length)
       if (fits === undefined || fits >= chunk.length) {
         if (!client.write(chunk)) upstream.pause()
@@ -67,8 +88,9 @@ export async function startTap(port: number): Promise<Tap> {
       hold.take(client)
     })
   })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
+  await waitFor(server.listen(0, '127.0.0.1'), 'listening')
 
+  const { port: listeningPort } = server.address() as AddressInfo
   const drop = () => {
     for (const socket of sockets) socket.destroy()
   }
@@ -77,7 +99,7 @@ export async function startTap(port: number): Promise<Tap> {
     drop()
   }
   return {
-    port: (server.address() as AddressInfo).port,
+    port: listeningPort,
     get connections() {
       return connections
     },
@@ -91,12 +113,20 @@ export async function startTap(port: number): Promise<Tap> {
       armed = createHold(limit)
       return armed.handle
     },
+    change(from, to, times) {
+      const one = { from, to, times, hits: 0 }
+      changing = one
+      return () => one.hits
+    },
     drop,
     shut,
+    async reopen() {
+      await waitFor(server.listen(listeningPort, '127.0.0.1'), 'listening')
+    },
     async stop() {
       if (!server.listening) return
       shut()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }

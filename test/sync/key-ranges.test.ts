@@ -70,6 +70,7 @@ describe('key ranges of an import that several workers list', () => {
       listConcurrency: 2,
       // A leader without a range looks for one five times in this many seconds.
       heartbeatSeconds: 1,
+      breaker: { call: (_calling, work) => work() },
       signal: new AbortController().signal,
     }
   }

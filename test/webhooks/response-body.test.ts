@@ -1,9 +1,9 @@
-import { once } from 'node:events'
 import { Agent, createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, expect, it } from 'vitest'
 import type { Egress } from '../../src/security/egress.ts'
 import { post } from '../../src/webhooks/post.ts'
+import { waitFor } from '../support/wait-for.ts'
 
 const stops: (() => void)[] = []
 afterEach(() => {
@@ -13,7 +13,7 @@ afterEach(() => {
 /** Posts to a receiver on this machine whose address seems to be `address`. */
 async function postTo(address: string) {
   const server = createServer((_req, res) => res.end('a'.repeat(10_000))).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   stops.push(() => server.close().closeAllConnections())
   const { port } = server.address() as AddressInfo
   const agent = new Agent()

@@ -12,10 +12,15 @@ import { KeyProbe } from './0011-key-probe.ts'
 import { Scale } from './0012-scale.ts'
 import { FairShares } from './0013-fair-shares.ts'
 import { FileSettings } from './0014-file-settings.ts'
-import { MissingRows } from './0015-missing-rows.ts'
-import { KeepTimes } from './0016-keep-times.ts'
+import { FinishedBy } from './0015-finished-by.ts'
+import { RunWaiting } from './0016-run-waiting.ts'
+import { MissingRows } from './0017-missing-rows.ts'
+import { KeepTimes } from './0018-keep-times.ts'
 
-/** Every migration, oldest first. A migration that has shipped is never edited. */
+/**
+ * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
+ * processes of the version before it (docs/architecture.md, "Migrations").
+ */
 export const migrations = [
   { name: '0001-first-light', class: FirstLight },
   { name: '0002-job-queue', class: JobQueue },
@@ -31,6 +36,8 @@ export const migrations = [
   { name: '0012-scale', class: Scale },
   { name: '0013-fair-shares', class: FairShares },
   { name: '0014-file-settings', class: FileSettings },
-  { name: '0015-missing-rows', class: MissingRows },
-  { name: '0016-keep-times', class: KeepTimes },
+  { name: '0015-finished-by', class: FinishedBy },
+  { name: '0016-run-waiting', class: RunWaiting },
+  { name: '0017-missing-rows', class: MissingRows },
+  { name: '0018-keep-times', class: KeepTimes },
 ]

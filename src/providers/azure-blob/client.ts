@@ -7,6 +7,7 @@ import {
 } from '@azure/storage-blob'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { md5Of } from '../kit/checksum.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { azureError } from './error.ts'
@@ -106,9 +107,12 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
       signal?.throwIfAborted()
       if (!canBeNamed(key)) throw new SluiceError('DENIED', 'Azure can hold no object of this name.')
       const timeoutMs = answerTimeoutMs + body.length / bytesPerMs
+      const md5 = Buffer.from(md5Of(body), 'base64')
       await call({ key, signal, timeoutMs }, (abortSignal) =>
         container.getBlockBlobClient(key).upload(body, body.length, {
           abortSignal,
+          // Azure refuses bytes that do not have it ("Put Blob").
+          transactionalContentMD5: md5,
           ...(contentType && { blobHTTPHeaders: { blobContentType: contentType } }),
         }),
       )

@@ -23,6 +23,7 @@ const codes: Record<string, ErrorCode> = {
   ResourceNotFound: 'OBJECT_MISSING',
   ConditionNotMet: 'PRECONDITION_FAILED',
   InvalidRange: 'RANGE_UNSATISFIABLE',
+  Md5Mismatch: 'CHECKSUM_MISMATCH',
   ServerBusy: 'THROTTLED',
   TooManyRequests: 'THROTTLED',
 }
@@ -56,7 +57,7 @@ const otherCodes = `AuthorizationPermissionMismatch AuthorizationProtocolMismatc
   AuthorizationServiceMismatch BlobAlreadyExists ContainerAlreadyExists EmptyMetadataKey FeatureVersionMismatch
   InsufficientAccountPermissions InternalError InvalidBlobOrBlock InvalidBlobType InvalidHeaderValue InvalidInput
   InvalidMarker InvalidMd5 InvalidQueryParameterValue InvalidResourceName InvalidUri InvalidXmlDocument LeaseIdMismatch
-  MaxBlobSizeConditionNotMet Md5Mismatch MissingRequiredHeader MultipleConditionHeadersNotSupported OperationTimedOut
+  MaxBlobSizeConditionNotMet MissingRequiredHeader MultipleConditionHeadersNotSupported OperationTimedOut
   OutOfRangeInput OutOfRangeQueryParameterValue RequestBodyTooLarge RequestUrlFailedToParse ResourceTypeMismatch
   SnapshotsPresent UnsupportedHeader UnsupportedHttpVerb UnsupportedQueryParameter`
 
@@ -113,6 +114,7 @@ export function azureError(error: unknown, asked: Asked): SluiceError {
 function codeOf(name: string, { message, statusCode = 0, response }: SdkError, asked: Asked): ErrorCode | undefined {
   const code = codes[name] ?? statuses[statusCode]
   if (isLate(response)) return 'CLOCK_SKEW'
+  if (name === 'InvalidOperation' && saysMd5(response)) return 'CHECKSUM_MISMATCH'
   const { anonymous } = asked.place
   // Azurite has this code for what Azure calls AuthenticationFailed.
   const isUnknown = code === 'BAD_CREDENTIALS' || (code === 'DENIED' && /failed to authenticate/i.test(message))
@@ -134,6 +136,9 @@ function wordsFor(code: ErrorCode, name: string, asked: Asked): string | undefin
 
 // What AuthenticationFailed says in AuthenticationErrorDetail of a request that is not from the last 15 minutes.
 const isLate = (response: SdkError['response']) => /date header (is )?too old/i.test(response?.bodyAsText ?? '')
+
+// Azurite's words for what Azure calls Md5Mismatch.
+const saysMd5 = (response: SdkError['response']) => /MD5 doesn't match/i.test(response?.bodyAsText ?? '')
 
 const hasExpired = ({ sasEndsAt = Number.POSITIVE_INFINITY }: Asked) => sasEndsAt < Date.now()
 

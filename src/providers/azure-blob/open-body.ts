@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { BlobDownloadResponseParsed } from '@azure/storage-blob'
 import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
+import type { Checksum } from '../kit/checksum.ts'
 import { cutTo } from '../kit/cut-to.ts'
 import type { ObjectBody } from '../provider.ts'
 
@@ -15,6 +16,7 @@ export function openBody(
   // Not a PassThrough, whose other side costs as much as a small body.
   const body = cutTo(answer.readableStreamBody as Readable, length)
   const { _response, contentRange } = answer
+  const isPart = answer._response.status === 206
   const part = partOf({ status: _response.status, contentRange }, { isRanged, length, body })
   return {
     body: endOnAbort(body, signal),
@@ -23,9 +25,14 @@ export function openBody(
     etag: quoted(answer.etag),
     lastModified: answer.lastModified ?? null,
     contentType: answer.contentType ?? null,
+    // "Get Blob": a response to a range has the MD5 of the whole blob in a header of its own.
+    checksum: () => md5Checksum(answer.blobContentMD5 ?? (isPart ? undefined : answer.contentMD5)),
     ...(answer.contentEncoding && { contentEncoding: answer.contentEncoding }),
   }
 }
+
+const md5Checksum = (value: Uint8Array | undefined): Checksum | undefined =>
+  value?.length === 16 ? { algorithm: 'MD5', value } : undefined
 
 /** Listings spell an etag without the quotes that headers have and conditions need. */
 export function quoted(etag: string | undefined): string | null {

@@ -1,6 +1,8 @@
+import type { HttpClient } from '@azure/core-rest-pipeline'
 import type { TokenCredential } from '@azure/identity'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { networkError } from '../network-error.ts'
 import { limitedClient } from './limited-client.ts'
 import { type AzureLocation, type AzureSecrets, serviceUrl } from './location.ts'
 
@@ -20,7 +22,21 @@ export async function signIn(place: AzureLocation, secrets: AzureSecrets, egress
   if (sasToken) return { sasToken: sasToken.replace(/^\?/, '') }
   if (place.anonymous) return { anonymous: true }
   const { ClientSecretCredential, DefaultAzureCredential } = await import('@azure/identity')
-  const options = { ...authorityOf(serviceUrl(place)), httpClient: limitedClient() }
+  const transport = limitedClient()
+  /** Why the server may not connect to where it signs in. The SDK's own error does not say. */
+  let blocked: SluiceError | undefined
+  const httpClient: HttpClient = {
+    async sendRequest(request) {
+      try {
+        return await transport.sendRequest(request)
+      } catch (error) {
+        const fault = networkError(error)
+        if (fault?.code === 'BLOCKED_ADDRESS') blocked = fault
+        throw error
+      }
+    },
+  }
+  const options = { ...authorityOf(serviceUrl(place)), httpClient }
   const { tenantId, clientId } = place
   if (!clientSecret) return { principal: new DefaultAzureCredential(options) }
   if (!tenantId || !clientId) {
@@ -36,7 +52,16 @@ export async function signIn(place: AzureLocation, secrets: AzureSecrets, egress
     // Each request that fails is tried again with its sign-in.
     retryOptions: { maxRetries: 0 },
   }
-  return { principal: new ClientSecretCredential(tenantId, clientId, clientSecret, once) }
+  const credential = new ClientSecretCredential(tenantId, clientId, clientSecret, once)
+  const getToken: TokenCredential['getToken'] = async (...asked) => {
+    blocked = undefined
+    try {
+      return await credential.getToken(...asked)
+    } catch (error) {
+      throw blocked ?? error
+    }
+  }
+  return { principal: { getToken } }
 }
 
 /** Sovereign clouds have their own place to sign in; elsewhere the SDK's default holds (AZURE_AUTHORITY_HOST). */

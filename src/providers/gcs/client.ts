@@ -3,16 +3,18 @@ import type { Egress } from '../../security/egress.ts'
 import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
+import { md5Of } from '../kit/checksum.ts'
 import { cutTo } from '../kit/cut-to.ts'
 import { maxPageBytes } from '../kit/limit-body.ts'
 import { cycleDetector } from '../kit/list-progress.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import { openAuth } from './auth.ts'
+import { gcsChecksum } from './checksum.ts'
 import { gcsError, wantsPayer } from './error.ts'
 import { type GcsLocation, type GcsSecrets, googleEndpoint, isGoogle } from './location.ts'
 import { canBeName, cursorBehind, isTooLong, startOffset } from './object-name.ts'
-import { etagOf, type Listing, readHead, readListing } from './read-answer.ts'
+import { etagOf, type Listing, readHead, readListing, readMd5 } from './read-answer.ts'
 import { createSender, type Request } from './send.ts'
 import { readServiceAccount } from './service-account.ts'
 import { createUrlSigner } from './sign-url.ts'
@@ -148,6 +150,7 @@ export function openGcs(
         lastModified: timeOf(modified) ?? null,
         contentType: headers.get('content-type'),
         ...(encoding && { contentEncoding: encoding }),
+        checksum: () => gcsChecksum(headers),
       }
     },
 
@@ -167,14 +170,16 @@ export function openGcs(
       signal?.throwIfAborted()
       if (isTooLong(name)) throw new SluiceError('KEY_TOO_LONG')
       if (!canBeName(name)) throw new SluiceError('DENIED', 'Google Cloud Storage takes no object of this name.')
-      await call(undefined, {
+      const { text } = await call(undefined, {
         method: 'POST',
         path: `/upload${bucketPath}`,
-        query: { uploadType: 'media', name, fields: 'generation' },
+        query: { uploadType: 'media', name, fields: 'generation,md5Hash' },
         headers: { 'content-type': contentType },
         body,
         signal,
       })
+      const md5 = readMd5(text)
+      if (md5 !== undefined && md5 !== md5Of(body)) throw new SluiceError('CHECKSUM_MISMATCH')
     },
 
     async remove(name, signal) {

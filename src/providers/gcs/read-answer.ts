@@ -47,6 +47,12 @@ export function readHead(text: string): ObjectHead {
   }
 }
 
+/** The MD5 in the properties of an object that was written (objects.insert), in base64; undefined if it has none. */
+export function readMd5(text: string): string | undefined {
+  const { md5Hash } = parse(text, headModesty)
+  return typeof md5Hash === 'string' ? md5Hash : undefined
+}
+
 /** The generation as an etag: the one mark of a version that listing, reading and conditions on reading have in common. */
 export const etagOf = (generation: unknown) => (generation ? `"${generation}"` : null)
 

@@ -51,7 +51,14 @@ export function guardProvider(provider: Provider, { sendsDotSegments }: Trust): 
     },
     async write(key, body, options) {
       check(key)
-      await write(key, body, options)
+      // Bytes that arrived changed are sent again.
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await write(key, body, options)
+        } catch (error) {
+          if (!isMismatch(error) || attempt === maxWrites) throw error
+        }
+      }
     },
     async remove(key, signal) {
       check(key)
@@ -65,6 +72,9 @@ export function guardProvider(provider: Provider, { sendsDotSegments }: Trust): 
     }),
   }
 }
+
+const maxWrites = 3
+const isMismatch = (error: unknown) => error instanceof SluiceError && error.code === 'CHECKSUM_MISMATCH'
 
 const unreadable = () =>
   new SluiceError('UNEXPECTED_ANSWER', 'The storage gave a length, time or version of an object that makes no sense.')

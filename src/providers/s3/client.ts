@@ -2,9 +2,11 @@ import type { Readable } from 'node:stream'
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  type GetObjectCommandOutput,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
+  type PutObjectCommandOutput,
   S3Client,
 } from '@aws-sdk/client-s3'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
@@ -13,9 +15,11 @@ import type { Egress } from '../../security/egress.ts'
 import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
+import { hasChecksum, md5Of } from '../kit/checksum.ts'
 import { percentDecoded, textBefore } from '../kit/key-bytes.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
 import type { ObjectBody, Provider } from '../provider.ts'
+import { isDirectoryBucket, s3Checksum } from './checksum.ts'
 import { clientConfig } from './client-config.ts'
 import { credentialsConfig } from './credentials.ts'
 import { createDirectReads, encodingOf, rangeHeader } from './direct-read.ts'
@@ -59,6 +63,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
       ? newClient(place.publicEndpoint, { credentials: client.config.credentials })
       : client
   const Bucket = place.bucket
+  const isDirectory = isDirectoryBucket(Bucket)
   const requests = createObjectRequests(client, { bucket: Bucket, region })
   const publicRequests =
     publicClient === client ? requests : createObjectRequests(publicClient, { bucket: Bucket, region })
@@ -126,7 +131,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
 
   return {
     // Amazon S3, "Listing object keys programmatically"; not so in directory buckets, of which this is the suffix.
-    ...(!Bucket.endsWith('--x-s3') && { ordered: true, keyCursor: true }),
+    ...(!isDirectory && { ordered: true, keyCursor: true }),
 
     async check(signal) {
       await page(null, 1, true, signal)
@@ -181,6 +186,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
         lastModified: answer.LastModified ?? null,
         contentType: answer.ContentType ?? null,
         ...encodingOf(answer.ContentEncoding),
+        checksum: () => s3Checksum(checksumHeaders(answer), { isDirectory }),
       }
     },
 
@@ -198,9 +204,13 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
     },
 
     async write(key, body, { contentType, signal } = {}) {
-      await call(key, signal, () =>
-        put(new PutObjectCommand({ Bucket, Key: key, Body: body, ContentType: contentType, ...encryption }), signal),
-      )
+      // To AWS, the SDK sends a checksum of its own.
+      const digest = place.endpoint ? { ContentMD5: md5Of(body) } : {}
+      const asked = { Bucket, Key: key, Body: body, ContentType: contentType, ...encryption, ...digest }
+      const answer = await call(key, signal, () => put(new PutObjectCommand(asked), signal))
+      // There are servers that do not compare what was sent.
+      const stored = s3Checksum(checksumHeaders(answer), { isDirectory })
+      if (stored && !(await hasChecksum(body, stored))) throw new SluiceError('CHECKSUM_MISMATCH')
     },
 
     async remove(key, signal) {
@@ -228,6 +238,13 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
     },
   }
 }
+
+/** What the SDK has made of the headers that say whether the ETag is a checksum. */
+const checksumHeaders = (answer: GetObjectCommandOutput | PutObjectCommandOutput) => ({
+  etag: answer.ETag,
+  'x-amz-server-side-encryption': answer.ServerSideEncryption,
+  'x-amz-server-side-encryption-customer-algorithm': answer.SSECustomerAlgorithm,
+})
 
 /** How a written object is to be encrypted (Amazon S3 API, PutObject, `x-amz-server-side-encryption`). */
 function encryptionOf({ serverSideEncryption, kmsKeyId }: S3Location) {

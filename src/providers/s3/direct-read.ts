@@ -9,6 +9,7 @@ import { headerLine, type PlainGet, writeGet } from '../http/request.ts'
 import { readErrorBody } from '../kit/limit-body.ts'
 import type { ByteRange, ObjectBody } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
+import { isDirectoryBucket, s3Checksum } from './checksum.ts'
 import type { S3Location } from './location.ts'
 import type { ObjectRequests } from './object-requests.ts'
 import type { Region } from './region.ts'
@@ -43,12 +44,15 @@ export function createDirectReads(
   { client, place, region, egress }: { client: S3Client; place: S3Location; region: Region; egress: Egress },
 ): DirectReads {
   const http = createHttpClient(egress)
+  const isDirectory = isDirectoryBucket(place.bucket)
   const signed = new LRUCache<string, PlainGet>({ max: 1_000, ttl: reuseMs, ttlResolution: 1_000 })
 
   const sign = async (name: string, key: string): Promise<PlainGet | undefined> => {
     const requests = await requestsNow()
     if (!requests) return undefined
     const request = requests.of(key)
+    // So that the response has the object's checksum (GetObject, `x-amz-checksum-mode`). Compatible services may refuse it.
+    if (!place.endpoint) request.headers['x-amz-checksum-mode'] = 'ENABLED'
     const { headers } = place.anonymous
       ? request
       : await requests.signer.sign(request, { signingDate: new Date(Date.now() + client.config.systemClockOffset) })
@@ -65,7 +69,7 @@ export function createDirectReads(
         if (!request) return undefined
         const more = (range ? headerLine(['range', range]) : '') + (ifMatch ? headerLine(['if-match', ifMatch]) : '')
         const { status, headers, body } = await http.get(request, more, signal)
-        const answer = body && described(body, { status, headers, isRanged: range !== undefined })
+        const answer = body && described(body, { status, headers, isRanged: range !== undefined, isDirectory })
         if (answer) {
           region.confirm()
           return { ...answer, body }
@@ -98,7 +102,17 @@ async function wordsOf(body: Readable | undefined, length: number): Promise<stri
 /** What an answer tells of its body; undefined when it is not the object. */
 function described(
   body: Readable,
-  { status, headers, isRanged }: { status: number; headers: Record<string, string | undefined>; isRanged: boolean },
+  {
+    status,
+    headers,
+    isRanged,
+    isDirectory,
+  }: {
+    status: number
+    headers: Record<string, string | undefined>
+    isRanged: boolean
+    isDirectory: boolean
+  },
 ): Omit<ObjectBody, 'body'> | undefined {
   const { 'content-length': told, 'content-range': contentRange, etag, 'content-type': type } = headers
   if ((status !== 200 && status !== 206) || told === undefined) return undefined
@@ -109,6 +123,7 @@ function described(
     etag: etag ?? null,
     lastModified: timeOf(headers['last-modified']) ?? null,
     contentType: type ?? null,
+    checksum: () => s3Checksum(headers, { isDirectory }),
     ...encodingOf(headers['content-encoding']),
   }
 }

@@ -39,6 +39,8 @@ const codes: Record<string, ErrorCode> = {
   IllegalLocationConstraintException: 'WRONG_REGION',
   PreconditionFailed: 'PRECONDITION_FAILED',
   InvalidRange: 'RANGE_UNSATISFIABLE',
+  BadDigest: 'CHECKSUM_MISMATCH',
+  XAmzContentSHA256Mismatch: 'CHECKSUM_MISMATCH',
   SlowDown: 'THROTTLED',
   RequestLimitExceeded: 'THROTTLED',
   TooManyRequests: 'THROTTLED',
@@ -113,9 +115,9 @@ export function stsError(error: unknown, roleArn: string): SluiceError {
 }
 
 /** Codes that stand for themselves in `failure` and in the log, besides those that mean a code of ours. */
-const otherCodes = `BadDigest EntityTooLarge InternalError InvalidArgument InvalidRequest InvalidSignatureException
+const otherCodes = `EntityTooLarge InternalError InvalidArgument InvalidRequest InvalidSignatureException
   KMS.DisabledException KMS.NotFoundException KeyTooLongError MethodNotAllowed MissingSecurityHeader NotImplemented
-  OperationAborted Redirect RequestTimeout ServiceUnavailable TemporaryRedirect UnauthorizedAccess XAmzContentSHA256Mismatch`
+  OperationAborted Redirect RequestTimeout ServiceUnavailable TemporaryRedirect UnauthorizedAccess`
 
 const known = new Set([...Object.keys(codes), ...otherCodes.split(/\s+/)])
 

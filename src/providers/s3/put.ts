@@ -1,4 +1,4 @@
-import type { PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import type { PutObjectCommand, PutObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
 
 type Handle = ReturnType<PutObjectCommand['resolveMiddleware']>
 
@@ -6,18 +6,17 @@ type Handle = ReturnType<PutObjectCommand['resolveMiddleware']>
  * Sends PutObject by `client`. Putting the SDK's middleware together takes a tenth of the time of a small request; here that is
  * done once for all puts that one signal may stop. (The SDK's own `cacheMiddleware` is for requests without a signal.)
  */
-export function createPut(client: S3Client): (command: PutObjectCommand, signal?: AbortSignal) => Promise<void> {
+export function createPut(
+  client: S3Client,
+): (command: PutObjectCommand, signal?: AbortSignal) => Promise<PutObjectCommandOutput> {
   const handles = new WeakMap<AbortSignal, Handle>()
   return async (command, signal) => {
-    if (!signal) {
-      await client.send(command)
-      return
-    }
+    if (!signal) return client.send(command)
     let handle = handles.get(signal)
     if (!handle) {
       handle = command.resolveMiddleware(client.middlewareStack, client.config, { abortSignal: signal })
       handles.set(signal, handle)
     }
-    await handle(command)
+    return (await handle(command)).output
   }
 }

@@ -1,15 +1,15 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { giveBackMemory } from '../../src/events/give-back.ts'
+import { releaseMemory } from '../../src/events/release-memory.ts'
 import { until } from '../support/sql.ts'
 
-/** How often memory was given back when there were so many subscribers, one number after the other; busy ones are negative. */
+/** How often memory was released for this sequence of subscriber counts. A negative count means that the process is busy. */
 async function collections(counts: number[]): Promise<number> {
   let collected = 0
   let n = -1
   const now = () => counts[n] ?? counts.at(-1)!
-  const end = giveBackMemory(
+  const end = releaseMemory(
     () => {
       n++
       return Math.abs(now())
@@ -34,20 +34,20 @@ describe('the memory of subscribers', () => {
     { when: 'fewer than half have left', counts: [0, 5_000, 2_600], times: 0 },
     { when: 'they were few', counts: [0, 900, 0, 900, 0], times: 0 },
     { when: 'the process is busy', counts: [5_000, -2_400, -2_400], times: 0 },
-    { when: 'the process is calm again', counts: [5_000, -2_400, -2_400, 2_400], times: 1 },
-  ])('is given back $times times when $when', async ({ counts, times }) => {
+    { when: 'the process is idle again', counts: [5_000, -2_400, -2_400, 2_400], times: 1 },
+  ])('is released $times times when $when', async ({ counts, times }) => {
     expect(await collections(counts)).toBe(times)
   })
 
-  it('goes back to the system', async () => {
-    const module = JSON.stringify(new URL('../../src/events/give-back.ts', import.meta.url).href)
+  it('is returned to the system', async () => {
+    const module = JSON.stringify(new URL('../../src/events/release-memory.ts', import.meta.url).href)
     const script = `
       import { collectAll } from ${module}
       const residentMiB = () => process.memoryUsage.rss() / 2 ** 20
       const before = residentMiB()
-      let kept = Array.from({ length: 400_000 }, (_, n) => ({ n, text: 'x' + n, more: [n, n, n, () => n] }))
+      let held = Array.from({ length: 400_000 }, (_, n) => ({ n, text: 'x' + n, more: [n, n, n, () => n] }))
       const with_ = residentMiB()
-      kept = undefined
+      held = undefined
       await collectAll()
       console.log(JSON.stringify({ grown: with_ - before, left: residentMiB() - before }))`
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])

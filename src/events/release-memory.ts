@@ -1,26 +1,26 @@
 import { Session } from 'node:inspector/promises'
 import { performance } from 'node:perf_hooks'
 
-/** So few subscribers leave nothing behind that would be worth a pause. */
-const few = 1_000
-/** Share of the time that the process may be at work to be called calm. */
-const calm = 0.1
+/** Below this number of subscribers, the freed memory is not worth a GC pause. */
+const minSubscribers = 1_000
+/** The collection waits until the event loop is busy for at most this share of the time. */
+const maxLoad = 0.1
 
 /**
- * Gives memory back to the system when half of many subscribers have left. V8 keeps the pages of a heap that has shrunk for its
- * next growth (`pooled` in `--trace-gc`), and without this to the end of the process. It costs a pause of some hundred
- * milliseconds, so it waits for a calm moment, and for as many subscribers anew.
- * @returns what ends it
+ * Returns memory to the system after half of many subscribers have left. V8 pools the pages of a heap that shrank (`pooled` in
+ * `--trace-gc`) until the process ends. The collection pauses the process for some hundred milliseconds, so it waits for low
+ * load, and runs again only after the number of subscribers has halved again.
+ * @returns a function that stops it
  */
-export function giveBackMemory(
+export function releaseMemory(
   subscribers: () => number,
   { everyMs = 1_000, load = createLoad(), collect = collectAll }: Partial<Pacing> = {},
 ): () => Promise<void> {
   let most = 0
   const timer = setInterval(() => {
-    const [left, isCalm] = [subscribers(), load() <= calm]
+    const [left, isIdle] = [subscribers(), load() <= maxLoad]
     most = Math.max(most, left)
-    if (most < few || left > most / 2 || !isCalm) return
+    if (most < minSubscribers || left > most / 2 || !isIdle) return
     most = left
     void collect()
   }, everyMs).unref()
@@ -29,7 +29,7 @@ export function giveBackMemory(
 
 interface Pacing {
   everyMs: number
-  /** Share of the time since it was last asked in which the process was at work. */
+  /** Share of the time since the last call in which the event loop was busy. */
   load: () => number
   collect: () => Promise<void>
 }

@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import type { MikroORM } from '@mikro-orm/postgresql'
+import { sql } from '../sql.ts'
+import { migrations } from './migrations/index.ts'
+
+/** The database has migrations that this version does not have; the message names both versions. */
+export class NewerSchemaError extends Error {
+  constructor(found: string) {
+    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+    super(
+      `The database belongs to a newer version of Sluice: its schema version is ${found}, and this version (${version}) knows ` +
+        `schema versions up to ${migrations.at(-1)!.name}. Start the newer version, or restore a backup from before its first start.`,
+    )
+    this.name = 'NewerSchemaError'
+  }
+}
+
+/** Migrations that were renamed after databases had recorded their former names. Such a migration must not run again. */
+const formerNames: Record<string, string> = { '0008-task-origins': '0007-task-origins' }
+
+/**
+ * Compares the migrations that the database has recorded with those of this version, before any of them runs. Records of renamed
+ * migrations get their present names. The caller holds the lock on migrations.
+ * @throws NewerSchemaError if the database has a migration that this version does not have.
+ */
+export async function compareSchemaVersions(orm: MikroORM): Promise<void> {
+  const em = orm.em.fork()
+  const [table] = await sql<{ exists: boolean }>(em, `select to_regclass('mikro_orm_migrations') is not null as exists`)
+  if (!table!.exists) return
+  for (const [former, present] of Object.entries(formerNames)) {
+    await sql(em, 'update mikro_orm_migrations set name = $2 where name = $1', [former, present])
+  }
+  const rows = await sql<{ name: string }>(em, 'select name from mikro_orm_migrations order by name')
+  const known = new Set(migrations.map(({ name }) => name))
+  const unknown = rows.filter(({ name }) => !known.has(name))
+  if (unknown.length > 0) throw new NewerSchemaError(unknown.at(-1)!.name)
+}

@@ -1,0 +1,13 @@
+import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+
+/** When each periodic task of the fleet is due. The process that runs a task locks its row. */
+export const PeriodicTaskEntity = defineEntity({
+  name: 'PeriodicTask',
+  tableName: 'round',
+  properties: {
+    name: p.text().primary(),
+    dueAt: p.datetime().defaultRaw('now()'),
+  },
+})
+
+export type PeriodicTask = InferEntity<typeof PeriodicTaskEntity>

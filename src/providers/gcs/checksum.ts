@@ -1,0 +1,15 @@
+import { type Checksum, readChecksum } from '../kit/checksum.ts'
+
+/**
+ * The checksum of the stored bytes in `x-goog-hash` ("Hashes and ETags" of Cloud Storage): `crc32c=…,md5=…`; composite objects
+ * have no MD5. Undefined for a response that was decompressed on its way ("Transcoding of gzip-compressed files"), whose bytes
+ * are others than the stored ones.
+ */
+export function gcsChecksum(headers: Headers): Checksum | undefined {
+  const isTranscoded =
+    headers.get('x-goog-stored-content-encoding') === 'gzip' && headers.get('content-encoding') !== 'gzip'
+  if (isTranscoded) return undefined
+  const given = headers.get('x-goog-hash') ?? ''
+  const value = (name: string) => new RegExp(`(?:^|[,\\s])${name}=([A-Za-z0-9+/=]+)`).exec(given)?.[1]
+  return readChecksum('MD5', value('md5')) ?? readChecksum('CRC32C', value('crc32c'))
+}

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import type { LoggedEvent } from '../../src/events/log.ts'
+import { lagged, SubscriptionQueue } from '../../src/events/subscription-queue.ts'
+
+const event = (id: number, more: Partial<LoggedEvent> = {}): LoggedEvent => ({
+  id,
+  kind: 'STATUS',
+  project: 1,
+  storage: 1,
+  run: 1,
+  payload: {},
+  createdAt: new Date(0),
+  ...more,
+})
+const open = (filter = {}) => {
+  const closed: SubscriptionQueue[] = []
+  return { queue: new SubscriptionQueue(filter, (one) => closed.push(one)), closed }
+}
+const idOf = async (queue: SubscriptionQueue) => {
+  const next = await queue.next()
+  return typeof next === 'object' ? next.id : next
+}
+
+describe('a subscription queue', () => {
+  it('delivers events in order, and waits for more', async () => {
+    const { queue } = open()
+    queue.offer(event(1))
+    queue.offer(event(2))
+    expect([await idOf(queue), await idOf(queue)]).toEqual([1, 2])
+    const waiting = idOf(queue)
+    queue.offer(event(3))
+    expect(await waiting).toBe(3)
+  })
+
+  it.each([{ project: 2 }, { storage: 2 }, { run: 2 }, { project: 2, run: 2 }])(
+    'accepts only events that match the filter %j',
+    async (filter) => {
+      const { queue } = open(filter)
+      queue.offer(event(1))
+      queue.offer(event(2, { project: 2, storage: 2, run: 2 }))
+      expect(await idOf(queue)).toBe(2)
+    },
+  )
+
+  it('replaces older progress of the same run, and never a status', async () => {
+    const { queue } = open()
+    queue.offer(event(1))
+    queue.offer(event(2, { kind: 'PROGRESS' }))
+    queue.offer(event(3, { kind: 'PROGRESS', run: 2 }))
+    queue.offer(event(4, { kind: 'PROGRESS' }))
+    queue.offer(event(5))
+    expect([await idOf(queue), await idOf(queue), await idOf(queue), await idOf(queue)]).toEqual([1, 3, 4, 5])
+  })
+
+  it('holds at most 1,000 events, and delivers `lagged` when some were dropped', async () => {
+    const { queue } = open()
+    for (let id = 1; id <= 1_001; id++) queue.offer(event(id))
+    expect(await queue.next()).toBe(lagged)
+    expect(await idOf(queue)).toBe(1_001)
+  })
+
+  it('ends for a waiting subscriber when it is closed, and calls onClose once', async () => {
+    const { queue, closed } = open()
+    const waiting = queue.next()
+    queue.close()
+    queue.close()
+    expect(await waiting).toBeUndefined()
+    expect(await queue.next()).toBeUndefined()
+    expect(closed).toEqual([queue])
+  })
+})
