@@ -89,6 +89,11 @@ export const errorTable = {
   UNREACHABLE: { status: 504, retryable: true, words: 'The storage cannot be reached.' },
   THROTTLED: { status: 503, retryable: true, words: 'The storage asks to slow down.' },
   OBJECT_MISSING: { status: 404, retryable: false, words: 'The object does not exist.' },
+  ARCHIVED: {
+    status: 409,
+    retryable: false,
+    words: 'The object is archived. Restore it from its archive tier, and try again when that is done.',
+  },
   PRECONDITION_FAILED: { status: 412, retryable: true, words: 'The object has changed.' },
   RANGE_UNSATISFIABLE: { status: 416, retryable: false, words: 'The range lies past the end of the object.' },
   CONSOLE_URL: {

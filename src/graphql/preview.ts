@@ -35,7 +35,7 @@ const PreviewObjectsInput = builder.inputType('PreviewObjectsInput', {
 const FilterRuleRef = builder.enumType('ImportFilterRule', {
   description: 'The rule that excludes an object from an import.',
   values: {
-    FOLDER_MARKER: { description: 'The key ends with a slash: the object marks a folder.' },
+    FOLDER_MARKER: { description: 'The key ends with a slash and the object is empty: it marks a folder.' },
     SIDECAR: {
       description:
         'Another program wrote the file next to the data, such as _SUCCESS or .DS_Store, and `skipSidecars` is set.',

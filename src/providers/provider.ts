@@ -181,6 +181,8 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
    * takes them for parts of a path, as in the cloud's own hosts.
    */
   sendsDotSegments(location: z.infer<Location>): boolean
+  /** The code by which the storage refuses to give an archived object. Absent where nothing is archived. */
+  archivedCode?: string
   /** What a person can do about a fault, where this kind knows better than the general advice. */
   hints?: Partial<Record<ErrorCode, string>>
   /** The CORS rule that lets browsers fetch signed URLs from other origins; absent where there is none to set. */

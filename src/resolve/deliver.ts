@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache'
 import type { Connect } from '../connect.ts'
 import type { Storage } from '../entities/storage.ts'
 import { NotFoundError } from '../errors.ts'
+import { canStandInUrl } from '../providers/kit/dot-segments.ts'
 import type { ObjectHead } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Located } from './locate.ts'
@@ -39,7 +40,8 @@ export async function deliver(
   const { storage, key } = found
   const name = `${storage.id}@${storage.updatedAt.getTime()}\0${key}`
   if (mode !== 'PROXY' && mayPresign(storage, key)) {
-    const signed = await parts.signedUrls.get(name, () => presign(parts.connect, storage, key)).catch(orStream)
+    const sign = () => presign(parts.connect, storage, key)
+    const signed = await parts.signedUrls.get(name, sign, storage.presignTtlMinutes * 60_000).catch(orStream)
     if (signed) return { mode: 'PRESIGN', ...signed }
   }
   return {
@@ -68,8 +70,7 @@ async function presign(connect: Connect, storage: Storage, key: string): Promise
   }
 }
 
-/** Browsers take `.` and `..` out of a URL's path (WHATWG URL standard), which breaks its signature: such a key is streamed. */
 function mayPresign(storage: Storage, key: string): boolean {
   const { canPresign } = providers[storage.provider as ProviderName]
-  return storage.presign && canPresign && !/(^|\/)\.\.?(\/|$)/.test(key)
+  return storage.presign && canPresign && canStandInUrl(key)
 }

@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto'
 import type { StorageDirection } from '../entities/storage.ts'
 import { errorTable } from '../errors/table.ts'
 import { describeError, type ErrorCode, SluiceError } from '../errors.ts'
-import { keyFault, printableKey } from '../providers/kit/key-bytes.ts'
-import type { ListGap, ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
+import { canStandInUrl } from '../providers/kit/dot-segments.ts'
+import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Egress } from '../security/egress.ts'
 import { answerSignal, answerTimeoutMs } from './answer-time.ts'
+import { beginRead, findObjects, foundWords, useSome } from './check-objects.ts'
 import { fetchSigned } from './fetch-signed.ts'
 import { hintFor } from './hints.ts'
 
@@ -156,22 +157,32 @@ type Attempt = <T>(
 const cannotSign =
   'These credentials cannot sign a URL for one object (a SAS token opens more than one), so objects are streamed through this server.'
 
+const noSuchUrl =
+  'All keys that were found have "." or ".." segments, which browsers remove from URLs, so these objects are streamed through this server.'
+
 async function trySource(
   provider: Provider,
   subject: CheckSubject,
   { attempt, note }: { attempt: Attempt; note: Note },
 ): Promise<void> {
-  const { objects } = await attempt('FIND_OBJECT', foundWords, (signal) => find(provider, subject, signal))
+  const { objects } = await attempt('FIND_OBJECT', foundWords, (signal) => findObjects(provider, subject, signal))
   if (subject.readsTasks) {
-    await attempt('READ_OBJECT', 'An object can be read.', (signal) => readOne(provider, objects, signal))
-  }
-  const { presign } = provider
-  if (subject.presigns && !presign) note('PRESIGN', 'SKIPPED', cannotSign, performance.now())
-  if (subject.presigns && presign && !subject.publicEndpoint) {
-    await attempt('PRESIGN', 'A signed URL can be fetched.', async (signal) =>
-      fetchSigned(await presign(objects[0]!.key, { ttlSeconds: 60 }), { egress: subject.egress, signal }),
+    await attempt('READ_OBJECT', 'An object can be read.', (signal) =>
+      useSome(objects, ({ key }) => beginRead(provider, key, signal)),
     )
   }
+  const { presign } = provider
+  if (!subject.presigns) return
+  if (!presign) return note('PRESIGN', 'SKIPPED', cannotSign, performance.now())
+  if (subject.publicEndpoint) return
+  const signed = objects.filter(({ key }) => canStandInUrl(key))
+  if (signed.length === 0) return note('PRESIGN', 'SKIPPED', noSuchUrl, performance.now())
+  const { archivedCode }: ProviderKind = providers[subject.provider]
+  await attempt('PRESIGN', 'A signed URL can be fetched.', (signal) =>
+    useSome(signed, async ({ key }) =>
+      fetchSigned(await presign(key, { ttlSeconds: 60 }), { egress: subject.egress, archivedCode, signal }),
+    ),
+  )
 }
 
 async function tryTarget(provider: Provider, { prefix, skipProbe }: CheckSubject, attempt: Attempt): Promise<void> {
@@ -235,56 +246,5 @@ async function firstContact(provider: Provider, note: Note, signal: AbortSignal)
     }
     note(failed, 'FAILED', fault.message, since, fault.code)
     throw new Failed(describeError(error))
-  }
-}
-
-interface Found {
-  objects: ObjectInfo[]
-  gaps: ListGap[]
-}
-
-/**
- * The objects of the first page that would be imported, or else those that could be: at least one.
- * @throws SluiceError what is wrong with the first of them if it is so with all; EMPTY_PREFIX.
- */
-async function find(provider: Provider, subject: CheckSubject, signal: AbortSignal): Promise<Found> {
-  const page = await provider.list({ cursor: null, limit: 1_000, recursive: subject.recursive, signal })
-  const { objects, gaps = [] } = page
-  const files = objects.filter(({ key }) => !key.endsWith('/'))
-  const usable = files.filter(({ key, fault }) => !fault && !keyFault(key))
-  if (usable.length === 0) throw faultOf(files) ?? gaps[0]?.error ?? new SluiceError('EMPTY_PREFIX')
-  const taken: ObjectInfo[] = []
-  for (const file of usable) if (await subject.takes(file)) taken.push(file)
-  return { objects: taken.length > 0 ? taken : usable, gaps }
-}
-
-function faultOf([first]: ObjectInfo[]): SluiceError | undefined {
-  const code = first && keyFault(first.key)
-  return code ? new SluiceError(code) : first?.fault
-}
-
-function foundWords({ gaps: [first, ...others] }: Found): string {
-  if (!first) return 'There are objects to import.'
-  const more = others.length > 0 ? ` and ${others.length} more` : ''
-  return `There are objects to import, but "${printableKey(first.key)}"${more} cannot be listed (${first.error.code}): a sync reports what it cannot list, and imports the rest.`
-}
-
-/** Faults that say nothing of the other objects: a sync goes on after them. */
-const ownFaults: ErrorCode[] = ['WRONG_TYPE', 'KEY_NOT_TEXT', 'KEY_HAS_DOT_SEGMENTS', 'OBJECT_MISSING']
-const mostReads = 10
-
-/** Begins to read the first object, or the next where the fault is that of the object alone. */
-async function readOne(provider: Provider, objects: ObjectInfo[], signal: AbortSignal): Promise<void> {
-  const few = objects.slice(0, mostReads)
-  for (const { key } of few) {
-    try {
-      const { body } = await provider.read(key, { signal })
-      for await (const _chunk of body) break
-      body.destroy()
-      return
-    } catch (error) {
-      const isOwn = error instanceof SluiceError && ownFaults.includes(error.code)
-      if (!isOwn || key === few.at(-1)!.key) throw error
-    }
   }
 }

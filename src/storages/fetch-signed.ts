@@ -1,16 +1,18 @@
 import { get as getHttp, type Agent as HttpAgent, type IncomingMessage } from 'node:http'
 import { get as getHttps } from 'node:https'
 import { SluiceError } from '../errors.ts'
+import { readErrorBody } from '../providers/kit/limit-body.ts'
 import { networkError } from '../providers/network-error.ts'
 import type { Egress } from '../security/egress.ts'
 
 /**
- * Fetches the first byte behind a signed URL, as a browser would, but follows no redirect.
+ * Fetches the first byte behind a signed URL, as a browser would, but follows no redirect. `archivedCode` is the code by which the
+ * storage refuses to give an archived object.
  * @throws SluiceError if that is refused; the reason of `signal`
  */
 export async function fetchSigned(
   url: URL,
-  { egress, signal }: { egress: Egress; signal: AbortSignal },
+  { egress, archivedCode, signal }: { egress: Egress; archivedCode?: string | undefined; signal: AbortSignal },
 ): Promise<void> {
   const get = url.protocol === 'https:' ? getHttps : getHttp
   const agent = egress.agent(url.protocol) as HttpAgent
@@ -22,10 +24,14 @@ export async function fetchSigned(
     signal.throwIfAborted()
     throw networkError(error) ?? new SluiceError('UNEXPECTED_ANSWER', undefined, { cause: error })
   })
-  response.destroy()
   const { statusCode: status = 0 } = response
   // 416: the object is empty, and the signature was accepted.
-  if ((status < 200 || status >= 300) && status !== 416) {
-    throw new SluiceError('DENIED', `A signed URL was answered with status ${status}.`)
-  }
+  const isRefused = (status < 200 || status >= 300) && status !== 416
+  // Of the words of a refusal, one code alone decides.
+  const words = isRefused && archivedCode ? (await readErrorBody(response)).bytes.toString() : ''
+  response.destroy()
+  signal.throwIfAborted()
+  if (!isRefused) return
+  if (words.includes(`<Code>${archivedCode}</Code>`)) throw new SluiceError('ARCHIVED')
+  throw new SluiceError('DENIED', `A signed URL was answered with status ${status}.`)
 }

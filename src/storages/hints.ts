@@ -21,6 +21,8 @@ const hints: Partial<Record<ErrorCode, string>> = {
   CLOCK_SKEW: 'Set the clock of the machine that the server runs on.',
   THROTTLED: 'Try again in a minute; if it stays so, raise the limits of the storage.',
   UNEXPECTED_ANSWER: "Check that the endpoint is that of the storage's API; the server's log tells what it answered.",
+  ARCHIVED:
+    'Restore the objects from their archive tier, or name a prefix whose objects can be read. To connect it anyway, skip the check.',
   OBJECT_MISSING: 'The object vanished during the check: try again.',
   INTERNAL: "See the server's log.",
   LOCAL_FILES_DISABLED: 'Start the server with LOCAL_FILES_ROOT set to a folder.',

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { ImportFilters, Storage } from '../entities/storage.ts'
 import { type FieldError, ValidationError } from '../errors.ts'
+import { isFolderMarker } from '../providers/folder-marker.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { createSlices, type Slices } from '../security/slices.ts'
 import { compileGlob, compileRegex, maxPatterns, type Pattern } from './pattern.ts'
@@ -95,13 +96,13 @@ export function createObjectFilter(
     }
     return null
   }
-  const byName = (key: string): FilterRule | null => {
-    if (key.endsWith('/')) return 'FOLDER_MARKER'
-    return skipSidecars && isSidecar(key) ? 'SIDECAR' : null
+  const byName = (object: Parameters<ObjectRule>[0]): FilterRule | null => {
+    if (isFolderMarker(object)) return 'FOLDER_MARKER'
+    return skipSidecars && isSidecar(object.key) ? 'SIDECAR' : null
   }
   const hasPatterns = regex !== undefined || included.length + excluded.length > 0
   const one: ObjectRule = (object) => {
-    const rule = byName(object.key)
+    const rule = byName(object)
     if (rule) return rule
     return (hasPatterns ? resultOf(byPatterns(object.key)) : null) ?? byAttributes(object)
   }
@@ -109,7 +110,7 @@ export function createObjectFilter(
     if (!hasPatterns) return objects.map(one)
     const rules: (FilterRule | null)[] = []
     for (const object of objects) {
-      const rule = byName(object.key)
+      const rule = byName(object)
       if (rule) {
         rules.push(rule)
         continue

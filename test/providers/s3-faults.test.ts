@@ -87,7 +87,7 @@ describe('S3: what a failing connection is called', () => {
   test.for<{ answer: { status: number; code: string }; code: string }>([
     { answer: { status: 403, code: 'AccessDenied' }, code: 'DENIED' },
     { answer: { status: 403, code: 'SomethingOfTheirOwn' }, code: 'DENIED' },
-    { answer: { status: 403, code: 'InvalidObjectState' }, code: 'DENIED' },
+    { answer: { status: 403, code: 'InvalidObjectState' }, code: 'ARCHIVED' },
     { answer: { status: 400, code: 'ExpiredToken' }, code: 'BAD_CREDENTIALS' },
     { answer: { status: 400, code: 'AuthorizationHeaderMalformed' }, code: 'WRONG_REGION' },
     { answer: { status: 301, code: 'PermanentRedirect' }, code: 'WRONG_REGION' },

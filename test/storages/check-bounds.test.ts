@@ -80,7 +80,7 @@ describe('an object that cannot be read', () => {
     return (await checkConnection(subject)).find(({ name }) => name === 'READ_OBJECT')
   }
 
-  it.for(['WRONG_TYPE', 'KEY_NOT_TEXT', 'OBJECT_MISSING'] as const)(
+  it.for(['WRONG_TYPE', 'KEY_NOT_TEXT', 'OBJECT_MISSING', 'ARCHIVED', 'DENIED', 'KEY_HAS_DOT_SEGMENTS'] as const)(
     'for a reason of its own, %s, is passed over, ten of them at most',
     async (code) => {
       readable.clear()
@@ -92,9 +92,16 @@ describe('an object that cannot be read', () => {
     },
   )
 
+  it('is passed over for one far away: the tries are spread over the page', async () => {
+    readable.clear()
+    readable.add('k29')
+    expect(await readStep('ARCHIVED')).toMatchObject({ status: 'OK' })
+    expect(reads).toEqual(['k0', 'k1', 'k2', 'k3', 'k4', 'k29'])
+  })
+
   it('because of the credentials ends the check', async () => {
     readable.clear()
-    expect(await readStep('DENIED')).toMatchObject({ status: 'FAILED', code: 'DENIED' })
+    expect(await readStep('BAD_CREDENTIALS')).toMatchObject({ status: 'FAILED', code: 'BAD_CREDENTIALS' })
     expect(reads).toEqual(['k0'])
   })
 })

@@ -1,6 +1,7 @@
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { startRedis } from '../support/redis.ts'
+import type { S3Request } from '../support/s3-front.ts'
 import { createProject, createStorage, finished, startSync, sync } from '../support/scenario.ts'
 import { keysOf } from '../support/tasks.ts'
 import { startWorld, type World } from '../support/world.ts'
@@ -37,6 +38,18 @@ describe('an object that cannot be imported', () => {
       issues: [{ key: 'm.json', rowIndex: null, code, retryable: false }],
     })
     expect((await keysOf(world.app, storage.project)).sort()).toEqual(['a.json', 'z.json'])
+  })
+
+  it('an archived object is an issue ARCHIVED, and its neighbours are imported', async () => {
+    const storage = await world.storage({ objects: { ...good, 'm.json': '{}' }, importMethod: 'TASKS' })
+    const match = (request: S3Request) => request.bucket === storage.bucket && request.key === 'm.json'
+    const fault = world.front.fail({ times: Infinity, status: 403, code: 'InvalidObjectState', match })
+    onTestFinished(() => fault.release())
+    expect(await sync(world.app, storage.id)).toMatchObject({
+      status: 'COMPLETED_WITH_ERRORS',
+      counters: { listed: 3, created: 2, failed: 1 },
+      issues: [{ key: 'm.json', code: 'ARCHIVED', retryable: false }],
+    })
   })
 
   it('in Redis, a key that holds no string is an issue WRONG_TYPE, and its neighbours are imported', async () => {

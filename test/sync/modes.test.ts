@@ -33,6 +33,14 @@ describe('filters', () => {
     expect(await keysOf(world.app, storage.project)).toEqual([3, 4, 5, 6, 8].map((n) => `f/${n}.jpg`))
   })
 
+  it('take an object whose key ends in a slash if it has bytes, and skip the marker of a folder', async () => {
+    const storage = await world.storage({ objects: { 'empty/': '', 'full/': 'x', 'full/a': 'x' } })
+    expect(await sync(world.app, storage.id)).toMatchObject({
+      counters: { listed: 3, matched: 2, skipped: 1, created: 2 },
+    })
+    expect((await keysOf(world.app, storage.project)).sort()).toEqual(['full/', 'full/a'])
+  })
+
   it('limit how many objects one sync imports; the next one goes on', async () => {
     const storage = await world.storage({ objects: ten, filters: { maxObjects: 4 } })
     const created = []

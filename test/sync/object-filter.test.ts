@@ -7,7 +7,7 @@ const object = { key: 'img/a.jpg', size: 10, lastModified: new Date('2026-01-01T
 
 /** The rule that leaves a key out. */
 const ruleOf = (regexFilter: string | null, key: string) =>
-  createObjectFilter({ regexFilter, filters: null })({ ...object, key })
+  createObjectFilter({ regexFilter, filters: null })({ ...object, key, size: key.endsWith('/') ? 0 : 10 })
 
 describe('the filter of keys', () => {
   it.each([
@@ -26,6 +26,15 @@ describe('the filter of keys', () => {
     [null, 'img/', false],
   ])('%j on %j is %s', (pattern, key, taken) => {
     expect(ruleOf(pattern, key) === null).toBe(taken)
+  })
+
+  it.each([
+    [0, 'FOLDER_MARKER'],
+    [1, null],
+  ])('a key that ends in a slash, with %i bytes, gives %s', async (size, rule) => {
+    const filter = createObjectFilter({ regexFilter: null, filters: { minBytes: 0 } })
+    const marked = { ...object, key: 'img/', size }
+    expect([filter(marked), ...(await filter.all([marked]))]).toEqual([rule, rule])
   })
 
   it.each(['(', '[', 'a{2,1}', '(?=a)', '(?<!a)b', '(a)\\1', '*'])('refuses %s as invalid', (pattern) => {

@@ -5,7 +5,7 @@ import { createObjectFilter, type FilterSettings } from '../../src/sync/object-f
 import { createProject, createStorage } from '../support/scenario.ts'
 import { startWorld, type World } from '../support/world.ts'
 
-const object = (key: string) => ({ key, size: 1, etag: null, lastModified: null })
+const object = (key: string) => ({ key, size: key.endsWith('/') ? 0 : 1, etag: null, lastModified: null })
 const faultsOf = (settings: Partial<FilterSettings>) => {
   try {
     createObjectFilter({ regexFilter: null, filters: null, ...settings })

@@ -13,6 +13,8 @@ export const azureBlob = defineProvider({
   location,
   secrets,
   boundTo,
+  // "Blob Storage error codes".
+  archivedCode: 'BlobArchived',
   hints,
   corsRule,
   // A new way to sign in takes the place of the old one.

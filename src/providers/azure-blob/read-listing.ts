@@ -53,7 +53,8 @@ export function readListing(xml: string, limit: number): Listing {
       const object = objectOf(blob)
       if (object) objects.push(object)
     } else if (path[2] === 'Blob' && (depth === 3 || parent === 'Properties')) take(blob, name, before)
-    else if (parent === 'Metadata' && name.toLowerCase() === 'hdi_isfolder') blob.isFolder = before.trim() === 'true'
+    else if (parent === 'Metadata' && name.toLowerCase() === 'hdi_isfolder')
+      blob.isFolder = /^\s*true\s*$/i.test(before)
     else if (name === 'NextMarker' && depth === 1) marker = textOf(before)
     if (depth === 0) return { objects, marker }
   }

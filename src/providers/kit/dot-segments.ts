@@ -7,3 +7,6 @@ const dotSegment = /(?:^|[/\\])\.{1,2}(?:[/\\]|$)/
  * dots as `%2e` is sent as `%252e`, which no proxy takes for dots.
  */
 export const hasDotSegments = (key: string): boolean => key.includes('.') && dotSegment.test(key)
+
+/** Whether a browser keeps the key in a URL's path: it removes `.` and `..` segments (WHATWG URL standard), which breaks a signature. */
+export const canStandInUrl = (key: string): boolean => !/(?:^|\/)\.\.?(?:\/|$)/.test(key)

@@ -27,7 +27,7 @@ const codes: Record<string, ErrorCode> = {
   InvalidIdentityToken: 'BAD_CREDENTIALS',
   RequestTimeTooSkewed: 'CLOCK_SKEW',
   RequestExpired: 'CLOCK_SKEW',
-  InvalidObjectState: 'DENIED',
+  InvalidObjectState: 'ARCHIVED',
   RegionDisabledException: 'DENIED',
   RequestTimeout: 'TIMEOUT',
   InvalidBucketName: 'NO_SUCH_BUCKET',
@@ -137,7 +137,6 @@ function words(code: ErrorCode, place: S3Location | undefined, error: unknown): 
   if (name === 'CredentialsProviderError') {
     return 'No credentials are given, and the server has none of its own (environment, profile, web identity, instance role).'
   }
-  if (name === 'InvalidObjectState') return 'The object is archived. Restore it before it is read.'
   if (!place) return undefined
   if (code === 'NO_SUCH_BUCKET')
     return `There is no bucket "${place.bucket}"${place.endpoint ? ` at ${place.endpoint}` : ''}.`

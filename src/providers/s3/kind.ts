@@ -1,6 +1,8 @@
 import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
+import { accessPointRegion } from './bucket-arn.ts'
 import { corsRule, hints } from './hints.ts'
+import { isDirectoryBucket } from './list.ts'
 import { boundTo, dialledEndpoint, location, secrets } from './location.ts'
 
 /** Amazon S3 and services that speak its API. */
@@ -13,6 +15,8 @@ export const s3 = defineProvider({
   location,
   secrets,
   boundTo,
+  // Amazon S3, "Error responses".
+  archivedCode: 'InvalidObjectState',
   hints,
   corsRule,
   dependsOn: { sessionToken: ['accessKeyId', 'secretAccessKey'] },
@@ -30,11 +34,31 @@ export const s3 = defineProvider({
     if (place.anonymous && (accessKeyId || secretAccessKey)) {
       faults.push({ path: 'anonymous', message: 'cannot be combined with a key pair' })
     }
+    if (place.anonymous && place.requestPayer) {
+      faults.push({ path: 'requestPayer', message: 'needs credentials, whose account pays: switch anonymous off' })
+    }
     if (place.anonymous && place.roleArn) {
       faults.push({ path: 'roleArn', message: 'cannot be assumed without credentials: switch anonymous off' })
     }
     for (const path of ['externalId', 'stsEndpoint'] as const) {
       if (place[path] && !place.roleArn) faults.push({ path, message: 'is only used with roleArn' })
+    }
+    if (accessPointRegion(place.bucket)) {
+      const message = 'cannot be combined with the ARN of an access point: enter its alias as the bucket'
+      for (const path of ['endpoint', 'publicEndpoint'] as const) if (place[path]) faults.push({ path, message })
+      if (place.addressing === 'PATH') faults.push({ path: 'addressing', message })
+    }
+    if (isDirectoryBucket(place.bucket)) {
+      if (place.region === 'AUTO' && !place.endpoint) {
+        faults.push({ path: 'region', message: 'must be named for a directory bucket: AUTO cannot find it out' })
+      }
+      // ListObjectsV2, "Directory buckets".
+      if (!/^$|\/$/.test(place.prefix)) {
+        faults.push({
+          path: 'prefix',
+          message: 'must end with / in a directory bucket, which lists whole folders only',
+        })
+      }
     }
     if (place.kmsKeyId && place.serverSideEncryption === 'AES256') {
       faults.push({ path: 'kmsKeyId', message: 'cannot be combined with AES256' })
