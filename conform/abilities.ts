@@ -13,6 +13,7 @@ export const s3Abilities: Abilities = {
   prefix: 'literal',
   folderMarkers: true,
   contentType: 'as written',
+  checksums: true,
   cannotHold: {},
   cannotPresign: { 'a dot segment': dots, 'a double dot segment': dots, 'only dots': dots },
 }
@@ -22,6 +23,7 @@ const noSuchName = 'Cloud Storage takes no such name (Object name requirements)'
 /** What Google Cloud Storage promises. */
 export const gcsAbilities: Abilities = {
   ...s3Abilities,
+  checksums: false,
   cannotHold: { 'a line break': noSuchName, 'only dots': noSuchName },
   holds: canBeName,
 }
@@ -34,6 +36,7 @@ const forbidden = /[\x00-\x1f\x7f-\x9f\ufffe\uffff\\]|\.(\/|$)/
 /** What Azure Blob Storage promises. */
 export const azureBlobAbilities: Abilities = {
   ...s3Abilities,
+  checksums: false,
   keyOrder: 'any',
   keyCursor: false,
   cannotHold: {
@@ -52,6 +55,7 @@ export const azureBlobAbilities: Abilities = {
 /** What Redis promises. */
 export const redisAbilities: Abilities = {
   ...s3Abilities,
+  checksums: false,
   presign: false,
   keyOrder: 'any',
   keyCursor: false,
@@ -69,5 +73,5 @@ const declared: Partial<Record<ProviderName, Abilities>> = {
 
 /** What servers of a kind are held to. A kind that is not named here promises what most clouds do. */
 export function abilitiesOf(name: ProviderName, { canPresign }: Pick<ProviderKind, 'canPresign'>): Abilities {
-  return declared[name] ?? { ...s3Abilities, presign: canPresign, keyOrder: 'any', keyCursor: false }
+  return declared[name] ?? { ...s3Abilities, checksums: false, presign: canPresign, keyOrder: 'any', keyCursor: false }
 }

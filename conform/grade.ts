@@ -13,6 +13,8 @@ export interface Verdict {
   milliseconds: number
   /** Why it does not work. */
   reason?: string
+  /** What it means for a sync that it does not work. */
+  meaning?: string
 }
 
 /** Runs every check that servers of this kind are held to, one after another. Ends early when `signal` aborts. */
@@ -31,7 +33,8 @@ export async function* grade(order: Order, ground: Ground, signal: AbortSignal):
       const reason = await faultOf(check, world)
       world.end()
       const milliseconds = Math.round(performance.now() - start)
-      yield { subject: title, check: check.name, works: reason === undefined, milliseconds, ...(reason && { reason }) }
+      const failure = reason !== undefined && { reason, ...(check.meaning && { meaning: check.meaning }) }
+      yield { subject: title, check: check.name, works: reason === undefined, milliseconds, ...failure }
     }
   }
 }

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Provider } from '../src/providers/provider.ts'
+import type { S3Location } from '../src/providers/s3/location.ts'
+import { damagedPut } from '../test/providers/conformance/damaged-put.ts'
 import { eachOf, type Place } from '../test/providers/conformance/world.ts'
 import { environment } from '../test/support/egress.ts'
 import type { Order } from './arguments.ts'
@@ -43,6 +45,7 @@ export async function layGround(order: Order): Promise<Ground> {
         base,
         open: (prefix = '') => openAt(base + prefix),
         put: (key, body) => provider.write(key, Buffer.from(body)),
+        ...(order.name === 'S3' && { putDamaged: damagedPut(location as S3Location, secrets) }),
       }
     },
     async clear() {

@@ -32,6 +32,16 @@ export function summaryOf(verdicts: Verdict[]): { grade: string; lines: string[]
   }
 }
 
+/** What the failing checks mean for a sync: each meaning once, under the checks that have it. Empty if all works. */
+export function meaningsOf(verdicts: Verdict[]): string[] {
+  const failing = verdicts.filter((verdict) => verdict.meaning !== undefined)
+  const lines = [...Map.groupBy(failing, ({ meaning }) => meaning!)].flatMap(([meaning, of]) => [
+    ...of.map(({ subject, check }) => `  ${subject}: ${check}`),
+    `    ${meaning}`,
+  ])
+  return lines.length === 0 ? [] : ['What that means for a sync:', ...lines]
+}
+
 /** Replaces every secret in a text, as it is and as URLs have it. */
 export function redactor(secrets: Record<string, unknown>): (text: string) => string {
   const hidden = Object.values(secrets)

@@ -4,7 +4,7 @@ import { hintFor } from '../src/storages/hints.ts'
 import { type Order, readArguments, UsageError, usage } from './arguments.ts'
 import { grade, type Verdict } from './grade.ts'
 import { layGround } from './ground.ts'
-import { lineOf, redactor, summaryOf } from './report.ts'
+import { lineOf, meaningsOf, redactor, summaryOf } from './report.ts'
 
 /** What the command needs of the process it runs in. */
 export interface Surroundings {
@@ -63,8 +63,8 @@ async function gradeAll(order: Order, writeRaw: Surroundings['write'], signal: A
   if (order.json) {
     await writeFile(order.json, `${JSON.stringify({ kind: order.name, grade: given, checks: verdicts }, null, 2)}\n`)
   }
-  write('')
-  for (const line of lines) write(line)
+  const meanings = meaningsOf(verdicts)
+  for (const line of [...(meanings.length > 0 ? ['', ...meanings] : []), '', ...lines]) write(line)
   if (signal.aborted) write('Interrupted: not all checks ran.')
   return given === 'A' && !signal.aborted ? 0 : 1
 }

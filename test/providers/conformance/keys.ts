@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { text } from 'node:stream/consumers'
 import { hostileKeys } from '../hostile-keys.ts'
+import { pairChecks } from './key-pairs.ts'
+import { refusesKeys } from './meanings.ts'
 import { type Abilities, type Check, type CheckGroup, eachOf, pages, sorted } from './world.ts'
 
 // The other keys hold an object of the name of its folder, which a disk cannot.
@@ -19,6 +21,7 @@ const fitted = (base: string, name: string) => {
 
 const each: Check[] = Object.entries(hostileKeys).map(([what, hostile]) => ({
   name: what,
+  meaning: refusesKeys,
   needs: ({ cannotHold }) => !(what in cannotHold),
   async run({ abilities, start }) {
     const { base, open, put, at } = await start()
@@ -49,6 +52,7 @@ export const keys: CheckGroup = {
   checks: [
     {
       name: 'all of them side by side are listed as they are',
+      meaning: refusesKeys,
       async run({ abilities, start, listed }) {
         const { base, open, put, at } = await start()
         const names = heldBy(abilities).map((name) => fitted(base, name))
@@ -56,6 +60,7 @@ export const keys: CheckGroup = {
         assert.deepEqual(await listed(await open(), base, { limit: 3 }), sorted(names))
       },
     },
+    ...pairChecks,
     ...each,
   ],
 }

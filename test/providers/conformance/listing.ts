@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { ListPage } from '../../../src/providers/provider.ts'
+import { losesBehindMarker, losesKeys, noByteOrder } from './meanings.ts'
 import { bodies, type CheckGroup, pages, sorted } from './world.ts'
 
 // Bytes, UTF-16 units, locales and folders before files would each sort them otherwise.
@@ -26,6 +27,7 @@ export const listing: CheckGroup = {
     },
     {
       name: 'every key comes exactly once over many pages, none longer than the limit',
+      meaning: losesKeys,
       async run({ start, listed }) {
         const names = Array.from({ length: 25 }, (_, n) => `${n % 3 ? 'deep/er/' : ''}${n}.txt`)
         const { base, open } = await start(bodies(...names))
@@ -38,6 +40,7 @@ export const listing: CheckGroup = {
     },
     {
       name: 'a cursor goes on in a provider that was opened later',
+      meaning: losesKeys,
       async run({ start }) {
         const names = ['a', 'b/c', 'b/d/e', 'b/f', 'b0', 'g']
         const { base, open } = await start(bodies(...names))
@@ -54,6 +57,7 @@ export const listing: CheckGroup = {
     },
     {
       name: 'no key is lost between pages where bytes, UTF-16 units and locales sort differently',
+      meaning: losesKeys,
       async run({ start, listed }) {
         const { base, open } = await start(bodies(...unlikeOrders))
         assert.deepEqual(sorted(await listed(await open(), base, { limit: 1 })), sorted(unlikeOrders))
@@ -65,6 +69,7 @@ export const listing: CheckGroup = {
     },
     {
       name: 'keys come in the order of their UTF-8 bytes',
+      meaning: noByteOrder,
       needs: ({ keyOrder }) => keyOrder === 'bytes',
       async run({ start, listed }) {
         const { base, open } = await start(bodies(...unlikeOrders))
@@ -83,6 +88,7 @@ export const listing: CheckGroup = {
     },
     {
       name: 'a listing starts after any string, known or not, in the order of bytes',
+      meaning: noByteOrder,
       needs: ({ keyCursor }) => keyCursor,
       async run({ start, listed }) {
         const { base, open, at } = await start(bodies(...unlikeOrders))
@@ -101,6 +107,7 @@ export const listing: CheckGroup = {
     },
     {
       name: 'the cursor of a page lies between its keys and those of the next',
+      meaning: noByteOrder,
       needs: ({ keyCursor }) => keyCursor,
       async run({ start }) {
         const { open } = await start(bodies(...unlikeOrders))
@@ -117,6 +124,7 @@ export const listing: CheckGroup = {
     },
     {
       name: 'several ranges that are listed at once are the whole',
+      meaning: noByteOrder,
       needs: ({ keyCursor }) => keyCursor,
       async run({ start, listed }) {
         const { base, open, at } = await start(bodies(...unlikeOrders))
@@ -148,6 +156,7 @@ export const listing: CheckGroup = {
     },
     {
       name: 'without recursion one level under the prefix is listed, over pages that hold only folders too',
+      meaning: losesKeys,
       async run({ start, listed }) {
         const folders = Array.from({ length: 5 }, (_, n) => `photos/dir${n}/x.jpg`)
         const { base, open } = await start(bodies('photos/a.jpg', 'photos/z.jpg', 'photos2.jpg', 'b.jpg', ...folders))
@@ -159,6 +168,7 @@ export const listing: CheckGroup = {
     },
     {
       name: 'folder markers are listed',
+      meaning: losesBehindMarker,
       needs: ({ folderMarkers }) => folderMarkers,
       async run({ start, listed }) {
         const { base, open } = await start({ 'photos/': '', 'photos/a.jpg': 'a' })

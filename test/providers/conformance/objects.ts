@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { buffer, text } from 'node:stream/consumers'
+import { ignoresChecksum } from './meanings.ts'
 import { bodies, type Check, type CheckGroup, pages, rejectsAs } from './world.ts'
 
 const ranges: Check[] = [
@@ -150,6 +151,19 @@ export const writing: CheckGroup = {
         const { body, contentType } = await provider.read(at('a.txt'))
         body.destroy()
         assert.equal(contentType, 'application/x-odd; charset=utf-8')
+      },
+    },
+    {
+      name: 'a write carries a checksum, as Object Lock demands, and a body that does not match it is refused',
+      meaning: ignoresChecksum,
+      needs: ({ checksums = false }) => checksums,
+      async run({ start }) {
+        const { open, at, putDamaged } = await start({ other: '' })
+        const provider = await open()
+        await provider.write(at('a'), Buffer.from('whole'))
+        assert.equal(await text((await provider.read(at('a'))).body), 'whole')
+        await assert.rejects(putDamaged!(at('b'), Buffer.from('damaged')), () => true, 'a damaged body is stored')
+        await rejectsAs(provider.read(at('b')), 'OBJECT_MISSING')
       },
     },
     {

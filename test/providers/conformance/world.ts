@@ -18,6 +18,8 @@ export interface Abilities {
   folderMarkers: boolean
   /** Where the content type of an object comes from. */
   contentType: 'as written' | 'from the name'
+  /** Whether writes carry a checksum of their body that the server must compare; absent: none does. */
+  checksums?: boolean
   /** Whether the storage keeps a version (etag) and a time of each object; absent: it does. */
   versions?: boolean
   /** Keys that the storage cannot hold, each with the reason. */
@@ -38,6 +40,8 @@ export interface Place {
   readOnly?: boolean
   /** Puts an object without the provider; `key` is a full one. */
   put(key: string, body: string | Buffer): Promise<void>
+  /** Puts an object whose bytes do not match the checksum that is sent with it. Absent where the API has none. */
+  putDamaged?(key: string, body: Buffer): Promise<void>
   /** Puts an object of so many zero bytes; absent: `put` can take it. */
   putLarge?(key: string, bytes: number): Promise<void>
 }
@@ -49,6 +53,8 @@ export interface Check {
   needs?(abilities: Abilities): boolean
   /** Whether it may take many seconds. */
   slow?: boolean
+  /** What it means for a sync when a server breaks this promise; absent where the name says it. */
+  meaning?: string
   /** Rejects when the promise is broken. */
   run(world: World): Promise<void>
 }
