@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { type Clocks, machineClocks, watchClock } from './clock-step.ts'
 import type { Storage } from './entities/storage.ts'
 import { SluiceError } from './errors.ts'
 import { type AmbientCredentials, createAmbientCredentials } from './providers/ambient.ts'
@@ -22,8 +23,8 @@ export type Connectable = StoredPlace | DraftPlace
 export interface Connections {
   /**
    * Opens the place behind a storage row: secrets unsealed, location read. A stored storage's client, with its sockets and
-   * cached credentials, is shared by all who use it at the same time or soon after, for as long as its settings do not
-   * change. Rejects with BLOCKED_ADDRESS where the server may not connect, with BAD_CREDENTIALS if the secrets were not
+   * cached credentials, is shared by all who use it at the same time or soon after, for as long as neither its settings nor the
+   * clock of this machine are changed. Rejects with BLOCKED_ADDRESS where the server may not connect, with BAD_CREDENTIALS if the secrets were not
    * entered for this row and location, and with AMBIENT_CREDENTIALS_DISABLED if it has none and may not use the server's
    * identity. `close` gives it back and must be called once.
    */
@@ -39,6 +40,8 @@ interface Shared {
   storage: StoredPlace
   users: number
   idle: NodeJS.Timeout | undefined
+  /** Whether the clock of this machine was set since: sessions and tokens of the client would end at the wrong time. */
+  isOutdated: () => boolean
 }
 
 /** Sync, resolve and storages share one of these. A client that was not used for `idleMs` is closed. */
@@ -53,7 +56,7 @@ export function createConnections(
     /** Who may use the server's own identity; by default nobody. */
     ambient?: AmbientCredentials
   },
-  { idleMs = 60_000 }: { idleMs?: number } = {},
+  { idleMs = 60_000, clocks = machineClocks }: { idleMs?: number; clocks?: Clocks } = {},
 ): Connections {
   const open = async (storage: Connectable): Promise<Provider> => {
     const kind: ProviderKind = providers[storage.provider as ProviderName]
@@ -87,9 +90,11 @@ export function createConnections(
       if ('readSecrets' in storage) return open(storage)
       const version = `${storage.id}@${storage.updatedAt.getTime()}`
       const known = shared.get(version)
-      const fits = known && isSame(known, storage)
+      const fits = known && !known.isOutdated() && isSame(known, storage)
       if (known?.users === 0 && !fits) end(version, known)
-      const client = fits ? known : { provider: open(storage), storage, users: 0, idle: undefined }
+      const client = fits
+        ? known
+        : { provider: open(storage), storage, users: 0, idle: undefined, isOutdated: watchClock(clocks) }
       shared.set(version, client)
       client.users++
       let given = true

@@ -55,6 +55,24 @@ describe('connections to storages', () => {
     await vi.waitFor(() => expect(closed).toHaveLength(2))
   })
 
+  it('make a new client once the clock of this machine was set, since its sessions and tokens would end at the wrong time', async () => {
+    const state = { now: 0, elapsed: 0 }
+    const clocks = { now: () => state.now, elapsed: () => state.elapsed }
+    const { connect, stop } = createConnections({ sealer, environment }, { clocks })
+    const before = await connect(row)
+    Object.assign(state, { now: 3_600_000, elapsed: 3_600_000 })
+    ;(await connect(row)).close()
+    expect(opened, 'while time passes').toHaveBeenCalledTimes(1)
+    state.now += 24 * 3_600_000
+    const after = await connect(row)
+    expect(opened, 'after a step').toHaveBeenCalledTimes(2)
+    expect(closed, 'who uses the old one keeps it').toEqual([])
+    before.close()
+    after.close()
+    stop()
+    await vi.waitFor(() => expect(closed).toHaveLength(2))
+  })
+
   it('close a client that is idle', async () => {
     const { connect } = create(1)
     const provider = await connect(row)

@@ -7,7 +7,7 @@ const src = fileURLToPath(new URL('../src/', import.meta.url))
 
 /** Who may import whom: rooms and files of src by floor, each only what is below. */
 const floors = [
-  ['batch', 'config', 'errors', 'json', 'logger', 'or-abort', 'quota', 'rate', 'sql', 'stream', 'turns'],
+  ['batch', 'clock-step', 'config', 'errors', 'json', 'logger', 'or-abort', 'quota', 'rate', 'sql', 'stream', 'turns'],
   ['security'],
   ['entities', 'providers'],
   ['connect', 'database', 'events', 'queue'],

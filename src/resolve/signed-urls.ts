@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import { type Clocks, machineClocks, watchClock } from '../clock-step.ts'
 
 /** A signed URL, the signer's bytes untouched, and when it ends; null = never. */
 export interface SignedUrl {
@@ -11,35 +12,40 @@ export interface SignedUrls {
   /**
    * The URL known as `name`, made by `sign` when there is none or less than half of its life is left: so a browser that asks
    * again within that time is led to the same address, and finds in its cache what it fetched from there. Requests at the
-   * same time share one; a failure is not kept.
+   * same time share one; a failure is not kept, and neither is any URL from before this machine's clock was set. A URL lives
+   * `ttlMs` at most.
    */
-  get(name: string, sign: () => Promise<URL>): Promise<SignedUrl>
+  get(name: string, sign: () => Promise<URL>, ttlMs?: number): Promise<SignedUrl>
 }
 
 interface Kept {
   signed: Promise<SignedUrl>
+  /** By the clock that nobody sets. */
   renewAt: number
+  /** Whether the time of day, with which it may have been signed, was set since. */
+  isOutdated: () => boolean
 }
 
 /** Keeps at most `max` of them, in memory only. */
 export function createSignedUrls({
   max = 10_000,
-  now = Date.now,
+  now = machineClocks.now,
+  elapsed = now === machineClocks.now ? machineClocks.elapsed : now,
 }: {
   max?: number
-  now?: () => number
-} = {}): SignedUrls {
+} & Partial<Clocks> = {}): SignedUrls {
   const kept = new LRUCache<string, Kept>({ max })
   return {
-    get(name, sign) {
+    get(name, sign, ttlMs = Infinity) {
       const present = kept.get(name)
-      if (present && now() < present.renewAt) return present.signed
-      const madeAt = now()
+      if (present && elapsed() < present.renewAt && !present.isOutdated()) return present.signed
+      const [madeAt, madeOn] = [elapsed(), now()]
       const fresh: Kept = {
         renewAt: Infinity,
+        isOutdated: watchClock({ now, elapsed }),
         signed: sign().then((url) => {
           const expiresAt = endOf(url)
-          if (expiresAt) fresh.renewAt = madeAt + (expiresAt.getTime() - madeAt) / 2
+          if (expiresAt) fresh.renewAt = madeAt + Math.min(ttlMs, lifeOf(url) ?? expiresAt.getTime() - madeOn) / 2
           return { url: url.href, expiresAt }
         }),
       }
@@ -48,6 +54,12 @@ export function createSignedUrls({
       return fresh.signed
     },
   }
+}
+
+/** How long a URL lives from when it was signed, in milliseconds; undefined if it says only when it ends. */
+function lifeOf({ searchParams }: URL): number | undefined {
+  const seconds = Number(searchParams.get('X-Amz-Expires') ?? searchParams.get('X-Goog-Expires') ?? Number.NaN)
+  return seconds > 0 ? seconds * 1000 : undefined
 }
 
 /**

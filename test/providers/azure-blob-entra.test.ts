@@ -137,6 +137,14 @@ describe('Azure Blob: the key that URLs of a principal are signed with', () => {
     expect(await value(900)).toBe('2')
   })
 
+  test('it is renewed if it begins in the future, because the clock was ahead when it was asked for', async () => {
+    const { state, value } = keysAt(dayMs)
+    expect(await value(900)).toBe('1')
+    state.now = 0
+    expect(await value(900)).toBe('2')
+    expect(await value(900)).toBe('2')
+  })
+
   test('URLs longer than any key renew it once an hour at most', async () => {
     const { state, value } = keysAt(0)
     const week = 7 * 24 * 3600

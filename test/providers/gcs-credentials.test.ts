@@ -112,6 +112,51 @@ describe('GCS: where the requester pays', () => {
     expect((await fetch(url)).status).toBe(200)
   })
 
+  /** A bucket whose requester pays, in a provider that has sent no request yet: after a restart, or in a process that only signs. */
+  const unused = async (options: { requesterPays?: boolean } = { requesterPays: true }) => {
+    const { bucket, endpoint, serviceAccountJson } = await bucketOn(server, { objects: { a: 'a', b: 'b' }, ...options })
+    return open({ bucket, endpoint, projectId: 'payer' }, { serviceAccountJson })
+  }
+
+  test('a URL signed before any other request names the project that pays', async () => {
+    const url = await (await unused()).presign!('a', { ttlSeconds: 60 })
+    expect(url.searchParams.get('userProject')).toBe('payer')
+    expect(await (await fetch(url)).text()).toBe('a')
+  })
+
+  test('URLs signed at once, and after them, ask one time who pays', async () => {
+    const provider = await unused({})
+    const before = server.counts['objects.get'] ?? 0
+    const urls = await Promise.all(['a', 'b', 'a'].map((name) => provider.presign!(name, { ttlSeconds: 60 })))
+    urls.push(await provider.presign!('b', { ttlSeconds: 60 }))
+    expect(server.counts['objects.get']).toBe(before + 1)
+    expect(urls.map((url) => url.searchParams.has('userProject'))).toEqual([false, false, false, false])
+    for (const url of urls) expect((await fetch(url)).status).toBe(200)
+  })
+
+  test('a URL is not signed while nobody answers who pays, and is right afterwards', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.01)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const provider = await unused()
+    const down = server.fail({ times: Infinity, status: 503, match: ({ operation }) => operation === 'objects.get' })
+    onTestFinished(() => down.release())
+    await expect(provider.presign!('a', { ttlSeconds: 60 })).rejects.toMatchObject({ code: 'THROTTLED' })
+    down.release()
+    expect((await fetch(await provider.presign!('a', { ttlSeconds: 60 }))).status).toBe(200)
+  })
+
+  test('a URL of a missing object is signed for the project that pays', async () => {
+    const url = await (await unused()).presign!('missing', { ttlSeconds: 60 })
+    expect(url.searchParams.get('userProject')).toBe('payer')
+    expect((await fetch(url)).status).toBe(404)
+  })
+
+  test('requests that are refused at once all name the project then', async () => {
+    const provider = await unused()
+    const bodies = await Promise.all(['a', 'b', 'a', 'b'].map(async (name) => text((await provider.read(name)).body)))
+    expect(bodies).toEqual(['a', 'b', 'a', 'b'])
+  })
+
   test('without one it is DENIED, with what to do', async () => {
     const { provider } = await bucketOn(server, { requesterPays: true })
     const fault = { code: 'DENIED', message: expect.stringContaining('project') }

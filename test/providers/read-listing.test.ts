@@ -23,6 +23,7 @@ async function readBySdk(xml: string): Promise<Listing | undefined> {
         ...{ key: Key!, size: Size, etag: ETag, lastModified: LastModified },
       })),
       lastFolder: answer.CommonPrefixes?.at(-1)?.Prefix,
+      token: answer.NextContinuationToken,
     }
   )
 }

@@ -25,6 +25,10 @@ interface FrontedOptions {
   credentials?: Credentials | Credentials[]
   clock?: () => number
   domain?: string
+  requesterPays?: boolean
+  objectLock?: boolean
+  /** Behind the name of the bucket: `--use1-az4--x-s3` makes it a directory bucket. */
+  suffix?: string
 }
 
 /**
@@ -32,13 +36,12 @@ interface FrontedOptions {
  * front is stopped after the test.
  */
 export async function fronted(server: S3Server, options: FrontedOptions = {}) {
-  const { objects = {}, ...fronting } = options
-  const bucket = `bucket-${++buckets}`
+  const { objects = {}, suffix = '', ...fronting } = options
+  const bucket = `bucket-${++buckets}${suffix}`
   await server.createBucket(bucket)
-  await server.putMany(
-    bucket,
-    Object.entries(objects).map(([key, body]) => ({ key, body })),
-  )
+  const entries = Object.entries(objects).map(([key, body]) => ({ key, body }))
+  // The SDK writes the path of a key in a directory bucket with two slashes.
+  await (suffix ? server.fill(bucket, entries) : server.putMany(bucket, entries))
   const front = await startFront({ target: server.endpoint, credentials: keyPair, ...fronting })
   onTestFinished(() => front.stop())
   const provider = await open({ bucket, endpoint: front.endpoint })

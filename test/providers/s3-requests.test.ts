@@ -1,10 +1,13 @@
+import { createHash } from 'node:crypto'
 import dns from 'node:dns'
 import { text } from 'node:stream/consumers'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
 import { s3 } from '../../src/providers/s3/kind.ts'
+import type { S3Location } from '../../src/providers/s3/location.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
 import { type S3Request, startFront } from '../support/s3-front.ts'
+import { damagedPut } from './conformance/damaged-put.ts'
 import { fronted, keyPair, open, watch } from './s3-place.ts'
 
 let server: S3Server
@@ -125,6 +128,73 @@ test.for([
 })
 
 const isPut = (request: S3Request) => request.operation === 'PutObject'
+
+describe('S3: Object Lock with a default retention', () => {
+  test('takes every write, because each carries the Content-MD5 of its body', async () => {
+    const { front, provider } = await fronted(server, { objects: { 'a.txt': 'hello' }, objectLock: true })
+    const seen = watch(front)
+    await useAll(provider)
+    await provider.write('empty', Buffer.alloc(0))
+    const digests = seen.filter(isPut).map(({ headers }) => headers['content-md5'])
+    const md5 = (body: Buffer) => createHash('md5').update(body).digest('base64')
+    expect(digests).toEqual([Buffer.from('{}'), Buffer.alloc(3_000_000), Buffer.alloc(0)].map(md5))
+  })
+
+  test('is of a server that compares: a body that does not match is refused', async () => {
+    const { bucket, endpoint } = await fronted(server, { objectLock: true })
+    const put = damagedPut(s3.location.parse({ bucket, endpoint }) as S3Location, keyPair)
+    await expect(put('a', Buffer.from('hello'))).rejects.toMatchObject({ name: 'BadDigest' })
+  })
+})
+
+describe('S3: where the requester pays', () => {
+  const paying = () => fronted(server, { objects: { 'a.txt': 'hello' }, requesterPays: true })
+
+  test('with requestPayer every method and every signed URL name the payer', async () => {
+    const { bucket, endpoint, front } = await paying()
+    const seen = watch(front)
+    await useAll(await open({ bucket, endpoint, requestPayer: true }))
+    const operations = new Set(seen.map(({ operation }) => operation))
+    expect(operations).toEqual(new Set(['ListObjectsV2', 'GetObject', 'PutObject', 'DeleteObject']))
+    const provider = await open({ bucket, endpoint, requestPayer: true })
+    expect(await provider.head('a.txt')).toMatchObject({ size: 5 })
+    expect(await provider.serverTime!()).toBeInstanceOf(Date)
+  })
+
+  test('with requestPayer a URL for the public endpoint names the payer, too', async () => {
+    const { bucket, endpoint } = await paying()
+    const browsers = await startFront({ target: server.endpoint, credentials: keyPair, requesterPays: true })
+    onTestFinished(() => browsers.stop())
+    const provider = await open({ bucket, endpoint, publicEndpoint: browsers.endpoint, requestPayer: true })
+    const url = await provider.presign!('a.txt', { ttlSeconds: 60 })
+    expect(await (await fetch(url)).text()).toBe('hello')
+  })
+
+  test('with requestPayer a URL for an access point on AWS names the payer, too', async () => {
+    const bucket = 'arn:aws:s3:us-west-2:123456789012:accesspoint:photos'
+    const provider = await open({ bucket, requestPayer: true })
+    const url = await provider.presign!('a.txt', { ttlSeconds: 60 })
+    expect(url.searchParams.get('x-amz-request-payer')).toBe('requester')
+  })
+
+  test('without requestPayer it is DENIED, and the hint names the setting', async () => {
+    const { provider } = await paying()
+    await expect(provider.check()).rejects.toMatchObject({ code: 'DENIED' })
+    expect(s3.hints!.DENIED).toContain('requestPayer')
+  })
+
+  test('elsewhere no request and no URL names a payer', async () => {
+    const { front, provider } = await fronted(server, { objects: { 'a.txt': 'hello' } })
+    const seen = watch(front)
+    await useAll(provider)
+    expect(seen.filter(({ url, headers }) => /request-payer/i.test(url + JSON.stringify(headers)))).toEqual([])
+  })
+
+  test('nobody can pay without credentials: requestPayer with anonymous is refused', () => {
+    const place = s3.location.parse({ bucket: 'bucket', anonymous: true, requestPayer: true })
+    expect(s3.crossCheck!(place, {}).map(({ path }) => path)).toEqual(['requestPayer'])
+  })
+})
 
 describe('S3: clocks that differ', () => {
   test('the clock of the server is followed, in requests and in URLs', async () => {

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { s3Abilities } from '../../conform/abilities.ts'
 import { s3 } from '../../src/providers/s3/kind.ts'
+import type { S3Location } from '../../src/providers/s3/location.ts'
 import { type S3Server, startS3 } from '../support/s3.ts'
 import { startFront } from '../support/s3-front.ts'
+import { damagedPut } from './conformance/damaged-put.ts'
 import { describeProvider } from './conformance.ts'
 import { fronted, keyPair, open } from './s3-place.ts'
 
@@ -14,11 +16,12 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 describeProvider('S3', s3Abilities, async () => {
-  const { bucket, front } = await fronted(server)
+  const { bucket, endpoint } = await fronted(server, { objectLock: true })
   return {
     base: '',
-    open: (prefix = '') => open({ bucket, prefix, endpoint: front.endpoint }),
+    open: (prefix = '') => open({ bucket, prefix, endpoint }),
     put: (key, body) => server.put(bucket, key, body),
+    putDamaged: damagedPut(s3.location.parse({ bucket, endpoint }) as S3Location, keyPair),
   }
 })
 

@@ -27,6 +27,34 @@ describe('signed URLs', () => {
     expect((await get()).url).toContain('n=2')
   })
 
+  it.each([24, -24])('are made anew once the clock of this machine was set by %i h', async (hours) => {
+    const state = { now: start, elapsed: 0 }
+    let made = 0
+    const urls = createSignedUrls({ now: () => state.now, elapsed: () => state.elapsed })
+    const get = () =>
+      urls.get('a', async () => new URL(`https://b/k?n=${++made}&se=${new Date(state.now + 900_000).toISOString()}`))
+    await get()
+    state.now += hours * 3_600_000
+    expect((await get()).url).toContain('n=2')
+    expect((await get()).url).toContain('n=2')
+  })
+
+  it.each([
+    ['X-Amz-Date=20260302T120000Z&X-Amz-Expires=900', 'behind'],
+    ['X-Amz-Date=20260228T120000Z&X-Amz-Expires=900', 'ahead'],
+    ['se=2026-03-02T12:15:00Z', 'behind'],
+  ])('live as long as %s says or the time to live, while the clock of this machine is %s', async (query) => {
+    let now = start
+    let made = 0
+    const urls = createSignedUrls({ now: () => now })
+    const get = () => urls.get('a', async () => new URL(`https://b/k?n=${++made}&${query}`), 900_000)
+    await get()
+    now += 440_000
+    expect((await get()).url).toContain('n=1')
+    now += 20_000
+    expect((await get()).url).toContain('n=2')
+  })
+
   it('are not kept when they could not be made, nor without bound', async () => {
     const urls = createSignedUrls({ max: 2 })
     await expect(urls.get('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no')

@@ -145,7 +145,8 @@ describe('stored secrets', () => {
           String(value).startsWith('http:') ? `${String(value).replace('http', 'HTTP')}/` : value,
         ]),
       )
-      const more = found.provider === 'S3' ? { bucket: 'others', prefix: 'a/', region: 'eu-west-1' } : {}
+      const more =
+        found.provider === 'S3' ? { bucket: 'others', prefix: 'a/', region: 'eu-west-1', requestPayer: true } : {}
       const location = { [found.input]: { ...respelled, ...more } }
       expect(await ask(updating('ImportStorage'), { id: IMPORT.id, skipCheck: true, location })).toEqual({
         storage: { id: IMPORT.id },

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { answerDate } from './clock-front.ts'
 import { type Credentials, refusalOf } from './s3-front.ts'
 import { waitFor } from './wait-for.ts'
 
@@ -32,8 +33,10 @@ export async function startAwsCredentials(options: {
   roles?: Record<string, Role>
   /** What must be sent to the container endpoint as Authorization. */
   containerToken?: string
+  /** By which signatures are checked and sessions end, in milliseconds since 1970; its answers carry it. */
+  clock?: () => number
 }): Promise<AwsCredentials> {
-  const { lifetimeSeconds, base, roles = {}, containerToken } = options
+  const { lifetimeSeconds, base, roles = {}, containerToken, clock = Date.now } = options
   const issued: Credentials[] = []
   const seen: string[] = []
   const metadataToken = randomBytes(8).toString('hex')
@@ -44,7 +47,7 @@ export async function startAwsCredentials(options: {
       secretAccessKey: randomBytes(20).toString('hex'),
       sessionToken: `token/+=${randomBytes(20).toString('base64')}`,
       // STS and the metadata service give whole seconds.
-      expiration: new Date(Math.floor(Date.now() / 1000 + lifetimeSeconds) * 1000),
+      expiration: new Date(Math.floor(clock() / 1000 + lifetimeSeconds) * 1000),
     }
     issued.push(session)
     return session
@@ -70,7 +73,7 @@ export async function startAwsCredentials(options: {
     if (action === 'AssumeRole') {
       const bodyHash = createHash('sha256').update(body).digest('hex')
       const { method = '', url = '', headers } = request
-      const refusal = base && refusalOf({ method, url, headers }, { accepted: [base], now: Date.now(), bodyHash })
+      const refusal = base && refusalOf({ method, url, headers }, { accepted: [base], now: clock(), bodyHash })
       if (refusal?.[0] === 'InvalidAccessKeyId') return stsFault('InvalidClientTokenId')
       if (refusal) return stsFault(refusal[0])
       if (!role || role.webIdentityToken || (role.externalId ?? null) !== form.get('ExternalId')) {
@@ -102,6 +105,7 @@ export async function startAwsCredentials(options: {
   }
 
   const server = createServer(async (request, response) => {
+    if (options.clock) answerDate(response, clock)
     const { status, body, type = 'text/plain' } = await answerTo(request)
     response.writeHead(status, { 'content-type': type }).end(body)
   })

@@ -2,7 +2,7 @@ import { type Agent, type IncomingMessage, type ServerResponse, request as sendR
 
 /**
  * Passes a request on to `target`, byte for byte, and its answer back; after `cutAfterBytes` of its body the connection is
- * closed.
+ * closed. `body` is the request's body where it was read before.
  */
 export function forward(options: {
   incoming: IncomingMessage
@@ -10,8 +10,9 @@ export function forward(options: {
   target: string
   agent: Agent
   cutAfterBytes?: number
+  body?: Buffer | undefined
 }): void {
-  const { incoming, response, target, agent, cutAfterBytes } = options
+  const { incoming, response, target, agent, cutAfterBytes, body } = options
   const { hostname, port } = new URL(target)
   // `path` is what the client sent: a parsed URL would drop `.` and `..` segments and doubled slashes.
   const { method, url: path, headers } = incoming
@@ -34,5 +35,6 @@ export function forward(options: {
   })
   upstream.on('error', () => response.destroy())
   response.on('close', () => upstream.destroy())
-  incoming.pipe(upstream)
+  if (body) upstream.end(body)
+  else incoming.pipe(upstream)
 }

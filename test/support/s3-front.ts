@@ -1,6 +1,7 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto'
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { answerDate } from './clock-front.ts'
 import { createFaults, type FaultScope, type SetFault } from './faults.ts'
@@ -54,9 +55,10 @@ export interface Front {
 /**
  * Starts an HTTP proxy before the S3 API at `target`. With `credentials` (a list may grow while it runs) it checks every
  * signature as S3 does, by `clock` (milliseconds since 1970), which its answers carry too; the hash of a body is taken as
- * the client signed it. Requests to `<bucket>.<domain>` have
+ * the client signed it, and its Content-MD5 is compared. Requests to `<bucket>.<domain>` have
  * their bucket there. A listing's page has at most `maxKeys` keys, as S3 may return fewer than it was asked for; `onRequest` is
- * told of every request before anything is done with it.
+ * told of every request before anything is done with it. With `requesterPays` it refuses requests that name no payer, and with
+ * `objectLock` writes without a checksum. Directory buckets (`--x-s3`) have sessions with the same `credentials`.
  */
 export async function startFront(options: {
   target: string
@@ -65,8 +67,10 @@ export async function startFront(options: {
   domain?: string
   maxKeys?: number
   onRequest?: (request: S3Request) => void
+  requesterPays?: boolean
+  objectLock?: boolean
 }): Promise<Front> {
-  const { target, credentials, clock = Date.now, domain, maxKeys, onRequest } = options
+  const { target, credentials, clock = Date.now, domain, maxKeys, onRequest, requesterPays, objectLock } = options
   const agent = new Agent({ keepAlive: true })
   const faults = createFaults<S3Request, Fault>()
   const counts: Record<string, number> = {}
@@ -78,19 +82,31 @@ export async function startFront(options: {
     onRequest?.(request)
     const refusal = credentials && refusalOf(request, { accepted: [credentials].flat(), now: clock() })
     if (refusal) return sendError(response, 403, ...refusal)
+    if (requesterPays && !namesPayer(request)) return sendError(response, 403, 'AccessDenied', 'Access Denied')
+    if (objectLock && request.operation === 'PutObject' && !hasChecksum(request)) {
+      return sendError(response, 400, 'InvalidRequest', lockWords)
+    }
+    const md5 = request.headers['content-md5']
+    const body = md5 === undefined ? undefined : await buffer(incoming).catch(() => 'LEFT' as const)
+    if (body === 'LEFT') return
+    if (body && hash('md5', body, 'base64') !== md5)
+      return sendError(response, 400, 'BadDigest', 'The digest does not match.')
+    if (isSessionRequest(request)) return sendSession(response, [credentials ?? []].flat()[0])
+    // The SDK writes two slashes behind a directory bucket in a path.
+    incoming.url = incoming.url!.replace(/^(\/[^/?]+--x-s3)\/\//, '$1/')
     // Not before the check of the signature, which covers the query.
     if (maxKeys !== undefined && request.operation === 'ListObjectsV2') incoming.url = withMaxKeys(request.url, maxKeys)
     const met = faults.meet(request, response)
-    if (!met) return forward({ incoming, response, target, agent })
+    if (!met) return forward({ incoming, response, target, agent, body })
     const { fault } = met
     if ('status' in fault) sendError(response, fault.status, fault.code, 'injected')
     else if ('answer' in fault) response.writeHead(fault.answer.status, fault.answer.headers).end(fault.answer.body)
     else if ('reset' in fault) incoming.socket.resetAndDestroy()
     else if ('cutAfterBytes' in fault) {
-      forward({ incoming, response, target, agent, cutAfterBytes: fault.cutAfterBytes })
+      forward({ incoming, response, target, agent, body, cutAfterBytes: fault.cutAfterBytes })
     } else {
       await ('delayMs' in fault ? sleep(fault.delayMs) : met.released)
-      forward({ incoming, response, target, agent })
+      forward({ incoming, response, target, agent, body })
     }
   })
   server.listen(0, '127.0.0.1')
@@ -128,6 +144,34 @@ function describe({ method = 'GET', url = '/', headers }: IncomingMessage, domai
 
 function withMaxKeys(url: string, most: number): string {
   return url.replace(/([?&]max-keys=)(\d+)/, (_all, name, asked) => name + Math.min(Number(asked), most))
+}
+
+/** Whether the request says in a signed part that its sender pays (Amazon S3, "Downloading objects from Requester Pays buckets"). */
+function namesPayer({ url, headers }: S3Request): boolean {
+  if (/[?&]X-Amz-Signature=/.test(url)) return /[?&]x-amz-request-payer=requester(&|$)/.test(url)
+  const signed = /SignedHeaders=([^, ]+)/.exec(headers.authorization ?? '')?.[1]?.split(';') ?? []
+  return headers['x-amz-request-payer'] === 'requester' && signed.includes('x-amz-request-payer')
+}
+
+const lockWords =
+  'Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters'
+
+/** Whether a write can be verified: what S3 demands where Object Lock has a default retention (Amazon S3 API, PutObject). */
+const hasChecksum = ({ headers }: S3Request) =>
+  /^[A-Za-z0-9+/]{22}==$/.test(String(headers['content-md5'] ?? '')) ||
+  Object.keys(headers).some((name) => /^x-amz-checksum-(?:crc|sha)/.test(name))
+
+const isSessionRequest = ({ method, url, bucket }: S3Request) =>
+  method === 'GET' && bucket.endsWith('--x-s3') && /[?&]session(?:=|&|$)/.test(url)
+
+/** Answers CreateSession (Amazon S3 API). */
+function sendSession(response: ServerResponse, credentials: Credentials | undefined): void {
+  const { accessKeyId = 'any', secretAccessKey = 'any' } = credentials ?? {}
+  const parts = { SessionToken: 'of-the-session', SecretAccessKey: secretAccessKey, AccessKeyId: accessKeyId }
+  const expiration = new Date(Date.now() + 300_000).toISOString()
+  const texts = Object.entries({ ...parts, Expiration: expiration }).map(([name, text]) => `<${name}>${text}</${name}>`)
+  const body = `<CreateSessionResult><Credentials>${texts.join('')}</Credentials></CreateSessionResult>`
+  response.writeHead(200, { 'content-type': 'application/xml' }).end(body)
 }
 
 function sendError(response: ServerResponse, status: number, code: string, message: string): void {

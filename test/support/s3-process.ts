@@ -2,6 +2,7 @@
 // Started by `startS3`, which it does not outlive.
 import type { AddressInfo } from 'node:net'
 import { buildApp } from 'fauxqs'
+import { isDirectoryBucket, listDirectoryBucket } from './s3-directory-bucket.ts'
 
 type Stores = NonNullable<NonNullable<Parameters<typeof buildApp>[0]>['stores']>
 type StoredObject = ReturnType<Stores['s3Store']['headObject']>
@@ -154,7 +155,12 @@ app.addHook('onRequest', (request, reply, done) => {
   const query = request.query as Record<string, string | undefined>
   const bucket = store.buckets.get(name)
   if (request.method === 'GET' && key === '' && query['list-type'] === '2' && bucket instanceof Bucket) {
-    reply.type('application/xml').send(listObjects(name, bucket, query))
+    const isDirectory = isDirectoryBucket(name)
+    const body = isDirectory ? listDirectoryBucket(name, bucket, query) : listObjects(name, bucket, query)
+    reply
+      .code(body ? 200 : 501)
+      .type('application/xml')
+      .send(body ?? '<Error><Code>NotImplemented</Code></Error>')
     return
   }
   // A suffix longer than the object means all of it (RFC 9110 §14.1.2); the emulator refuses it.

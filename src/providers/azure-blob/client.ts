@@ -8,6 +8,7 @@ import {
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { md5Of } from '../kit/checksum.ts'
+import { clockSettler, createServerClock, type ServerClock, skewThatMattersMs } from '../kit/server-clock.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { azureError } from './error.ts'
@@ -28,7 +29,8 @@ const bytesPerMs = 32
 /** Opens a container. One client, and one pool of sockets, serves all reads. */
 export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress): Provider {
   const agent = socketPool(serviceUrl(place), egress)
-  const service = connect(place, by, agent)
+  const clock = createServerClock()
+  const service = connect(place, by, { agent, clock })
   const container = service.getContainerClient(place.container)
   const sasEndsAt = 'sasToken' in by ? sasEnd(by.sasToken) : undefined
 
@@ -145,24 +147,39 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
 
   // A SAS token opens more than one blob, and its holder cannot make a smaller one: its objects are streamed.
   if ('sasToken' in by) return provider
-  const delegationKey = delegationKeys((from, to) =>
-    call({}, (abortSignal) => service.getUserDelegationKey(from, to, { abortSignal })),
+  const settleClock = clockSettler(clock, () => provider.check())
+  const delegationKey = delegationKeys(
+    (from, to) => call({}, (abortSignal) => service.getUserDelegationKey(from, to, { abortSignal })),
+    clock.now,
   )
+  /** The key names a time of its own. A refusal for that tells the right one. */
+  const currentKey = async (ttlSeconds: number) => {
+    const differenceMs = () => clock.now() - Date.now()
+    const used = differenceMs()
+    return delegationKey(ttlSeconds).catch((error) => {
+      if (Math.abs(differenceMs() - used) < skewThatMattersMs) throw error
+      return delegationKey(ttlSeconds)
+    })
+  }
   return {
     ...provider,
     async presign(key, { ttlSeconds }) {
       if (!canBeNamed(key)) throw new SluiceError('OBJECT_MISSING')
       const url = new URL(container.getBlobClient(key).url)
-      if ('accountKey' in by) url.search = signRead(place, key, ttlSeconds, by)
-      if ('principal' in by) {
-        url.search = signRead(place, key, ttlSeconds, { delegationKey: await delegationKey(ttlSeconds) })
-      }
+      if ('anonymous' in by) return url
+      await settleClock()
+      const signer = 'accountKey' in by ? by : { delegationKey: await currentKey(ttlSeconds) }
+      url.search = signRead(place, { key, ttlSeconds, now: clock.now() }, signer)
       return url
     },
   }
 }
 
-function connect(place: AzureLocation, by: SignIn, agent: ReturnType<typeof socketPool>): BlobServiceClient {
+function connect(
+  place: AzureLocation,
+  by: SignIn,
+  { agent, clock }: { agent: ReturnType<typeof socketPool>; clock: ServerClock },
+): BlobServiceClient {
   const options: StoragePipelineOptions & { agent: typeof agent; redirectOptions: { maxRetries: number } } = {
     agent,
     retryOptions: { maxTries: 1 },
@@ -177,6 +194,6 @@ function connect(place: AzureLocation, by: SignIn, agent: ReturnType<typeof sock
         ? by.principal
         : new AnonymousCredential()
   // The option `httpClient` takes a transport of an older shape only; this is where the SDK keeps one of today's.
-  const pipeline = Object.assign(newPipeline(credential, options), { _coreHttpClient: limitedClient() })
+  const pipeline = Object.assign(newPipeline(credential, options), { _coreHttpClient: limitedClient(clock) })
   return new BlobServiceClient('sasToken' in by ? `${url}?${by.sasToken}` : url, pipeline)
 }

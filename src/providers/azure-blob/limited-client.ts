@@ -10,6 +10,7 @@ import { textOfKey } from '../kit/key-bytes.ts'
 import { maxPageBytes, maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
 import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
 import { safeRequestId } from '../kit/remote-detail.ts'
+import type { ServerClock } from '../kit/server-clock.ts'
 import { type Listing, readListing } from './read-listing.ts'
 
 /** Where the client puts the page of a listing that runs in it. */
@@ -30,9 +31,9 @@ const anyStatus = new Set([Number.POSITIVE_INFINITY])
 
 /**
  * The SDKs' transport with limits on what it reads: 64 KiB of a refusal, of a token or of another short response, 4 MiB of a
- * listing page. The SDKs would read and parse bodies of any size. Blobs are streamed.
+ * listing page. The SDKs would read and parse bodies of any size. Blobs are streamed. `clock` learns from every response.
  */
-export function limitedClient(): HttpClient {
+export function limitedClient(clock?: ServerClock): HttpClient {
   const client = createDefaultHttpClient()
   return {
     async sendRequest(request) {
@@ -43,6 +44,7 @@ export function limitedClient(): HttpClient {
       if (streamed) request.streamResponseStatusCodes = streamed
       else delete request.streamResponseStatusCodes
       hideMirrored(response)
+      clock?.learn(response.headers.get('date'))
       const body = response.readableStreamBody as Readable | undefined
       if (!body) return response
       const succeeded = response.status >= 200 && response.status < 300

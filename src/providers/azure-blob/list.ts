@@ -1,10 +1,8 @@
 import type { ContainerClient } from '@azure/storage-blob'
 import { SluiceError } from '../../errors.ts'
+import { cursorToken, noProgress, tokenCursor } from '../kit/token-cursor.ts'
 import type { ListPage } from '../provider.ts'
 import { listingOf } from './limited-client.ts'
-
-// Azure's own have some hundred characters.
-const maxMarkerLength = 4_096
 
 /** One page of blobs under `prefix`; without `recursive` one level under it. Folders are left out, unless a key says it. */
 export async function listPage(
@@ -14,7 +12,7 @@ export async function listPage(
   const { cursor, limit, recursive, abortSignal } = where
   const prefix = recursive ? where.prefix : folderOf(where.prefix)
   const options = { prefix, includeMetadata: true, abortSignal }
-  const from = { maxPageSize: limit, ...(cursor !== null && { continuationToken: markerOf(cursor) }) }
+  const from = { maxPageSize: limit, ...(cursor !== null && { continuationToken: cursorToken(cursor) }) }
   const pages = recursive
     ? container.listBlobsFlat(options).byPage(from)
     : container.listBlobsByHierarchy('/', options).byPage(from)
@@ -26,17 +24,9 @@ export async function listPage(
   )
   if (!page) throw new SluiceError('CONSOLE_URL')
   const { objects, marker } = page
-  if (marker.length > maxMarkerLength) throw new SluiceError('UNEXPECTED_ANSWER')
-  const next = marker === '' ? null : cursorOf(marker)
-  if (next !== null && next === cursor) {
-    throw new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
-  }
+  const next = tokenCursor(marker)
+  if (next !== null && next === cursor) throw noProgress()
   return { objects, cursor: next }
 }
-
-/** A marker is whatever the server sent. Encoded it is text that the database can hold, and cannot be mistaken for anything else. */
-const cursorOf = (marker: string) => Buffer.from(marker).toString('base64url')
-
-const markerOf = (cursor: string) => Buffer.from(cursor, 'base64url').toString()
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)

@@ -22,18 +22,19 @@ const sasVersion = '2020-12-06'
 
 /**
  * Keeps a delegation key for all URLs: asks again only when what is left of it is too short for the URL wanted, and then at
- * most once an hour. Calls at the same time share one request; a failed one is not kept.
+ * most once an hour. Calls at the same time share one request; a failed one is not kept. `clock` is the storage's time, in
+ * milliseconds since 1970.
  */
 export function delegationKeys(fetchKey: FetchDelegationKey, clock: () => number = Date.now) {
-  let kept: { key: Promise<UserDelegationKey>; askedAt: number; endsAt: number } | undefined
+  let kept: { key: Promise<UserDelegationKey>; startsAt: number; askedAt: number; endsAt: number } | undefined
   return (ttlSeconds: number): Promise<UserDelegationKey> => {
     const now = clock()
-    if (kept && now < kept.endsAt && (kept.endsAt - now >= ttlSeconds * 1000 || now - kept.askedAt < renewAfterMs)) {
-      return kept.key
-    }
+    // A key from before a clock that was ahead was corrected begins in the future.
+    const isValid = kept && now >= kept.startsAt && now < kept.endsAt
+    if (isValid && (kept!.endsAt - now >= ttlSeconds * 1000 || now - kept!.askedAt < renewAfterMs)) return kept!.key
     const before = kept
-    const endsAt = now + keyLifeMs
-    const asked = { key: fetchKey(new Date(now - skewMs), new Date(endsAt)), askedAt: now, endsAt }
+    const [startsAt, endsAt] = [now - skewMs, now + keyLifeMs]
+    const asked = { key: fetchKey(new Date(startsAt), new Date(endsAt)), startsAt, askedAt: now, endsAt }
     kept = asked
     asked.key.catch(() => {
       if (kept === asked) kept = before
@@ -45,15 +46,14 @@ export function delegationKeys(fetchKey: FetchDelegationKey, clock: () => number
 /**
  * The query of a URL that reads one blob for `ttlSeconds`, or as long as the delegation key lasts. The answer carries the
  * content type of the key's extension (`rsct`), so that browsers show what was uploaded without one, and may be kept by them as
- * long (`rscc`).
+ * long (`rscc`). `now` is the storage's time, in milliseconds since 1970.
  */
 export function signRead(
   place: AzureLocation,
-  key: string,
-  ttlSeconds: number,
+  { key, ttlSeconds, now }: { key: string; ttlSeconds: number; now: number },
   signer: { accountKey: string } | { delegationKey: UserDelegationKey },
 ): string {
-  const ends = Date.now() + ttlSeconds * 1000
+  const ends = now + ttlSeconds * 1000
   const contentType = contentTypeOf(key)
   const values: BlobSASSignatureValues = {
     version: sasVersion,

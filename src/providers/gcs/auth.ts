@@ -47,6 +47,15 @@ export function openAuth(account: ServiceAccount | undefined, egress: Egress): G
   return auth
 }
 
+/**
+ * Has the next request ask for another access token in place of `token`, which was refused. Google's library judges the end of a
+ * token by the clock of this machine, which may be behind, or may have been when the token came.
+ */
+export async function dropToken(auth: GoogleAuth, token: string): Promise<void> {
+  const { credentials } = await auth.getClient()
+  if (credentials.access_token === token) credentials.expiry_date = 1
+}
+
 /** What went wrong before a request could be sent: no credentials, or Google takes them for no good ones. */
 export function authError(error: unknown): SluiceError {
   const { response, message = '' } = error as { response?: { status?: number }; message?: string }

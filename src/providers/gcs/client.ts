@@ -7,6 +7,8 @@ import { md5Of } from '../kit/checksum.ts'
 import { cutTo } from '../kit/cut-to.ts'
 import { maxPageBytes } from '../kit/limit-body.ts'
 import { cycleDetector } from '../kit/list-progress.ts'
+import { isNoAnswer } from '../kit/no-answer.ts'
+import { clockSettler, createServerClock } from '../kit/server-clock.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import { openAuth } from './auth.ts'
@@ -14,6 +16,7 @@ import { gcsChecksum } from './checksum.ts'
 import { gcsError, wantsPayer } from './error.ts'
 import { type GcsLocation, type GcsSecrets, googleEndpoint, isGoogle } from './location.ts'
 import { canBeName, cursorBehind, isTooLong, startOffset } from './object-name.ts'
+import { createPayer } from './payer.ts'
 import { etagOf, type Listing, readHead, readListing, readMd5 } from './read-answer.ts'
 import { createSender, type Request } from './send.ts'
 import { readServiceAccount } from './service-account.ts'
@@ -39,23 +42,42 @@ export function openGcs(
     throw new SluiceError('BAD_CREDENTIALS', "The server's own Google credentials go to googleapis.com only.")
   }
   const auth = place.anonymous ? undefined : openAuth(key?.account, egress)
-  const { send, close } = createSender(endpoint, auth, egress)
+  const clock = createServerClock()
+  const { send, close } = createSender(endpoint, { auth, egress, clock })
   const bucketPath = `/storage/v1/b/${encodeURIComponent(bucket)}/o`
   const pathOf = (name: string) => `${bucketPath}/${encodeURIComponent(name)}`
-  let userProject: string | undefined
+  const payer = createPayer(place.projectId)
 
   /** Sends a request about an object, or about the bucket. */
   const call = async (name: string | undefined, request: Request) => {
+    const used = payer.project
     try {
-      return await send({ ...request, query: { ...request.query, userProject } })
+      const answer = await send({ ...request, query: { ...request.query, userProject: used } })
+      payer.confirm()
+      return answer
     } catch (error) {
       if (request.signal?.aborted) throw request.signal.reason
-      if (userProject || !place.projectId || !wantsPayer(error)) throw gcsError(error, { place, key: name })
+      const isNew = wantsPayer(error) && (payer.demand() || payer.project !== used)
+      if (!isNew) throw gcsError(error, { place, key: name })
     }
-    // Only now, since to name a project takes a permission on it.
-    userProject = place.projectId
     return call(name, request)
   }
+
+  /** A signed URL cannot be repeated with a payer, so whether one is demanded is asked first. Concurrent calls share a request. */
+  const settlePayer = async (name: string) => {
+    if (payer.isKnown || !canBeName(name)) return
+    asking ??= call(name, { method: 'GET', path: pathOf(name), query: { fields: 'generation' } })
+      // A refusal for another reason is that of the URL too.
+      .catch((error) => {
+        if (isNoAnswer(error)) throw error
+      })
+      .finally(() => {
+        asking = undefined
+      })
+    await asking
+  }
+  let asking: Promise<unknown> | undefined
+  const settleClock = clockSettler(clock, () => list({ prefix, maxResults: 1 }, undefined))
 
   const list = async (query: Record<string, string | number | undefined>, signal: AbortSignal | undefined) => {
     const limit = Number(query.maxResults)
@@ -192,7 +214,9 @@ export function openGcs(
 
     ...(presign && {
       async presign(name: string, { ttlSeconds }: { ttlSeconds: number }) {
-        return presign(name, { ttlSeconds, userProject })
+        await settlePayer(name)
+        await settleClock()
+        return presign(name, { ttlSeconds, userProject: payer.project, now: clock.now() })
       },
     }),
 

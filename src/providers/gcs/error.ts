@@ -66,6 +66,9 @@ export function isTransient(error: unknown): boolean {
   return code === 'UNREACHABLE' || code === 'TIMEOUT' || code === 'CONNECTION_REFUSED'
 }
 
+/** Whether a request was refused for its access token. */
+export const isUnauthorized = (error: unknown): boolean => read(error).status === 401
+
 /** Whether a request was refused because nobody pays for it. */
 export function wantsPayer(error: unknown): boolean {
   const { status, message } = read(error)

@@ -6,8 +6,9 @@ import { orAbort } from '../../or-abort.ts'
 import type { Egress } from '../../security/egress.ts'
 import { maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
 import { safeRequestId } from '../kit/remote-detail.ts'
-import { authError } from './auth.ts'
-import { isTransient, RequestRefused } from './error.ts'
+import type { ServerClock } from '../kit/server-clock.ts'
+import { authError, dropToken } from './auth.ts'
+import { isTransient, isUnauthorized, RequestRefused } from './error.ts'
 
 /** One request of the JSON API. */
 export interface Request {
@@ -40,14 +41,17 @@ const slowestBytesPerMs = 100
  * Makes a function that sends requests, and one that frees the sockets. It is Google's own transport, below the methods of
  * @google-cloud/storage: those cannot be aborted, know no condition on reading, share retry state and sockets between calls
  * (one broken body destroys the sockets of all), and replace "{{projectId}}" in names and bodies.
- * Transient faults are tried again with jittered backoff. Rejects with the transport's error, a SluiceError for faults of
- * the credentials, or anything once `signal` has aborted.
+ * Transient faults are tried again with jittered backoff, and a refused access token is replaced once. `clock` learns from every
+ * response. Rejects with the transport's error, a SluiceError for faults of the credentials, or anything once `signal` has aborted.
  */
-export function createSender(endpoint: string, auth: GoogleAuth | undefined, egress: Egress) {
+export function createSender(
+  endpoint: string,
+  { auth, egress, clock }: { auth: GoogleAuth | undefined; egress: Egress; clock: ServerClock },
+) {
   const agent = egress.agent(new URL(endpoint).protocol, { keepAlive: true, maxSockets: 512 })
   const transport = new gaxios.Gaxios({ agent, redirect: 'manual', errorRedactor: false })
 
-  const sendOnce = async (request: Request): Promise<Answer> => {
+  const sendOnce = async (request: Request, onToken: (token: string | undefined) => void): Promise<Answer> => {
     const { method, path, query = {}, headers = {}, body, streams, maxBytes = maxSmallBytes, signal } = request
     const controller = new AbortController()
     const giveUp = () => controller.abort()
@@ -56,6 +60,7 @@ export function createSender(endpoint: string, auth: GoogleAuth | undefined, egr
     try {
       const url = endpoint + path + queryText(query)
       const credentials = auth && (await orAbort(headersOf(auth, url), controller.signal))
+      onToken(credentials?.get('authorization')?.replace(/^Bearer /, ''))
       const sent = { ...Object.fromEntries(credentials ?? []), ...headers, 'user-agent': 'sluice' }
       const {
         status,
@@ -73,6 +78,7 @@ export function createSender(endpoint: string, auth: GoogleAuth | undefined, egr
         // Of node-fetch, to which it is handed through.
         ...(streams && { compress: false }),
       })
+      clock.learn(answered.get('date'))
       const stream = data || Readable.from([])
       // A body that nobody has begun to read yet must not end the process.
       stream.on('error', () => {})
@@ -94,12 +100,22 @@ export function createSender(endpoint: string, auth: GoogleAuth | undefined, egr
 
   return {
     async send(request: Request): Promise<Answer> {
+      let isTokenNew = false
       for (let attempt = 1; ; attempt++) {
         request.signal?.throwIfAborted()
+        let token: string | undefined
         try {
-          return await sendOnce(request)
+          return await sendOnce(request, (used) => {
+            token = used
+          })
         } catch (error) {
-          if (request.signal?.aborted || attempt === attempts || !isTransient(error)) throw error
+          if (request.signal?.aborted || attempt === attempts) throw error
+          if (auth && token && !isTokenNew && isUnauthorized(error)) {
+            isTokenNew = true
+            await dropToken(auth, token)
+            continue
+          }
+          if (!isTransient(error)) throw error
         }
         await wait(Math.random() * 250 * 2 ** attempt, undefined, request.signal ? { signal: request.signal } : {})
       }

@@ -7,6 +7,13 @@ import { authError } from './auth.ts'
 
 const longestSeconds = 7 * 24 * 3600
 
+interface Asked {
+  ttlSeconds: number
+  userProject: string | undefined
+  /** The storage's time, in milliseconds since 1970. */
+  now: number
+}
+
 /** Makes a function that signs URLs (V4) which read an object for `ttlSeconds`, seven days at most, at the endpoint. */
 export function createUrlSigner(options: {
   auth: GoogleAuth
@@ -17,8 +24,8 @@ export function createUrlSigner(options: {
 }) {
   const { auth, endpoint, bucket: name, signingEndpoint } = options
   const bucket = new Storage({ authClient: auth, apiEndpoint: endpoint }).bucket(name)
-  return async (key: string, asked: { ttlSeconds: number; userProject: string | undefined }): Promise<URL> => {
-    const now = Date.now()
+  return async (key: string, asked: Asked): Promise<URL> => {
+    const { now } = asked
     const responseType = contentTypeOf(key)
     try {
       const [url] = await bucket.file(key).getSignedUrl({

@@ -2,6 +2,7 @@ import type { AgentOptions, Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Egress } from '../../security/egress.ts'
+import type { ServerClock } from '../kit/server-clock.ts'
 import { LimitedHandler } from './limited-handler.ts'
 import type { S3Location } from './location.ts'
 
@@ -11,8 +12,13 @@ import type { S3Location } from './location.ts'
  */
 export const ownEndpoints = { ignoreConfiguredEndpointUrls: true } as const
 
-/** How to speak to `place` at `endpoint` (undefined: AWS): all but the region and the credentials. */
-export function clientConfig(place: S3Location, endpoint: string | undefined, egress: Egress): S3ClientConfig {
+/** How to speak to `place` at `endpoint` (undefined: AWS): all but the region and the credentials. `clock` learns from responses. */
+export function clientConfig(
+  place: S3Location,
+  endpoint: string | undefined,
+  egress: Egress,
+  clock?: ServerClock,
+): S3ClientConfig {
   return {
     ...ownEndpoints,
     ...(endpoint && {
@@ -26,14 +32,15 @@ export function clientConfig(place: S3Location, endpoint: string | undefined, eg
     responseChecksumValidation: 'WHEN_REQUIRED',
     forcePathStyle: place.addressing === 'AUTO' ? Boolean(endpoint) : place.addressing === 'PATH',
     maxAttempts: 4,
-    requestHandler: requestHandler(egress, { keepAlive: true, maxSockets: 1_024 }),
+    requestHandler: requestHandler(egress, { keepAlive: true, maxSockets: 1_024 }, clock),
   }
 }
 
 /** Sends the requests of an SDK client. It follows no redirect. */
-export function requestHandler(egress: Egress, options: AgentOptions): LimitedHandler {
-  return new LimitedHandler({
+export function requestHandler(egress: Egress, options: AgentOptions, clock?: ServerClock): LimitedHandler {
+  const agents = {
     httpAgent: egress.agent('http:', options) as HttpAgent,
     httpsAgent: egress.agent('https:', options) as HttpsAgent,
-  })
+  }
+  return new LimitedHandler(agents, clock)
 }

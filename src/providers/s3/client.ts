@@ -4,20 +4,18 @@ import {
   GetObjectCommand,
   type GetObjectCommandOutput,
   HeadObjectCommand,
-  ListObjectsV2Command,
   PutObjectCommand,
   type PutObjectCommandOutput,
   S3Client,
 } from '@aws-sdk/client-s3'
-import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { SluiceError } from '../../errors.ts'
 import { orAbort } from '../../or-abort.ts'
 import type { Egress } from '../../security/egress.ts'
 import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
-import { compareKeys } from '../key-order.ts'
 import { hasChecksum, md5Of } from '../kit/checksum.ts'
-import { percentDecoded, textBefore } from '../kit/key-bytes.ts'
-import { listSmaller } from '../kit/smaller-page.ts'
+import { isNoAnswer } from '../kit/no-answer.ts'
+import { clockSettler, createServerClock } from '../kit/server-clock.ts'
 import type { ObjectBody, Provider } from '../provider.ts'
 import { isDirectoryBucket, s3Checksum } from './checksum.ts'
 import { clientConfig } from './client-config.ts'
@@ -25,32 +23,23 @@ import { credentialsConfig } from './credentials.ts'
 import { createDirectReads, encodingOf, rangeHeader } from './direct-read.ts'
 import { s3Error } from './error.ts'
 import { setUserAgent } from './limited-handler.ts'
+import { listCommand, listPage } from './list.ts'
 import { listingOfAnswers } from './list-answer.ts'
 import type { S3Location, S3Secrets } from './location.ts'
 import { createObjectRequests } from './object-requests.ts'
 import { presignGet } from './presign.ts'
 import { createPut } from './put.ts'
 import { createRegion } from './region.ts'
+import { isCorrected, renewSession, repeat } from './repeat.ts'
 import { timeOfAnswers } from './server-time.ts'
-
-// Sorts behind every key that continues a folder's name, so a listing that starts after it skips the folder.
-const behindFolder = '\u{10ffff}'
-
-const noAnswer = new Set<ErrorCode>([
-  'CONNECTION_REFUSED',
-  'UNRESOLVABLE_HOST',
-  'TLS_FAILED',
-  'TIMEOUT',
-  'UNREACHABLE',
-  'THROTTLED',
-])
 
 /** Opens a bucket. One client, and one pool of sockets, serves all reads. */
 export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): Provider {
   const region = createRegion(place)
+  const clock = createServerClock()
   const newClient = (endpoint: string | undefined, credentials: ReturnType<typeof credentialsConfig>) => {
     const made = new S3Client({
-      ...clientConfig(place, endpoint, egress),
+      ...clientConfig(place, endpoint, egress, clock),
       ...credentials,
       region: async () => region.current,
     })
@@ -64,22 +53,24 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
       : client
   const Bucket = place.bucket
   const isDirectory = isDirectoryBucket(Bucket)
-  const requests = createObjectRequests(client, { bucket: Bucket, region })
-  const publicRequests =
-    publicClient === client ? requests : createObjectRequests(publicClient, { bucket: Bucket, region })
-  const direct = createDirectReads(requests, { client, place, region, egress })
+  /** What every request about the bucket or an object of it says. */
+  const about = { Bucket, ...(place.requestPayer && { RequestPayer: 'requester' as const }) }
+  const requests = createObjectRequests(client, { place, region })
+  const publicRequests = publicClient === client ? requests : createObjectRequests(publicClient, { place, region })
+  const direct = createDirectReads(requests, { place, region, clock, egress })
   const encryption = encryptionOf(place)
   const put = createPut(client)
 
-  /** Sends a request made by `send`; once more if the refusal names another region. */
+  /** Sends a request made by `send`; again if the refusal tells what was wrong: region, time or session. */
   const call = async <T>(key: string | undefined, signal: AbortSignal | undefined, send: () => Promise<T>) => {
     const once = () => orAbort(send(), signal)
-    const used = region.current
+    const used = { region: region.current, offsetMs: client.config.systemClockOffset }
     try {
-      const answer = await once().catch((error) => {
-        if (region.learn(error, used)) return once()
-        throw error
-      })
+      const answer = await repeat(once, [
+        (error) => region.learn(error, used.region),
+        () => isCorrected(client, used.offsetMs),
+        (error) => renewSession(client, error),
+      ])
       region.confirm()
       return answer
     } catch (error) {
@@ -88,19 +79,9 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
     }
   }
 
-  const listCommand = (cursor: string | null, limit: number, recursive: boolean) =>
-    new ListObjectsV2Command({
-      Bucket,
-      Prefix: recursive ? place.prefix : folderOf(place.prefix),
-      MaxKeys: limit,
-      EncodingType: 'url',
-      ...(cursor !== null && { StartAfter: cursor }),
-      ...(!recursive && { Delimiter: '/' }),
-    })
-
   const page = (cursor: string | null, limit: number, recursive: boolean, signal?: AbortSignal) =>
     call(undefined, signal, async () => {
-      const command = listCommand(cursor, limit, recursive)
+      const command = listCommand(place, { cursor, limit, recursive })
       const listingOf = listingOfAnswers(command, limit)
       const listing = listingOf(await client.send(command, abortable(signal)))
       // A website may well answer 200 with a page that parses as XML.
@@ -116,11 +97,12 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
     } catch (error) {
       // Whoever may read need not be allowed to list, and a refusal that names no other region is one
       // more reason to stay with this.
-      if (error instanceof SluiceError && noAnswer.has(error.code)) throw error
+      if (isNoAnswer(error)) throw error
       region.confirm()
     }
   }
   let asking: Promise<void> | undefined
+  const settleClock = clockSettler(clock, () => page(null, 1, true))
   const settleRegion = async () => {
     if (region.isKnown) return
     asking ??= askRegion().finally(() => {
@@ -130,33 +112,15 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
   }
 
   return {
-    // Amazon S3, "Listing object keys programmatically"; not so in directory buckets, of which this is the suffix.
+    // Amazon S3, "Listing object keys programmatically"; not so in directory buckets.
     ...(!isDirectory && { ordered: true, keyCursor: true }),
 
     async check(signal) {
       await page(null, 1, true, signal)
     },
 
-    async list({ cursor, limit, recursive, signal }) {
-      const startAfter = cursor === null ? null : textBefore(cursor)
-      const {
-        objects: listed,
-        isTruncated,
-        lastFolder,
-        encoding,
-      } = await listSmaller(limit, (keys) => page(startAfter, keys, recursive, signal))
-      const decode = encoding === 'url' ? decodeKey : (key: string) => key
-      for (const object of listed) object.key = decode(object.key)
-      const objects = startAfter === cursor ? listed : listed.filter(({ key }) => compareKeys(key, cursor!) > 0)
-      if (!isTruncated) return { objects, cursor: null }
-      const lastKey = listed.at(-1)?.key ?? ''
-      const behind = lastFolder ? decode(lastFolder) + behindFolder : ''
-      const last = compareKeys(behind, lastKey) > 0 ? behind : lastKey
-      if (!last || last === cursor || (startAfter !== cursor && compareKeys(last, cursor!) <= 0)) {
-        throw new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
-      }
-      return { objects, cursor: last }
-    },
+    list: ({ cursor, limit, recursive, signal }) =>
+      listPage(place, { cursor, limit }, (keys) => page(cursor, keys, recursive, signal)),
 
     async read(key, { range, ifMatch, signal } = {}): Promise<ObjectBody> {
       const opened = await direct.read(key, { range: range && rangeHeader(range), ifMatch, signal })
@@ -164,7 +128,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
       const answer = await call(key, signal, () =>
         client.send(
           new GetObjectCommand({
-            Bucket,
+            ...about,
             Key: key,
             ...(range && { Range: rangeHeader(range) }),
             ...(ifMatch && { IfMatch: ifMatch }),
@@ -192,7 +156,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
 
     async head(key, signal) {
       const answer = await call(key, signal, () =>
-        client.send(new HeadObjectCommand({ Bucket, Key: key }), abortable(signal)),
+        client.send(new HeadObjectCommand({ ...about, Key: key }), abortable(signal)),
       )
       return {
         size: answer.ContentLength ?? 0,
@@ -204,9 +168,10 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
     },
 
     async write(key, body, { contentType, signal } = {}) {
-      // To AWS, the SDK sends a checksum of its own.
+      // To AWS, the SDK sends a checksum of its own. Object Lock with a default retention demands one (PutObject), and this is the
+      // one that all compatible services know.
       const digest = place.endpoint ? { ContentMD5: md5Of(body) } : {}
-      const asked = { Bucket, Key: key, Body: body, ContentType: contentType, ...encryption, ...digest }
+      const asked = { ...about, Key: key, Body: body, ContentType: contentType, ...encryption, ...digest }
       const answer = await call(key, signal, () => put(new PutObjectCommand(asked), signal))
       // There are servers that do not compare what was sent.
       const stored = s3Checksum(checksumHeaders(answer), { isDirectory })
@@ -214,18 +179,19 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
     },
 
     async remove(key, signal) {
-      await call(key, signal, () => client.send(new DeleteObjectCommand({ Bucket, Key: key }), abortable(signal)))
+      await call(key, signal, () => client.send(new DeleteObjectCommand({ ...about, Key: key }), abortable(signal)))
     },
 
     async presign(key, { ttlSeconds }) {
       await settleRegion()
+      await settleClock()
       return call(key, undefined, async () =>
-        presignGet(publicClient, { place, requests: await publicRequests() }, { key, ttlSeconds }),
+        presignGet(publicClient, { place, requests: await publicRequests(), now: clock.now() }, { key, ttlSeconds }),
       )
     },
 
     async serverTime(signal) {
-      const command = listCommand(null, 1, true)
+      const command = listCommand(place, { cursor: null, limit: 1, recursive: true })
       const time = timeOfAnswers(command)
       await call(undefined, signal, () => client.send(command, abortable(signal)))
       return time()
@@ -253,19 +219,5 @@ function encryptionOf({ serverSideEncryption, kmsKeyId }: S3Location) {
   }
   return serverSideEncryption === 'AES256' ? ({ ServerSideEncryption: 'AES256' } as const) : {}
 }
-
-/**
- * Keys come percent-encoded with `+` for a space (EncodingType=url of ListObjectsV2), so that XML can carry any of them; most hold
- * nothing that was encoded. A server that does not know this leaves EncodingType out of its answer. Servers that keep objects as
- * files list names that are not UTF-8.
- */
-function decodeKey(key: string): string {
-  if (!/[%+]/.test(key)) return key
-  const decoded = percentDecoded(key.replaceAll('+', ' '))
-  if (decoded !== undefined) return decoded
-  throw new SluiceError('UNEXPECTED_ANSWER', 'The listing holds a key that is not encoded as it says.')
-}
-
-const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)
 
 const abortable = (signal: AbortSignal | undefined) => (signal ? { abortSignal: signal } : {})

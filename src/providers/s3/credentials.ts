@@ -49,9 +49,16 @@ function assumeRole(place: S3Location, RoleArn: string, masterCredentials: Maste
   })
   return async (caller: Parameters<typeof assume>[0]) => {
     try {
-      return await assume(caller)
+      // The SDK has corrected its clock by the refusal, but repeats the request itself only if the clock is wrong now.
+      return await assume(caller).catch((error) => (mayBeClock(error) ? assume(caller) : Promise.reject(error)))
     } catch (error) {
       throw stsError(error, RoleArn)
     }
   }
 }
+
+/** Whether STS may have refused a signature for its time (AWS STS API reference, "Common errors": it has several codes for that). */
+const mayBeClock = (error: unknown) =>
+  /^(?:SignatureDoesNotMatch|InvalidSignatureException|RequestExpired|RequestTimeTooSkewed)$/.test(
+    (error as Error | undefined)?.name ?? '',
+  )

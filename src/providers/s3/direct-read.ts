@@ -1,5 +1,4 @@
 import type { Readable } from 'node:stream'
-import type { S3Client } from '@aws-sdk/client-s3'
 import { LRUCache } from 'lru-cache'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
@@ -7,6 +6,7 @@ import { partOf } from '../content-range.ts'
 import { createHttpClient } from '../http/client.ts'
 import { headerLine, type PlainGet, writeGet } from '../http/request.ts'
 import { readErrorBody } from '../kit/limit-body.ts'
+import type { ServerClock } from '../kit/server-clock.ts'
 import type { ByteRange, ObjectBody } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import { isDirectoryBucket, s3Checksum } from './checksum.ts'
@@ -41,7 +41,7 @@ export interface DirectReads {
  */
 export function createDirectReads(
   requestsNow: () => Promise<ObjectRequests | undefined>,
-  { client, place, region, egress }: { client: S3Client; place: S3Location; region: Region; egress: Egress },
+  { place, region, clock, egress }: { place: S3Location; region: Region; clock: ServerClock; egress: Egress },
 ): DirectReads {
   const http = createHttpClient(egress)
   const isDirectory = isDirectoryBucket(place.bucket)
@@ -55,7 +55,7 @@ export function createDirectReads(
     if (!place.endpoint) request.headers['x-amz-checksum-mode'] = 'ENABLED'
     const { headers } = place.anonymous
       ? request
-      : await requests.signer.sign(request, { signingDate: new Date(Date.now() + client.config.systemClockOffset) })
+      : await requests.signer.sign(request, { signingDate: new Date(clock.now()) })
     const fresh = writeGet({ origin: requests.origin, path: request.path }, headers)
     signed.set(name, fresh)
     return fresh
@@ -70,6 +70,7 @@ export function createDirectReads(
         const more = (range ? headerLine(['range', range]) : '') + (ifMatch ? headerLine(['if-match', ifMatch]) : '')
         const { status, headers, body } = await http.get(request, more, signal)
         const answer = body && described(body, { status, headers, isRanged: range !== undefined, isDirectory })
+        if (!answer || clock.isOld) clock.learn(headers.date)
         if (answer) {
           region.confirm()
           return { ...answer, body }

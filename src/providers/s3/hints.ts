@@ -6,7 +6,7 @@ export const hints: Partial<Record<ErrorCode, string>> = {
   DENIED:
     'Attach this policy to the key or role: {"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":' +
     '["s3:ListBucket","s3:GetObject"],"Resource":["arn:aws:s3:::BUCKET","arn:aws:s3:::BUCKET/*"]}]}. ' +
-    'Exports also need s3:PutObject and s3:DeleteObject.',
+    'Exports also need s3:PutObject and s3:DeleteObject. If the requester pays in this bucket, set requestPayer.',
   CONSOLE_URL:
     'Use the URL of the S3 API, not the page on which you manage buckets. MinIO: often port 9000 instead of 9001.',
 }

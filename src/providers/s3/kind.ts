@@ -1,8 +1,8 @@
 import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
 import { accessPointRegion } from './bucket-arn.ts'
+import { isDirectoryBucket } from './checksum.ts'
 import { corsRule, hints } from './hints.ts'
-import { isDirectoryBucket } from './list.ts'
 import { boundTo, dialledEndpoint, location, secrets } from './location.ts'
 
 /** Amazon S3 and services that speak its API. */

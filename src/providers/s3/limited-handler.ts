@@ -4,6 +4,7 @@ import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-
 import { maxPageBytes, maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
 import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
 import { safeRequestId } from '../kit/remote-detail.ts'
+import type { ServerClock } from '../kit/server-clock.ts'
 
 type Handle = NodeHttpHandler['handle']
 type Request = Parameters<Handle>[0]
@@ -17,8 +18,12 @@ const requestIds = ['x-amz-request-id', 'x-amz-id-2', 'x-amzn-requestid']
  * page. The SDK would read and parse bodies of any size. Objects are streamed. Also for STS, which has short responses only.
  */
 export class LimitedHandler extends NodeHttpHandler {
-  constructor(options: NodeHttpHandlerOptions) {
+  readonly #clock: ServerClock | undefined
+
+  /** `clock` learns from every response. */
+  constructor(options: NodeHttpHandlerOptions, clock?: ServerClock) {
     super({ connectionTimeout: 10_000, requestTimeout: 60_000, throwOnRequestTimeout: true, ...options })
+    this.#clock = clock
   }
 
   override async handle(request: Request, options?: Parameters<Handle>[1]): ReturnType<Handle> {
@@ -26,16 +31,19 @@ export class LimitedHandler extends NodeHttpHandler {
     const result = await super.handle(request, options)
     const { response } = result
     hideMirrored(request, response.headers)
+    // A response with an age comes from a cache (RFC 9111 §5.1), with the time at which it was made.
+    if (response.headers.age === undefined) this.#clock?.learn(response.headers.date)
     const body = response.body as Readable
     // An interim or redirecting status is none of success either.
     const succeeded = response.statusCode >= 200 && response.statusCode < 300
     if (request.method === 'HEAD') body.resume()
     else if (!succeeded) response.body = await refusalOf(body, response.headers)
-    else if (request.method === 'GET' && !('list-type' in request.query)) return result
     else {
-      const maxBytes = request.method === 'GET' ? maxPageBytes : maxSmallBytes
-      const bytes = await readLimited(body, { maxBytes })
-      const isFit = request.method === 'GET' || isModestXml(bytes, smallModesty)
+      const isListing = request.method === 'GET' && 'list-type' in request.query
+      // CreateSession, of directory buckets, is a GET of credentials.
+      if (request.method === 'GET' && !isListing && !('session' in request.query)) return result
+      const bytes = await readLimited(body, { maxBytes: isListing ? maxPageBytes : maxSmallBytes })
+      const isFit = isListing || isModestXml(bytes, smallModesty)
       response.body = isFit ? bytes : Buffer.alloc(0)
     }
     return result

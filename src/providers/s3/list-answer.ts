@@ -45,6 +45,7 @@ const asListing = (answer: ListObjectsV2CommandOutput): Listing => ({
     lastModified: object.LastModified ?? null,
   })),
   lastFolder: answer.CommonPrefixes?.at(-1)?.Prefix,
+  token: answer.NextContinuationToken,
 })
 
 function noKey(): never {

@@ -2,23 +2,32 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 import { type BoundParts, canonicalUrl } from '../binding.ts'
 import { apiUrl, headerText } from '../fields.ts'
+import { arnFault, canonicalBucket } from './bucket-arn.ts'
 
 /** RFC 1123 §2.1. */
 export const dnsLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
+
+const nameFault = 'a bucket name has no slash, space, control character or any of ?#@\\; put the folder into prefix'
 
 /** Where an S3 storage is. */
 export const location = z.strictObject({
   bucket: z
     .string()
+    .overwrite(canonicalBucket)
     .min(3, 'a bucket name has at least 3 characters')
     .max(255)
-    .regex(
-      /^[^/\s\p{Cc}?#@\\]+$/u,
-      'a bucket name has no slash, space, control character or any of ?#@\\; put the folder into prefix',
-    )
+    .superRefine((text, context) => {
+      const message = text.startsWith('arn:')
+        ? arnFault(text)
+        : /^[^/\s\p{Cc}?#@\\]+$/u.test(text)
+          ? undefined
+          : nameFault
+      if (message) context.addIssue({ code: 'custom', message })
+    })
     .meta({
       title: 'Bucket',
-      description: 'Name of the bucket, without s3:// and without a path.',
+      description:
+        'Name of the bucket, without s3:// and without a path, or the ARN of the bucket or of an access point.',
       placeholder: 'my-images',
     }),
   prefix: z.string().max(1024).default('').meta({
@@ -57,6 +66,11 @@ export const location = z.strictObject({
   anonymous: z.boolean().default(false).meta({
     title: 'Anonymous',
     description: 'Send requests without credentials, for public buckets.',
+  }),
+  requestPayer: z.boolean().default(false).meta({
+    title: 'Requester pays',
+    description:
+      'The account of the credentials pays for requests and downloads. Buckets with Requester Pays require this.',
   }),
   roleArn: z
     .string()

@@ -2,6 +2,8 @@ import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { SignatureV4 } from '@smithy/signature-v4'
 import type { HttpRequest } from '@smithy/types'
+import { isDirectoryBucket } from './checksum.ts'
+import type { S3Location } from './location.ts'
 import type { Region } from './region.ts'
 
 /** Unsigned GETs of objects of a bucket, and what signs them. */
@@ -19,19 +21,20 @@ export interface ObjectRequests {
  */
 export function createObjectRequests(
   client: S3Client,
-  { bucket, region }: { bucket: string; region: Pick<Region, 'current'> },
+  { place, region }: { place: S3Location; region: Pick<Region, 'current'> },
 ): () => Promise<ObjectRequests | undefined> {
-  if (!/^[\w.-]+$/.test(bucket) || bucket.endsWith('--x-s3')) return async () => undefined
+  const { bucket } = place
+  if (!/^[\w.-]+$/.test(bucket) || isDirectoryBucket(bucket)) return async () => undefined
   const known = new Map<string, ObjectRequests>()
   return async () => {
     const { current } = region
-    const requests = known.get(current) ?? (await find(client, bucket))
+    const requests = known.get(current) ?? (await find(client, place))
     if (region.current === current) known.set(current, requests)
     return requests
   }
 }
 
-async function find(client: S3Client, Bucket: string): Promise<ObjectRequests> {
+async function find(client: S3Client, { bucket: Bucket, requestPayer }: S3Location): Promise<ObjectRequests> {
   const { protocol, hostname, port, host, origin, pathname } = new URL(
     await getSignedUrl(client, new GetObjectCommand({ Bucket, Key: 'k' })),
   )
@@ -43,7 +46,11 @@ async function find(client: S3Client, Bucket: string): Promise<ObjectRequests> {
     of: (key, query = {}) => ({
       ...{ method: 'GET', protocol, hostname, path: root + encodeKey(key), query },
       ...(port !== '' && { port: Number(port) }),
-      headers: { host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
+      headers: {
+        host,
+        'x-amz-content-sha256': 'UNSIGNED-PAYLOAD',
+        ...(requestPayer && { 'x-amz-request-payer': 'requester' }),
+      },
     }),
   }
 }

@@ -5,28 +5,24 @@ import { contentTypeOf } from '../content-type.ts'
 import type { S3Location } from './location.ts'
 import { encodePart, type ObjectRequests } from './object-requests.ts'
 
-// What S3 accepts (Amazon S3, "RequestTimeTooSkewed") is 15 minutes; the SDK takes it for a wrong clock from 4 minutes on.
-const skewThatMattersMs = 240_000
-
 /**
  * A URL for a GET of the object on the endpoint of `client`, good for `ttlSeconds`, but not beyond the end of the session
  * whose credentials sign it, and for browsers to keep as long. Without credentials it is the plain address. `requests` are those
- * of the client; without them the SDK signs by its own way.
+ * of the client; without them the SDK signs by its own way. `now` is the storage's time, in milliseconds since 1970.
  */
 export async function presignGet(
   client: S3Client,
-  { place, requests }: { place: S3Location; requests: ObjectRequests | undefined },
+  { place, requests, now }: { place: S3Location; requests: ObjectRequests | undefined; now: number },
   { key, ttlSeconds }: { key: string; ttlSeconds: number },
 ): Promise<URL> {
-  const asked = { Bucket: place.bucket, Key: key }
+  const payer = place.requestPayer && { RequestPayer: 'requester' as const }
+  const asked = { Bucket: place.bucket, Key: key, ...payer }
   if (place.anonymous) {
     const url = new URL(await getSignedUrl(client, new GetObjectCommand(asked)))
     url.search = ''
     return url
   }
   const { expiration } = await client.config.credentials()
-  const skewMs = client.config.systemClockOffset
-  const now = Date.now() + (Math.abs(skewMs) < skewThatMattersMs ? 0 : skewMs)
   const leftSeconds = expiration ? Math.floor((expiration.getTime() - now) / 1000) : Infinity
   if (leftSeconds < 1) throw new SluiceError('BAD_CREDENTIALS', 'The temporary credentials have expired.')
   const expiresIn = Math.min(ttlSeconds, leftSeconds)

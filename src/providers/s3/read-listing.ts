@@ -10,13 +10,15 @@ export interface Listing {
   encoding: string | undefined
   objects: ObjectInfo[]
   lastFolder: string | undefined
+  /** Continues after this page: NextContinuationToken. */
+  token: string | undefined
 }
 
 const prolog =
   /^(?:<\?xml version=["']1\.0["'](?: encoding=["']UTF-8["'])?(?: standalone=["']\w+["'])?\s*\?>)?\s*<ListBucketResult(?: xmlns=["'][^"'<>&]*["'])?>/i
 const entities = new Map(Object.entries({ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }))
 const hasElements = /^(?:Contents|CommonPrefixes)$/
-const hasText = /^(?:Name|IsTruncated|EncodingType|Prefix|Key|Size|ETag|LastModified)$/
+const hasText = /^(?:Name|IsTruncated|EncodingType|NextContinuationToken|Prefix|Key|Size|ETag|LastModified)$/
 /** More than storages nest elements. */
 const maxDepth = 8
 
@@ -70,9 +72,10 @@ class Reader {
       else this.#skip()
     }
     if (this.#name !== 'ListBucketResult' || /\S/.test(this.#xml.slice(this.#at))) throw new Doubt()
-    const { Name: name, IsTruncated: more, EncodingType: encoding } = told
+    const { Name: name, IsTruncated: more, EncodingType: encoding, NextContinuationToken: token } = told
     if (more !== undefined && more !== 'true' && more !== 'false') throw new Doubt()
-    return { name, isTruncated: more === undefined ? undefined : more === 'true', encoding, objects, lastFolder }
+    const isTruncated = more === undefined ? undefined : more === 'true'
+    return { name, isTruncated, encoding, objects, lastFolder, token }
   }
 
   #object(): ObjectInfo {

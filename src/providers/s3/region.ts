@@ -1,3 +1,4 @@
+import { accessPointRegion } from './bucket-arn.ts'
 import { dnsLabel, type S3Location } from './location.ts'
 
 /** What region requests are signed for. */
@@ -11,8 +12,9 @@ export interface Region {
   learn(error: unknown, used: string): boolean
 }
 
-/** The region as configured; AUTO begins with us-east-1 and follows what the answers say. */
-export function createRegion({ region }: Pick<S3Location, 'region'>): Region {
+/** The region as configured, or of the access point; AUTO begins with us-east-1 and follows what the answers say. */
+export function createRegion(place: Pick<S3Location, 'region' | 'bucket'>): Region {
+  const region = accessPointRegion(place.bucket) ?? place.region
   const isAuto = region === 'AUTO'
   let current = isAuto ? 'us-east-1' : region
   let isKnown = !isAuto

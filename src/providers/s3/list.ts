@@ -1,0 +1,76 @@
+import { ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { SluiceError } from '../../errors.ts'
+import { compareKeys } from '../key-order.ts'
+import { percentDecoded, textBefore } from '../kit/key-bytes.ts'
+import { listSmaller } from '../kit/smaller-page.ts'
+import { cursorToken, noProgress, tokenCursor } from '../kit/token-cursor.ts'
+import type { ListPage, Provider } from '../provider.ts'
+import { isDirectoryBucket } from './checksum.ts'
+import type { S3Location } from './location.ts'
+import type { Listing } from './read-listing.ts'
+
+type ListOptions = Parameters<Provider['list']>[0]
+
+// Sorts behind every key that continues a folder's name, so a listing that starts after it skips the folder.
+const behindFolder = '\u{10ffff}'
+
+/** The request for a page. */
+export function listCommand(
+  { bucket, prefix, requestPayer }: S3Location,
+  { cursor, limit, recursive }: Pick<ListOptions, 'cursor' | 'limit' | 'recursive'>,
+): ListObjectsV2Command {
+  const from =
+    cursor === null
+      ? {}
+      : isDirectoryBucket(bucket)
+        ? { ContinuationToken: cursorToken(cursor) }
+        : { StartAfter: textBefore(cursor) }
+  return new ListObjectsV2Command({
+    Bucket: bucket,
+    Prefix: recursive ? prefix : folderOf(prefix),
+    MaxKeys: limit,
+    EncodingType: 'url',
+    ...from,
+    ...(!recursive && { Delimiter: '/' }),
+    ...(requestPayer && { RequestPayer: 'requester' }),
+  })
+}
+
+/** Makes a page of `Provider.list` of what `send` gets. */
+export async function listPage(
+  { bucket }: S3Location,
+  { cursor, limit }: Pick<ListOptions, 'cursor' | 'limit'>,
+  send: (limit: number) => Promise<Listing>,
+): Promise<ListPage> {
+  const { objects: listed, isTruncated, lastFolder, encoding, token } = await listSmaller(limit, send)
+  const decode = encoding === 'url' ? decodeKey : (key: string) => key
+  for (const object of listed) object.key = decode(object.key)
+  if (isDirectoryBucket(bucket)) {
+    const next = isTruncated ? tokenCursor(token) : null
+    if (isTruncated && (next === null || next === cursor)) throw noProgress()
+    return { objects: listed, cursor: next }
+  }
+  // A request holds text only, so after a key that is none it starts a little before.
+  const isBefore = cursor !== null && textBefore(cursor) !== cursor
+  const objects = isBefore ? listed.filter(({ key }) => compareKeys(key, cursor) > 0) : listed
+  if (!isTruncated) return { objects, cursor: null }
+  const lastKey = listed.at(-1)?.key ?? ''
+  const behind = lastFolder ? decode(lastFolder) + behindFolder : ''
+  const last = compareKeys(behind, lastKey) > 0 ? behind : lastKey
+  if (!last || last === cursor || (isBefore && compareKeys(last, cursor) <= 0)) throw noProgress()
+  return { objects, cursor: last }
+}
+
+/**
+ * Keys come percent-encoded with `+` for a space (EncodingType=url of ListObjectsV2), so that XML can carry any of them; most hold
+ * nothing that was encoded. A server that does not know this leaves EncodingType out of its answer. Servers that keep objects as
+ * files list names that are not UTF-8.
+ */
+function decodeKey(key: string): string {
+  if (!/[%+]/.test(key)) return key
+  const decoded = percentDecoded(key.replaceAll('+', ' '))
+  if (decoded !== undefined) return decoded
+  throw new SluiceError('UNEXPECTED_ANSWER', 'The listing holds a key that is not encoded as it says.')
+}
+
+const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)

@@ -1,0 +1,17 @@
+import { onTestFinished, vi } from 'vitest'
+
+const realNow = Date.now
+
+/** The true time, in milliseconds since 1970, while the clock of this process is wrong. */
+export const trueNow = (): number => realNow()
+
+/** Sets the clock of this process wrong by so many hours, at which it stands still. It is right again after the test. */
+export function setClockWrong(hours: number): void {
+  vi.useFakeTimers({ toFake: ['Date'], now: realNow() + hours * 3_600_000 })
+  onTestFinished(correctClock)
+}
+
+/** Sets the clock of this process right. */
+export function correctClock(): void {
+  vi.useRealTimers()
+}
