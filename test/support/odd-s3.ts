@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
+import { waitFor } from './wait-for.ts'
 
 /** What a server does otherwise than S3. */
 export interface Oddity {
@@ -81,13 +81,13 @@ export async function startOddS3(oddity: Oddity = {}): Promise<{ endpoint: strin
     // A client that leaves is no fault of the server.
     serve(request, response).catch(() => response.destroy())
   }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await waitFor(server, 'listening')
   return {
     endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async stop() {
       server.close()
       server.closeAllConnections()
-      await once(server, 'close')
+      await waitFor(server, 'close')
     },
   }
 }
