@@ -9,7 +9,9 @@ Takes the S3 server away at random moments of imports and exports, and looks whe
   --rounds N    how many runs (default 30)
   --seed N      seed of the first round; the next ones count up (default: by chance, and printed)
   --longest N   longest outage in seconds: 0.5, 2, 10 or 60 (default 60)
-  --parallel N  rounds at the same time (default 6)`
+  --parallel N  rounds at the same time (default 6)
+  --assist      let a second process take a share of each import. A page that it cuts is read by both, so that requests for
+                objects that are written do not count`
 
 const { values } = parseArgs({
   options: {
@@ -17,6 +19,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     longest: { type: 'string', default: '60' },
     parallel: { type: 'string', default: '6' },
+    assist: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -33,7 +36,7 @@ const { url, connection, drop } = await stage.createDatabase()
 const workers = createWorkers({
   DATABASE_URL: url,
   DATA_DIR: stage.folder,
-  ASSIST_AFTER: '1',
+  ASSIST_AFTER: values.assist ? '1' : '3600',
   READ_CONCURRENCY: '8',
   WRITE_CONCURRENCY: '8',
   WORKER_CONCURRENCY: '6',
@@ -41,12 +44,13 @@ const workers = createWorkers({
 })
 const database = new pg.Pool(connection)
 const plans = Array.from({ length: rounds }, (_, round) => planOutages(seed + round, round, longest))
+const mayRepeat = values.assist
 let verdicts: OutageVerdict[] = []
 try {
   await workers.start()
   await workers.start()
   const clients = workers.all.map(({ client }) => client)
-  verdicts = await playAll({ s3: stage.s3, database, clients }, plans, { parallel, tell })
+  verdicts = await playAll({ s3: stage.s3, database, clients, mayRepeat }, plans, { parallel, tell })
 } finally {
   await workers.stop()
   await database.end()
