@@ -1,5 +1,7 @@
+import { buffer } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
 import { gcsChecksum } from '../../src/providers/gcs/checksum.ts'
+import { gcs } from '../../src/providers/gcs/kind.ts'
 import {
   type ChecksumAlgorithm,
   createDigest,
@@ -8,6 +10,9 @@ import {
   readChecksum,
 } from '../../src/providers/kit/checksum.ts'
 import { s3Checksum } from '../../src/providers/s3/checksum.ts'
+import { checksumOf } from '../../src/sync/verified.ts'
+import { environment } from '../support/egress.ts'
+import { startGcs } from '../support/gcs.ts'
 
 const text = Buffer.from('123456789')
 // Check values of the CRC catalogue (reveng) and of RFC 1321, FIPS 180.
@@ -114,4 +119,23 @@ describe('the checksum of a GCS response', () => {
     for (const one of both.split(',').reverse()) headers.append('x-goog-hash', one)
     expect(gcsChecksum(headers)).toMatchObject({ algorithm: 'MD5' })
   })
+})
+
+it('the checksum of a composite object of GCS is its CRC32C, and a range has none', async () => {
+  const server = await startGcs()
+  server.createBucket('bucket', { isPublic: true })
+  server.put('bucket', 'key', text, { isComposite: true })
+  const location = gcs.location.parse({ bucket: 'bucket', endpoint: server.endpoint, anonymous: true })
+  const provider = await gcs.open(location, {}, environment)
+  try {
+    const whole = await provider.read('key')
+    expect(checksumOf(whole)).toEqual({ algorithm: 'CRC32C', value: Buffer.from(values.CRC32C, 'hex') })
+    expect(await hasChecksum(await buffer(whole.body), checksumOf(whole)!)).toBe(true)
+    const part = await provider.read('key', { range: { start: 1, end: 3 } })
+    expect(checksumOf(part)).toBeUndefined()
+    part.body.destroy()
+  } finally {
+    provider.close()
+    await server.stop()
+  }
 })

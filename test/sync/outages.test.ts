@@ -286,3 +286,42 @@ describe('an object that always fails with status 500', () => {
     })
   })
 })
+
+describe('an import that two processes share', () => {
+  it('waits in both, and ends with every task once', async () => {
+    const world = await start('S3', { ASSIST_AFTER: '0.2' })
+    const count = 2_400
+    const put = async (n: number) => world.put(`in/${String(n).padStart(5, '0')}.json`, `{"n":${n}}`)
+    for (let n = 0; n < count; n += 100) await Promise.all(Array.from({ length: 100 }, (_, at) => put(n + at)))
+    const project = await createProject(world.app)
+    const { storage } = await createStorage(world.app, {
+      ...{
+        projectId: project,
+        location: world.location,
+        skipCheck: true,
+        importMethod: 'TASKS',
+        regexFilter: '.*json',
+      },
+    })
+    const other = await startTestApp({ ASSIST_AFTER: '0.2', READ_CONCURRENCY: '2' }, { url: world.app.databaseUrl })
+    stops.push(() => other.stop())
+    const run = await startSync(world.app, storage.id)
+    const holders = async () =>
+      (
+        await query(
+          world.app.databaseUrl,
+          'select distinct holder from sync_shard where not done and holder is not null',
+        )
+      ).length
+    await until(async () => (await holders()) === 2, { what: 'a second process that takes a share' })
+    world.tap.shut()
+    const row = () => query(world.app.databaseUrl, 'select waiting from sync_run order by id desc limit 1')
+    await until(async () => Object.keys((await row())[0].waiting ?? {}).length === 2, { what: 'both to wait' })
+    await world.tap.reopen()
+    expect(await finished(world.app, run)).toMatchObject({
+      status: 'COMPLETED',
+      attempt: 1,
+      counters: { matched: count, created: count, failed: 0 },
+    })
+  })
+})
