@@ -166,7 +166,7 @@ export const settings = z.object({
   STORAGE_PATIENCE: seconds(86400)
     .default(300)
     .describe(
-      'Seconds that a sync waits for a storage that has responded to it before and is now away (no connection, or 5xx). Beyond: the sync ends as FAILED.',
+      'Seconds that a sync waits for a storage that responded before and is now unavailable (no connection, or a 5xx status). Then the sync fails.',
     ),
   ASSIST_AFTER: seconds(86400)
     .default(10)

@@ -62,17 +62,17 @@ const SyncCountersRef = builder.objectRef<SyncRun>('SyncCounters').implement({
 
 const WaitingRef = builder.objectRef<NonNullable<ReturnType<typeof waitingOf>>>('SyncRunWaiting').implement({
   description:
-    'A run waits for a storage that responded to it before, and now refuses connections or answers 5xx. All its reads and writes pause together.',
+    'State of a run that waits for its storage: the storage responded to the run before, and now refuses connections or answers with a 5xx status. All reads and writes of the run pause together.',
   fields: (t) => ({
     since: t.expose('since', { type: 'DateTime', description: 'Time of the first failure.' }),
-    code: t.expose('code', { type: ErrorCodeRef, description: 'Why the last request failed.' }),
+    code: t.expose('code', { type: ErrorCodeRef, description: 'Code of the error of the last request.' }),
     nextRetryAt: t.expose('nextRetryAt', {
       type: 'DateTime',
-      description: 'When the run tries again. syncStorage makes it try at once.',
+      description: 'When the run retries. syncStorage makes the run retry at once.',
     }),
     givesUpAt: t.expose('givesUpAt', {
       type: 'DateTime',
-      description: 'When the run ends as FAILED if the storage is still away (STORAGE_PATIENCE).',
+      description: 'When the run fails if the storage still does not respond (STORAGE_PATIENCE).',
     }),
   }),
 })
@@ -106,7 +106,7 @@ builder.node(SyncRunRef, {
     waiting: t.field({
       type: WaitingRef,
       nullable: true,
-      description: 'Set while the run waits for its storage. Null while it goes on, and once it has ended.',
+      description: 'Why and until when the run waits for its storage. Null if the run does not wait.',
       resolve: (run) => waitingOf(run),
     }),
     counters: t.field({ type: SyncCountersRef, description: 'Counters of the run up to now.', resolve: (run) => run }),
