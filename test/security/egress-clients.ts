@@ -82,8 +82,7 @@ const entra: EgressClient = {
   name: 'Azure Entra',
   kind: 'AZURE_BLOB',
   dials: () => ['entra.test', 'login.microsoftonline.com'],
-  // The library keeps no word of the cause.
-  code: 'UNREACHABLE',
+  code: 'BLOCKED_ADDRESS',
   async open(host, egress) {
     vi.stubEnv('AZURE_AUTHORITY_HOST', 'https://entra.test')
     const location = { account: 'account', container: 'container', endpoint: `https://${elsewhere}/account` }
