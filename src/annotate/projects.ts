@@ -2,6 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { type Project, ProjectEntity } from '../entities/project.ts'
 import { ConflictError, type FieldError, NotFoundError, ValidationError } from '../errors.ts'
 import { sql } from '../sql.ts'
+import { saveUrlMappings, type UrlMappingInput, urlMappingFaults } from './url-mappings.ts'
 
 /** The settings of a project; an absent one keeps its value or default. */
 export interface ProjectInput {
@@ -13,22 +14,31 @@ export interface ProjectInput {
 
 /** @throws ValidationError */
 export async function createProject(em: EntityManager, input: ProjectInput): Promise<Project> {
-  validate({ title: '', ...input })
+  const faults = faultsOf({ title: '', ...input })
+  if (faults.length > 0) throw new ValidationError(faults)
   const fork = em.fork()
   const project = fork.create(ProjectEntity, withoutAbsent(input) as Project)
   await fork.persist(project).flush()
   return project
 }
 
-/** @throws NotFoundError, ValidationError */
-export async function updateProject(em: EntityManager, id: number, input: ProjectInput): Promise<Project> {
-  validate(input)
-  const fork = em.fork()
-  const project = await fork.findOne(ProjectEntity, id)
-  if (!project) throw new NotFoundError('There is no such project.')
-  fork.assign(project, withoutAbsent(input))
-  await fork.flush()
-  return project
+/** `urlMappings` replaces all of them; an empty list removes them. @throws NotFoundError, ValidationError */
+export async function updateProject(
+  em: EntityManager,
+  id: number,
+  { urlMappings, ...input }: ProjectInput & { urlMappings?: UrlMappingInput[] | null | undefined },
+): Promise<Project> {
+  return em.fork().transactional(async (tx) => {
+    const project = await tx.findOne(ProjectEntity, id)
+    const mappingFaults = project && urlMappings ? await urlMappingFaults(tx, id, urlMappings) : []
+    const faults = [...faultsOf(input), ...mappingFaults]
+    if (faults.length > 0) throw new ValidationError(faults)
+    if (!project) throw new NotFoundError('There is no such project.')
+    tx.assign(project, { ...withoutAbsent(input), ...(urlMappings && { updatedAt: new Date() }) })
+    await tx.flush()
+    if (urlMappings) await saveUrlMappings(tx, id, urlMappings)
+    return project
+  })
 }
 
 /**
@@ -74,7 +84,7 @@ async function deleteTasksInBlocks(em: EntityManager, project: number): Promise<
   }
 }
 
-function validate({ title, dataKey, annotationsPerTask }: ProjectInput): void {
+function faultsOf({ title, dataKey, annotationsPerTask }: ProjectInput): FieldError[] {
   const faults: FieldError[] = []
   if (title !== undefined && !title?.trim()) faults.push({ path: 'input.title', message: 'must not be empty' })
   if (title && title.length > 500) faults.push({ path: 'input.title', message: 'has more than 500 characters' })
@@ -82,7 +92,7 @@ function validate({ title, dataKey, annotationsPerTask }: ProjectInput): void {
   if (typeof annotationsPerTask === 'number' && annotationsPerTask < 1) {
     faults.push({ path: 'input.annotationsPerTask', message: 'must be at least 1' })
   }
-  if (faults.length > 0) throw new ValidationError(faults)
+  return faults
 }
 
 /** Null clears the description; elsewhere it means the same as absent. */

@@ -18,6 +18,7 @@ import { SyncScheduleEntity } from './sync-schedule.ts'
 import { SyncShardEntity } from './sync-shard.ts'
 import { TaskEntity } from './task.ts'
 import { TaskOriginEntity } from './task-origin.ts'
+import { UrlMappingEntity } from './url-mapping.ts'
 import { WebhookEntity } from './webhook.ts'
 import { WebhookCursorEntity } from './webhook-cursor.ts'
 import { WebhookDeliveryEntity } from './webhook-delivery.ts'
@@ -31,6 +32,7 @@ export const entities = [
   AnnotationEntity,
   PredictionEntity,
   StorageEntity,
+  UrlMappingEntity,
   ImportLinkEntity,
   ImportedObjectEntity,
   ExportLinkEntity,

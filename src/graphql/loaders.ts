@@ -10,6 +10,7 @@ import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { SyncRunEntity } from '../entities/sync-run.ts'
 import { type SyncSchedule, SyncScheduleEntity } from '../entities/sync-schedule.ts'
 import { type Task, TaskEntity } from '../entities/task.ts'
+import { type UrlMapping, UrlMappingEntity } from '../entities/url-mapping.ts'
 import { WebhookEntity } from '../entities/webhook.ts'
 import { WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
 import { sql } from '../sql.ts'
@@ -105,6 +106,10 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
     importStoragesOfProject: groups<Storage>(
       (projects) => em.fork().find(StorageEntity, { project: projects, direction: 'IMPORT' }),
       (storage) => storage.project,
+    ),
+    urlMappingsOfProject: groups<UrlMapping>(
+      (projects) => em.fork().find(UrlMappingEntity, { project: projects }, { orderBy: { prefix: 'asc' } }),
+      (mapping) => mapping.project,
     ),
   }
 }

@@ -7,6 +7,7 @@ import { idOf } from './ids.ts'
 import { orNull } from './or-null.ts'
 import { pageById } from './page.ts'
 import { ProjectRef, TaskRef } from './refs.ts'
+import { readUrlMapping, UrlMappingInput, UrlMappingRef } from './url-mapping.ts'
 
 builder.node(ProjectRef, {
   description: 'Holds tasks, their annotations, and the storages that feed and export them.',
@@ -29,6 +30,12 @@ builder.node(ProjectRef, {
     updatedAt: t.expose('updatedAt', {
       type: 'DateTime',
       description: 'When the settings of the project last changed.',
+    }),
+    urlMappings: t.field({
+      type: [UrlMappingRef],
+      description:
+        'Prefixes of URLs in the task data, such as /data/upload/, with the storages that contain the objects of these URLs.',
+      resolve: (project, _args, { loaders }) => loaders.urlMappingsOfProject.load(project.id),
     }),
     tasks: t.connection({
       type: TaskRef,
@@ -83,6 +90,11 @@ const UpdateProjectInput = builder.inputType('UpdateProjectInput', {
       description:
         'Number of annotations at which a task counts as labeled (`isLabeled`), at least 1. Null keeps the value.',
     }),
+    urlMappings: t.field({
+      type: [UrlMappingInput],
+      description:
+        'All URL mappings of the project, at most 100. They replace the present ones; an empty list removes them. Null keeps them.',
+    }),
   }),
 })
 
@@ -102,7 +114,8 @@ builder.mutationFields((t) => ({
       dataField: { name: 'project', description: 'The project after the change.' },
     },
     args: { input: t.arg({ type: UpdateProjectInput, required: true, description: 'The project and its changes.' }) },
-    resolve: (_root, { input: { id, ...changes } }, { em }) => updateProject(em, idOf('Project', id), changes),
+    resolve: (_root, { input: { id, urlMappings, ...changes } }, { em }) =>
+      updateProject(em, idOf('Project', id), { ...changes, urlMappings: urlMappings?.map(readUrlMapping) }),
   }),
   deleteProject: t.field({
     // Many tasks go in several transactions.

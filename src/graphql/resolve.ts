@@ -2,8 +2,9 @@ import { mediaTokenSeconds } from '../auth/media-tokens.ts'
 import type { Storage } from '../entities/storage.ts'
 import { type ErrorCode, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import { deliver } from '../resolve/deliver.ts'
-import { type Verdict, verdicts, weighStorages } from '../resolve/pick.ts'
+import { type Verdict, verdicts } from '../resolve/pick.ts'
 import { resolveUrl } from '../resolve/rewrite.ts'
+import { explainObject, type ResolveScope } from '../resolve/url-mappings.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
 import { ErrorCodeRef } from './error-code.ts'
@@ -108,7 +109,10 @@ builder.queryFields((t) => ({
       'Explains which import storage of a project serves a URI, and why the others do not. Null if no project has this id.',
     args: {
       projectId: t.arg.id({ required: true, description: 'Global id of the project.' }),
-      uri: t.arg.string({ required: true, description: 'Storage URI, such as s3://bucket/key.' }),
+      uri: t.arg.string({
+        required: true,
+        description: 'Storage URI, such as s3://bucket/key, or a URL that a mapping of the project covers.',
+      }),
       taskId: t.arg.id({
         description:
           'Global id of the task that contains the URI. Its own storage and endpoint take precedence. Default: no task.',
@@ -118,7 +122,7 @@ builder.queryFields((t) => ({
       const project = await projectOf(projectId, loaders)
       if (project === null) return null
       const link = taskId ? await loaders.linkOfTask.load(idOf('Task', taskId)) : null
-      return weighStorages(uri, await loaders.importStoragesOfProject.load(project), link?.storage)
+      return explainObject(uri, { ...(await scopeOf(project, loaders)), linkedStorage: link?.storage })
     },
   }),
   resolveUris: t.field({
@@ -127,14 +131,18 @@ builder.queryFields((t) => ({
       'URLs of the bytes of objects, for scripts and models, in the order of `uris`. They work without a header.',
     args: {
       projectId: t.arg.id({ required: true, description: 'Global id of the project.' }),
-      uris: t.arg.stringList({ required: true, description: 'Storage URIs, such as s3://bucket/key, at most 1,000.' }),
+      uris: t.arg.stringList({
+        required: true,
+        description:
+          'Storage URIs, such as s3://bucket/key, and URLs that mappings of the project cover, at most 1,000.',
+      }),
     },
     resolve: async (_root, { projectId, uris }, context) => {
       if (uris.length > mostUris) throw new ValidationError([{ path: 'uris', message: `must be at most ${mostUris}` }])
       const project = await projectOf(projectId, context.loaders)
       if (project === null) throw new NotFoundError('There is no such project.')
-      const storages = await context.loaders.importStoragesOfProject.load(project)
-      return Promise.all(uris.map((uri) => resolveUri(context, { project, storages, uri })))
+      const scope = await scopeOf(project, context.loaders)
+      return Promise.all(uris.map((uri) => resolveUri(context, { project, scope, uri })))
     },
   }),
 }))
@@ -143,12 +151,20 @@ async function projectOf(globalId: string, loaders: Context['loaders']): Promise
   return (await loaders.project.load(idOf('Project', globalId)))?.id ?? null
 }
 
+async function scopeOf(project: number, loaders: Context['loaders']): Promise<ResolveScope> {
+  const [storages, mappings] = await Promise.all([
+    loaders.importStoragesOfProject.load(project),
+    loaders.urlMappingsOfProject.load(project),
+  ])
+  return { storages, mappings }
+}
+
 async function resolveUri(
   { loaders, linksUrl, resolve }: Context,
-  { project, storages, uri }: { project: number; storages: Storage[]; uri: string },
+  { project, scope, uri }: { project: number; scope: ResolveScope; uri: string },
 ): Promise<Resolved> {
   try {
-    const delivery = await deliver(resolve, { project, storages, mediaKey: null, linkedStorage: undefined }, { uri })
+    const delivery = await deliver(resolve, scope, { uri })
     if (delivery.mode === 'PRESIGN') return { uri, ...delivery }
     const { token, expiresAt } = await loaders.mediaToken.load(project)
     return { uri, mode: 'PROXY', url: resolveUrl({ linksUrl, where: { project }, uri, token }), expiresAt }

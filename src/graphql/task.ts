@@ -36,7 +36,7 @@ builder.node(TaskRef, {
     resolvedData: t.field({
       type: 'JSON',
       description:
-        'A copy of `data` in which each URI that an import storage of the project serves is replaced by a resolve link.',
+        'A copy of `data` in which each URI that an import storage of the project serves, and each URL that a mapping of the project covers, is replaced by a resolve link.',
       args: {
         mediaToken: t.arg.boolean({
           description:
@@ -44,11 +44,13 @@ builder.node(TaskRef, {
         }),
       },
       resolve: async (task, { mediaToken }, { loaders, linksUrl }) => {
-        const storages = await loaders.importStoragesOfProject.load(task.project)
+        const [storages, mappings] = await Promise.all([
+          loaders.importStoragesOfProject.load(task.project),
+          loaders.urlMappingsOfProject.load(task.project),
+        ])
         const token = mediaToken ? (await loaders.mediaToken.load(task.project)).token : undefined
-        return rewriteUris(await loaders.taskData.load(task.id), storages, (uri) =>
-          resolveUrl({ linksUrl, where: { task: task.id }, uri, token }),
-        )
+        const url = (uri: string) => resolveUrl({ linksUrl, where: { task: task.id }, uri, token })
+        return rewriteUris(await loaders.taskData.load(task.id), storages, url, mappings)
       },
     }),
     meta: t.field({

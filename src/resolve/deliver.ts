@@ -5,10 +5,9 @@ import { NotFoundError } from '../errors.ts'
 import { canStandInUrl } from '../providers/kit/dot-segments.ts'
 import type { ObjectHead } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
-import type { Located } from './locate.ts'
 import type { ObjectFacts, ObjectSource } from './open-object.ts'
-import { pickStorage } from './pick.ts'
 import { createSignedUrls, type SignedUrl, type SignedUrls } from './signed-urls.ts'
+import { pickObject, type ResolveScope } from './url-mappings.ts'
 
 /** What resolving works with, and remembers: in memory, bounded, and for each version of a storage apart. */
 export interface ResolveParts {
@@ -27,15 +26,15 @@ export type Delivery =
   | { mode: 'PROXY'; open(): Promise<ObjectSource & { close(): void }> }
 
 /**
- * Finds out how the URI's object is delivered; with `mode` only in this way.
+ * Finds out how the object of a storage URI, or of a URL that the project maps, is delivered; with `mode` only in this way.
  * @throws NotFoundError when no storage of the project serves the URI; SluiceError as providers do.
  */
 export async function deliver(
   parts: ResolveParts,
-  located: Located,
+  scope: ResolveScope,
   { uri, mode }: { uri: string; mode?: 'PROXY' | undefined },
 ): Promise<Delivery> {
-  const found = pickStorage(uri, located.storages, located.linkedStorage)
+  const found = pickObject(uri, scope)
   if (!found) throw new NotFoundError('No connected storage serves this URI.')
   const { storage, key } = found
   const name = `${storage.id}@${storage.updatedAt.getTime()}\0${key}`

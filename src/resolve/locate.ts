@@ -4,6 +4,7 @@ import { inBatches } from '../batch.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import type { AccessCache } from '../events/access-cache.ts'
 import { sql } from '../sql.ts'
+import type { Mapping } from './url-mappings.ts'
 
 /** Where a URI is asked for. */
 export type Whereabouts = { task: number } | { project: number }
@@ -14,6 +15,8 @@ export interface Located {
   /** The key of its media tokens, sealed; null = none was made yet. */
   mediaKey: string | null
   storages: Storage[]
+  /** Its URL mappings. */
+  mappings: Mapping[]
   /** The storage that the task was made from. */
   linkedStorage: number | undefined
 }
@@ -22,7 +25,7 @@ export interface Located {
 export type Locate = (where: Whereabouts) => Promise<Located | undefined>
 
 interface Row {
-  kind: 'task' | 'project' | 'storage'
+  kind: 'task' | 'project' | 'storage' | 'mapping'
   id: string
   project: string
   storage: string | null
@@ -67,15 +70,27 @@ export function createLocator(em: EntityManager, cached: AccessCache['cached']):
        select 'task' as kind, id, project_id as project, storage_id as storage, null as text from asked
        union all select 'project', id, id, null, media_key from projects
        union all select 'storage', s.id, s.project_id, null, s.xmin::text
-         from storage s join projects p on p.id = s.project_id where s.direction = 'IMPORT'`,
+         from storage s join projects p on p.id = s.project_id where s.direction = 'IMPORT'
+       union all select 'mapping', m.storage_id, m.project_id, null, json_build_array(m.prefix, m.key_prefix)::text
+         from url_mapping m join projects p on p.id = m.project_id`,
       [ids('task:'), ids('project:')],
     )
     const byProject = await storagesOf(found.filter(({ kind }) => kind === 'storage'))
+    const mappings = Map.groupBy(
+      found.filter(({ kind }) => kind === 'mapping'),
+      ({ project }) => project,
+    )
     const projects = new Map<string, Located>()
     for (const { kind, id, text } of found) {
       if (kind !== 'project') continue
       const storages = byProject.get(id) ?? []
-      projects.set(id, { project: Number(id), mediaKey: text, storages, linkedStorage: undefined })
+      projects.set(id, {
+        project: Number(id),
+        mediaKey: text,
+        storages,
+        mappings: (mappings.get(id) ?? []).map(readMapping),
+        linkedStorage: undefined,
+      })
     }
     const answers = new Map<string, Located>()
     for (const [id, project] of projects) answers.set(`project:${id}`, project)
@@ -89,4 +104,9 @@ export function createLocator(em: EntityManager, cached: AccessCache['cached']):
 
   const find = cached(load, { max: 10_000 })
   return (where) => find('task' in where ? `task:${where.task}` : `project:${where.project}`)
+}
+
+function readMapping({ id, text }: Row): Mapping {
+  const [prefix, keyPrefix] = JSON.parse(text!) as [string, string | null]
+  return { prefix, storage: Number(id), keyPrefix }
 }

@@ -18,6 +18,8 @@ export const verdicts = {
   SHORTER_PREFIX: 'Another storage has a longer prefix, which takes precedence.',
   NOT_LINKED: 'The storage that the task was imported from takes precedence.',
   YOUNGER: 'A storage that was created earlier takes precedence.',
+  NOT_MAPPED: 'A URL mapping of the project leads to another storage.',
+  NO_KEY: 'The text after the mapped prefix is no key: it is empty, not UTF-8, or has a "." or ".." segment.',
 } as const
 export type Verdict = keyof typeof verdicts
 

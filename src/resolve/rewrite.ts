@@ -1,29 +1,49 @@
 import type { Storage } from '../entities/storage.ts'
 import { isJsonObject, type Json } from '../json.ts'
 import { placeOf } from './pick.ts'
-import { createSpanFinder } from './uri-spans.ts'
+import { createSpanFinder, isAttributeStart } from './uri-spans.ts'
+import { type Mapping, pickObject } from './url-mappings.ts'
+
+/** What may stand before a URL in a text: the end of another URL is not the start of one. */
+const beforeUrl = '(?<=^|[\\s"\'`(<>=,;\\[{])'
 
 /**
- * The data of a task with every URI that one of the storages serves replaced by `url(uri)`: at any depth, alone or inside
- * text (see `createSpanFinder`). Everything else stays as it is. Time is linear in the text.
+ * The data of a task with every URI that one of the storages serves, and every URL that one of the mappings leads to an object,
+ * replaced by `url(uri)`: at any depth, alone or inside text (see `createSpanFinder`). Everything else stays as it is. Time is
+ * linear in the text.
  */
-export function rewriteUris(data: Json, storages: readonly Storage[], url: (uri: string) => string): Json {
+export function rewriteUris(
+  data: Json,
+  storages: readonly Storage[],
+  url: (uri: string) => string,
+  mappings: readonly Mapping[] = [],
+): Json {
   const starts = storages.map((storage) => {
     const { scheme, bucket, prefix } = placeOf(storage)
     return { bucket: `${scheme}://${bucket}/`, full: `${scheme}://${bucket}/${prefix}` }
   })
   const schemes = [...new Set(starts.map(({ bucket }) => bucket.slice(0, bucket.indexOf(':'))))]
   if (schemes.length === 0) return data
+  const prefixes = mappings.map(({ prefix }) => prefix)
   // Not inside a word: `logs://` is not `gs://`. Schemes are letters, digits and hyphens.
-  const schemeAt = new RegExp(`(?<![\\w+.-])(?:${schemes.join('|')})://`, 'g')
-  const serves = (uri: string) => starts.some(({ bucket, full }) => uri.length > bucket.length && uri.startsWith(full))
+  const scheme = `(?<![\\w+.-])(?:${schemes.join('|')})://`
+  const urls = prefixes.map((prefix) => prefix.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')).join('|')
+  const startAt = new RegExp(prefixes.length === 0 ? scheme : `${scheme}|${beforeUrl}(?:${urls})`, 'g')
+  const isMapped = (uri: string) => prefixes.some((prefix) => uri.startsWith(prefix))
+  const serves = (uri: string) =>
+    isMapped(uri)
+      ? pickObject(uri, { storages, mappings }) !== null
+      : starts.some(({ bucket, full }) => uri.length > bucket.length && uri.startsWith(full))
 
   const text = (value: string): string => {
-    const places = [...value.matchAll(schemeAt)].map(({ index }) => index)
+    const places = [...value.matchAll(startAt)]
+      .map(({ index }) => index)
+      // A parameter of another URL may be a URL.
+      .filter((index) => value[index - 1] !== '=' || !isMapped(value.slice(index)) || isAttributeStart(value, index))
     if (places.length === 0) return value
     // Alone, it may hold any character.
     if (places.length === 1 && places[0] === 0 && serves(value)) return url(value)
-    const spansAt = createSpanFinder(value)
+    const spansAt = createSpanFinder(value, isMapped)
     let out = ''
     let at = 0
     let read = 0

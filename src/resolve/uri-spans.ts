@@ -35,7 +35,11 @@ const beforeChars = 64
  * decoded once where HTML, Markdown or CSS has them. Elsewhere white space ends a URI, and punctuation behind it is not part
  * of it. Where the end is unclear there is no span: half a URI would be a broken link. Time is linear in the text.
  */
-export function createSpanFinder(value: string): (start: number) => Found {
+export function createSpanFinder(
+  value: string,
+  /** Whether a word begins as a URL that counts as a URI, although it has no scheme. */
+  isUrl: (word: string) => boolean = () => false,
+): (start: number) => Found {
   const partnerOf = createPartners(value)
   const lastOf = new Map<string, number>()
 
@@ -46,6 +50,8 @@ export function createSpanFinder(value: string): (start: number) => Found {
     return last < from ? -1 : value.indexOf(token, from)
   }
   const nothing = (next: number): Found => ({ spans: [], next })
+  /** Whether another URI follows the first one. */
+  const hasMore = (text: string) => /\s\S*:\/\//.test(text) || text.split(/\s+/).slice(1).some(isUrl)
   const runEnd = (start: number) => start + /^\S*/.exec(value.slice(start, start + maxChars))![0].length
   const one = (start: number, end: number, uri: string, next = end): Found => ({ spans: [{ start, end, uri }], next })
 
@@ -55,17 +61,18 @@ export function createSpanFinder(value: string): (start: number) => Found {
     const end = find(token!, start)
     if (end < 0) return nothing(runEnd(start))
     const content = value.slice(start, end)
-    const isUrl = afterUrlQuote.test(before)
-    if (name === undefined && !isUrl && content.includes('\n')) return nothing(runEnd(start))
+    const isCss = afterUrlQuote.test(before)
+    if (name === undefined && !isCss && content.includes('\n')) return nothing(runEnd(start))
     if (content.length > maxChars) return nothing(end)
     // In JSON, scripts and CSS a backslash escapes what follows, such as the quote that seems to be the end.
     if (name === undefined ? content.includes('\\') : token!.startsWith('\\') && content.includes('\\'))
       return nothing(end)
     const text = content.trimEnd()
-    const isList = /\s/.test(text) && (listAttributes.has(name?.toLowerCase() ?? '') || /\s\S*:\/\//.test(text))
-    const isHtml = name !== undefined || isUrl || token!.startsWith('&')
+    const isList = /\s/.test(text) && (listAttributes.has(name?.toLowerCase() ?? '') || hasMore(text))
+    const isHtml = name !== undefined || isCss || token!.startsWith('&')
     const decode = isHtml ? decodeHTMLAttribute : String
-    if (isList) return { spans: uriList(text, start).map((span) => ({ ...span, uri: decode(span.uri) })), next: end }
+    if (isList)
+      return { spans: uriList(text, start, isUrl).map((span) => ({ ...span, uri: decode(span.uri) })), next: end }
     return one(start, start + text.length, decode(text), end)
   }
 
@@ -74,7 +81,7 @@ export function createSpanFinder(value: string): (start: number) => Found {
     if (end < 0 || end - start > maxChars) return nothing(runEnd(start))
     const content = value.slice(start, end)
     const text = isMarkdown ? markdownDestination(content) : content.trimEnd()
-    if (text === undefined || /\s\S*:\/\//.test(text) || (!isMarkdown && text.includes('\\'))) return nothing(end)
+    if (text === undefined || hasMore(text) || (!isMarkdown && text.includes('\\'))) return nothing(end)
     return one(start, start + text.length, isMarkdown ? unescaped(text) : decodeHTMLAttribute(text), end)
   }
 
@@ -129,3 +136,7 @@ const unescaped = (text: string) =>
     .split(/(\\[!-/:-@[-`{-~])/)
     .map((part, n) => (n % 2 === 1 ? part.slice(1) : decodeHTML(part)))
     .join('')
+
+/** Whether an attribute without quotes begins at `start`. */
+export const isAttributeStart = (value: string, start: number) =>
+  afterAttribute.test(value.slice(Math.max(0, start - beforeChars), start))

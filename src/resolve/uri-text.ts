@@ -34,11 +34,11 @@ export function bareUri(value: string, start: number): { length: number; isClear
  * The URIs of a list that begins at `start`, separated by white space, each with a descriptor or comma behind it (HTML, "srcset
  * attributes"). None, if anything else is in the list: it may be the rest of a URI with a space.
  */
-export function uriList(text: string, start: number): UriSpan[] {
+export function uriList(text: string, start: number, isUrl: (word: string) => boolean): UriSpan[] {
   const spans: UriSpan[] = []
   for (const { 0: token, index } of text.matchAll(/\S+/g)) {
     if (/^(?:,|\d+(?:\.\d+)?[wxh],?)$/.test(token)) continue
-    if (!/^[a-z][\w+.-]*:\/\//i.test(token)) return []
+    if (!/^[a-z][\w+.-]*:\/\//i.test(token) && !isUrl(token)) return []
     const uri = token.replace(/,$/, '')
     spans.push({ start: start + index, end: start + index + uri.length, uri })
   }

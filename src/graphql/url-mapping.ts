@@ -1,0 +1,54 @@
+import type { UrlMappingInput as Mapping } from '../annotate/url-mappings.ts'
+import type { UrlMapping } from '../entities/url-mapping.ts'
+import { builder } from './builder.ts'
+import { decodeId, globalIdOf } from './ids.ts'
+import { ImportStorageRef } from './refs.ts'
+
+const words = {
+  prefix:
+    'What the URLs begin with, literally, such as /data/upload/ or /data/local-files/?d=. The longest prefix that fits counts. The rest is percent-decoded: after a ? as the value of a parameter, elsewhere as a path.',
+  storageId: 'Global id of the import storage of the same project that has the objects.',
+  keyPrefix:
+    'What the keys begin with, before the rest of the URL. It must fit the prefix of the storage, outside of which nothing is served.',
+}
+
+export const UrlMappingRef = builder.objectRef<UrlMapping>('UrlMapping').implement({
+  description:
+    'URLs of another tool that stand for objects of a storage. They become links in resolvedData, and links to them are resolved; the stored data stays as it is.',
+  fields: (t) => ({
+    prefix: t.exposeString('prefix', { description: words.prefix }),
+    storageId: t.id({
+      description: words.storageId,
+      resolve: ({ storage }) => globalIdOf('ImportStorage', storage),
+    }),
+    storage: t.field({
+      type: ImportStorageRef,
+      description: 'The storage that has the objects.',
+      resolve: async ({ storage }, _args, { loaders }) => (await loaders.storage.load(storage))!,
+    }),
+    keyPrefix: t.exposeString('keyPrefix', {
+      nullable: true,
+      description: `${words.keyPrefix} Null: the prefix of the storage.`,
+    }),
+  }),
+})
+
+export const UrlMappingInput = builder.inputType('UrlMappingInput', {
+  description: 'URLs of another tool that stand for objects of a storage.',
+  fields: (t) => ({
+    prefix: t.string({ required: true, description: words.prefix }),
+    storageId: t.id({ required: true, description: words.storageId }),
+    keyPrefix: t.string({ description: `${words.keyPrefix} Default: the prefix of the storage.` }),
+  }),
+})
+
+/** The mapping with the database id of its storage; 0, which no storage has, for an id of anything else. */
+export function readUrlMapping(input: {
+  prefix: string
+  storageId: string | number
+  keyPrefix?: string | null | undefined
+}): Mapping {
+  const { typename, id } = decodeId(String(input.storageId))
+  const isStorage = typename === 'ImportStorage' && /^[1-9]\d{0,15}$/.test(id)
+  return { prefix: input.prefix, storage: isStorage ? Number(id) : 0, keyPrefix: input.keyPrefix }
+}

@@ -1,0 +1,82 @@
+import type { Storage } from '../entities/storage.ts'
+import { hasDotSegments } from '../providers/kit/dot-segments.ts'
+import { type Pick, pickStorage, placeOf, type Verdict, weighStorages } from './pick.ts'
+
+/** What decides which object a URI or a mapped URL stands for. */
+export interface ResolveScope {
+  /** The import storages of the project: no mapping leads to another storage. */
+  storages: readonly Storage[]
+  mappings: readonly Mapping[]
+  /** The storage that the task was made from. */
+  linkedStorage?: number | undefined
+}
+
+/** A mapping of the project. */
+export interface Mapping {
+  prefix: string
+  storage: number
+  keyPrefix?: string | null
+}
+
+/** The mapping with the longest prefix that the URL begins with. */
+function mappingOf(url: string, mappings: readonly Mapping[]): Mapping | undefined {
+  let best: Mapping | undefined
+  for (const mapping of mappings) {
+    if (url.startsWith(mapping.prefix) && mapping.prefix.length > (best?.prefix.length ?? 0)) best = mapping
+  }
+  return best
+}
+
+/**
+ * The object for a storage URI or for a URL that a mapping of the project covers. Null if no connected storage has such an
+ * object. A mapped URL is never tried with another mapping or storage than that of its longest prefix.
+ */
+export function pickObject(url: string, { storages, mappings, linkedStorage }: ResolveScope): Pick | null {
+  const mapping = mappingOf(url, mappings)
+  if (!mapping) return pickStorage(url, storages, linkedStorage)
+  const storage = storages.find(({ id }) => id === mapping.storage)
+  if (!storage) return null
+  const { prefix } = placeOf(storage)
+  const rest = mappedText(url.slice(mapping.prefix.length), mapping.prefix.includes('?'))
+  const key = rest === undefined ? undefined : (mapping.keyPrefix ?? prefix) + rest
+  return key?.startsWith(prefix) && key.length > prefix.length ? { storage, key } : null
+}
+
+/** Each storage with the verdict on it, the chosen one (there is at most one) first. */
+export function explainObject(url: string, scope: ResolveScope): { storage: Storage; verdict: Verdict }[] {
+  const { storages, mappings, linkedStorage } = scope
+  const mapping = mappingOf(url, mappings)
+  if (!mapping) return weighStorages(url, storages, linkedStorage)
+  const rest = mappedText(url.slice(mapping.prefix.length), mapping.prefix.includes('?'))
+  const own: Verdict = pickObject(url, scope) ? 'CHOSEN' : rest === undefined ? 'NO_KEY' : 'OUTSIDE_PREFIX'
+  const [mapped, others] = [true, false].map((isMapped) =>
+    storages.filter(({ id }) => (id === mapping.storage) === isMapped),
+  )
+  return [
+    ...mapped!.map((storage) => ({ storage, verdict: own })),
+    ...others!.map((storage) => ({ storage, verdict: 'NOT_MAPPED' as const })),
+  ]
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * The text behind a mapped prefix as the server of that URL reads it (WHATWG URL standard): in a query the value of one parameter
+ * (application/x-www-form-urlencoded), elsewhere a part of the path, percent-decoded once. What is not two hexadecimal digits behind
+ * a `%` stays. Undefined if it is empty, is not UTF-8, or has a NUL, `.` or `..` segment, by which paths are left.
+ */
+function mappedText(rest: string, isQuery: boolean): string | undefined {
+  const end = rest.search(isQuery ? /[&#]/ : /[?#]/)
+  const encoded = end < 0 ? rest : rest.slice(0, end)
+  let text: string
+  try {
+    text = (isQuery ? encoded.replaceAll('+', ' ') : encoded).replace(/(?:%[0-9a-f]{2})+/gi, (bytes) =>
+      decoder.decode(Buffer.from(bytes.replaceAll('%', ''), 'hex')),
+    )
+  } catch {
+    return undefined
+  }
+  // Label Studio takes slashes away at the start of the parameter.
+  if (isQuery) text = text.replace(/^\/+/, '')
+  return text === '' || text.includes('\0') || !text.isWellFormed() || hasDotSegments(text) ? undefined : text
+}
