@@ -17,8 +17,19 @@ export interface Verdict {
   meaning?: string
 }
 
+/** Makes the words of an error showable: `redact` is applied to words that a server may have had a part in, not to ours. */
+export function reasonOf(error: unknown, redact: (text: string) => string): string {
+  const words =
+    error instanceof SluiceError ? `${error.code}: ${describeError(error)}` : redact((error as Error).message)
+  return words.replace(/\s+/g, ' ').trim()
+}
+
 /** Runs every check that servers of this kind are held to, one after another. Ends early when `signal` aborts. */
-export async function* grade(order: Order, ground: Ground, signal: AbortSignal): AsyncGenerator<Verdict> {
+export async function* grade(
+  order: Order,
+  ground: Ground,
+  { signal, redact }: { signal: AbortSignal; redact: (text: string) => string },
+): AsyncGenerator<Verdict> {
   const { name, kind, readOnly, only } = order
   const abilities = abilitiesOf(name, kind)
   for (const { title, checks, readOnly: isReading } of groups) {
@@ -30,8 +41,10 @@ export async function* grade(order: Order, ground: Ground, signal: AbortSignal):
       if (!isAsked || check.needs?.(abilities) === false) continue
       const world = createWorld(abilities, ground.place)
       const start = performance.now()
-      const reason = await faultOf(check, world)
+      const fault = await faultOf(check, world)
       world.end()
+      // Before a long reason is cut, in the middle of a secret perhaps.
+      const reason = fault && reasonOf(fault.error, redact)
       const milliseconds = Math.round(performance.now() - start)
       const failure = reason !== undefined && { reason, ...(check.meaning && { meaning: check.meaning }) }
       yield { subject: title, check: check.name, works: reason === undefined, milliseconds, ...failure }
@@ -39,7 +52,7 @@ export async function* grade(order: Order, ground: Ground, signal: AbortSignal):
   }
 }
 
-async function faultOf(check: Check, world: ReturnType<typeof createWorld>): Promise<string | undefined> {
+async function faultOf(check: Check, world: ReturnType<typeof createWorld>): Promise<{ error: unknown } | undefined> {
   const seconds = check.slow ? 300 : 60
   const late = Promise.withResolvers<never>()
   const timer = setTimeout(() => late.reject(new Error(`no end after ${seconds} s`)), seconds * 1000)
@@ -47,8 +60,7 @@ async function faultOf(check: Check, world: ReturnType<typeof createWorld>): Pro
     await Promise.race([check.run(world), late.promise])
     return undefined
   } catch (error) {
-    const words = error instanceof SluiceError ? `${error.code}: ${describeError(error)}` : (error as Error).message
-    return words.replace(/\s+/g, ' ').trim()
+    return { error }
   } finally {
     clearTimeout(timer)
   }

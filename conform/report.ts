@@ -1,4 +1,5 @@
 import type { Verdict } from './grade.ts'
+import type { Difference } from './real-servers/differences.ts'
 
 const maxReason = 160
 
@@ -42,12 +43,52 @@ export function meaningsOf(verdicts: Verdict[]): string[] {
   return lines.length === 0 ? [] : ['What that means for a sync:', ...lines]
 }
 
-/** Replaces every secret in a text, as it is and as URLs have it. */
+/** A shorter secret, such as "any" for an emulator, is a part of ordinary words. */
+const shortestInWords = 8
+
+/**
+ * Replaces every secret in a text that a server may have had a part in, as it is and as URLs have it; a short one only where it is a
+ * word of its own. Our own words hold no secret and need no redaction.
+ */
 export function redactor(secrets: Record<string, unknown>): (text: string) => string {
   const hidden = Object.values(secrets)
     .map(String)
     .filter(Boolean)
     .flatMap((secret) => [secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)])
     .sort((a, b) => b.length - a.length)
-  return (text) => hidden.reduce((rest, secret) => rest.replaceAll(secret, '•••'), text)
+    .map((secret) => {
+      const text = secret.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
+      return new RegExp(secret.length < shortestInWords ? `(?<![\\p{L}\\p{N}])${text}(?![\\p{L}\\p{N}])` : text, 'gu')
+    })
+  return (text) => hidden.reduce((rest, secret) => rest.replace(secret, '•••'), text)
+}
+
+/**
+ * Whose the failures are: which of them servers that were tried are known for, and what the documentation says instead. Every check
+ * works with a server that keeps to the documentation of its kind, so what fails here is the server's.
+ */
+export function whoseAreThey(verdicts: Verdict[], known: Difference[]): string[] {
+  const failing = verdicts.filter(({ works }) => !works).map(({ subject, check }) => `${subject}: ${check}`)
+  if (failing.length === 0) return []
+  const coverage = Object.entries(Object.groupBy(known, ({ server }) => server)).map(([server, list = []]) => {
+    const checks = new Set(list.flatMap((difference) => difference.checks))
+    return { server, list, count: failing.filter((check) => checks.has(check)).length }
+  })
+  const [likely] = coverage.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count)
+  const explained = new Set(likely?.list.flatMap(({ checks }) => checks))
+  const unknown = failing.filter((check) => !explained.has(check))
+  const lines = [
+    "What fails is the server's: Sluice passes these checks with servers that do what the cloud's documentation says.",
+  ]
+  if (likely) {
+    lines.push(`${likely.count} of ${failing.length} failures are known of ${likely.server} (docs/servers.md):`)
+    for (const { does, documented, checks } of likely.list) {
+      if (!checks.some((check) => failing.includes(check))) continue
+      lines.push(`  - ${does} The documentation: ${documented}`)
+    }
+  }
+  if (unknown.length > 0) {
+    lines.push(`Not known of ${likely ? 'it' : 'a server that was tried'}:`, ...unknown.map((check) => `  - ${check}`))
+  }
+  return lines
 }

@@ -2,9 +2,10 @@ import { writeFile } from 'node:fs/promises'
 import { SluiceError } from '../src/errors.ts'
 import { hintFor } from '../src/storages/hints.ts'
 import { type Order, readArguments, UsageError, usage } from './arguments.ts'
-import { grade, type Verdict } from './grade.ts'
+import { grade, reasonOf, type Verdict } from './grade.ts'
 import { layGround } from './ground.ts'
-import { lineOf, meaningsOf, redactor, summaryOf } from './report.ts'
+import { readDifferences } from './real-servers/differences.ts'
+import { lineOf, meaningsOf, redactor, summaryOf, whoseAreThey } from './report.ts'
 
 /** What the command needs of the process it runs in. */
 export interface Surroundings {
@@ -33,38 +34,37 @@ export async function conform(argv: string[], { variables, write, signal }: Surr
   return gradeAll(order, write, signal ?? new AbortController().signal)
 }
 
-async function gradeAll(order: Order, writeRaw: Surroundings['write'], signal: AbortSignal): Promise<number> {
+async function gradeAll(order: Order, write: Surroundings['write'], signal: AbortSignal): Promise<number> {
   const redact = redactor(order.secrets)
-  const write = (line: string) => writeRaw(redact(line))
   const ground = await layGround(order)
   try {
     await ground.check()
   } catch (error) {
     ground.close()
-    const code = error instanceof SluiceError ? error.code : 'INTERNAL'
-    write(`No check could run. ${code}: ${(error as Error).message} ${hintFor(code, order.name) ?? ''}`.trim())
+    const hint =
+      error instanceof SluiceError ? (error.hint ?? hintFor(error.code, order.name)) : hintFor('INTERNAL', order.name)
+    write(`No check could run. ${reasonOf(error, redact)} ${hint ?? ''}`.trim())
     return 2
   }
   const verdicts: Verdict[] = []
   try {
-    for await (const verdict of grade(order, ground, signal)) {
-      // Before a long reason is cut, in the middle of a secret perhaps.
-      const shown = { ...verdict, ...(verdict.reason && { reason: redact(verdict.reason) }) }
-      verdicts.push(shown)
-      write(lineOf(shown))
+    for await (const verdict of grade(order, ground, { signal, redact })) {
+      verdicts.push(verdict)
+      write(lineOf(verdict))
     }
   } finally {
     await ground
       .clear()
-      .catch((error) => write(`The objects that the checks wrote could not be removed: ${error.message}`))
+      .catch((error) => write(`The objects that the checks wrote could not be removed: ${reasonOf(error, redact)}`))
     ground.close()
   }
   const { grade: given, lines } = summaryOf(verdicts)
   if (order.json) {
     await writeFile(order.json, `${JSON.stringify({ kind: order.name, grade: given, checks: verdicts }, null, 2)}\n`)
   }
-  const meanings = meaningsOf(verdicts)
-  for (const line of [...(meanings.length > 0 ? ['', ...meanings] : []), '', ...lines]) write(line)
+  const known = (await readDifferences()).filter(({ kind }) => kind === order.name)
+  const parts = [meaningsOf(verdicts), whoseAreThey(verdicts, known)].filter((part) => part.length > 0)
+  for (const line of [...parts.flatMap((part) => ['', ...part]), '', ...lines]) write(line)
   if (signal.aborted) write('Interrupted: not all checks ran.')
   return given === 'A' && !signal.aborted ? 0 : 1
 }

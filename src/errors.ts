@@ -18,6 +18,8 @@ export interface SluiceErrorOptions {
   /** For debugging in memory only: it may hold bytes of a remote server, so it is never printed. */
   cause?: unknown
   remote?: RemoteDetail | undefined
+  /** What to do about this fault, where the advice for its code would mislead. */
+  hint?: string | undefined
 }
 
 /** Method that the logger calls on errors whose text is known to be ours. A symbol, so that no remote data can set it. */
@@ -27,11 +29,18 @@ const ownWords = Symbol.for('sluice.ownWords')
 export class SluiceError extends Error {
   readonly code: ErrorCode
   readonly remote: RemoteDetail | undefined
-  constructor(code: ErrorCode, message: string = errorTable[code].words, { cause, remote }: SluiceErrorOptions = {}) {
+  /** What to do about it; undefined where the advice for the code applies. */
+  readonly hint: string | undefined
+  constructor(
+    code: ErrorCode,
+    message: string = errorTable[code].words,
+    { cause, remote, hint }: SluiceErrorOptions = {},
+  ) {
     super(message, cause === undefined ? undefined : { cause })
     this.name = 'SluiceError'
     this.code = code
     this.remote = remote
+    this.hint = hint
   }
   /** True if the same call may succeed later without any change. */
   get retryable(): boolean {
@@ -83,7 +92,7 @@ export interface FieldError {
 export class ValidationError extends SluiceError {
   readonly fieldErrors: FieldError[]
   constructor(fieldErrors: FieldError[]) {
-    super('VALIDATION', fieldErrors.map((e) => `${e.path}: ${e.message}`).join(' '))
+    super('VALIDATION', fieldErrors.map(({ path, message }) => `${path}: ${message}`).join('; '))
     this.name = 'ValidationError'
     this.fieldErrors = fieldErrors
   }
@@ -116,6 +125,18 @@ export function describeError(error: unknown, faultId?: string): string {
     if (!parts.includes(text)) parts.push(text)
   }
   if (parts.length > 0) return parts.join(' ← ')
-  const { words } = errorTable.INTERNAL
+  const words = isDiskFull(error) ? diskFullWords : errorTable.INTERNAL.words
   return faultId === undefined ? words : `${words} The server's log has the details under the id ${faultId}.`
+}
+
+/** What is said of a full disk of this server or of its database. */
+export const diskFullWords =
+  'The disk of this server or of its database is full. Free some space on it, then try again.'
+
+/** Whether a fault of this machine or of PostgreSQL ("Error Codes": 53100, disk_full) is for want of space on a disk. */
+export function isDiskFull(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if (['ENOSPC', 'EDQUOT', '53100'].includes(String((at as { code?: unknown }).code))) return true
+  }
+  return false
 }

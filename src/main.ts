@@ -15,6 +15,7 @@ const [
   { DatabaseUnusable },
   { NewerSchemaError },
   { JobsUnusable },
+  { diskFullWords, isDiskFull },
   { isLocalMode },
   { localRootNotice },
 ] = await Promise.all([
@@ -27,6 +28,7 @@ const [
   import('./database/reach.ts'),
   import('./database/schema-version.ts'),
   import('./queue/store.ts'),
+  import('./errors.ts'),
   import('./security/local-mode.ts'),
   import('./security/local-root.ts'),
 ])
@@ -73,6 +75,7 @@ ${doorsOf(config, app)}
   if (error instanceof DataFolderInUse) fail(75, error.message)
   if (error instanceof DataFolderUnusable) fail(73, error.message)
   if (error instanceof DatabaseUnusable || error instanceof JobsUnusable) fail(69, error.message)
+  if (isDiskFull(error)) fail(73, diskFullWords)
   const { code, port, address, message } = error as NodeJS.ErrnoException & { port?: number; address?: string }
   if (code === 'EADDRINUSE') fail(75, `Port ${port} on ${address} is in use. Set PORT to another port.`)
   if (code === 'EACCES' && port) fail(77, `This user must not open port ${port}. Set PORT to a port above 1023.`)

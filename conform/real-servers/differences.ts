@@ -1,8 +1,11 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import type { ProviderName } from '../../src/providers/registry.ts'
 
 /** Something that a server is known to do otherwise than the cloud it stands for. */
 export interface Difference {
   server: string
+  /** The kind of storage that it stands for, such as `S3`. */
+  kind: ProviderName
   does: string
   /** What the cloud's own documentation says. */
   documented: string

@@ -1,9 +1,10 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { startCeph } from './ceph.ts'
 import { fakeGcsBinary, installDebian, installPython, pythonPackages } from './install.ts'
@@ -24,6 +25,7 @@ export const servers: Record<string, () => Promise<Running>> = {
   SeaweedFS: startSeaweed,
   'Ceph radosgw': startRadosgw,
   'fake-gcs-server': startFakeGcs,
+  fauxqs: startFauxqs,
 }
 
 const host = '127.0.0.1'
@@ -75,6 +77,24 @@ async function startRadosgw(): Promise<Running> {
     argv: ['s3', '--endpoint', ceph.endpoint, '--bucket', bucket],
     variables,
     stop: ceph.stop,
+  }
+}
+
+/** The emulator of docs/first-steps.md, as `npx fauxqs` starts it. */
+async function startFauxqs(): Promise<Running> {
+  const folder = newFolder()
+  const [port] = (await freePorts(1)) as [number]
+  const script = fileURLToPath(new URL('../../node_modules/fauxqs/dist/cli.js', import.meta.url))
+  const settings = [`FAUXQS_PORT=${port}`, `FAUXQS_HOST=${host}`, 'FAUXQS_LOGGER=false']
+  const daemon = start(['env', ...settings, process.execPath, script], join(folder, 'log'))
+  const endpoint = `http://${host}:${port}`
+  await waitFor('fauxqs', daemon, 20, () => createBucket(endpoint))
+  const manifest = new URL('../../node_modules/fauxqs/package.json', import.meta.url)
+  return {
+    version: JSON.parse(await readFile(manifest, 'utf8')).version,
+    argv: ['s3', '--endpoint', endpoint, '--bucket', bucket],
+    variables,
+    stop: () => stop(daemon),
   }
 }
 

@@ -10,6 +10,7 @@ import { SluiceError } from '../errors.ts'
 import type { createAccessCache } from '../events/access-cache.ts'
 import type { EventHub } from '../events/hub.ts'
 import { createContext } from '../graphql/context.ts'
+import { globalIdOf } from '../graphql/ids.ts'
 import { createPresent } from '../graphql/present.ts'
 import { schema } from '../graphql/schema.ts'
 import { subscribe } from '../graphql/subscribe.ts'
@@ -87,7 +88,10 @@ export async function startApi(
     ])
   const enter = async (authorization: string | null) => {
     const viewer = await authenticator.authenticate(authorization)
-    const storages = { em, sealer, connect, egress, objectFilter: createObjectFilter, templateFault }
+    const storages = {
+      ...{ em, sealer, connect, egress, templateFault },
+      ...{ objectFilter: createObjectFilter, globalId: globalIdOf },
+    }
     const parts = {
       ...{
         em,

@@ -88,6 +88,12 @@ export const errorTable = {
   TIMEOUT: { status: 504, retryable: true, words: 'The storage did not answer in time.' },
   UNREACHABLE: { status: 504, retryable: true, words: 'The storage cannot be reached.' },
   THROTTLED: { status: 503, retryable: true, words: 'The storage asks to slow down.' },
+  OBJECT_TOO_LARGE: {
+    status: 502,
+    retryable: false,
+    words: 'The storage, or a proxy before it, does not accept an object of this size.',
+  },
+  STORAGE_FULL: { status: 502, retryable: true, words: 'The storage has no space left.' },
   OBJECT_MISSING: { status: 404, retryable: false, words: 'The object does not exist.' },
   ARCHIVED: {
     status: 409,

@@ -12,7 +12,7 @@ import {
   OperationTypeNode,
 } from 'graphql'
 import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga'
-import { SluiceError, TooManyWrongTokensError } from '../errors.ts'
+import { diskFullWords, isDiskFull, SluiceError, TooManyWrongTokensError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { GuessLimit } from './guesses.ts'
 import { refuseNul } from './nul.ts'
@@ -140,7 +140,7 @@ export function maskError(error: unknown, { logger, introspection }: MaskOptions
   }
   const id = randomUUID()
   logger.error({ err: original, faultId: id, path }, 'unexpected fault in GraphQL')
-  return new GraphQLError('Something went wrong on our side.', {
+  return new GraphQLError(isDiskFull(original) ? diskFullWords : 'Something went wrong on our side.', {
     nodes,
     path,
     extensions: { code: 'INTERNAL', faultId: id },

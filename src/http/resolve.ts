@@ -3,7 +3,15 @@ import type { Socket } from 'node:net'
 import { mayRead } from '../auth/access.ts'
 import type { MediaTokens } from '../auth/media-tokens.ts'
 import type { Authenticator, Viewer } from '../auth/tokens.ts'
-import { describeError, type ErrorCode, NotFoundError, SluiceError, TooManyWrongTokensError } from '../errors.ts'
+import {
+  describeError,
+  diskFullWords,
+  type ErrorCode,
+  isDiskFull,
+  NotFoundError,
+  SluiceError,
+  TooManyWrongTokensError,
+} from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { deliver, type ResolveParts } from '../resolve/deliver.ts'
 import type { Locate, Located } from '../resolve/locate.ts'
@@ -168,7 +176,8 @@ function statusOf({ code, status }: SluiceError): number {
 }
 
 function refuse(door: ResolveDoor, { req, res, error, embeddableBy }: Exchange & { error: unknown }) {
-  const fault = error instanceof SluiceError ? error : new SluiceError('INTERNAL')
+  const words = isDiskFull(error) ? diskFullWords : undefined
+  const fault = error instanceof SluiceError ? error : new SluiceError('INTERNAL', words)
   const status = statusOf(fault)
   if (!(error instanceof SluiceError)) door.logger.error({ err: error }, 'unexpected fault in resolve')
   else if (status >= 500) door.logger.warn({ fault: describeError(error) }, 'an object could not be resolved')

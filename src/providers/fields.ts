@@ -11,6 +11,15 @@ export const apiUrl = (aloneMessage = 'must be the address alone, without ? and 
     .refine((text) => !/[?#\\]/.test(text), aloneMessage)
     .refine(hasNoLogin, 'must not contain a user name or password: enter them as secrets')
 
+/**
+ * Takes the name out of a bucket that is entered as its URI, such as `s3://photos` or `s3://photos/`. A URI with a path stays as it
+ * is, and is refused as a name: the path would be dropped otherwise.
+ */
+export const bareName =
+  (...schemes: string[]) =>
+  (text: string): string =>
+    new RegExp(`^(?:${schemes.join('|')})://([^/]+)/?$`, 'i').exec(text)?.[1] ?? text
+
 /** Text without control characters (Unicode category Cc): no line break can start another command or header. */
 export const hasNoControls = (text: string) => !/\p{Cc}/u.test(text)
 export const controlsRefused = 'must not contain control characters'

@@ -1,6 +1,7 @@
 import { type ErrorCode, SluiceError } from '../errors.ts'
+import { tableOf } from './kit/table.ts'
 
-const codes: Record<string, ErrorCode> = {
+const codes = tableOf<ErrorCode>({
   ENOTFOUND: 'UNRESOLVABLE_HOST',
   EAI_AGAIN: 'UNRESOLVABLE_HOST',
   ECONNREFUSED: 'CONNECTION_REFUSED',
@@ -15,7 +16,7 @@ const codes: Record<string, ErrorCode> = {
   // Node's HTTP client: what answers speaks something else.
   HPE_HEADER_OVERFLOW: 'REMOTE_RESPONSE_TOO_LARGE',
   UND_ERR_HEADERS_OVERFLOW: 'REMOTE_RESPONSE_TOO_LARGE',
-}
+})
 
 /** The SluiceError for a fault of the network, whichever SDK reports it; undefined when it is not one. */
 export function networkError(error: unknown): SluiceError | undefined {

@@ -2,6 +2,7 @@ import { type ErrorCode, SluiceError } from '../errors.ts'
 import { isFolderMarker } from '../providers/folder-marker.ts'
 import { keyFault, printableKey } from '../providers/kit/key-bytes.ts'
 import type { ListGap, ObjectInfo, Provider } from '../providers/provider.ts'
+import { emptyPrefix } from './prefix-oddity.ts'
 
 /** Faults of one object, which say nothing of the others: a sync goes on after them. */
 const ownFaults = new Set<ErrorCode>([
@@ -26,13 +27,17 @@ export interface Found {
  */
 export async function findObjects(
   provider: Provider,
-  { recursive, takes }: { recursive: boolean; takes: (object: ObjectInfo) => boolean | Promise<boolean> },
+  {
+    prefix,
+    recursive,
+    takes,
+  }: { prefix: string; recursive: boolean; takes: (object: ObjectInfo) => boolean | Promise<boolean> },
   signal: AbortSignal,
 ): Promise<Found> {
   const { objects, gaps = [] } = await provider.list({ cursor: null, limit: 1_000, recursive, signal })
   const files = objects.filter((object) => !isFolderMarker(object))
   const usable = files.filter(({ key, fault }) => !fault && !keyFault(key))
-  if (usable.length === 0) throw faultOf(files) ?? gaps[0]?.error ?? new SluiceError('EMPTY_PREFIX')
+  if (usable.length === 0) throw faultOf(files) ?? gaps[0]?.error ?? emptyPrefix(prefix)
   const taken: ObjectInfo[] = []
   for (const file of usable) if (await takes(file)) taken.push(file)
   return { objects: taken.length > 0 ? taken : usable, gaps }

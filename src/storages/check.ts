@@ -10,6 +10,7 @@ import { answerSignal, answerTimeoutMs } from './answer-time.ts'
 import { beginRead, findObjects, foundWords, useSome } from './check-objects.ts'
 import { fetchSigned } from './fetch-signed.ts'
 import { hintFor } from './hints.ts'
+import { prefixOddity } from './prefix-oddity.ts'
 
 /** The steps of a check, in their order. */
 export const checkSteps = [
@@ -98,23 +99,17 @@ export async function checkConnection(
   { stepTimeoutMs = answerTimeoutMs }: { stepTimeoutMs?: number } = {},
 ): Promise<CheckStep[]> {
   const steps: CheckStep[] = []
-  const note = (name: CheckStepName, status: CheckStep['status'], message: string, since: number, code?: ErrorCode) => {
+  const note: Note = (name, status, message, since, { code, hint } = {}) => {
     const milliseconds = Math.round(performance.now() - since)
-    steps.push({
-      name,
-      status,
-      code: code ?? null,
-      message,
-      hint: code ? hintFor(code, subject.provider) : status === 'OK' && name === 'PRESIGN' ? corsHint(subject) : null,
-      milliseconds,
-    })
+    const advice = hint ?? (code ? hintFor(code, subject.provider) : null)
+    steps.push({ name, status, code: code ?? null, message, hint: advice, milliseconds })
   }
   const attempt: Attempt = async (name, done, work) => {
     const since = performance.now()
     const signal = answerSignal(stepTimeoutMs)
     try {
       const value = await work(signal)
-      note(name, 'OK', typeof done === 'string' ? done : done(value), since)
+      note(name, 'OK', typeof done === 'string' ? done : done(value), since, { hint: hintOfSuccess(name, subject) })
       return value
     } catch (error) {
       const known = error instanceof SluiceError ? error : undefined
@@ -122,7 +117,7 @@ export async function checkConnection(
       // Opening a place asks for permissions, when all else is in order.
       const failed = (name === 'CONFIGURATION' && permissionStep[code]) || name
       if (failed !== name && typeof done === 'string') note(name, 'OK', done, since)
-      note(failed, 'FAILED', known?.message ?? errorTable[code].words, since, code)
+      note(failed, 'FAILED', known?.message ?? errorTable[code].words, since, { code, hint: known?.hint })
       throw new Failed(describeError(error))
     }
   }
@@ -131,7 +126,7 @@ export async function checkConnection(
   try {
     const opened = await attempt('CONFIGURATION', 'The settings are complete.', subject.open)
     provider = opened
-    await firstContact(opened, note, answerSignal(stepTimeoutMs))
+    await firstContact(opened, subject, { note, signal: answerSignal(stepTimeoutMs) })
     if (subject.direction === 'IMPORT') await trySource(opened, subject, { attempt, note })
     else await tryTarget(opened, subject, attempt)
     await compareClocks(opened, attempt)
@@ -215,17 +210,32 @@ async function compareClocks(provider: Provider, attempt: Attempt): Promise<void
   )
 }
 
-function corsHint({ provider }: CheckSubject): string | null {
+/** What a person should know of a step that succeeded. */
+function hintOfSuccess(name: CheckStepName, { provider, prefix }: CheckSubject): string | undefined {
+  if (name === 'WRITE_OBJECT') {
+    const oddity = prefixOddity(prefix)
+    return oddity && `The prefix is taken literally, and names of objects will begin with it: ${oddity}`
+  }
   const { corsRule: rule }: ProviderKind = providers[provider]
-  return rule ? `Browsers on other origins also need this CORS rule: ${rule}` : null
+  return name === 'PRESIGN' && rule ? `Browsers on other origins also need this CORS rule: ${rule}` : undefined
 }
 
 class Failed extends Error {}
 
-type Note = (name: CheckStepName, status: CheckStep['status'], message: string, since: number, code?: ErrorCode) => void
+type Note = (
+  name: CheckStepName,
+  status: CheckStep['status'],
+  message: string,
+  since: number,
+  more?: { code?: ErrorCode | undefined; hint?: string | undefined },
+) => void
 
 /** One call tells four things: the place may be connected to, it answers, the credentials are known, the bucket may be listed. */
-async function firstContact(provider: Provider, note: Note, signal: AbortSignal): Promise<void> {
+async function firstContact(
+  provider: Provider,
+  { prefix }: CheckSubject,
+  { note, signal }: { note: Note; signal: AbortSignal },
+): Promise<void> {
   const since = performance.now()
   const done: [CheckStepName, string][] = [
     ['EGRESS', 'The server may connect to it.'],
@@ -244,7 +254,9 @@ async function firstContact(provider: Provider, note: Note, signal: AbortSignal)
       if (name === failed) break
       note(name, 'OK', words, since)
     }
-    note(failed, 'FAILED', fault.message, since, fault.code)
+    const oddity = fault.code === 'LOCAL_PATH_MISSING' && prefixOddity(prefix.replace(/\/$/, ''))
+    const message = oddity ? `There is no folder ${JSON.stringify(prefix)}: ${oddity}` : fault.message
+    note(failed, 'FAILED', message, since, fault)
     throw new Failed(describeError(error))
   }
 }

@@ -22,6 +22,8 @@ export interface StorageParts {
   }
   /** What is wrong with a name template; undefined when no two objects can get the same name by it. */
   templateFault: (template: string, format: ExportFormat) => string | undefined
+  /** The id by which clients know an object of the schema. */
+  globalId: (typename: string, id: number) => string
 }
 
 /** The storage that is to be saved or checked: a stored one, or a new one of a project. */

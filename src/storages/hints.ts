@@ -23,6 +23,8 @@ const hints: Partial<Record<ErrorCode, string>> = {
   UNEXPECTED_ANSWER: "Check that the endpoint is that of the storage's API; the server's log tells what it answered.",
   ARCHIVED:
     'Restore the objects from their archive tier, or name a prefix whose objects can be read. To connect it anyway, skip the check.',
+  OBJECT_TOO_LARGE: 'Raise the limit of the storage, or of the proxy before it (nginx: client_max_body_size).',
+  STORAGE_FULL: 'Free space at the storage, or raise its quota; then try again.',
   OBJECT_MISSING: 'The object vanished during the check: try again.',
   INTERNAL: "See the server's log.",
   LOCAL_FILES_DISABLED: 'Start the server with LOCAL_FILES_ROOT set to a folder.',

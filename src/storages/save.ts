@@ -3,7 +3,7 @@ import { sealSecrets } from '../connect.ts'
 import { ExportLinkEntity } from '../entities/export-link.ts'
 import { ImportLinkEntity } from '../entities/import-link.ts'
 import { ImportedObjectEntity } from '../entities/imported-object.ts'
-import { type Storage, StorageEntity } from '../entities/storage.ts'
+import { type Storage, type StorageDirection, StorageEntity } from '../entities/storage.ts'
 import { SluiceError, ValidationError } from '../errors.ts'
 import { sql } from '../sql.ts'
 import { type CheckOptions, checkDraft } from './candidate.ts'
@@ -16,10 +16,10 @@ import { bucketOf, overlap } from './place.ts'
 /** The same place is connected to the project already. */
 export class DuplicateStorageError extends SluiceError {
   readonly storageId: number
-  constructor(storageId: number) {
+  constructor(storageId: number, globalId: string) {
     super(
       'DUPLICATE_STORAGE',
-      `This place is already connected as storage ${storageId}. To connect it again, allow duplicates.`,
+      `This place is already connected as the storage ${globalId}. To connect it again, allow duplicates (allowDuplicate).`,
     )
     this.name = 'DuplicateStorageError'
     this.storageId = storageId
@@ -29,11 +29,11 @@ export class DuplicateStorageError extends SluiceError {
 /** An import would list what an export of the same project writes, and make tasks of it. */
 export class OverlappingStorageError extends SluiceError {
   readonly storageId: number
-  constructor({ id, direction }: Pick<Storage, 'id' | 'direction'>) {
+  constructor({ id, direction }: Pick<Storage, 'id' | 'direction'>, globalId: string) {
     const words = direction === 'IMPORT' ? 'import storage' : 'export storage'
     super(
       'OVERLAPPING_STORAGE',
-      `The place overlaps that of the ${words} ${id}: exports would come back as tasks. Choose another prefix, or allow the overlap.`,
+      `The place overlaps that of the ${words} ${globalId}: exports would come back as tasks. Choose another prefix, or allow the overlap (allowOverlap).`,
     )
     this.name = 'OverlappingStorageError'
     this.storageId = id
@@ -87,7 +87,7 @@ async function save(
   return parts.em.fork().transactional(async (tx) => {
     // Two requests at once must not both find that the place is free.
     await sql(tx, `select pg_advisory_xact_lock(hashtext('sluice storages'), $1)`, [draft.project])
-    await mustBeFree(tx, target, { draft, options })
+    await mustBeFree(tx, target, { draft, options, globalId: parts.globalId })
     const { readSecrets, sealed, ...columns } = draft
     const row =
       'id' in target
@@ -118,18 +118,20 @@ async function nextId(tx: EntityManager): Promise<number> {
 async function mustBeFree(
   tx: EntityManager,
   target: DraftTarget,
-  { draft, options }: { draft: Draft; options: SaveOptions },
+  { draft, options, globalId }: { draft: Draft; options: SaveOptions; globalId: StorageParts['globalId'] },
 ): Promise<void> {
   const { project, direction, fingerprint } = draft
   const own = 'id' in target ? { id: { $ne: target.id } } : {}
   const twin = !options.allowDuplicate && (await tx.findOne(StorageEntity, { project, fingerprint, ...own }))
-  if (twin) throw new DuplicateStorageError(twin.id)
+  if (twin) throw new DuplicateStorageError(twin.id, globalId(typeOf(direction), twin.id))
   if (options.allowOverlap) return
   const opposite = direction === 'IMPORT' ? 'EXPORT' : 'IMPORT'
   const others = await tx.find(StorageEntity, { project, direction: opposite, provider: draft.provider })
   const met = others.find((other) => (direction === 'IMPORT' ? overlap(draft, other) : overlap(other, draft)))
-  if (met) throw new OverlappingStorageError(met)
+  if (met) throw new OverlappingStorageError(met, globalId(typeOf(opposite), met.id))
 }
+
+const typeOf = (direction: StorageDirection) => (direction === 'IMPORT' ? 'ImportStorage' : 'ExportStorage')
 
 /** A write that is on its way to the old bucket loses its hold, and is done again in the new one. */
 async function forgetObjects(tx: EntityManager, storage: number): Promise<void> {

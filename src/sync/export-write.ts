@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Storage } from '../entities/storage.ts'
-import { type ErrorCode, SluiceError } from '../errors.ts'
+import { diskFullWords, type ErrorCode, isDiskFull, SluiceError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { AdaptiveLimit } from './adaptive.ts'
 import type { ByteBudget } from './byte-budget.ts'
@@ -150,7 +150,10 @@ async function plan({ em, storage, skipUnchanged }: Writing, claims: Claim[]): P
 }
 
 function failure(claim: Claim, key: string | null, error: unknown): Extract<Outcome, { is: 'FAILED' }> {
-  const fault = error instanceof SluiceError ? error : new SluiceError('INTERNAL', undefined, { cause: error })
+  const fault =
+    error instanceof SluiceError
+      ? error
+      : new SluiceError('INTERNAL', isDiskFull(error) ? diskFullWords : undefined, { cause: error })
   const { code, message, retryable } = fault
   return { claim, is: 'FAILED', key, fault: { code, message, retryable } }
 }

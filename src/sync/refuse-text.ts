@@ -9,12 +9,16 @@ export function refusalOf(head: Buffer): SluiceError {
   if (head.some((byte) => byte >= 0xf5) || text.startsWith('%PDF')) return new SluiceError('BINARY_IN_TASKS')
   const [first = '', second = ''] = text.split('\n', 2)
   const columns = (line: string) => line.split(/[,;\t]/).length
-  if (columns(first) > 1 && columns(first) === columns(second)) return new SluiceError('LOOKS_LIKE_CSV')
+  const isTable = columns(first) > 1 && columns(first) === columns(second)
+  if (isTable && ![first, second].some(looksLikeJson)) return new SluiceError('LOOKS_LIKE_CSV')
   return new SluiceError(
     'NOT_JSON',
     'A task file must hold a JSON object, an array of objects, JSON Lines or Parquet, or CSV or TSV with such a name. To import files as they are, use the import method FILES.',
   )
 }
+
+/** Whether a line has the marks of JSON, of which commas are a part: a bracket at one of its ends, or a name with a colon. */
+const looksLikeJson = (line: string) => /^\s*[[\]{}]|[[\]{}],?\s*$|(?:^|[{,])\s*"[^"]+"\s*:/.test(line)
 
 /** Why bytes that begin like this are no text of any kind; undefined if they may be. */
 export function refusalOfBytes(head: Buffer): SluiceError | undefined {

@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { servers } from '../../conform/real-servers/servers.ts'
+import { redactor } from '../../conform/report.ts'
 import { conform } from '../../conform/run.ts'
 import { placeOf } from '../providers/azure-place.ts'
 import { bucketOn } from '../providers/gcs-place.ts'
@@ -45,6 +47,14 @@ async function graded(
 async function keysIn(Bucket: string) {
   const { Contents = [] } = await server.client.send(new ListObjectsV2Command({ Bucket }))
   return Contents.map((object) => object.Key)
+}
+
+/** A bucket of the emulator as docs/first-steps.md starts it: it checks no signature. */
+async function bare() {
+  const running = await servers.fauxqs!()
+  onTestFinished(running.stop)
+  const [, , endpoint = '', , bucket = ''] = running.argv
+  return { endpoint, bucket }
 }
 
 const quick = ['what is there', 'listing', 'reading', 'writing', 'giving up', 'signed URLs', 'opaque an']
@@ -192,6 +202,49 @@ describe('npm run conform', () => {
     const { failing, text } = await graded({ bucket, endpoint }, ['--only', 'a whole object'])
     expect(failing[0]).toMatch(/UNEXPECTED_ANSWER: .*\(status 400, an unknown code\)/)
     for (const secret of Object.values(keyPair)) expect(text).not.toContain(secret)
+  })
+
+  test.for(['any', 'data', 'one'])('does not mask the short secret %j inside its own words', async (secret) => {
+    const place = await bare()
+    const argv = ['--access-key-id', secret, '--secret-access-key', secret, '--only', 'listing']
+    const { verdicts, text } = await graded(place, argv)
+    expect(text).not.toContain('•••')
+    expect(text).toContain('a listing starts after any string, known or not, in the order of bytes')
+    expect(verdicts.length).toBeGreaterThan(10)
+  })
+
+  test('masks a secret in words that a server has sent, a short one only where it stands alone', () => {
+    const redact = redactor({ accessKeyId: 'any', secretAccessKey: 'p/w+long-enough' })
+    expect(redact('any, many, company any-1 "any"')).toBe('•••, many, company •••-1 "•••"')
+    expect(redact('xp/w+long-enoughx p%2Fw%2Blong-enough')).toBe('x•••x •••')
+  })
+
+  test('says of each failure of the emulator in docs/first-steps.md that it is the server that fails', async () => {
+    const place = await bare()
+    const argv = [
+      '--access-key-id',
+      'any',
+      '--secret-access-key',
+      'any',
+      '--only',
+      'that was changed',
+      '--only',
+      'listing',
+    ]
+    const { failing, text } = await graded(place, argv)
+    expect(failing.length).toBeGreaterThan(2)
+    expect(text).toContain(
+      "What fails is the server's: Sluice passes these checks with servers that do what the cloud's documentation says.",
+    )
+    expect(text).toContain(`${failing.length} of ${failing.length} failures are known of fauxqs (docs/servers.md):`)
+    expect(text).not.toContain('Not known of')
+  })
+
+  test('names failures that no server is known for', async () => {
+    const { bucket, endpoint, front } = await fronted(server)
+    front.fail({ hold: true, match: ({ headers }) => 'range' in headers && !delete headers.range })
+    const { text } = await graded({ bucket, endpoint }, ['--only', 'reading'])
+    expect(text).toMatch(/Not known of [\s\S]*- reading: of 10 bytes, the range 2-4 gives 2-4/)
   })
 
   test('removes what it wrote when it is stopped early', async () => {

@@ -166,6 +166,24 @@ describe('CSV and TSV files', () => {
     expect(await read('[{"a":1}]', 'x.csv')).toEqual([[0, '{"a":1}']])
   })
 
+  it.each([
+    ['without its first bytes', '"id": 1, "text": "a"}\n"id": 2, "text": "b"}\n'],
+    ['with something before it', 'x{"id": 1, "text": "a"}\n{"id": 2, "text": "b"}\n'],
+    ['from the middle of an array', '"a": 1, "b": 2},\n{"a": 3, "b": 4},\n'],
+    ['from the middle of a pretty-printed object', '"a": 1,\n"b": 2,\n'],
+    ['as a script', 'var tasks = {"a": 1, "b": 2}\nvar more = {"a": 3, "b": 4}\n'],
+  ])('JSON %s is damaged JSON (NOT_JSON), not LOOKS_LIKE_CSV', async (_how, text) => {
+    expect(await messageOf(text, 'x.json')).toMatch(/^NOT_JSON: /)
+  })
+
+  it.each([
+    ['with JSON in a quoted column', 'id,data\n1,"{""a"": 1}"\n'],
+    ['with a time', 'id,time\n1,12:30\n'],
+    ['with quoted names', '"id","name"\n"1","Ann"\n'],
+  ])('CSV %s under another name is LOOKS_LIKE_CSV', async (_how, text) => {
+    expect(await messageOf(text, 'x.txt')).toMatch(/^LOOKS_LIKE_CSV: /)
+  })
+
   it('under another name are LOOKS_LIKE_CSV, with the advice to rename them', async () => {
     expect(await messageOf('a,b\n1,2\n', 'x.txt')).toMatch(/^LOOKS_LIKE_CSV: .*\.csv or \.tsv/)
   })

@@ -1,11 +1,12 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { remoteDetail } from '../kit/remote-detail.ts'
+import { tableOf } from '../kit/table.ts'
 import { networkError } from '../network-error.ts'
 import { type AzureLocation, serviceUrl } from './location.ts'
 
 /** Codes of Azure ("Common REST API error codes", "Blob Storage error codes") that a status alone would misname. */
-const codes: Record<string, ErrorCode> = {
+const codes = tableOf<ErrorCode>({
   AuthenticationFailed: 'BAD_CREDENTIALS',
   InvalidAuthenticationInfo: 'BAD_CREDENTIALS',
   AccountIsDisabled: 'DENIED',
@@ -26,20 +27,24 @@ const codes: Record<string, ErrorCode> = {
   Md5Mismatch: 'CHECKSUM_MISMATCH',
   ServerBusy: 'THROTTLED',
   TooManyRequests: 'THROTTLED',
-}
+})
 
 const statuses: Record<number, ErrorCode> = {
   401: 'BAD_CREDENTIALS',
   403: 'DENIED',
   404: 'OBJECT_MISSING',
+  408: 'TIMEOUT',
   412: 'PRECONDITION_FAILED',
+  413: 'OBJECT_TOO_LARGE',
   416: 'RANGE_UNSATISFIABLE',
   429: 'THROTTLED',
   503: 'THROTTLED',
+  // RFC 4918 §11.5: of servers that speak the API.
+  507: 'STORAGE_FULL',
 }
 
 /** What Azure's own codes mean, where the words of ours would mislead. */
-const words: Record<string, string> = {
+const words = tableOf<string>({
   AccountIsDisabled: 'The storage account is disabled.',
   AuthorizationFailure: 'The storage account does not allow this: its firewall, or the permissions given.',
   AuthorizationSourceIPMismatch: "The SAS token is not valid from the server's IP address.",
@@ -48,7 +53,28 @@ const words: Record<string, string> = {
   LeaseIdMissing: 'The object is locked by a lease.',
   NoAuthenticationInformation: 'The container is not public.',
   PublicAccessNotPermitted: 'The storage account allows no public access.',
-}
+})
+
+/** What to do, where a role or a SAS with more rights would not help. */
+const hintsOf = tableOf<string>({
+  AccountIsDisabled: 'Enable the storage account, or pay what is due for its subscription.',
+  AuthorizationFailure:
+    'Let the network of this server in (storage account → Networking), or check what the SAS token permits (sp=rl, for exports ' +
+    'sp=racwdl) and for which services and resources.',
+  AuthorizationSourceIPMismatch: 'Make a SAS token without an IP range, or with one that this server is in.',
+  BlobArchived: 'Move the object to another tier (az storage blob set-tier --tier Hot), and wait some hours.',
+  BlobBeingRehydrated: 'Wait until the object is back from the archive tier; that takes some hours.',
+  BlobImmutableDueToPolicy: 'Choose a container without an immutability policy, or wait for its end.',
+  ContainerDisabled: 'Let the owner of the storage account enable the container.',
+  KeyBasedAuthenticationNotPermitted:
+    'Enter a service principal, or allow key access (storage account → Configuration → Allow storage account key access).',
+  LeaseIdMissing: 'End the lease of the object (az storage blob lease break).',
+  NoAuthenticationInformation:
+    'Enter credentials and switch anonymous off, or set the public access level: az storage container set-permission --name ' +
+    'CONTAINER --account-name ACCOUNT --public-access container.',
+  PublicAccessNotPermitted:
+    'Enter credentials and switch anonymous off, or allow public access (storage account → Configuration → Allow Blob anonymous access).',
+})
 
 /** Codes that stand for themselves, besides those above. */
 const otherCodes = `AuthorizationPermissionMismatch AuthorizationProtocolMismatch AuthorizationResourceTypeMismatch
@@ -94,10 +120,11 @@ export function azureError(error: unknown, asked: Asked): SluiceError {
     remote: remoteDetail({ status, code: status === undefined ? undefined : name, known, requestId }),
   }
   // An overloaded proxy before the storage speaks HTML too.
-  const passing = status !== undefined && (status === 429 || status >= 500)
+  const passing = status !== undefined && (status === 408 || status === 413 || status === 429 || status >= 500)
   if (!codes[name] && !passing && isPage(sdk)) return new SluiceError('CONSOLE_URL', undefined, options)
   const code = codeOf(name, sdk, asked)
-  if (code) return new SluiceError(code, wordsFor(code, name, asked), options)
+  const hint = code === 'DENIED' ? hintsOf[asked.place.anonymous ? 'NoAuthenticationInformation' : name] : undefined
+  if (code) return new SluiceError(code, wordsFor(code, name, asked), { ...options, hint })
   const network = networkError(error)
   if (network?.code === 'UNRESOLVABLE_HOST' && !asked.place.endpoint) {
     const { host } = new URL(serviceUrl(asked.place))

@@ -1,7 +1,16 @@
 import type { FieldError } from '../../errors.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
 import { corsRule, hints } from './hints.ts'
-import { type AzureLocation, type AzureSecrets, boundTo, isAzure, location, secrets, serviceUrl } from './location.ts'
+import {
+  type AzureLocation,
+  type AzureSecrets,
+  blobEndpointFor,
+  boundTo,
+  isAzure,
+  location,
+  secrets,
+  serviceUrl,
+} from './location.ts'
 
 /** Microsoft Azure Blob Storage. */
 export const azureBlob = defineProvider({
@@ -59,6 +68,11 @@ function faultsOf(place: AzureLocation, secrets: AzureSecrets): FieldError[] {
   const sendsToken = secrets.clientSecret || given.length === 0
   if (sendsToken && place.endpoint && new URL(place.endpoint).protocol === 'http:') {
     faults.push({ path: 'endpoint', message: 'must be https: only an account key or a SAS may go over plain http' })
+  }
+  const blobEndpoint = place.endpoint && blobEndpointFor(place.endpoint)
+  if (blobEndpoint) {
+    const message = `is another service of the account (Data Lake, Files, Queues, Tables or a website): enter the blob endpoint ${blobEndpoint}, or leave it empty`
+    faults.push({ path: 'endpoint', message })
   }
   const { hostname = '', pathname = '' } = place.endpoint ? new URL(place.endpoint) : {}
   // No account can be told from such a host, so it must stand in the path, as emulators have it.

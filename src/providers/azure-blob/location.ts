@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type BoundParts, canonicalUrl } from '../binding.ts'
-import { apiUrl, headerText } from '../fields.ts'
+import { apiUrl, bareName, headerText } from '../fields.ts'
 
 /** Where an Azure Blob storage is. */
 export const location = z.strictObject({
@@ -15,11 +15,16 @@ export const location = z.strictObject({
   // Azure, "Naming and Referencing Containers, Blobs, and Metadata".
   container: z
     .string()
+    .overwrite(bareName('azure-blob'))
     .regex(
       /^(?=.{3,63}$)[a-z0-9]+(?:-[a-z0-9]+)*$|^\$(?:root|web|logs)$/,
       'a container name has 3 to 63 lower-case letters, digits and single hyphens; put the folder into prefix',
     )
-    .meta({ title: 'Container', description: 'Name of the container, without a path.', placeholder: 'my-images' }),
+    .meta({
+      title: 'Container',
+      description: 'Name of the container, without a path; azure-blob://name is accepted too.',
+      placeholder: 'my-images',
+    }),
   prefix: z.string().max(1024).default('').meta({
     title: 'Prefix',
     description:
@@ -97,6 +102,22 @@ export const boundTo: BoundParts<AzureLocation> = {
 /** URL of the blob service of the account, without a slash at its end. */
 export function serviceUrl({ account, endpoint }: Pick<AzureLocation, 'account' | 'endpoint'>): string {
   return endpoint?.replace(/\/+$/, '') ?? `https://${account}.blob.core.windows.net`
+}
+
+/**
+ * The blob endpoint of an account whose other endpoint was entered, such as that of Data Lake (`dfs`), Files, or a static website
+ * ("Azure Storage endpoints"); undefined if `endpoint` is none of these.
+ */
+export function blobEndpointFor(endpoint: string): string | undefined {
+  const url = new URL(endpoint)
+  const service = /^([a-z0-9-]+)\.(?:privatelink\.)?(?:z\d+\.)?(?:dfs|file|queue|table|web)\.(.*)$/.exec(url.hostname)
+  if (
+    !service ||
+    !/(?:^|\.)(?:core\.(?:windows\.net|usgovcloudapi\.net|chinacloudapi\.cn)|storage\.azure\.net)$/.test(service[2]!)
+  ) {
+    return undefined
+  }
+  return `https://${service[1]}.blob.${service[2]}`
 }
 
 /** Whether a URL is the blob service of the account in one of Microsoft's clouds ("Azure Storage endpoints"). */

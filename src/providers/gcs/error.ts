@@ -12,9 +12,12 @@ const statuses: Record<number, ErrorCode> = {
   404: 'OBJECT_MISSING',
   408: 'TIMEOUT',
   412: 'PRECONDITION_FAILED',
+  413: 'OBJECT_TOO_LARGE',
   416: 'RANGE_UNSATISFIABLE',
   429: 'THROTTLED',
   503: 'THROTTLED',
+  // RFC 4918 §11.5: of servers that speak the API.
+  507: 'STORAGE_FULL',
 }
 
 // "HTTP status and error codes for JSON": 403 with one of these is a matter of speed, not of permission.
@@ -85,13 +88,23 @@ export function gcsError(error: unknown, asked: { place: GcsLocation; key: strin
 
   const isCloud = isCloudHost('GOOGLE', place.endpoint)
   const remote = remoteDetail({ status, code: reason, known: reasons, requestId: isCloud ? requestId : undefined })
-  const fault = (code: ErrorCode, words?: string) => new SluiceError(code, words, { cause, remote })
+  const fault = (code: ErrorCode, words?: string, hint?: string) =>
+    new SluiceError(code, words, { cause, remote, hint })
   // An overloaded proxy before the storage speaks HTML too.
-  if (isMarkup && status !== 429 && status < 500) return fault('CONSOLE_URL')
+  if (isMarkup && ![408, 413, 429].includes(status) && status < 500) return fault('CONSOLE_URL')
   if (throttling.test(reason)) return fault('THROTTLED')
   if (wantsPayer(error))
-    return fault('DENIED', 'In this bucket the requester pays: enter the ID of a project that does.')
-  if (status === 401 && place.anonymous) return fault('DENIED', 'The bucket is not public: this needs credentials.')
+    return fault(
+      'DENIED',
+      'In this bucket the requester pays: enter the ID of a project that does.',
+      'Enter the ID of a Google Cloud project that pays (projectId), in which the account may use services ' +
+        '(roles/serviceusage.serviceUsageConsumer).',
+    )
+  if (status === 401 && place.anonymous) {
+    const hint =
+      'Enter a service account key and switch anonymous off, or make the bucket public (allUsers as Storage Object Viewer).'
+    return fault('DENIED', 'The bucket is not public: this needs credentials.', hint)
+  }
   if (status === 403) return fault('DENIED', lacking(message))
   if (status === 404 && (key === undefined || /^The specified bucket does not exist/i.test(message))) {
     const at = place.endpoint ? ` at ${place.endpoint}` : ''

@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { type BoundParts, canonicalUrl } from '../binding.ts'
-import { apiUrl } from '../fields.ts'
+import { apiUrl, bareName } from '../fields.ts'
 import { readServiceAccount } from './service-account.ts'
 
 /** Where a storage in Google Cloud is. */
 export const location = z.strictObject({
   bucket: z
     .string()
+    .overwrite(bareName('gs'))
     .min(3, 'a bucket name has at least 3 characters')
     .max(222)
     // Cloud Storage documentation, "Bucket name requirements".
@@ -16,7 +17,7 @@ export const location = z.strictObject({
     )
     .meta({
       title: 'Bucket',
-      description: 'Name of the bucket, without gs:// and without a path.',
+      description: 'Name of the bucket, without a path. gs://name is accepted too.',
       placeholder: 'my-images',
     }),
   prefix: z.string().max(1024).default('').meta({

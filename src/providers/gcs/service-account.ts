@@ -12,11 +12,16 @@ export interface ServiceAccount {
   token_uri?: string
 }
 
-/** Reads the text of a key file. The fault is a sentence's predicate that quotes nothing of the text, which is a secret. */
+/**
+ * Reads the text of a key file. A private key whose line breaks were lost by escaping is repaired. The fault is a sentence's
+ * predicate that quotes nothing of the text, which is a secret.
+ */
 export function readServiceAccount(text: string): { account: ServiceAccount } | { fault: string } {
   let json: unknown
   try {
-    json = JSON.parse(text)
+    json = JSON.parse(withEscapedBreaks(text))
+    // A file that was put into a JSON string.
+    if (typeof json === 'string') json = JSON.parse(withEscapedBreaks(json))
   } catch {
     return { fault: 'is not valid JSON: paste the whole content of the key file' }
   }
@@ -26,14 +31,33 @@ export function readServiceAccount(text: string): { account: ServiceAccount } | 
   for (const name of ['client_email', 'private_key'] as const) {
     if (typeof account[name] !== 'string' || account[name] === '') return { fault: `lacks ${name}` }
   }
-  if (!isPrivateKey(account.private_key as string))
-    return { fault: 'has a private_key that is not a key in PEM format' }
+  const privateKey = repairedKey(account.private_key as string)
+  if (!isPrivateKey(privateKey)) return { fault: 'has a private_key that is not a key in PEM format' }
   const uri = account.token_uri
   if (uri !== undefined && !isWebAddress(uri)) return { fault: 'has a token_uri that is no URL' }
   if (uri !== undefined && !apiUrl().safeParse(uri).success) {
     return { fault: 'has a token_uri with a user name, a password, a query or white space' }
   }
-  return { account: json as ServiceAccount }
+  return { account: { ...(json as ServiceAccount), private_key: privateKey } }
+}
+
+/** Line breaks inside the private key, escaped: some forms and terminals unescape them. */
+function withEscapedBreaks(text: string): string {
+  return text.replace(/("private_key"\s*:\s*")([^"]*)(")/, (_all, before, key: string, after) => {
+    return before + key.replace(/\r\n|[\r\n]/g, '\\n') + after
+  })
+}
+
+/**
+ * The PEM with its line breaks, where shells, .env files, forms or secret managers have escaped them twice (`\\n`) or made them
+ * spaces; any other text as it is.
+ */
+function repairedKey(pem: string): string {
+  const [, label, body] = /^\s*-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s\\]+)-----END \1-----/.exec(pem) ?? []
+  if (label === undefined || body === undefined) return pem
+  // Neither a backslash nor white space is part of base64 (RFC 4648 §4).
+  const lines = body.replace(/\\+[rn]|\s/g, '').match(/.{1,64}/g) ?? []
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
 }
 
 function isPrivateKey(pem: string): boolean {

@@ -15,7 +15,15 @@ export function diskError(
   if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO'].includes(code ?? '')) {
     return new SluiceError(missing, undefined, options)
   }
-  if (deniedCodes.includes(code ?? '')) return new SluiceError('DENIED', denied, options)
+  if (code === 'EROFS') {
+    const hint = 'Mount the disk for writing, or choose a folder on another one.'
+    return new SluiceError('DENIED', 'The disk is mounted for reading only.', { ...options, hint })
+  }
+  if (code === 'EACCES' || code === 'EPERM') return new SluiceError('DENIED', denied, options)
+  if (code === 'ENOSPC') return new SluiceError('STORAGE_FULL', 'The disk is full.', options)
+  if (code === 'EDQUOT') {
+    return new SluiceError('STORAGE_FULL', 'The user that the server runs as has used up its disk quota.', options)
+  }
   return new SluiceError('UNREACHABLE', 'The disk reports an error.', options)
 }
 

@@ -1,4 +1,5 @@
 import { defineProvider } from '../provider.ts'
+import { hints } from './hints.ts'
 import { location, secrets } from './location.ts'
 
 /** Folders of the machine that Sluice runs on. Keys are paths relative to LOCAL_FILES_ROOT. */
@@ -11,6 +12,7 @@ export const localFiles = defineProvider({
   location,
   secrets,
   boundTo: {},
+  hints,
   targets: () => [],
   // No name of a file is `.` or `..`.
   sendsDotSegments: () => true,

@@ -5,6 +5,8 @@ import { z } from 'zod'
 export const location = z.strictObject({
   path: z
     .string()
+    // As its URIs begin: local-files:///photos.
+    .overwrite((path) => path.replace(/^local-files:\/\/(?=\/)/i, ''))
     .min(1, 'name a folder inside LOCAL_FILES_ROOT')
     .max(2048)
     .refine((path) => !path.includes('\0'), 'must not hold a NUL character')

@@ -4,7 +4,7 @@ import { networkError } from '../network-error.ts'
 import type { RedisLocation } from './location.ts'
 
 /** Redis' error replies by how they begin (redis.io, "ACL", "SELECT", "Redis cluster specification"; server.c of Redis 7). */
-const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => string)?][] = [
+const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => string)?, hint?: string][] = [
   [/^NOAUTH/, 'BAD_CREDENTIALS', () => 'The server asks for a password.'],
   [/^WRONGPASS|^ERR invalid password/, 'BAD_CREDENTIALS', () => 'The server does not accept the password.'],
   [
@@ -18,8 +18,19 @@ const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => str
     () => 'The server knows no user names (Redis before version 6). Leave the user name empty.',
   ],
   [/^NOPERM/, 'DENIED', (_place, reply) => denied(reply)],
-  [/^DENIED/, 'DENIED', () => 'The server is in protected mode: it takes no connections from other machines.'],
-  [/^READONLY/, 'DENIED', () => 'The server is a replica, which takes no writes. Give the address of its primary.'],
+  [
+    /^DENIED/,
+    'DENIED',
+    () => 'The server is in protected mode: it takes no connections from other machines.',
+    'Set a password on the server (requirepass, or ACL SETUSER) and enter it, or turn its setting protected-mode off.',
+  ],
+  [
+    /^READONLY/,
+    'DENIED',
+    () => 'The server is a replica, which takes no writes.',
+    'Enter the host and port of its primary: INFO replication on the replica shows them as master_host and master_port. ' +
+      'Imports can read from a replica.',
+  ],
   [
     /DB index is out of range|invalid DB index/i,
     'NO_SUCH_BUCKET',
@@ -29,8 +40,14 @@ const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => str
   [/^WRONGTYPE/, 'WRONG_TYPE'],
   [/^(MOVED|ASK|CROSSSLOT|TRYAGAIN) |SELECT is not allowed in cluster mode/, 'REDIS_CLUSTER'],
   [/^LOADING/, 'UNREACHABLE', () => 'The server has just started and still loads its data.'],
-  [/^(CLUSTERDOWN|MASTERDOWN|MISCONF|NOREPLICAS)/, 'UNREACHABLE', () => 'The server is not able to serve at present.'],
-  [/^OOM/, 'THROTTLED', () => 'The memory of the server is full.'],
+  [
+    /^MISCONF/,
+    'UNREACHABLE',
+    () => 'The server takes no writes, since it cannot save its data to its disk. The disk may be full.',
+    'Free space on the disk of the Redis server, and look at its log; INFO persistence shows rdb_last_bgsave_status.',
+  ],
+  [/^(CLUSTERDOWN|MASTERDOWN|NOREPLICAS)/, 'UNREACHABLE', () => 'The server is not able to serve at present.'],
+  [/^OOM/, 'THROTTLED', () => 'The memory of the server is full.', 'Remove keys, or raise maxmemory of the server.'],
   [/^BUSY/, 'THROTTLED', () => 'The server is busy with a script.'],
   [/max number of clients/, 'THROTTLED', () => 'The server has no room for another connection.'],
 ]
@@ -55,8 +72,8 @@ export function redisError(error: unknown, place: RedisLocation): SluiceError {
   const { name } = cause
   const message = cause.message.replace(/^EXECABORT .* because of: /, '')
   if (name === 'ReplyError') {
-    const [, code = 'UNEXPECTED_ANSWER', words] = replies.find(([begins]) => begins.test(message)) ?? []
-    return new SluiceError(code, words?.(place, message), { cause, remote: detailOf(message) })
+    const [, code = 'UNEXPECTED_ANSWER', words, hint] = replies.find(([begins]) => begins.test(message)) ?? []
+    return new SluiceError(code, words?.(place, message), { cause, remote: detailOf(message), hint })
   }
   const foreign = /^Unknown RESP type (\d+)/.exec(message)?.[1]
   if (foreign) return foreignAnswer(Number(foreign), cause)

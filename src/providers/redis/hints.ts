@@ -17,7 +17,7 @@ export const hints: Partial<Record<ErrorCode, string>> = {
     'Start Sluice with NODE_EXTRA_CA_CERTS to trust an authority of your own.',
   UNREACHABLE:
     'Try again; if it stays so, look at the log of the server. A TLS port hangs up when TLS is switched off.',
-  THROTTLED: 'Try again in a minute; if it stays so, look at maxmemory, maxclients and running scripts of the server.',
+  THROTTLED: 'Try again in a minute; if it stays so, look at maxclients and running scripts of the server.',
   CONSOLE_URL: 'Give the host and port of the Redis server itself; a website answers on these.',
   WRONG_TYPE:
     'Only strings can be imported. Give the storage a path under which there are no lists, hashes or the like.',

@@ -1,6 +1,7 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { remoteDetail } from '../kit/remote-detail.ts'
+import { tableOf } from '../kit/table.ts'
 import { networkError } from '../network-error.ts'
 import type { S3Location } from './location.ts'
 import { isAwsRegion, namedRegion } from './region.ts'
@@ -9,7 +10,7 @@ import { isAwsRegion, namedRegion } from './region.ts'
  * S3's error codes (Amazon S3 API reference, "Error responses"), those of STS (AWS STS API reference, "Common errors"), and
  * those of the SDK before a request leaves.
  */
-const codes: Record<string, ErrorCode> = {
+const codes = tableOf<ErrorCode>({
   NoSuchBucket: 'NO_SUCH_BUCKET',
   NoSuchKey: 'OBJECT_MISSING',
   NotFound: 'OBJECT_MISSING',
@@ -25,6 +26,8 @@ const codes: Record<string, ErrorCode> = {
   UnrecognizedClientException: 'BAD_CREDENTIALS',
   ExpiredTokenException: 'BAD_CREDENTIALS',
   InvalidIdentityToken: 'BAD_CREDENTIALS',
+  // Of versitygw with one account, as 404.
+  XAdminUserNotFound: 'BAD_CREDENTIALS',
   RequestTimeTooSkewed: 'CLOCK_SKEW',
   RequestExpired: 'CLOCK_SKEW',
   InvalidObjectState: 'ARCHIVED',
@@ -46,17 +49,30 @@ const codes: Record<string, ErrorCode> = {
   TooManyRequests: 'THROTTLED',
   Throttling: 'THROTTLED',
   ThrottlingException: 'THROTTLED',
-}
+  // Of MinIO, and of Ceph, versitygw and others with a quota.
+  XMinioStorageFull: 'STORAGE_FULL',
+  XMinioAdminBucketQuotaExceeded: 'STORAGE_FULL',
+  QuotaExceeded: 'STORAGE_FULL',
+  EntityTooLarge: 'OBJECT_TOO_LARGE',
+})
+
+/** How compatible servers spell that they do not know the key id, as 404 too. */
+const unknownKeyId =
+  /access.?key|(?:user|account|identity).?not.?(?:found|exist)|(?:no.?such|unknown|invalid).?(?:user|account|entity)/i
 
 const statuses: Record<number, ErrorCode> = {
   301: 'WRONG_REGION',
   401: 'BAD_CREDENTIALS',
   403: 'DENIED',
   404: 'OBJECT_MISSING',
+  408: 'TIMEOUT',
   412: 'PRECONDITION_FAILED',
+  413: 'OBJECT_TOO_LARGE',
   416: 'RANGE_UNSATISFIABLE',
   429: 'THROTTLED',
   503: 'THROTTLED',
+  // RFC 4918 §11.5.
+  507: 'STORAGE_FULL',
 }
 
 interface SdkError extends Error {
@@ -75,7 +91,7 @@ export function s3Error(error: unknown, asked: { place: S3Location; key: string 
   const known = sdk.Code || !html ? (codes[sdk.name] ?? codes[sdk.Code ?? '']) : undefined
   const options = { cause: error, remote: detailOf(sdk, isCloudHost('AWS', asked.place.endpoint)) }
   // An overloaded proxy before the storage speaks HTML too.
-  const passing = status !== undefined && (status === 429 || status >= 500)
+  const passing = status !== undefined && (status === 408 || status === 413 || status === 429 || status >= 500)
   if (
     !known &&
     !passing &&
@@ -83,14 +99,27 @@ export function s3Error(error: unknown, asked: { place: S3Location; key: string 
   ) {
     return new SluiceError('CONSOLE_URL', undefined, options)
   }
-  const code = known ?? (status === undefined ? undefined : statuses[status])
-  if (code === 'OBJECT_MISSING' && asked.key === undefined) return new SluiceError('NO_SUCH_BUCKET', undefined, options)
+  const code = known ?? codeOfRefusal(sdk.Code, status)
+  if (code === 'OBJECT_MISSING' && asked.key === undefined) {
+    // A 404 for another reason, which the server names, does not say that the bucket is missing.
+    const isNamed = sdk.Code !== undefined && !codes[sdk.Code] && !/bucket|container/i.test(sdk.Code)
+    return isNamed
+      ? new SluiceError('UNEXPECTED_ANSWER', undefined, options)
+      : new SluiceError('NO_SUCH_BUCKET', words('NO_SUCH_BUCKET', asked.place, sdk), options)
+  }
   if (code) return new SluiceError(code, words(code, asked.place, sdk), options)
   const network = networkError(error)
   if (network) return network
   if (status !== undefined && status >= 500)
     return new SluiceError('UNREACHABLE', `The storage answered with status ${status}.`, options)
   return new SluiceError('UNEXPECTED_ANSWER', undefined, options)
+}
+
+/** What a refusal with a code that is not Amazon's means. */
+function codeOfRefusal(code: string | undefined, status: number | undefined): ErrorCode | undefined {
+  const isRefusal = status === 400 || status === 401 || status === 403 || status === 404
+  if (isRefusal && code !== undefined && unknownKeyId.test(code)) return 'BAD_CREDENTIALS'
+  return status === undefined ? undefined : statuses[status]
 }
 
 /** Wraps a fault of assuming a role. */

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { type BoundParts, canonicalUrl } from '../binding.ts'
-import { apiUrl, headerText } from '../fields.ts'
+import { apiUrl, bareName, headerText } from '../fields.ts'
 import { arnFault, canonicalBucket } from './bucket-arn.ts'
 
 /** RFC 1123 §2.1. */
@@ -13,6 +13,7 @@ const nameFault = 'a bucket name has no slash, space, control character or any o
 export const location = z.strictObject({
   bucket: z
     .string()
+    .overwrite(bareName('s3', 's3a', 's3n'))
     .overwrite(canonicalBucket)
     .min(3, 'a bucket name has at least 3 characters')
     .max(255)
@@ -27,7 +28,7 @@ export const location = z.strictObject({
     .meta({
       title: 'Bucket',
       description:
-        'Name of the bucket, without s3:// and without a path, or the ARN of the bucket or of an access point.',
+        'Name of the bucket, without a path, or the ARN of the bucket or of an access point. s3://name is accepted too.',
       placeholder: 'my-images',
     }),
   prefix: z.string().max(1024).default('').meta({
