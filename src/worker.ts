@@ -1,7 +1,7 @@
+import { startAssisting } from './jobs/assist.ts'
 import { handleJobs, type JobParts, startMaintenance } from './jobs/index.ts'
 import type { Queue } from './queue/agenda.ts'
-import { startAssisting } from './sync/assist.ts'
-import { joinFleet } from './sync/fleet.ts'
+import { joinFleet } from './runs/fleet.ts'
 import { startAnnouncer } from './webhooks/announcer.ts'
 
 /**

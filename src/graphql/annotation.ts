@@ -1,5 +1,5 @@
-import { createAnnotations, deleteAnnotations, updateAnnotations } from '../annotate/annotations.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'
+import { createAnnotations, deleteAnnotations, updateAnnotations } from '../labeling/annotations.ts'
 import { builder } from './builder.ts'
 import { globalIdOf, idOf } from './ids.ts'
 import { AnnotationRef, TaskRef } from './refs.ts'

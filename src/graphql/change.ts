@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import type { LoggedEvent } from '../events/log.ts'
-import { toRun } from '../sync/run.ts'
+import { toRun } from '../runs/run.ts'
 
 /** One thing that a subscriber is told; `cursor` says where it stands in the log, or that it stands before all of it. */
 export type Change =

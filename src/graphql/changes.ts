@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Watched } from '../auth/admit.ts'
+import type { Watched } from '../access/admit.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import { type EventFilter, firstEventId, type LoggedEvent, lastEventId, readEvents } from '../events/log.ts'
 import { idle, lagged, type SubscriptionQueue } from '../events/subscription-queue.ts'
+import { isFinal } from '../runs/run.ts'
 import { endingBy } from '../stream.ts'
-import { isFinal } from '../sync/run.ts'
 import { asChange, asRun, type Change, mark } from './change.ts'
 import type { Context } from './context.ts'
 

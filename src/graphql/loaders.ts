@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import DataLoader from 'dataloader'
-import type { MediaToken } from '../auth/media-tokens.ts'
+import type { MediaToken } from '../access/media-tokens.ts'
 import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
 import { ExportLinkEntity } from '../entities/export-link.ts'
 import { type ImportLink, ImportLinkEntity } from '../entities/import-link.ts'

@@ -1,5 +1,5 @@
-import { createPredictions, deletePredictions, updatePredictions } from '../annotate/predictions.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'
+import { createPredictions, deletePredictions, updatePredictions } from '../labeling/predictions.ts'
 import { builder } from './builder.ts'
 import { idOf } from './ids.ts'
 import { PredictionRef, TaskRef } from './refs.ts'

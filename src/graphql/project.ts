@@ -1,7 +1,7 @@
-import { createProject, deleteProject, updateProject } from '../annotate/projects.ts'
 import { ProjectEntity } from '../entities/project.ts'
 import { TaskEntity } from '../entities/task.ts'
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
+import { createProject, deleteProject, updateProject } from '../labeling/projects.ts'
 import { builder } from './builder.ts'
 import { idOf } from './ids.ts'
 import { orNull } from './or-null.ts'

@@ -1,4 +1,4 @@
-import { mediaTokenSeconds } from '../auth/media-tokens.ts'
+import { mediaTokenSeconds } from '../access/media-tokens.ts'
 import type { Storage } from '../entities/storage.ts'
 import { type ErrorCode, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import { deliver } from '../resolve/deliver.ts'

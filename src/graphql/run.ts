@@ -1,6 +1,6 @@
 import { SyncIssueEntity } from '../entities/sync-issue.ts'
 import type { runKinds, SyncRun, syncStatuses } from '../entities/sync-run.ts'
-import { waitingOf } from '../sync/run-waiting.ts'
+import { waitingOf } from '../runs/waiting.ts'
 import { builder } from './builder.ts'
 import { ErrorCodeRef } from './error-code.ts'
 import { pageById } from './page.ts'

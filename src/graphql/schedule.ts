@@ -1,7 +1,7 @@
 import type { Storage } from '../entities/storage.ts'
 import type { SyncSchedule } from '../entities/sync-schedule.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'
-import { scheduleSync, unscheduleSync } from '../sync/schedule.ts'
+import { scheduleSync, unscheduleSync } from '../runs/schedule.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { StorageRef, SyncRunRef } from './refs.ts'

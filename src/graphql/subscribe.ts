@@ -8,7 +8,7 @@ import {
   visit,
   visitWithTypeInfo,
 } from 'graphql'
-import { rightsOf } from '../auth/access.ts'
+import { rightsOf } from '../access/access.ts'
 import { type Context, createSharedContext } from './context.ts'
 
 /** The answer to one event, and its JSON, made once for all who are sent it. */

@@ -1,6 +1,6 @@
 import type { exportScopes } from '../entities/sync-run.ts'
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
-import { cancelSync, startChosen, startRetry, startSync } from '../sync/start.ts'
+import { cancelSync, startChosen, startRetry, startSync } from '../runs/start.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { SyncRunRef } from './refs.ts'

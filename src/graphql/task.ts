@@ -1,5 +1,5 @@
-import { createTasks, deleteTasks } from '../annotate/tasks.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'
+import { createTasks, deleteTasks } from '../labeling/tasks.ts'
 import { resolveUrl, rewriteUris } from '../resolve/rewrite.ts'
 import { builder } from './builder.ts'
 import { idOf } from './ids.ts'

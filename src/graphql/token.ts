@@ -1,4 +1,4 @@
-import { createApiToken, revokeApiToken } from '../auth/tokens.ts'
+import { createApiToken, revokeApiToken } from '../access/tokens.ts'
 import type { ApiToken } from '../entities/api-token.ts'
 import { ApiTokenEntity } from '../entities/api-token.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'

@@ -1,5 +1,5 @@
-import type { UrlMappingInput as Mapping } from '../annotate/url-mappings.ts'
 import type { UrlMapping } from '../entities/url-mapping.ts'
+import type { UrlMappingInput as Mapping } from '../labeling/url-mappings.ts'
 import { builder } from './builder.ts'
 import { decodeId, globalIdOf } from './ids.ts'
 import { ImportStorageRef } from './refs.ts'

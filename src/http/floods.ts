@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { bearerToken } from '../auth/tokens.ts'
+import { bearerToken } from '../access/tokens.ts'
 import { errorTable } from '../errors/table.ts'
 import { createRate } from '../rate.ts'
 import { clientAddress } from './client-address.ts'

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { mayRead } from '../auth/access.ts'
-import type { MediaTokens } from '../auth/media-tokens.ts'
-import type { Authenticator, Viewer } from '../auth/tokens.ts'
+import { mayRead } from '../access/access.ts'
+import type { MediaTokens } from '../access/media-tokens.ts'
+import type { Authenticator, Viewer } from '../access/tokens.ts'
 import {
   describeError,
   diskFullWords,

@@ -1,7 +1,7 @@
+import { type DrainParts, drainOutbox } from '../export/drain.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { sql } from '../sql.ts'
-import { type DrainParts, drainOutbox } from '../sync/export-drain.ts'
 import { createTurns } from '../turns.ts'
 
 /**

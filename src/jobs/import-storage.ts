@@ -1,6 +1,6 @@
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
-import { type WorkerParts, workOnRun } from '../sync/work.ts'
+import { type WorkerParts, workOnRun } from './work.ts'
 
 /** Handles import jobs: `concurrency` at a time, and as many again for projects that have less than their share. */
 export function handleImports(queue: Queue, parts: WorkerParts, concurrency: number): void {

@@ -1,10 +1,9 @@
 import { pruneEvents } from '../events/log.ts'
+import { sweepOutbox } from '../export/drain.ts'
 import type { Queue } from '../queue/agenda.ts'
-import { sweepOutbox } from '../sync/export-drain.ts'
-import { pruneRuns } from '../sync/prune-runs.ts'
-import { runSchedules } from '../sync/schedule.ts'
-import { sweepRuns } from '../sync/sweep.ts'
-import type { WorkerParts } from '../sync/work.ts'
+import { pruneRuns } from '../runs/prune-runs.ts'
+import { runSchedules } from '../runs/schedule.ts'
+import { sweepRuns } from '../runs/sweep.ts'
 import { type AnnounceParts, announce } from '../webhooks/announce.ts'
 import { type DeliverParts, sweepDeliveries } from '../webhooks/deliver.ts'
 import { pruneDeliveries } from '../webhooks/prune.ts'
@@ -13,6 +12,7 @@ import { handleOutbox } from './drain-outbox.ts'
 import { handleExports } from './export-storage.ts'
 import { handleImports } from './import-storage.ts'
 import { startPeriodicTasks } from './periodic-tasks.ts'
+import type { WorkerParts } from './work.ts'
 
 /** What the jobs of each module need. */
 export interface JobParts {

@@ -1,4 +1,4 @@
-import { bytesOfKey } from './kit/key-bytes.ts'
+import { bytesOfKey } from './key-bytes.ts'
 
 /** Compares two keys byte by byte in UTF-8, the order in which S3 lists and the database's links are sorted (collation "C"). */
 export function compareKeys(a: string, b: string): number {

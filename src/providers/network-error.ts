@@ -1,5 +1,5 @@
 import { type ErrorCode, SluiceError } from '../errors.ts'
-import { tableOf } from './kit/table.ts'
+import { tableOf } from './table.ts'
 
 const codes = tableOf<ErrorCode>({
   ENOTFOUND: 'UNRESOLVABLE_HOST',

@@ -5,7 +5,7 @@ import type { Egress } from '../security/egress.ts'
 import { type EgressTarget, targetOf } from '../security/egress-policy.ts'
 import type { AmbientRequest } from './ambient.ts'
 import type { BoundParts } from './binding.ts'
-import type { Checksum } from './kit/checksum.ts'
+import type { Checksum } from './checksum.ts'
 
 /** What a listing tells about one object. */
 export interface ObjectInfo {

@@ -1,13 +1,6 @@
 import { decodeHTML, decodeHTMLAttribute } from 'entities'
 import { createPartners } from './partners.ts'
-import { bareUri, markdownDestination, uriList } from './uri-text.ts'
-
-/** A part of a text that spells a URI. */
-export interface UriSpan {
-  start: number
-  end: number
-  uri: string
-}
+import { bareUri, markdownDestination, type UriSpan, uriList } from './uri-text.ts'
 
 /** The spans found at one place; empty when its end is unclear. The search goes on at `next`. */
 interface Found {

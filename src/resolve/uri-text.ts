@@ -1,4 +1,9 @@
-import type { UriSpan } from './uri-spans.ts'
+/** A part of a text that spells a URI. */
+export interface UriSpan {
+  start: number
+  end: number
+  uri: string
+}
 
 /** Up to white space, quotes and angle brackets, also where HTML spells them by character references. */
 const bare = /(?:(?!&(?:quot|apos|lt|gt|nbsp|#0*3[49]|#x0*2[27]);)[^\s"'<>`])*/iy

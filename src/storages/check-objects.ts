@@ -1,6 +1,6 @@
 import { type ErrorCode, SluiceError } from '../errors.ts'
 import { isFolderMarker } from '../providers/folder-marker.ts'
-import { keyFault, printableKey } from '../providers/kit/key-bytes.ts'
+import { keyFault, printableKey } from '../providers/key-bytes.ts'
 import type { ListGap, ObjectInfo, Provider } from '../providers/provider.ts'
 import { emptyPrefix } from './prefix-oddity.ts'
 

@@ -1,7 +1,7 @@
 import { StorageEntity } from '../entities/storage.ts'
 import { SluiceError, ValidationError } from '../errors.ts'
+import { keyFault } from '../providers/key-bytes.ts'
 import { compareKeys } from '../providers/key-order.ts'
-import { keyFault } from '../providers/kit/key-bytes.ts'
 import { followListing } from '../providers/kit/list-progress.ts'
 import type { ListGap, ObjectInfo } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'

@@ -187,12 +187,12 @@ describe.each(pages)('%s', (page) => {
   })
 })
 
-it('docs/architecture.md names only rooms that exist', () => {
-  const rooms = [...read('docs/architecture.md').matchAll(/^\| \d \| ([^|]+) \|/gm)].flatMap(([, names]) =>
+it('docs/architecture.md names only modules that exist', () => {
+  const modules = [...read('docs/architecture.md').matchAll(/^\| \d \| ([^|]+) \|/gm)].flatMap(([, names]) =>
     [...names!.matchAll(/`([^`]+)`/g)].map(([, name]) => `src/${name}`),
   )
-  expect(rooms.length).toBeGreaterThan(15)
-  for (const path of rooms) expect(existsSync(join(root, path)), path).toBe(true)
+  expect(modules.length).toBeGreaterThan(15)
+  for (const path of modules) expect(existsSync(join(root, path)), path).toBe(true)
 })
 
 it('README.md has at most 700 words outside of code', () => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createApiToken } from '../../src/auth/tokens.ts'
+import { createApiToken } from '../../src/access/tokens.ts'
 import { createClient } from '../support/client.ts'
 import { faultOf, unknownId } from '../support/errors.ts'
 import { createProject, sync } from '../support/scenario.ts'

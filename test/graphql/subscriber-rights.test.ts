@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createApiToken, revokeApiToken } from '../../src/auth/tokens.ts'
+import { createApiToken, revokeApiToken } from '../../src/access/tokens.ts'
 import { createClient, type GraphqlClient } from '../support/client.ts'
 import { createProject, startSync } from '../support/scenario.ts'
 import { until } from '../support/sql.ts'

@@ -1,16 +1,10 @@
 import { buffer } from 'node:stream/consumers'
 import { describe, expect, it } from 'vitest'
+import { type ChecksumAlgorithm, createDigest, hasChecksum, md5Of, readChecksum } from '../../src/providers/checksum.ts'
 import { gcsChecksum } from '../../src/providers/gcs/checksum.ts'
 import { gcs } from '../../src/providers/gcs/kind.ts'
-import {
-  type ChecksumAlgorithm,
-  createDigest,
-  hasChecksum,
-  md5Of,
-  readChecksum,
-} from '../../src/providers/kit/checksum.ts'
 import { s3Checksum } from '../../src/providers/s3/checksum.ts'
-import { checksumOf } from '../../src/sync/verified.ts'
+import { checksumOf } from '../../src/task-files/verified.ts'
 import { environment } from '../support/egress.ts'
 import { startGcs } from '../support/gcs.ts'
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { bytesOfKey, percentDecoded, printableKey, textBefore, textOfKey } from '../../src/providers/key-bytes.ts'
 import { compareKeys } from '../../src/providers/key-order.ts'
-import { bytesOfKey, percentDecoded, printableKey, textBefore, textOfKey } from '../../src/providers/kit/key-bytes.ts'
 
 const key = fc.oneof(
   fc.uint8Array({ maxLength: 8 }),

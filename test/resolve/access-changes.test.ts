@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { createApiToken } from '../../src/auth/tokens.ts'
+import { createApiToken } from '../../src/access/tokens.ts'
 import { startTestApp, type TestApp } from '../support/app.ts'
 import { query, until } from '../support/sql.ts'
 import { startWorld, type World } from '../support/world.ts'

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createObjectFilter } from '../../src/storages/object-filter.ts'
 import { previewObjects } from '../../src/storages/preview.ts'
-import { createObjectFilter } from '../../src/sync/object-filter.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 let world: World

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { SluiceError } from '../../src/errors.ts'
 import type { Provider } from '../../src/providers/provider.ts'
-import { elementsOf } from '../../src/sync/elements.ts'
+import { elementsOf } from '../../src/task-files/read-rows.ts'
 
 /** A place with one object, whose bytes are made while they are read. */
 export interface OneObject {

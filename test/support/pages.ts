@@ -1,4 +1,5 @@
-import { emptyPart, type PageTarget, type PageWrite } from '../../src/sync/write-page.ts'
+import type { PageTarget, PageWrite } from '../../src/import/page-write.ts'
+import { emptyPart } from '../../src/import/write-page.ts'
 import { query } from './sql.ts'
 
 /** Makes a run its own worker's, so that a test can write its pages, and returns what that worker holds. */

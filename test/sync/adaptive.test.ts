@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { createAdaptiveLimit } from '../../src/sync/adaptive.ts'
+import { createAdaptiveLimit } from '../../src/adaptive.ts'
 
 /** Calls that end when they are told to, and how many are at work. */
 function calls(limit: ReturnType<typeof createAdaptiveLimit>) {

@@ -4,7 +4,7 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { describe, expect, it } from 'vitest'
 import { SluiceError } from '../../src/errors.ts'
 import type { Provider } from '../../src/providers/provider.ts'
-import { elementsOf } from '../../src/sync/elements.ts'
+import { elementsOf } from '../../src/task-files/read-rows.ts'
 
 const count = 20_000
 const noise = (n: number) =>

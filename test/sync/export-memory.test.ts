@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { createByteBudget } from '../../src/sync/byte-budget.ts'
+import { createByteBudget } from '../../src/export/byte-budget.ts'
 import { annotate, createTasks } from '../support/annotate.ts'
 import { exportEnd, objectsOf, startExport, target } from '../support/exports.ts'
 import { query, type Sent, until, watchStatements } from '../support/sql.ts'

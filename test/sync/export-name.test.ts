@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { ExportFormat } from '../../src/entities/storage.ts'
-import { keyFor, templateFault } from '../../src/sync/export-name.ts'
+import { keyFor, templateFault } from '../../src/storages/export-name.ts'
 
 const s3 = (prefix: string, nameTemplate: string | null = null, exportFormat: ExportFormat = 'ANNOTATION') => ({
   provider: 'S3' as const,

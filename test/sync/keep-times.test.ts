@@ -1,6 +1,6 @@
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { fileTime } from '../../src/sync/file-time.ts'
+import { fileTime } from '../../src/task-files/file-time.ts'
 import { annotate } from '../support/annotate.ts'
 import { createClient } from '../support/client.ts'
 import { sync } from '../support/scenario.ts'

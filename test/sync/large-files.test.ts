@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { createGzip } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
-import { elementsOf } from '../../src/sync/elements.ts'
+import { elementsOf } from '../../src/task-files/read-rows.ts'
 import { providerOf } from '../support/one-object.ts'
 
 const mebi = 2 ** 20

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { RunLost, ShardChanged, writePage } from '../../src/sync/write-page.ts'
+import { ShardChanged, writePage } from '../../src/import/write-page.ts'
+import { RunLost } from '../../src/runs/lease.ts'
 import { jobsOf, withJobs } from '../support/jobs.ts'
 import { holdRun, partOf } from '../support/pages.ts'
 import { finished, startSync } from '../support/scenario.ts'

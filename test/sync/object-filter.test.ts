@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ValidationError } from '../../src/errors.ts'
-import { createObjectFilter } from '../../src/sync/object-filter.ts'
+import { createObjectFilter } from '../../src/storages/object-filter.ts'
 
 const now = new Date('2026-01-02T00:00:00Z')
 const object = { key: 'img/a.jpg', size: 10, lastModified: new Date('2026-01-01T00:00:00Z') }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SluiceError } from '../../src/errors.ts'
-import { parseTask } from '../../src/sync/parse-task.ts'
+import { parseTask } from '../../src/task-files/parse-task.ts'
 
 const parse = (value: unknown) => parseTask(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)))
 const bare = { meta: null, allowSkip: true, predictions: [], annotations: [] }

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ValidationError } from '../../src/errors.ts'
-import { createObjectFilter, type FilterSettings } from '../../src/sync/object-filter.ts'
+import { createObjectFilter, type FilterSettings } from '../../src/storages/object-filter.ts'
 import { createProject, createStorage } from '../support/scenario.ts'
 import { startWorld, type World } from '../support/world.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { pruneRuns } from '../../src/sync/prune-runs.ts'
+import { pruneRuns } from '../../src/runs/prune-runs.ts'
 import { query } from '../support/sql.ts'
 import { startWorld, type World } from '../support/world.ts'
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { lookAhead, middleOf } from '../../src/import/find-split.ts'
 import { compareKeys } from '../../src/providers/key-order.ts'
-import { lookAhead, middleOf } from '../../src/sync/find-split.ts'
 import { finished, startSync } from '../support/scenario.ts'
 import { query } from '../support/sql.ts'
 import { startWorld, type World } from '../support/world.ts'

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { SluiceError } from '../../src/errors.ts'
-import { readWhole } from '../../src/sync/read-body.ts'
+import { readWhole } from '../../src/task-files/read-body.ts'
 
 const open = () => new Readable({ read() {} }).on('error', () => {})
 

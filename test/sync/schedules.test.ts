@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { Queue } from '../../src/queue/agenda.ts'
-import { runSchedules } from '../../src/sync/schedule.ts'
+import { runSchedules } from '../../src/runs/schedule.ts'
 import { createDatabase, startTestApp } from '../support/app.ts'
 import type { GraphqlClient } from '../support/client.ts'
 import { errorFields } from '../support/errors.ts'

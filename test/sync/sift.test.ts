@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { sift } from '../../src/sync/sift.ts'
+import { sift } from '../../src/import/sift.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 describe('objects of which nothing is linked', () => {

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { SluiceError } from '../../src/errors.ts'
-import { parseTask } from '../../src/sync/parse-task.ts'
-import { type JsonElement, JsonSplitter } from '../../src/sync/split-json.ts'
+import { parseTask } from '../../src/task-files/parse-task.ts'
+import { type JsonElement, JsonSplitter } from '../../src/task-files/split-json.ts'
 
 /** What `text` gives when it comes in chunks cut at these places: elements, and the fault that ends them. */
 function outcome(text: string | Buffer, cuts: number[] = [], maxBytes = 1_000_000) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sizeOfText } from '../../src/security/json-size.ts'
-import { parseTask, rowTaskOf } from '../../src/sync/parse-task.ts'
+import { parseTask, rowTaskOf } from '../../src/task-files/parse-task.ts'
 
 const tooLarge = expect.objectContaining({ code: 'TASK_TOO_LARGE' })
 const manyKeys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`k${n}`, 1]))

@@ -1,8 +1,8 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { SluiceError } from '../../src/errors.ts'
-import { elementsOf } from '../../src/sync/elements.ts'
-import { parseTask, taskOf } from '../../src/sync/parse-task.ts'
+import { parseTask, taskOf } from '../../src/task-files/parse-task.ts'
+import { elementsOf } from '../../src/task-files/read-rows.ts'
 import { inChunks, providerOf, rowsOf } from '../support/one-object.ts'
 
 /** Rows as [row, data], whatever the chunks that they arrive in. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nextTick, timetableFaults } from '../../src/sync/timetable.ts'
+import { nextTick, timetableFaults } from '../../src/runs/timetable.ts'
 
 const table = (cron: string, timeZone = 'UTC', jitterSeconds = 0) => ({ cron, timeZone, jitterSeconds })
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { recordEvent } from '../../src/events/log.ts'
-import { beginRun, finishRun, queueRun } from '../../src/sync/run.ts'
+import { beginRun, finishRun, queueRun } from '../../src/runs/run.ts'
 import { jobsOf } from '../support/jobs.ts'
 import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
 import { finished, startSync, sync } from '../support/scenario.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { writePage } from '../../src/sync/write-page.ts'
+import { writePage } from '../../src/import/write-page.ts'
 import { holdRun, partOf } from '../support/pages.ts'
 import { query, until } from '../support/sql.ts'
 import { startWorld, type World } from '../support/world.ts'

@@ -7,7 +7,7 @@ import {
 } from '@azure/storage-blob'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
-import { md5Of } from '../kit/checksum.ts'
+import { md5Of } from '../checksum.ts'
 import { clockSettler, createServerClock, type ServerClock, skewThatMattersMs } from '../kit/server-clock.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'

@@ -6,7 +6,7 @@ import {
   type PipelineRequest,
   type PipelineResponse,
 } from '@azure/core-rest-pipeline'
-import { textOfKey } from '../kit/key-bytes.ts'
+import { textOfKey } from '../key-bytes.ts'
 import { maxPageBytes, maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
 import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
 import { safeRequestId } from '../kit/remote-detail.ts'

@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
 import type { BlobDownloadResponseParsed } from '@azure/storage-blob'
+import type { Checksum } from '../checksum.ts'
 import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
-import type { Checksum } from '../kit/checksum.ts'
 import { cutTo } from '../kit/cut-to.ts'
 import type { ObjectBody } from '../provider.ts'
 

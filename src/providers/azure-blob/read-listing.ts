@@ -1,6 +1,6 @@
 import { SluiceError } from '../../errors.ts'
+import { percentDecoded } from '../key-bytes.ts'
 import { decodeXml } from '../kit/decode-xml.ts'
-import { percentDecoded } from '../kit/key-bytes.ts'
 import type { ObjectInfo } from '../provider.ts'
 import { quoted } from './open-body.ts'
 

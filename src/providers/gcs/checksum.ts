@@ -1,4 +1,4 @@
-import { type Checksum, readChecksum } from '../kit/checksum.ts'
+import { type Checksum, readChecksum } from '../checksum.ts'
 
 /**
  * The checksum of the stored bytes in `x-goog-hash` ("Hashes and ETags" of Cloud Storage): `crc32c=…,md5=…`; composite objects

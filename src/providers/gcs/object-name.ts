@@ -1,5 +1,5 @@
+import { textBefore } from '../key-bytes.ts'
 import { compareKeys } from '../key-order.ts'
-import { textBefore } from '../kit/key-bytes.ts'
 
 // Cloud Storage documentation, "Object name requirements". The longest name, in bytes of UTF-8.
 const longest = 1024

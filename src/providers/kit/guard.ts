@@ -1,7 +1,7 @@
 import { SluiceError } from '../../errors.ts'
+import { textKey } from '../key-bytes.ts'
 import type { ListPage, ObjectBody, ObjectHead, ObjectInfo, Provider } from '../provider.ts'
 import { hasDotSegments } from './dot-segments.ts'
-import { textKey } from './key-bytes.ts'
 
 /** How much of an opened storage is trusted. */
 export interface Trust {

@@ -1,6 +1,6 @@
 import { readlink, realpath } from 'node:fs/promises'
 import { join, resolve, sep } from 'node:path'
-import { bytesOfKey, textOfKey } from '../kit/key-bytes.ts'
+import { bytesOfKey, textOfKey } from '../key-bytes.ts'
 
 /** A path. Names are bytes; one that is not UTF-8 can be given to the disk as bytes only. */
 export type Path = string | Buffer

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { SluiceError } from '../../errors.ts'
-import { bytesOfKey } from '../kit/key-bytes.ts'
+import { bytesOfKey } from '../key-bytes.ts'
 import type { ObjectInfo } from '../provider.ts'
 import { concernsOneKey, isWrongType } from './error.ts'
 

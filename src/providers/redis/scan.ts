@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import { SluiceError } from '../../errors.ts'
-import { textOfKey } from '../kit/key-bytes.ts'
+import { textOfKey } from '../key-bytes.ts'
 import { cycleDetector } from '../kit/list-progress.ts'
 import type { Connection } from './connection.ts'
 

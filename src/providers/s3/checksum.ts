@@ -1,4 +1,4 @@
-import { type Checksum, type ChecksumAlgorithm, readChecksum } from '../kit/checksum.ts'
+import { type Checksum, type ChecksumAlgorithm, readChecksum } from '../checksum.ts'
 
 // Cheapest first: those of Node's own code, then those in JavaScript.
 const headerNames: [ChecksumAlgorithm, string][] = [

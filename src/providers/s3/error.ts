@@ -1,8 +1,8 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { remoteDetail } from '../kit/remote-detail.ts'
-import { tableOf } from '../kit/table.ts'
 import { networkError } from '../network-error.ts'
+import { tableOf } from '../table.ts'
 import type { S3Location } from './location.ts'
 import { isAwsRegion, namedRegion } from './region.ts'
 

@@ -1,6 +1,6 @@
 import type { ListObjectsV2Command, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
 import { SluiceError } from '../../errors.ts'
-import { textOfKey } from '../kit/key-bytes.ts'
+import { textOfKey } from '../key-bytes.ts'
 import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
 import { type Listing, readListing } from './read-listing.ts'
 

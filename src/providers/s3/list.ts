@@ -1,7 +1,7 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { SluiceError } from '../../errors.ts'
+import { percentDecoded, textBefore } from '../key-bytes.ts'
 import { compareKeys } from '../key-order.ts'
-import { percentDecoded, textBefore } from '../kit/key-bytes.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
 import { cursorToken, noProgress, tokenCursor } from '../kit/token-cursor.ts'
 import type { ListPage, Provider } from '../provider.ts'

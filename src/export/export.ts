@@ -1,0 +1,165 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { createAdaptiveLimit } from '../adaptive.ts'
+import type { Connect } from '../connect.ts'
+import type { Storage } from '../entities/storage.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
+import { SluiceError } from '../errors.ts'
+import { recordEvent } from '../events/log.ts'
+import type { Breaker } from '../runs/breaker.ts'
+import { RunLost } from '../runs/lease.ts'
+import { sql } from '../sql.ts'
+import { type Claim, type Lease, openLease } from './lease.ts'
+import { writeBatches } from './pipeline.ts'
+import { type Selection, selectPage } from './select.ts'
+import { settleClaims } from './settle.ts'
+import { type Outcome, placeFaults } from './write.ts'
+
+const batchSize = 200
+// At most 4 progress events a second for a run; its last state is an event of its own.
+const eventEveryMs = 250
+const waitMs = 100
+
+interface Export {
+  em: EntityManager
+  run: SyncRun
+  storage: Storage
+  connect: Connect
+  writeConcurrency: number
+  leaseSeconds: number
+  breaker: Pick<Breaker, 'call' | 'signal'>
+  /** Aborts with the breaker, too. */
+  signal: AbortSignal
+}
+
+interface Batch {
+  claims: Claim[]
+  /** Set with the last claims of the subjects up to the cursor. */
+  done: { selected: number; cursor: string | null } | undefined
+}
+
+/**
+ * Exports what the run selects, in batches: claim → read → write → note links, issues, counters and cursor in one commit.
+ * Starts at the run's cursor. Only acknowledged writes count. What another worker is writing at the moment is waited for and
+ * written again, since its state may be older.
+ * @throws SluiceError when the storage cannot be reached at all; RunLost when another worker holds the run; the signal's reason.
+ */
+export async function exportToStorage(job: Export): Promise<void> {
+  const { em, run, storage, connect, breaker, signal } = job
+  const lease = openLease(em, job.leaseSeconds, signal)
+  const limit = createAdaptiveLimit(job.writeConcurrency)
+  const { skipUnchanged } = run
+  let lastEventAt = Number.NEGATIVE_INFINITY
+  let isCut = false
+  const settle = async (batch: Batch, outcomes: Outcome[]) => {
+    // Later batches may be whole, since they are written while this one waits: the cursor must not pass it.
+    isCut ||= outcomes.some(({ is }) => is === 'UNTRIED' || is === 'UNKNOWN')
+    const tells = performance.now() - lastEventAt > eventEveryMs
+    await em.fork().transactional(async (tx) => {
+      await settleClaims(tx, { storage: storage.id, token: lease.token }, outcomes)
+      await count(tx, { run, storage }, { batch, outcomes, isCut, isEnd: breaker.signal.aborted })
+      if (tells) await recordEvent(tx, 'PROGRESS', run.id)
+    })
+    if (tells) lastEventAt = performance.now()
+    const fault = faultOfPlace(outcomes)
+    if (fault) throw fault
+  }
+  try {
+    await writeBatches(
+      { em, connect, storage: storage.id, lease, limit, breaker, skipUnchanged, givesUp: false },
+      batchesOf(job, lease),
+      settle,
+    )
+  } finally {
+    lease.end()
+  }
+}
+
+async function* batchesOf({ em, run, storage, signal }: Export, lease: Lease): AsyncGenerator<Batch> {
+  for (let cursor = run.cursor ?? null, page: Selection; ; cursor = page.next) {
+    page = await selectPage(em, { run, storage }, cursor)
+    for (let at = 0; at < page.subjects.length; at += batchSize) {
+      const part = page.subjects.slice(at, at + batchSize)
+      const done = { selected: part.length, cursor: part.at(-1)!.cursor }
+      for (let left = part.map(({ id }) => id); ; await delay(waitMs, undefined, { signal })) {
+        const claims = await lease.claim(storage, left)
+        const taken = new Set(claims.map(({ subject }) => subject))
+        left = left.filter((id) => !taken.has(id))
+        if (left.length === 0) {
+          yield { claims, done }
+          break
+        }
+        if (claims.length > 0) yield { claims, done: undefined }
+      }
+    }
+    if (page.next === null) return
+  }
+}
+
+/**
+ * Adds up what came of a batch, in the commit that notes it. One that was cut off, and all behind it, will be done again, and
+ * count then, unless the run ends here. @throws RunLost, which undoes that commit (fencing).
+ */
+async function count(
+  tx: EntityManager,
+  { run, storage }: { run: SyncRun; storage: Storage },
+  { batch, outcomes, isCut, isEnd }: { batch: Batch; outcomes: Outcome[]; isCut: boolean; isEnd: boolean },
+): Promise<void> {
+  const amount = (is: Outcome['is']) => outcomes.filter((one) => one.is === is).length
+  const done = isCut ? undefined : batch.done
+  const [held] = await sql<{ counts: boolean }>(
+    tx,
+    `with held as (
+       select id, (not $9::boolean or $10::boolean or cancel_requested) as counts from sync_run
+       where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update)
+     update sync_run r set selected = selected + $3, cursor = coalesce($8, cursor), heartbeat_at = now(),
+       exported = exported + case when counts then $4::bigint else 0 end,
+       skipped = skipped + case when counts then $5::bigint else 0 end,
+       deleted = deleted + case when counts then $6::bigint else 0 end,
+       failed = failed + case when counts then $7::bigint else 0 end
+     from held where r.id = held.id returning counts`,
+    [
+      run.id,
+      run.attempt,
+      done?.selected ?? 0,
+      amount('WRITTEN'),
+      amount('UNCHANGED'),
+      amount('REMOVED'),
+      amount('FAILED'),
+      done?.cursor ?? null,
+      isCut,
+      isEnd,
+    ],
+  )
+  if (!held) throw new RunLost()
+  const failed = outcomes.flatMap((one) => (one.is === 'FAILED' ? [one] : []))
+  if (failed.length === 0 || !held.counts) return
+  const isTask = storage.exportFormat === 'TASK'
+  await sql(
+    tx,
+    `insert into sync_issue (run_id, key, annotation, task, code, message, retryable)
+     select $1, i.key, case when $2 then null else i.subject end, case when $2 then i.subject end, i.code, i.message,
+       i.retryable
+     from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bool[]) as i (subject, key, code, message, retryable)
+     on conflict do nothing`,
+    [
+      run.id,
+      isTask,
+      failed.map(({ claim }) => claim.subject),
+      failed.map(({ key }) => key),
+      failed.map(({ fault }) => fault.code),
+      failed.map(({ fault }) => fault.message.replaceAll('\0', '\ufffd')),
+      failed.map(({ fault }) => fault.retryable),
+    ],
+  )
+}
+
+/** The fault of a batch of which nothing was written because the place as a whole is out of reach. */
+function faultOfPlace(outcomes: Outcome[]): SluiceError | undefined {
+  const tried = outcomes.filter(({ is }) => is !== 'GONE' && is !== 'UNCHANGED')
+  const faults = tried.flatMap((one) =>
+    one.is === 'FAILED' && placeFaults.includes(one.fault.code) ? [one.fault] : [],
+  )
+  const [first] = faults
+  return first && faults.length === tried.length ? new SluiceError(first.code, first.message) : undefined
+}

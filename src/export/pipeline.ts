@@ -1,0 +1,72 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { AdaptiveLimit } from '../adaptive.ts'
+import type { Connect } from '../connect.ts'
+import { type Storage, StorageEntity } from '../entities/storage.ts'
+import { NotFoundError } from '../errors.ts'
+import type { Breaker } from '../runs/breaker.ts'
+import { patientProvider } from '../runs/patient-provider.ts'
+import { type ByteBudget, createByteBudget } from './byte-budget.ts'
+import type { Claim, Lease } from './lease.ts'
+import { maxBytes, type Outcome, writeClaims } from './write.ts'
+
+/** What giving a target its objects needs. */
+export interface Exporting {
+  em: EntityManager
+  connect: Connect
+  storage: Storage['id']
+  lease: Lease
+  limit: AdaptiveLimit
+  breaker: Pick<Breaker, 'call'>
+  skipUnchanged: boolean
+  givesUp: boolean
+}
+
+/**
+ * Writes batches of claims and settles them in order. While a batch is being written, the next one is claimed and read, and
+ * its writes fill the places that become free; of both no more is in memory than `maxBytes`. Each batch sees the settings that the storage has by then. What was begun is
+ * settled before a stop takes effect.
+ * @throws SluiceError when the place cannot be opened; the reason of the lease's signal; what `settle` throws.
+ */
+export async function writeBatches<Batch extends { claims: Claim[] }>(
+  exporting: Exporting,
+  batches: AsyncIterable<Batch>,
+  settle: (batch: Batch, outcomes: Outcome[]) => Promise<void>,
+): Promise<void> {
+  const { lease } = exporting
+  const budget = createByteBudget(maxBytes)
+  let settled = Promise.resolve()
+  try {
+    for await (const batch of batches) {
+      const before = settled
+      const written = writeOne({ ...exporting, budget }, batch.claims)
+      written.catch(() => {})
+      const next = before.then(async () => {
+        await settle(batch, await written)
+        lease.letGo(batch.claims.map(({ id }) => id))
+      })
+      next.catch(() => {})
+      settled = next
+      await before
+      lease.signal.throwIfAborted()
+    }
+  } finally {
+    await settled
+  }
+  lease.signal.throwIfAborted()
+}
+
+async function writeOne(
+  { em, connect, storage: id, breaker, ...rest }: Exporting & { budget: ByteBudget },
+  claims: Claim[],
+): Promise<Outcome[]> {
+  if (claims.length === 0) return []
+  const storage = await em.fork().findOne(StorageEntity, id)
+  if (!storage) throw new NotFoundError('The storage was deleted.')
+  const opened = await connect(storage)
+  const provider = patientProvider(opened, { breaker, signal: rest.lease.signal, limit: rest.limit })
+  try {
+    return await writeClaims({ em, storage, provider, ...rest }, claims)
+  } finally {
+    opened.close()
+  }
+}

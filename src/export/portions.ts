@@ -1,0 +1,47 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { ExportFormat } from '../entities/storage.ts'
+import { sql } from '../sql.ts'
+import type { Claim } from './lease.ts'
+
+/** Claims whose objects are read together, and how many bytes of JSON each of them holds. */
+export interface Portion {
+  claims: Claim[]
+  bytes: number
+  bytesOf(claim: Claim): number
+}
+
+/**
+ * Divides claims, in their order, into portions of at most `maxBytes`, as far as single objects are not larger. Sizes are those
+ * of the moment; an object that is gone has none.
+ */
+export async function portionsOf(em: EntityManager, claims: Claim[], maxBytes: number): Promise<Portion[]> {
+  const sizes = new Map<number, number>()
+  for (const [kind, group] of Map.groupBy(claims, (claim) => claim.kind)) {
+    const rows = await sql<{ id: string; bytes: number }>(em, sizesOf[kind], [group.map(({ subject }) => subject)])
+    const bytes = new Map(rows.map((row) => [Number(row.id), row.bytes]))
+    for (const { id, subject } of group) sizes.set(id, bytes.get(subject) ?? 0)
+  }
+  const bytesOf = ({ id }: Claim) => sizes.get(id)!
+  const portions: Portion[] = []
+  for (const claim of claims) {
+    const last = portions.at(-1)
+    if (last && last.bytes + bytesOf(claim) <= maxBytes) {
+      last.claims.push(claim)
+      last.bytes += bytesOf(claim)
+    } else portions.push({ claims: [claim], bytes: bytesOf(claim), bytesOf })
+  }
+  return portions
+}
+
+const ofTask = `octet_length(t.data::text) + coalesce(octet_length(t.meta::text), 0)
+  + coalesce((select sum(octet_length(p.result::text)) from prediction p where p.task_id = t.id), 0)`
+
+const sizesOf: Record<ExportFormat, string> = {
+  ANNOTATION: `
+select a.id, (octet_length(a.result::text) + ${ofTask})::float8 as bytes
+from annotation a join task t on t.id = a.task_id where a.id = any($1::bigint[])`,
+  TASK: `
+select t.id, (coalesce((select sum(octet_length(a.result::text)) from annotation a where a.task_id = t.id), 0)
+  + ${ofTask})::float8 as bytes
+from task t where t.id = any($1::bigint[])`,
+}

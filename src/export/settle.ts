@@ -1,0 +1,108 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from '../sql.ts'
+import type { Claim } from './lease.ts'
+import type { Outcome } from './write.ts'
+
+/** How many seconds after so many failed writes the next one is tried. */
+export const waitSeconds = (attempts: number) => Math.min(30, 2 ** attempts)
+
+/**
+ * Writes down, in the transaction of `tx`, what came of claims: links of what was written, and the end of the rows whose
+ * subject has not been saved since. Whoever was overtaken (the version has grown, an annotation is gone, or the lease was lost)
+ * leaves a row behind, so that the newest state is written once more. A row that only a run has made goes with a failure, which
+ * is the run's issue.
+ */
+export async function settleClaims(
+  tx: EntityManager,
+  { storage, token }: { storage: number; token: string },
+  outcomes: Outcome[],
+): Promise<void> {
+  const done = outcomes.flatMap((one) => (one.is === 'WRITTEN' || one.is === 'UNCHANGED' ? [one] : []))
+  const wanted = [...new Set(done.flatMap(({ object }) => object.annotations))]
+  // In the order in which saves and deletions take their locks: storage, annotations, outbox.
+  await sql(tx, 'select id from storage where id = $1 for key share', [storage])
+  const there = new Set((await sql<{ id: string }>(tx, existing, [wanted])).map(({ id }) => Number(id)))
+  const rows = await sql<{ id: string; version: number }>(tx, held, [outcomes.map(({ claim }) => claim.id), token])
+  const versions = new Map(rows.map(({ id, version }) => [Number(id), version]))
+  const isHeld = ({ claim }: { claim: Claim }) => versions.has(claim.id)
+
+  const links = done
+    .filter(isHeld)
+    .flatMap(({ key, object }) =>
+      object.annotations.filter((id) => there.has(id)).map((annotation) => ({ annotation, key, hash: object.hash })),
+    )
+  if (links.length > 0) {
+    await sql(tx, upsertLinks, [
+      storage,
+      links.map(({ annotation }) => annotation),
+      links.map(({ key }) => key),
+      links.map(({ hash }) => hash),
+    ])
+  }
+
+  const ended: number[] = []
+  const again: number[] = []
+  const waits: Waiting[] = []
+  for (const one of outcomes.filter(isHeld)) {
+    const { claim } = one
+    const isOvertaken = versions.get(claim.id) !== claim.version
+    const lacksSome = 'object' in one && one.object.annotations.some((id) => !there.has(id))
+    if (one.is === 'FAILED' || one.is === 'UNTRIED') {
+      const isOnlyOfRun = claim.version === 0 && !isOvertaken && claim.key === null
+      if (isOnlyOfRun) ended.push(claim.id)
+      else waits.push(one)
+    } else if (isOvertaken || lacksSome || one.is === 'UNKNOWN') again.push(claim.id)
+    else ended.push(claim.id)
+  }
+  if (ended.length > 0) await sql(tx, 'delete from outbox where id = any($1::bigint[])', [ended])
+  if (again.length > 0) await sql(tx, putBack, [again])
+  if (waits.length > 0) await sql(tx, postpone, waitingColumns(waits))
+  const lost = outcomes.filter((one) => !isHeld(one) && (one.is === 'WRITTEN' || one.is === 'REMOVED'))
+  if (lost.length > 0) {
+    await sql(tx, writeAgain, [
+      storage,
+      lost.map(({ claim }) => claim.kind),
+      lost.map(({ claim }) => claim.subject),
+      lost.map((one) => ('key' in one ? one.key : one.claim.key)),
+    ])
+  }
+}
+
+type Waiting = Extract<Outcome, { is: 'FAILED' | 'UNTRIED' }>
+
+function waitingColumns(waits: Waiting[]): unknown[] {
+  return [
+    waits.map(({ claim }) => claim.id),
+    waits.map(({ is }) => (is === 'FAILED' ? 1 : 0)),
+    waits.map(({ claim }) => waitSeconds(claim.attempts + 1)),
+    waits.map((one) => (one.is === 'FAILED' ? one.fault.message.replaceAll('\0', '\ufffd') : null)),
+  ]
+}
+
+const existing = 'select id from annotation where id = any($1::bigint[]) order by id for key share'
+
+const held = `
+select id, version from outbox where id = any($1::bigint[]) and lease = $2 order by storage_id, subject for update`
+
+const upsertLinks = `
+insert into export_link (storage_id, annotation_id, key, hash)
+select $1, l.annotation, l.key, l.hash from unnest($2::bigint[], $3::text[], $4::text[]) as l (annotation, key, hash)
+order by l.annotation
+on conflict (storage_id, annotation_id) do update
+set key = excluded.key, hash = excluded.hash, object_exists = true, updated_at = now()`
+
+const putBack = `
+update outbox set lease = null, due_at = now(), attempts = 0, failure = null, version = greatest(version, 1)
+where id = any($1::bigint[])`
+
+const postpone = `
+update outbox o set lease = null, attempts = o.attempts + f.tried, due_at = now() + make_interval(secs => f.wait),
+  failure = coalesce(f.failure, o.failure), version = greatest(o.version, 1)
+from unnest($1::bigint[], $2::int[], $3::float8[], $4::text[]) as f (id, tried, wait, failure) where o.id = f.id`
+
+const writeAgain = `
+insert into outbox (storage_id, kind, subject, key)
+select s.id, l.kind, l.subject, l.key from storage s, unnest($2::text[], $3::bigint[], $4::text[]) as l (kind, subject, key)
+where s.id = $1 order by l.subject
+on conflict (storage_id, kind, subject) do update
+set version = outbox.version + 1, key = coalesce(outbox.key, excluded.key)`

@@ -1,0 +1,156 @@
+import { createHash } from 'node:crypto'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { ExportFormat, Storage } from '../entities/storage.ts'
+import { sql } from '../sql.ts'
+import { keyFor } from '../storages/export-name.ts'
+
+/** An object as it is to be written now. */
+export interface ExportedObject {
+  body: Buffer
+  /** SHA-256 of the body, in hex. */
+  hash: string
+  /** The annotations inside. */
+  annotations: number[]
+  /** Whether the last write of every annotation inside had these bytes and this name. */
+  isUnchanged(key: string): boolean
+  /** @throws SluiceError NAME_LEAVES_PREFIX, KEY_TOO_LONG */
+  key(): string
+}
+
+interface AnnotationRow {
+  id: string
+  task: string
+  result: string
+  was_cancelled: boolean
+  completed_by: string | null
+  lead_time: number | null
+  created_at: string
+  updated_at: string
+  linked_key: string | null
+  linked_hash: string | null
+}
+
+interface TaskRow {
+  id: string
+  project: string
+  inner_id: string
+  data: string
+  meta: string | null
+  allow_skip: boolean
+  source: string | null
+  created_at: string
+  updated_at: string
+}
+
+interface PredictionRow {
+  id: string
+  task: string
+  result: string
+  score: number | null
+  model_version: string | null
+  created_at: string
+}
+
+/**
+ * What the objects of these annotations (in TASK format: tasks) hold now, by id; one that is gone, or a task without
+ * annotations, has none. JSON goes from the database to the object as text, to the digit.
+ */
+export async function readState(
+  em: EntityManager,
+  storage: Storage,
+  { kind, subjects }: { kind: ExportFormat; subjects: number[] },
+): Promise<Map<number, ExportedObject>> {
+  const annotations = await sql<AnnotationRow>(em, annotationsWhere[kind], [subjects, storage.id])
+  const taskIds = [...new Set(annotations.map(({ task }) => task))]
+  const [tasks, predictions] =
+    taskIds.length === 0
+      ? [[], []]
+      : await Promise.all([sql<TaskRow>(em, tasksOf, [taskIds]), sql<PredictionRow>(em, predictionsOf, [taskIds])])
+  const taskById = new Map(tasks.map((task) => [task.id, task]))
+  const predictionsByTask = Map.groupBy(predictions, ({ task }) => task)
+  const groups = Map.groupBy(annotations, ({ id, task }) => Number(kind === 'TASK' ? task : id))
+  return new Map(
+    [...groups].flatMap(([subject, group]) => {
+      const task = taskById.get(group[0]!.task)
+      // Deleted between the two statements: so are its annotations.
+      if (!task) return []
+      const text = format[kind](group, task, predictionsByTask.get(task.id) ?? [])
+      return [[subject, objectOf(storage, { group, task, kind, text })]]
+    }),
+  )
+}
+
+function objectOf(
+  storage: Storage,
+  { group, task, kind, text }: { group: AnnotationRow[]; task: TaskRow; kind: ExportFormat; text: string },
+): ExportedObject {
+  const body = Buffer.from(text)
+  const hash = createHash('sha256').update(body).digest('hex')
+  return {
+    body,
+    hash,
+    annotations: group.map(({ id }) => Number(id)),
+    isUnchanged: (key) => group.every(({ linked_key, linked_hash }) => linked_key === key && linked_hash === hash),
+    key: () =>
+      keyFor(storage, {
+        projectId: Number(task.project),
+        taskId: Number(task.id),
+        innerId: Number(task.inner_id),
+        ...(kind === 'ANNOTATION' && { annotationId: Number(group[0]!.id) }),
+        sourceKey: task.source,
+      }),
+  }
+}
+
+/** The text of an object. A TASK is the envelope that imports read; an ANNOTATION has that of its task inside. */
+const format: Record<ExportFormat, (group: AnnotationRow[], task: TaskRow, predictions: PredictionRow[]) => string> = {
+  ANNOTATION: ([annotation], task, predictions) =>
+    `{${annotationFields(annotation!)},"task":{${taskFields(task, predictions)}}}\n`,
+  TASK: (annotations, task, predictions) =>
+    `{${taskFields(task, predictions)},"annotations":[${annotations.map((one) => `{${annotationFields(one)}}`).join(',')}]}\n`,
+}
+
+function annotationFields(row: AnnotationRow): string {
+  return (
+    `"id":${row.id},"result":${row.result},"was_cancelled":${row.was_cancelled},` +
+    `"completed_by":${JSON.stringify(row.completed_by)},"lead_time":${JSON.stringify(row.lead_time)},` +
+    `"created_at":${JSON.stringify(row.created_at)},"updated_at":${JSON.stringify(row.updated_at)}`
+  )
+}
+
+function taskFields(row: TaskRow, predictions: PredictionRow[]): string {
+  const made = predictions.map(
+    ({ id, result, score, model_version, created_at }) =>
+      `{"id":${id},"result":${result},"score":${JSON.stringify(score)},"model_version":${JSON.stringify(model_version)},` +
+      `"created_at":${JSON.stringify(created_at)}}`,
+  )
+  return (
+    `"id":${row.id},"inner_id":${row.inner_id},"project":${row.project},"data":${row.data},"meta":${row.meta},` +
+    `"allow_skip":${row.allow_skip},"created_at":${JSON.stringify(row.created_at)},` +
+    `"updated_at":${JSON.stringify(row.updated_at)},"predictions":[${made.join(',')}]`
+  )
+}
+
+const utc = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+
+const annotationsBy = (condition: string) => `
+select a.id, a.task_id as task, a.result::text as result, a.was_cancelled, a.completed_by, a.lead_time_seconds as lead_time,
+  ${utc('a.created_at')} as created_at, ${utc('a.updated_at')} as updated_at,
+  l.key as linked_key, l.hash as linked_hash
+from annotation a left join export_link l on l.storage_id = $2 and l.annotation_id = a.id
+where ${condition} order by a.id`
+
+const annotationsWhere: Record<ExportFormat, string> = {
+  ANNOTATION: annotationsBy('a.id = any($1::bigint[])'),
+  TASK: annotationsBy('a.task_id = any($1::bigint[])'),
+}
+
+const tasksOf = `
+select t.id, t.project_id as project, t.inner_id, t.data::text as data, t.meta::text as meta, t.allow_skip,
+  ${utc('t.created_at')} as created_at, ${utc('t.updated_at')} as updated_at,
+  (select l.key from import_link l where l.task_id = t.id order by l.id limit 1) as source
+from task t where t.id = any($1::bigint[])`
+
+const predictionsOf = `
+select id, task_id as task, result::text as result, score, model_version, ${utc('created_at')} as created_at
+from prediction where task_id = any($1::bigint[]) order by id`

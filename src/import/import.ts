@@ -1,0 +1,218 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { createAdaptiveLimit } from '../adaptive.ts'
+import { type Project, ProjectEntity } from '../entities/project.ts'
+import type { Storage } from '../entities/storage.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
+import { SluiceError } from '../errors.ts'
+import { compareKeys } from '../providers/key-order.ts'
+import type { Provider } from '../providers/provider.ts'
+import { type ProviderName, providers } from '../providers/registry.ts'
+import type { Breaker } from '../runs/breaker.ts'
+import { patientProvider } from '../runs/patient-provider.ts'
+import { missedBeats } from '../runs/sweep.ts'
+import { sql } from '../sql.ts'
+import { createObjectFilter, isSidecar } from '../storages/object-filter.ts'
+import { lookAhead, middleOf } from './find-split.ts'
+import { importShard, type ShardWork } from './import-shard.ts'
+import { sweepMissing } from './missing.ts'
+import { createPageWriter } from './page-writer.ts'
+import {
+  allDone,
+  beatShards,
+  claimShard,
+  newHolder,
+  openShards,
+  releaseShard,
+  reloadShard,
+  type Shard,
+  splitShard,
+  splittable,
+} from './shards.ts'
+import { ShardChanged } from './write-page.ts'
+
+/** An import and who works on it. */
+export interface Import {
+  em: EntityManager
+  run: SyncRun
+  storage: Storage
+  provider: Provider
+  /** Objects read at the same time. */
+  readConcurrency: number
+  /** Ranges of the bucket listed at the same time. */
+  listConcurrency: number
+  heartbeatSeconds: number
+  /** Where objects wait until their checksum is known. */
+  spoolFolder?: string | undefined
+  breaker: Pick<Breaker, 'call'>
+  /** Aborts with the breaker, too. */
+  signal: AbortSignal
+}
+
+// Before so many pages nobody can say that a listing is long.
+const minPagesToSplit = 20
+
+/**
+ * Imports page by page: list → filter → drop what is linked → read (TASKS) → write with links, counters and cursor in one
+ * commit. Continues where each range of the listing stands. Faults of single objects become issues of the run. While a page
+ * is being written, the next one is read, and the one after that listed. When listing is what takes the time, and the
+ * storage can, the bucket is listed in several ranges at once. At last, what was not found is dealt with.
+ * @throws SluiceError when the location cannot be listed; RunLost when another worker holds the run; the signal's reason.
+ */
+export async function importStorage(given: Import): Promise<void> {
+  const { em, run, storage, provider } = given
+  const isNewOnly = storage.syncMode === 'NEW_ONLY' && run.kind !== 'RETRY'
+  if (isNewOnly && !provider.keyCursor) throw new SluiceError('NEW_ONLY_UNSUPPORTED')
+  await openShards(em, run.id, isNewOnly ? (storage.highestKey ?? null) : null)
+  await workOnShards(given, 'LEADS')
+  await sweepMissing(em, { run, storage, provider, signal: given.signal })
+  if (run.kind === 'SYNC') await noteHighestKey(em, run)
+}
+
+/** From where a NEW_ONLY sync goes on. */
+async function noteHighestKey(em: EntityManager, { id, attempt }: SyncRun): Promise<void> {
+  await sql(
+    em,
+    `update storage set highest_key = greatest(highest_key, k.last) from (
+       select r.storage_id, max(s.last_key) as last from sync_run r join sync_shard s on s.run_id = r.id
+       where r.id = $1 and r.attempt = $2 and r.status = 'IN_PROGRESS' group by r.storage_id) k
+     where storage.id = k.storage_id`,
+    [id, attempt],
+  )
+}
+
+/** Takes a share of an import that another worker leads, until nothing of it can be taken. @throws as `importStorage` */
+export async function assistImport(given: Import): Promise<void> {
+  await workOnShards(given, 'ASSISTS')
+}
+
+async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<void> {
+  const { em, run, provider, heartbeatSeconds } = given
+  const holder = newHolder()
+  const left = new AbortController()
+  const work = await workOf(given, AbortSignal.any([given.signal, left.signal]))
+  const canSplit =
+    Boolean(provider.keyCursor) && work.storage.recursive && work.room === undefined && run.kind !== 'RETRY'
+  const lanes = new Set<Promise<unknown>>()
+  let longListing = Promise.withResolvers<void>()
+  // After a range that could not be cut, so many pages pass before another try: each costs some ten questions.
+  let pagesToWait = 0
+  let failure: { error: unknown } | undefined
+  const beat = setInterval(() => beatShards(em, run.id, holder).catch(() => {}), heartbeatSeconds * 1_000)
+
+  const open = (shard: Shard) => {
+    const onLongListing = () => {
+      if (--pagesToWait <= 0) longListing.resolve()
+    }
+    const lane = importWhole(work, shard, onLongListing)
+      .catch(async (error: unknown) => {
+        failure ??= { error }
+        left.abort(error)
+        if (role === 'ASSISTS') await releaseShard(em, shard).catch(() => {})
+      })
+      .finally(() => lanes.delete(lane))
+    lanes.add(lane)
+  }
+  const cut = async () => {
+    if (!canSplit || pagesToWait > 0 || (role === 'LEADS' && lanes.size === 0)) return undefined
+    const victim = await splittable(em, run.id, role === 'LEADS' ? minPagesToSplit : 1)
+    if (!victim) return undefined
+    const shard = await splitOne(given, work, { victim, holder })
+    if (!shard) pagesToWait = minPagesToSplit
+    return shard
+  }
+  try {
+    while (!failure) {
+      const shard =
+        (await claimShard(em, run, { holder, staleSeconds: heartbeatSeconds * missedBeats })) ?? (await cut())
+      if (shard) open(shard)
+      const isFull = lanes.size >= given.listConcurrency
+      if (shard && role === 'ASSISTS' && !isFull) continue
+      if (lanes.size > 0) {
+        longListing = Promise.withResolvers()
+        await Promise.race(isFull ? lanes : [...lanes, longListing.promise])
+      } else if (role === 'ASSISTS' || (await allDone(em, run.id))) break
+      // What is left is in the hands of other workers.
+      else await sleep(heartbeatSeconds * 200, undefined, { signal: work.signal })
+    }
+  } catch (error) {
+    failure ??= { error }
+    left.abort(error)
+  } finally {
+    // What was begun is brought to its end before the run goes on to another state.
+    await Promise.all(lanes)
+    clearInterval(beat)
+  }
+  if (failure) throw failure.error
+}
+
+/** Imports a range to its end, whoever cuts it meanwhile; returns early when it was taken over. */
+async function importWhole(work: ShardWork, shard: Shard, onLongListing: () => void): Promise<void> {
+  for (let held: Shard | undefined = shard; held; ) {
+    try {
+      return await importShard(work, held, { minPages: minPagesToSplit, onLongListing })
+    } catch (error) {
+      if (!(error instanceof ShardChanged)) throw error
+      held = await reloadShard(work.em, held)
+    }
+  }
+}
+
+const splitAttempts = 3
+
+/** Splits a range that another worker slot lists; undefined when no key lies ahead of it, or it changes too fast. */
+async function splitOne(
+  { em, run }: Import,
+  { provider, signal }: ShardWork,
+  { victim, holder }: { victim: Shard; holder: string },
+): Promise<Shard | undefined> {
+  let range: Shard | undefined = victim
+  for (let attempt = 0; range?.lastKey && attempt < splitAttempts; attempt++) {
+    // A key that is not text is stored in another form, which the database cannot compare.
+    if (!range.lastKey.isWellFormed()) return undefined
+    const { until } = range
+    const firstAfter = async (text: string) => {
+      const { objects } = await provider.list({ cursor: text, limit: 1, recursive: true, signal })
+      const key = objects[0]?.key
+      return key !== undefined && (until === null || compareKeys(key, until) <= 0) ? key : undefined
+    }
+    const ahead = await lookAhead(range.lastKey, firstAfter)
+    // The range goes on while the storage answers, so the middle is that of what lies ahead of it now.
+    const now = await reloadShard(em, range)
+    if (!ahead || !now?.lastKey) return undefined
+    const at = now.until === until ? middleOf(ahead, now.lastKey) : null
+    const split = at === null ? undefined : await splitShard(em, now, { at, holder, attempt: run.attempt })
+    if (split) return split
+    range = await reloadShard(em, now)
+  }
+  return undefined
+}
+
+async function workOf(given: Import, signal: AbortSignal): Promise<ShardWork> {
+  const { em, run, storage } = given
+  const project: Project = await em.fork().findOneOrFail(ProjectEntity, storage.project)
+  const limit = createAdaptiveLimit(given.readConcurrency)
+  const kind = providers[storage.provider as ProviderName]
+  const { bucket, prefix } = kind.place(storage.location)
+  const { maxObjects } = storage.filters ?? {}
+  const isRetry = run.kind === 'RETRY'
+  const folder = storage.recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
+  return {
+    em,
+    run,
+    storage,
+    project,
+    provider: patientProvider(given.provider, { breaker: given.breaker, signal, limit }),
+    limit,
+    spoolFolder: given.spoolFolder,
+    signal,
+    uriBase: { scheme: kind.uriScheme, bucket },
+    scope: { prefix: folder, recursive: storage.recursive },
+    filter: isRetry
+      ? ({ key }) => (storage.skipSidecars && isSidecar(key) ? 'SIDECAR' : null)
+      : createObjectFilter(storage),
+    room:
+      maxObjects === undefined || isRetry ? undefined : { left: maxObjects - Math.max(0, run.matched - run.existed) },
+    write: createPageWriter(em),
+  }
+}

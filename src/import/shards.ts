@@ -1,0 +1,171 @@
+import { randomUUID } from 'node:crypto'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { RunHold } from '../runs/lease.ts'
+import { sql } from '../sql.ts'
+
+/** Says which worker holds which range of a run: others' writes into it are refused. */
+export interface ShardHold {
+  run: number
+  attempt: number
+  number: number
+  holder: string
+  /** The last key of the range as the holder knows it; null = to the end. */
+  until: string | null
+}
+
+/** A range of keys that a worker holds, and how far it is. */
+export interface Shard extends ShardHold {
+  after: string | null
+  cursor: string | null
+  lastKey: string | null
+}
+
+/** A worker's name for what it holds. */
+export const newHolder = (): string => randomUUID()
+
+/** Makes the first range of a run, unless there is one: everything behind `after`. */
+export async function openShards(em: EntityManager, run: number, after: string | null): Promise<void> {
+  await sql(em, 'insert into sync_shard (run_id, number, after) values ($1, 0, $2) on conflict do nothing', [
+    run,
+    after,
+  ])
+}
+
+/**
+ * Takes a range that nobody holds: one that was never begun, whose holder was of an earlier attempt, or whose holder gives no
+ * sign of life. Undefined when there is none.
+ */
+export async function claimShard(
+  em: EntityManager,
+  { id, attempt }: RunHold,
+  { holder, staleSeconds }: { holder: string; staleSeconds: number },
+): Promise<Shard | undefined> {
+  const [row] = await sql<ShardRow>(
+    em,
+    `update sync_shard set holder = $3, attempt = $2, heartbeat_at = now()
+     where (run_id, number) in (
+       select run_id, number from sync_shard
+       where run_id = $1 and not done
+         and (holder is null or attempt < $2 or heartbeat_at < now() - make_interval(secs => $4))
+       order by number limit 1 for update skip locked)
+     returning *`,
+    [id, attempt, holder, staleSeconds],
+  )
+  return row && toShard(row)
+}
+
+/** The range as it is now; undefined when it is done, or no longer the holder's. */
+export async function reloadShard(em: EntityManager, held: ShardHold): Promise<Shard | undefined> {
+  const [row] = await sql<ShardRow>(
+    em,
+    'select * from sync_shard where run_id = $1 and number = $2 and holder = $3 and attempt = $4 and not done',
+    [held.run, held.number, held.holder, held.attempt],
+  )
+  return row && toShard(row)
+}
+
+/** Gives a range back as far as it is, for whoever takes it next. */
+export async function releaseShard(em: EntityManager, { run, number, holder }: ShardHold): Promise<void> {
+  await sql(em, 'update sync_shard set holder = null where run_id = $1 and number = $2 and holder = $3', [
+    run,
+    number,
+    holder,
+  ])
+}
+
+/** Tells that the holder lives. */
+export async function beatShards(em: EntityManager, run: number, holder: string): Promise<void> {
+  await sql(em, 'update sync_shard set heartbeat_at = now() where run_id = $1 and holder = $2 and not done', [
+    run,
+    holder,
+  ])
+}
+
+/** True once nothing of the run is left to be listed. */
+export async function allDone(em: EntityManager, run: number): Promise<boolean> {
+  const rows = await sql(em, 'select 1 from sync_shard where run_id = $1 and not done limit 1', [run])
+  return rows.length === 0
+}
+
+/** A range that may be worth splitting: any of those at work that have given at least `minPages` pages. */
+export async function splittable(em: EntityManager, run: number, minPages: number): Promise<Shard | undefined> {
+  const [row] = await sql<ShardRow>(
+    em,
+    `select * from sync_shard where run_id = $1 and not done and holder is not null and pages >= $2 and last_key is not null
+     order by random() limit 1`,
+    [run, minPages],
+  )
+  return row && toShard(row)
+}
+
+/**
+ * Splits a range at the key `at`: it keeps the keys up to `at`, and a new range, held by `holder`, lists the keys after it.
+ * Undefined when that is not possible (any more): the range has come further, was split by another worker, or `at` does not lie
+ * inside of it. Look ahead again before the next try, since the range may be shorter now.
+ */
+export async function splitShard(
+  em: EntityManager,
+  range: Shard,
+  { at, holder, attempt }: { at: string; holder: string; attempt: number },
+): Promise<Shard | undefined> {
+  return em.fork().transactional(async (tx) => {
+    // A statement sees what was committed before it began. Hence the lock is a statement of its own: the next one sees every
+    // range that another split has made, so that no two ranges get the same number.
+    const [run] = await sql(
+      tx,
+      `select 1 from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update`,
+      [range.run, attempt],
+    )
+    if (!run) return undefined
+    const [row] = await sql<ShardRow>(
+      tx,
+      `with shortened as (
+         update sync_shard set until = $3
+         where run_id = $1 and number = $2 and not done and until is not distinct from $4
+           and greatest(after, last_key, cursor) < $3 and last_key is not null and cursor is not null
+           and (until is null or $3 < until)
+         returning run_id)
+       insert into sync_shard (run_id, number, after, until, holder, attempt)
+       select $1, 1 + (select max(number) from sync_shard where run_id = $1), $3, $4, $5, $6 from shortened
+       returning *`,
+      [range.run, range.number, at, range.until, holder, attempt],
+    )
+    return row && toShard(row)
+  })
+}
+
+// A cursor or key that PostgreSQL's text cannot hold is kept as JSON behind a mark that no key of use begins with.
+const mark = '\u0001json:'
+
+/** A cursor or key in the form in which it is stored. */
+export const toStored = (text: string | null): string | null =>
+  text !== null && (text.includes('\0') || !text.isWellFormed() || text.startsWith(mark))
+    ? mark + JSON.stringify(text)
+    : text
+
+const fromStored = (text: string | null): string | null =>
+  text?.startsWith(mark) ? (JSON.parse(text.slice(mark.length)) as string) : text
+
+interface ShardRow {
+  run_id: string
+  number: number
+  attempt: number
+  holder: string
+  after: string | null
+  until: string | null
+  cursor: string | null
+  last_key: string | null
+}
+
+function toShard(row: ShardRow): Shard {
+  return {
+    run: Number(row.run_id),
+    attempt: row.attempt,
+    number: row.number,
+    holder: row.holder,
+    after: row.after,
+    until: row.until,
+    cursor: fromStored(row.cursor),
+    lastKey: fromStored(row.last_key),
+  }
+}

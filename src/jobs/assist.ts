@@ -1,0 +1,84 @@
+import { StorageEntity } from '../entities/storage.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
+import type { LoggedEvent } from '../events/log.ts'
+import { assistImport } from '../import/import.ts'
+import { RunLost } from '../runs/lease.ts'
+import { toRun } from '../runs/run.ts'
+import { openRunBreaker, type RunBreaker } from '../runs/run-breaker.ts'
+import type { WorkerParts } from './work.ts'
+
+/**
+ * Lets this process take a share of long imports that another process leads: one at a time, of those that have gone on for
+ * `assistAfterSeconds`. It goes by the progress that is told of them, so nothing is lost when it does not come, or dies: what
+ * it held is taken over. Returns what ends it; resolves when it has given back what it held.
+ */
+export function startAssisting(parts: WorkerParts): () => Promise<void> {
+  const queue = parts.events.open({})
+  const stopping = new AbortController()
+  const notBefore = new Map<number, number>()
+  let current: { run: number; ended: Promise<void>; lost: AbortController; breaker: RunBreaker } | undefined
+
+  const consider = (event: LoggedEvent) => {
+    const { run, payload } = event
+    if (current?.run === run && (payload.status !== 'IN_PROGRESS' || payload.cancel_requested)) {
+      current.lost.abort(new RunLost())
+    }
+    if (current?.run === run) current.breaker.heed(payload)
+    if (payload.status !== 'IN_PROGRESS') notBefore.delete(run)
+    if (current || parts.leading.has(run) || !isLong(parts, event) || Date.now() < (notBefore.get(run) ?? 0)) return
+    // Whatever comes of it, its buckets are not asked all the time where they could be cut.
+    notBefore.set(run, Date.now() + parts.assistAfterSeconds * 1_000)
+    const lost = new AbortController()
+    const begun = toRun(parts.em, payload)
+    const breaker = openRunBreaker(parts, begun, 'ASSISTS')
+    const signal = AbortSignal.any([stopping.signal, lost.signal, breaker.signal])
+    const ended = assist(parts, begun, { breaker, signal })
+      .catch((error) => {
+        if (!(error instanceof RunLost) && !stopping.signal.aborted) {
+          parts.logger.warn({ err: error, run }, 'a share of a sync failed, and is left to its leader')
+        }
+      })
+      .finally(() => breaker.close())
+      .finally(() => {
+        current = undefined
+      })
+    current = { run, ended, lost, breaker }
+  }
+  const listen = async () => {
+    for (;;) {
+      const event = await queue.next()
+      if (event === undefined) return
+      if (typeof event === 'object') consider(event)
+    }
+  }
+  listen()
+  return async () => {
+    queue.close()
+    stopping.abort(new Error('The server is stopping.'))
+    await current?.ended
+  }
+}
+
+/** By the database's clock alone: the event and the run's start carry its times. */
+function isLong({ assistAfterSeconds }: WorkerParts, { kind, payload, createdAt }: LoggedEvent): boolean {
+  const started = Date.parse(String(payload.started_at))
+  const isImport = payload.kind === 'SYNC' || payload.kind === 'DRY_RUN'
+  return (
+    kind === 'PROGRESS' && isImport && !payload.waiting && createdAt.getTime() - started >= assistAfterSeconds * 1_000
+  )
+}
+
+async function assist(
+  parts: WorkerParts,
+  run: SyncRun,
+  { breaker, signal }: { breaker: RunBreaker; signal: AbortSignal },
+): Promise<void> {
+  const storage = await parts.em.fork().findOne(StorageEntity, { id: run.storage, direction: 'IMPORT' })
+  if (!storage) return
+  const provider = await parts.connect(storage)
+  try {
+    await assistImport({ ...parts, run, storage, provider, breaker, signal })
+  } finally {
+    provider.close()
+  }
+}

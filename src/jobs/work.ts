@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto'
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Connect } from '../connect.ts'
+import { type Storage, StorageEntity } from '../entities/storage.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
+import { describeError, SluiceError } from '../errors.ts'
+import type { EventHub } from '../events/hub.ts'
+import { exportToStorage } from '../export/export.ts'
+import { importStorage } from '../import/import.ts'
+import type { Logger } from '../logger.ts'
+import type { Queue } from '../queue/agenda.ts'
+import { enqueueRun, offerDispatch } from '../runs/dispatch.ts'
+import { type RunHold, RunLost } from '../runs/lease.ts'
+import { beat, beginRun, finishRun, handBack, maxAttempts } from '../runs/run.ts'
+import { openRunBreaker, type RunBreaker } from '../runs/run-breaker.ts'
+import { placeOf } from '../runs/start.ts'
+import { missedBeats } from '../runs/sweep.ts'
+
+/** What a worker needs to do runs. */
+export interface WorkerParts {
+  em: EntityManager
+  queue: Queue
+  events: EventHub
+  connect: Connect
+  logger: Logger
+  readConcurrency: number
+  writeConcurrency: number
+  /** Ranges of one bucket that are listed at the same time. */
+  listConcurrency: number
+  /** How long an import goes on before idle workers take a share of it. */
+  assistAfterSeconds: number
+  /** How long a run waits for a location that has responded to it before. */
+  patienceSeconds: number
+  /** Where objects wait until their checksum is known. */
+  spoolFolder: string
+  /** Runs that this process works on. */
+  leading: Set<number>
+  /** Time between two signs of life of a run. */
+  heartbeatSeconds: number
+}
+
+class Canceled extends Error {}
+
+/**
+ * Does a run from its checkpoint to a final state, unless it does not wait for this attempt (a job may come twice). When
+ * `stopping` aborts, the run goes back to the queue at once and continues at its last page elsewhere. While the location is
+ * away, the run waits; after `patienceSeconds` it FAILS where it is. Rejects only when the database fails, which leaves the
+ * run to the sweeper.
+ */
+export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: AbortSignal): Promise<void> {
+  const { em, logger } = parts
+  const run = await beginRun(em, hold)
+  if (!run) return
+  parts.leading.add(run.id)
+  const lost = new AbortController()
+  const breaker = openRunBreaker(parts, run, 'LEADS')
+  const signal = AbortSignal.any([lost.signal, stopping, breaker.signal])
+  const unwatch = watch(parts, hold, { lost, breaker })
+  try {
+    const storage = await em.fork().findOneOrFail(StorageEntity, run.storage)
+    await (storage.direction === 'EXPORT' ? exportTo : importFrom)(parts, { run, storage, breaker, signal })
+    await finishRun(em, hold, 'COMPLETED')
+  } catch (error) {
+    if (error instanceof RunLost) return
+    if (error instanceof Canceled) await finishRun(em, hold, 'CANCELED')
+    else if (stopping.aborted) await handOver(parts, hold)
+    else if (isPassing(error, run)) {
+      logger.warn({ err: error, run: run.id }, 'a sync met a fault that may pass, and goes on at its checkpoint')
+      // To the sweeper, which lets some seconds pass.
+      await handBack(em, hold)
+    } else {
+      const faultId = randomUUID()
+      logger.warn({ err: error, run: run.id, faultId }, 'a sync failed')
+      await finishRun(em, hold, 'FAILED', describeError(error, faultId))
+    }
+  } finally {
+    unwatch()
+    await breaker.close()
+    parts.leading.delete(run.id)
+    await offerDispatch(parts, placeOf(run))
+  }
+}
+
+/** A fault that is not the storage's, such as a database that was away: the next attempt continues at the checkpoint. */
+const isPassing = (error: unknown, { attempt, excused }: SyncRun) =>
+  !(error instanceof SluiceError) && attempt - excused < maxAttempts
+
+async function handOver(parts: WorkerParts, hold: RunHold): Promise<void> {
+  const next = await handBack(parts.em, hold, { isExcused: true })
+  if (next) await enqueueRun(parts, next)
+}
+
+interface Work {
+  run: SyncRun
+  storage: Storage
+  breaker: RunBreaker
+  signal: AbortSignal
+}
+
+async function importFrom({ connect, ...parts }: WorkerParts, work: Work): Promise<void> {
+  const provider = await connect(work.storage)
+  try {
+    await importStorage({ ...parts, ...work, provider })
+  } finally {
+    provider.close()
+  }
+}
+
+async function exportTo({ em, connect, writeConcurrency, heartbeatSeconds }: WorkerParts, work: Work): Promise<void> {
+  await exportToStorage({ em, connect, writeConcurrency, leaseSeconds: heartbeatSeconds * missedBeats, ...work })
+}
+
+/** Beats on a timer of its own, and aborts when the run is lost or to be canceled. Returns what ends it. */
+function watch(
+  { em, events, heartbeatSeconds, logger }: WorkerParts,
+  hold: RunHold,
+  { lost, breaker }: { lost: AbortController; breaker: RunBreaker },
+): () => void {
+  const queue = events.open({ run: hold.id })
+  let isBeating = false
+  const timer = setInterval(() => {
+    // One at a time: while a page is being written they would all wait for the run's row.
+    if (isBeating) return
+    isBeating = true
+    beat(em, hold)
+      .then(
+        (state) => {
+          if (state === 'LOST') lost.abort(new RunLost())
+          if (state === 'CANCELED') lost.abort(new Canceled())
+        },
+        (error) => logger.warn({ err: error, run: hold.id }, 'a heartbeat failed'),
+      )
+      .finally(() => {
+        isBeating = false
+      })
+  }, heartbeatSeconds * 1_000)
+  const listen = async () => {
+    for (;;) {
+      const event = await queue.next()
+      if (event === undefined) return
+      if (typeof event !== 'object') continue
+      if (event.payload.cancel_requested) lost.abort(new Canceled())
+      breaker.heed(event.payload)
+    }
+  }
+  listen()
+  return () => {
+    clearInterval(timer)
+    queue.close()
+  }
+}

@@ -1,0 +1,198 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ErrorCode, SluiceError } from '../errors.ts'
+import { orAbort } from '../or-abort.ts'
+import { asksToSlowDown, isAnswer, isOutage } from '../providers/outage.ts'
+
+/** What a run waits for, in milliseconds from now. */
+export interface Pause {
+  code: ErrorCode
+  /** Time since the first failed call. */
+  sinceMs: number
+  retryInMs: number
+  givesUpInMs: number
+}
+
+/** How one kind of call is made. */
+export interface Calling {
+  signal: AbortSignal
+  /** A cheap call that succeeds, or is refused, once the location is back. */
+  probe: () => Promise<unknown>
+  /** Called when the storage asks to slow down. */
+  slowDown?: () => void
+}
+
+/** The circuit breaker of one run and location in one process. */
+export interface Breaker {
+  /** Aborts with the fault of the location when the patience has ended: the run is to fail with it. */
+  readonly signal: AbortSignal
+  /**
+   * Makes a call. While the location is away, all calls wait together, and one probe at a time looks whether it is back.
+   * Rejects with what `work` rejects with, unless that may pass; with the reason of `signal` or of the breaker.
+   */
+  call<T>(calling: Calling, work: () => Promise<T>): Promise<T>
+  /** Ends the current pause between two probes. */
+  retryNow(): void
+  /** Nothing is told any more, and no call waits any longer. */
+  close(): void
+}
+
+const firstPauseMs = 250
+const longestPauseMs = 15_000
+// A storage that asks to slow down is asked again by each call itself, so the others go on meanwhile.
+const slowDownMs = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000]
+// A call that fails so often while the probe succeeds fails by its own object.
+const maxFailures = 4
+
+/**
+ * A closed breaker. `hasResponded`: whether the location has responded to this run before; until it does, faults are those of
+ * the calls. `awaySinceMs`: how long the run has waited already, in another process. `tell` gets each pause, and null when
+ * calls go on.
+ */
+export function createBreaker(options: {
+  /** Null = faults of the location are thrown at once. */
+  patienceMs: number | null
+  hasResponded: boolean
+  awaySinceMs?: number | undefined
+  tell: (pause: Pause | null) => void
+}): Breaker {
+  const { patienceMs, tell } = options
+  const gaveUp = new AbortController()
+  const closing = new AbortController()
+  let { hasResponded } = options
+  let outage =
+    options.awaySinceMs === undefined ? undefined : { startedAt: performance.now() - options.awaySinceMs, tries: 0 }
+  let paused: Promise<void> | undefined
+  let resumedAt = Number.NEGATIVE_INFINITY
+  let wake = () => {}
+  let looking: Promise<boolean> | undefined
+  let isTold = outage !== undefined
+
+  const say = (pause: Pause | null) => {
+    if (closing.signal.aborted || (!pause && !isTold)) return
+    isTold = pause !== null
+    tell(pause)
+  }
+
+  const rest = async (ms: number) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, ms)
+    wake = resolve
+    closing.signal.addEventListener('abort', () => resolve(), { once: true })
+    await promise
+    clearTimeout(timer)
+    wake = () => {}
+  }
+
+  const waitUntilBack = async (first: SluiceError, probe: Calling['probe'], patienceMs: number) => {
+    outage ??= { startedAt: performance.now(), tries: 0 }
+    for (let fault = first; !closing.signal.aborted; ) {
+      const sinceMs = performance.now() - outage.startedAt
+      const givesUpInMs = patienceMs - sinceMs
+      if (givesUpInMs <= 0) return gaveUp.abort(exhausted(fault, patienceMs))
+      const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** outage.tries++) * (0.75 + Math.random() / 2)
+      const retryInMs = Math.min(pauseMs, givesUpInMs)
+      say({ code: fault.code, sinceMs, retryInMs, givesUpInMs })
+      await rest(retryInMs)
+      const probed = closing.signal.aborted ? undefined : await faultOf(probe)
+      if (!probed) break
+      fault = probed
+    }
+    resumedAt = performance.now()
+    say(null)
+  }
+
+  const pause = (fault: SluiceError, { probe, signal }: Calling, patienceMs: number) => {
+    paused ??= waitUntilBack(fault, probe, patienceMs).finally(() => {
+      paused = undefined
+    })
+    return orAbort(paused, signal)
+  }
+
+  /** The location has responded to a call that began at `begun`. */
+  const responded = (begun: number) => {
+    hasResponded = true
+    if (!outage || paused || begun < resumedAt) return
+    outage = undefined
+    say(null)
+  }
+
+  /** A call may take too long because of its own object. */
+  const isAway = async ({ probe }: Calling) => {
+    looking ??= faultOf(probe)
+      .then((fault) => fault !== undefined)
+      .finally(() => {
+        looking = undefined
+      })
+    return looking
+  }
+
+  return {
+    signal: gaveUp.signal,
+
+    async call(calling, work) {
+      const { signal, slowDown } = calling
+      let slowed = 0
+      for (let failures = 0; ; ) {
+        while (paused) await orAbort(paused, signal)
+        gaveUp.signal.throwIfAborted()
+        signal.throwIfAborted()
+        const begun = performance.now()
+        try {
+          const value = await work()
+          responded(begun)
+          return value
+        } catch (error) {
+          signal.throwIfAborted()
+          if (asksToSlowDown(error)) {
+            hasResponded = true
+            slowDown?.()
+            const delayMs = slowDownMs[slowed++]
+            if (delayMs !== undefined) {
+              await sleep(delayMs * (0.5 + Math.random()), undefined, { signal }).catch(() => signal.throwIfAborted())
+              continue
+            }
+          }
+          if (isAnswer(error)) responded(begun)
+          // A 503 is a response, too.
+          if (codeOf(error) === 'THROTTLED') hasResponded = true
+          const isLate = codeOf(error) === 'TIMEOUT' && hasResponded
+          const isFault = isOutage(error) || asksToSlowDown(error) || (isLate && (await isAway(calling)))
+          if (!isFault || !hasResponded || patienceMs === null) throw error
+          // It failed while the others waited, and they go on now.
+          if (begun < resumedAt) continue
+          if (++failures > maxFailures) throw error
+          await pause(error as SluiceError, calling, patienceMs)
+        }
+      }
+    },
+
+    retryNow() {
+      if (outage) outage.tries = 0
+      wake()
+    },
+
+    close() {
+      closing.abort()
+    },
+  }
+}
+
+const codeOf = (error: unknown) => (error instanceof SluiceError ? error.code : undefined)
+
+/** Why the location is still away; undefined if it responds. */
+async function faultOf(probe: () => Promise<unknown>): Promise<SluiceError | undefined> {
+  try {
+    await probe()
+    return undefined
+  } catch (error) {
+    const isAway = isOutage(error) || asksToSlowDown(error) || codeOf(error) === 'TIMEOUT'
+    return isAway ? (error as SluiceError) : undefined
+  }
+}
+
+function exhausted({ code, message, remote, cause }: SluiceError, patienceMs: number): SluiceError {
+  const text =
+    `${message} The run has retried for ${Math.round(patienceMs / 1_000)} s (STORAGE_PATIENCE). ` +
+    'Start the sync again when the storage is back; what is done stays.'
+  return new SluiceError(code, text, { cause, remote })
+}

@@ -1,0 +1,137 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import type { Storage, StorageDirection } from '../entities/storage.ts'
+import type { Lane } from '../entities/sync-run.ts'
+import type { Logger } from '../logger.ts'
+import type { Queue } from '../queue/agenda.ts'
+import { jobs } from '../queue/jobs.ts'
+import { sql } from '../sql.ts'
+import { workerSilenceSeconds } from './fleet.ts'
+import type { RunHold } from './lease.ts'
+import { setJob } from './run.ts'
+
+/** What admitting runs works with. */
+export interface DispatchParts {
+  em: EntityManager
+  queue: Queue
+}
+
+/** The project and direction whose runs have changed: one was queued, or one has left its slot. */
+export interface Changed {
+  project: Storage['project']
+  direction: StorageDirection
+}
+
+/** A run that its project's share has no room for: it is QUEUED, and has no job yet. */
+export const isWaiting = (run: string) => `(${run}.status = 'QUEUED' and ${run}.lane is null and ${run}.job_id is null)`
+
+// Written as the partial indexes are, so that the planner uses them.
+const isDispatched = (run: string) =>
+  `(${run}.status = 'IN_PROGRESS' or (${run}.status = 'QUEUED' and (${run}.lane is not null or ${run}.job_id is not null)))`
+
+/**
+ * Admits the next run, if there is room for one, and puts its job into the queue. Call it after the commit of what has
+ * changed. The rules, with S slots in the whole fleet and P projects that have runs in them, imports and exports apart:
+ * - A project without an admitted run gets one at once.
+ * - A project with fewer than S / P gets another at once.
+ * - Any project gets another while fewer than S are admitted, and never more than S.
+ *
+ * Of several candidates, the project with the fewest admitted runs is first. Within a project, a storage without an admitted
+ * run is before one that has one; then the oldest run is first. Runs beyond the S slots go to the lane EXTRA, so that no
+ * number of runs of one project can be ahead of them.
+ */
+export async function dispatchRun(parts: DispatchParts, changed: Changed): Promise<void> {
+  const run = await admit(parts.em, changed.direction, changed.project)
+  if (run) await enqueueRun(parts, run)
+}
+
+/** As `dispatchRun`, for callers whose own work is done: a fault is logged, and the sweeper admits the run a second later. */
+export async function offerDispatch(parts: DispatchParts & { logger: Logger }, changed: Changed): Promise<void> {
+  await dispatchRun(parts, changed).catch((err) => parts.logger.warn({ err }, 'the next run could not be admitted yet'))
+}
+
+/** Admits all runs that there is room for: what a process that died has left undone, or a new worker makes possible. */
+export async function dispatchRuns(parts: DispatchParts): Promise<void> {
+  for (const { direction } of await sql<{ direction: StorageDirection }>(parts.em, directionsWithWaiting)) {
+    const starved = await sql<{ project_id: string }>(parts.em, projectsWithoutRun, [direction])
+    for (const project of [...starved.map(({ project_id }) => Number(project_id)), null]) {
+      for (let run = await admit(parts.em, direction, project); run; run = await admit(parts.em, direction, null)) {
+        await enqueueRun(parts, run)
+      }
+    }
+  }
+}
+
+/** Puts the job of an admitted run into the queue; when that cannot be reached, the sweeper will. */
+export async function enqueueRun({ em, queue }: DispatchParts, run: RunHold): Promise<void> {
+  const [row] = await sql<{ direction: StorageDirection; lane: Lane | null }>(
+    em,
+    'select share_direction as direction, lane from sync_run where id = $1',
+    [run.id],
+  )
+  if (!row) return
+  const [main, extra] =
+    row.direction === 'EXPORT'
+      ? [jobs.exportStorage, jobs.exportStorageExtra]
+      : [jobs.importStorage, jobs.importStorageExtra]
+  const jobId = await queue.offer(row.lane === 'EXTRA' ? extra : main, { runId: run.id, attempt: run.attempt })
+  if (jobId !== undefined) await setJob(em, run, jobId)
+}
+
+/** One at a time in the whole fleet: two decisions at once would give the same slot away twice. */
+async function admit(
+  em: EntityManager,
+  direction: StorageDirection,
+  project: number | null,
+): Promise<RunHold | undefined> {
+  return em.fork().transactional(async (tx) => {
+    await sql(tx, `select pg_advisory_xact_lock(hashtext('sluice dispatch ' || $1))`, [direction])
+    const [row] = await sql<{ id: string; attempt: number }>(tx, admission, [direction, project, workerSilenceSeconds])
+    return row && { id: Number(row.id), attempt: row.attempt }
+  })
+}
+
+// So far a project's queue is searched for a storage without an admitted run, however many runs another storage has queued.
+const lookAhead = 1_000
+
+const waitingOf = (limit: number) =>
+  `select r.id, r.storage_id from sync_run r
+   where r.share_direction = $1 and r.share_project = a.project_id and ${isWaiting('r')} order by r.id limit ${limit}`
+
+// Costs one entry of an index for each admitted run, and none for those that wait.
+const admission = `
+with held as materialized (
+  select r.share_project as project_id, count(*)::int as n from sync_run r
+  where r.share_direction = $1 and ${isDispatched('r')} group by r.share_project),
+fleet as materialized (
+  select greatest(1, (select sum(slots) from worker where seen_at > now() - make_interval(secs => $3)))::int as slots,
+    (select count(*) from held)::int as projects, (select coalesce(sum(n), 0) from held)::int as used),
+allowed as (
+  select h.project_id, h.n from held h, fleet f
+  where h.n < f.slots and (f.used < f.slots or h.n < f.slots / f.projects)
+  union all
+  select $2::bigint, 0 where $2 is not null and not exists (select from held h where h.project_id = $2)),
+next as (
+  select w.id from allowed a cross join lateral (
+    (select 0 as turn, r.id from (${waitingOf(lookAhead)}) r
+      where not exists (select from sync_run o where o.storage_id = r.storage_id and ${isDispatched('o')}) order by r.id limit 1)
+    union all (select 1 as turn, r.id from (${waitingOf(1)}) r) order by turn limit 1) w
+  order by a.n, w.id limit 1)
+update sync_run r set lane = case when f.used < f.slots then 'MAIN' else 'EXTRA' end, heartbeat_at = now()
+from fleet f where r.id = (select id from next) and r.status = 'QUEUED' and r.lane is null
+returning r.id, r.attempt`
+
+// The minimum is one look into the index; whether any exists, PostgreSQL may find out by reading all runs.
+const directionsWithWaiting = `
+select direction from (values ('IMPORT'), ('EXPORT')) as d (direction)
+where (select min(r.share_project) from sync_run r where r.share_direction = d.direction and ${isWaiting('r')}) is not null`
+
+// Goes from project to project through the index, past all their runs.
+const projectsWithoutRun = `
+with recursive p as (
+  (select r.share_project as project_id from sync_run r where r.share_direction = $1 and ${isWaiting('r')}
+    order by r.share_project limit 1)
+  union all
+  select (select r.share_project from sync_run r where r.share_direction = $1 and ${isWaiting('r')} and r.share_project > p.project_id
+    order by r.share_project limit 1) from p where p.project_id is not null)
+select p.project_id from p where p.project_id is not null and not exists (
+  select from sync_run r where r.share_direction = $1 and r.share_project = p.project_id and ${isDispatched('r')})`

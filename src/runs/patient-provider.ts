@@ -1,0 +1,35 @@
+import type { AdaptiveLimit } from '../adaptive.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Breaker, Calling } from './breaker.ts'
+
+/**
+ * The provider for a run: its calls wait while the location is away, and are repeated when it is back. Where it asks to slow
+ * down, `limit` allows fewer calls at a time.
+ */
+export function patientProvider(
+  provider: Provider,
+  { breaker, signal, limit }: { breaker: Pick<Breaker, 'call'>; signal: AbortSignal; limit?: AdaptiveLimit },
+): Provider {
+  let lastKey: string | undefined
+  const calling: Calling = {
+    signal,
+    // An object that was read says more than a listing, and its bytes are not needed for that.
+    probe: () => (lastKey === undefined ? provider.check(signal) : provider.head(lastKey, signal)),
+    slowDown: () => limit?.slowDown(),
+  }
+  return {
+    ...provider,
+    list: (options) => breaker.call(calling, () => provider.list(options)),
+    head: (key, abort) => breaker.call(calling, () => provider.head(key, abort)),
+    remove: (key, abort) => breaker.call(calling, () => provider.remove(key, abort)),
+    async read(key, options) {
+      const opened = await breaker.call(calling, () => provider.read(key, options))
+      lastKey = key
+      return opened
+    },
+    async write(key, body, options) {
+      await breaker.call(calling, () => provider.write(key, body, options))
+      lastKey = key
+    },
+  }
+}

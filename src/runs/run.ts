@@ -1,0 +1,217 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
+import { recordEvent } from '../events/log.ts'
+import { sql } from '../sql.ts'
+import type { RunHold } from './lease.ts'
+import { noteOutcome } from './schedule-pause.ts'
+import { stillWaiting } from './waiting.ts'
+
+/** How many workers may try a run before it counts as failed; excused attempts do not count. */
+export const maxAttempts = 3
+
+/** True once a run can change no more. */
+export function isFinal(status: SyncStatus): boolean {
+  return status !== 'QUEUED' && status !== 'IN_PROGRESS'
+}
+
+/** A row of `sync_run`, as SQL or the event log gives it, as a run. */
+export function toRun(em: EntityManager, row: Record<string, unknown>): SyncRun {
+  return em.fork().map(SyncRunEntity, row) as SyncRun
+}
+
+/** What a run is to do. */
+export interface RunOptions {
+  kind?: RunKind
+  /** The run whose failures a RETRY takes. */
+  retryOf?: number | null
+  exportScope?: ExportScope
+  skipUnchanged?: boolean
+  /** The annotations of a CHOSEN run. */
+  chosen?: number[]
+}
+
+/**
+ * Queues a run for the storage. Of syncs (SYNC, RETRY) there is one at a time: when one is queued or in progress already, that
+ * one is the answer, whatever the number of processes that ask at once. `isNew` tells who must put the job into the queue.
+ */
+export async function queueRun(
+  em: EntityManager,
+  storageId: number,
+  options: RunOptions = {},
+): Promise<{ run: SyncRun; isNew: boolean }> {
+  for (;;) {
+    const queued = await em.fork().transactional(async (tx) => {
+      const row = await insertRun(tx, storageId, options)
+      if (row) await recordEvent(tx, 'STATUS', Number(row.id))
+      return row
+    })
+    if (queued) return { run: toRun(em, queued), isNew: true }
+    const [active] = await sql(
+      em,
+      `select * from sync_run
+       where storage_id = $1 and status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY')`,
+      [storageId],
+    )
+    if (active) return { run: toRun(em, active), isNew: false }
+  }
+}
+
+/**
+ * The row of a new run, written by the transaction of `tx`, which is to record its event last; undefined when it would be a
+ * second sync of the storage at the same time.
+ */
+export async function insertRun(
+  tx: EntityManager,
+  storageId: number,
+  { kind = 'SYNC', retryOf = null, exportScope = 'ALL', skipUnchanged = false, chosen = [] }: RunOptions,
+): Promise<Record<string, unknown> | undefined> {
+  const [row] = await sql(
+    tx,
+    `with fresh as (
+       insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged) values ($1, $2, $3, $4, $5)
+       on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY') do nothing
+       returning *),
+     marked as (
+       update storage set last_run = fresh.id, last_sync_count = null from fresh
+       where storage.id = $1 and fresh.kind in ('SYNC', 'RETRY'))
+     select * from fresh`,
+    [storageId, kind, retryOf, exportScope, skipUnchanged],
+  )
+  if (row && chosen.length > 0) {
+    const text = 'insert into chosen_annotation (run_id, annotation) select $1, unnest($2::bigint[])'
+    await sql(tx, text, [row.id, [...new Set(chosen)]])
+  }
+  return row
+}
+
+/** Notes which job will do the run; a run that went on meanwhile is left alone. */
+export async function setJob(em: EntityManager, { id, attempt }: RunHold, jobId: string): Promise<void> {
+  await sql(em, 'update sync_run set job_id = $3 where id = $1 and attempt = $2', [id, attempt, jobId])
+}
+
+/** QUEUED → IN_PROGRESS for exactly this attempt; undefined when the run does not wait for it (any more). */
+export async function beginRun(em: EntityManager, hold: RunHold): Promise<SyncRun | undefined> {
+  const row = await transition(em, {
+    set: `status = 'IN_PROGRESS', requeued = false, started_at = coalesce(started_at, now()), heartbeat_at = now(),
+          first_link = coalesce(first_link,
+            (select case when is_called then last_value else 0 end from import_link_id_seq))`,
+    where: `id = $1 and attempt = $2 and status = 'QUEUED'`,
+    params: [hold.id, hold.attempt],
+  })
+  return row && toRun(em, row)
+}
+
+/** Tells that the run's worker lives, and how it stands: a worker whose run is LOST must stop writing. */
+export async function beat(em: EntityManager, { id, attempt }: RunHold): Promise<'HELD' | 'CANCELED' | 'LOST'> {
+  const [row] = await sql<{ cancel_requested: boolean }>(
+    em,
+    `update sync_run set heartbeat_at = clock_timestamp(), waiting = ${stillWaiting} where id = $1 and attempt = $2 and status = 'IN_PROGRESS'
+     returning cancel_requested`,
+    [id, attempt],
+  )
+  if (!row) return 'LOST'
+  return row.cancel_requested ? 'CANCELED' : 'HELD'
+}
+
+/** IN_PROGRESS → a final state, and the storage's last sync with it. False when the run was no longer held. */
+export async function finishRun(
+  em: EntityManager,
+  { id, attempt }: RunHold,
+  status: 'COMPLETED' | 'FAILED' | 'CANCELED',
+  failure: string | null = null,
+): Promise<boolean> {
+  const row = await transition(em, {
+    set: `status = case when $3 = 'COMPLETED' and failed > 0 then 'COMPLETED_WITH_ERRORS' else $3 end,
+          failure = $4, finished_at = now(), heartbeat_at = now(), waiting = null`,
+    where: `id = $1 and attempt = $2 and status = 'IN_PROGRESS'`,
+    params: [id, attempt, status, failure],
+  })
+  return row !== undefined
+}
+
+interface StaleGuard {
+  /** Does nothing to a run in progress that has given a sign of life within so many seconds, at the very moment of the change. */
+  staleSeconds?: number
+}
+
+interface HandBack extends StaleGuard {
+  /** The attempt ends by no fault of the run, and does not count. */
+  isExcused?: boolean
+  /** The job of the run has vanished from the queue before the run began; does not count, either. */
+  isRequeued?: boolean
+}
+
+// Looked at again when the row has been waited for: a run whose page is being written lives.
+const isStale = (seconds: string) =>
+  `(${seconds}::float8 is null or status <> 'IN_PROGRESS'
+    or heartbeat_at < clock_timestamp() - make_interval(secs => ${seconds}))`
+
+/**
+ * IN_PROGRESS → QUEUED, one attempt higher, for a worker that must stop or is gone; continues at the last checkpoint, in the
+ * slot that its project has already. One that was to be canceled is CANCELED now. Undefined when nobody has to go on with it.
+ */
+export async function handBack(
+  em: EntityManager,
+  { id, attempt }: RunHold,
+  { staleSeconds, isExcused = false, isRequeued = false }: HandBack = {},
+): Promise<RunHold | undefined> {
+  const row = await transition(em, {
+    set: `status = case when cancel_requested then 'CANCELED' else 'QUEUED' end,
+          finished_at = case when cancel_requested then now() end,
+          attempt = attempt + (not cancel_requested)::int, job_id = null, lane = coalesce(lane, 'MAIN'), heartbeat_at = now(),
+          excused = excused + ($4::boolean or $5::boolean)::int, requeued = $5`,
+    where: `id = $1 and attempt = $2 and status in ('IN_PROGRESS', 'QUEUED') and ${isStale('$3')}`,
+    params: [id, attempt, staleSeconds ?? null, isExcused, isRequeued],
+  })
+  return row?.status === 'QUEUED' ? { id, attempt: attempt + 1 } : undefined
+}
+
+/** Any active state → FAILED, for a run that nobody holds any more. */
+export async function failRun(
+  em: EntityManager,
+  { id, attempt }: RunHold,
+  { failure, staleSeconds }: { failure: string } & StaleGuard,
+): Promise<void> {
+  await transition(em, {
+    set: `status = 'FAILED', failure = $3, finished_at = now()`,
+    where: `id = $1 and attempt = $2 and status in ('QUEUED', 'IN_PROGRESS') and ${isStale('$4')}`,
+    params: [id, attempt, failure, staleSeconds ?? null],
+  })
+}
+
+/**
+ * Cancels a run: one that waits is CANCELED at once, one in progress is told to stop and will be within a moment.
+ * Undefined when the run has ended already.
+ */
+export async function cancelRun(em: EntityManager, id: number): Promise<SyncRun | undefined> {
+  const row = await transition(em, {
+    set: `cancel_requested = true,
+          status = case status when 'QUEUED' then 'CANCELED' else status end,
+          finished_at = case status when 'QUEUED' then now() end`,
+    where: `id = $1 and status in ('QUEUED', 'IN_PROGRESS')`,
+    params: [id],
+  })
+  return row && toRun(em, row)
+}
+
+/** One guarded UPDATE with its event; the row after it, or undefined when the guard did not hold. */
+async function transition(
+  em: EntityManager,
+  { set, where, params }: { set: string; where: string; params: unknown[] },
+): Promise<Record<string, unknown> | undefined> {
+  return em.fork().transactional(async (tx) => {
+    const [row] = await sql(tx, `update sync_run set ${set} where ${where} returning *`, params)
+    if (!row) return undefined
+    const isSync = row.kind === 'SYNC' || row.kind === 'RETRY'
+    if (isSync && row.finished_at !== null && row.started_at !== null) {
+      await sql(tx, 'update storage set last_sync_at = $2, last_sync_count = $3 where id = $1', [
+        row.storage_id,
+        row.finished_at,
+        Number(row.created) + Number(row.exported),
+      ])
+    }
+    if (isSync && row.finished_at !== null) await noteOutcome(tx, row.storage_id, row.status as SyncStatus)
+    await recordEvent(tx, 'STATUS', Number(row.id))
+    return row
+  })
+}

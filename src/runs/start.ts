@@ -1,0 +1,112 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { type Storage, StorageEntity } from '../entities/storage.ts'
+import { type ExportScope, type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
+import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
+import type { Queue } from '../queue/agenda.ts'
+import { sql } from '../sql.ts'
+import { type Changed, dispatchRun } from './dispatch.ts'
+import { cancelRun, isFinal, queueRun } from './run.ts'
+import { askToRetry } from './waiting.ts'
+
+/** What an export takes; null and absent mean the default. */
+export interface ExportOptions {
+  exportScope?: ExportScope | null | undefined
+  skipUnchanged?: boolean | null | undefined
+}
+
+/** What a sync is to be. */
+export interface SyncOptions extends ExportOptions {
+  /** Counts what an import would do, beside a sync that may be under way. */
+  dryRun?: boolean | null | undefined
+}
+
+/**
+ * Queues a sync of the storage and answers with its run, or with the one that is queued or in progress already. Commits
+ * before it enqueues: a job never looks for a row that is not there, and a crash in between leaves a queued run without a
+ * job, which the sweeper puts into the queue. The run waits without a job while its project has its share of the slots. A run
+ * that waits for its storage to come back retries at once, whichever process works on it.
+ */
+export async function startSync(
+  { em, queue }: { em: EntityManager; queue: Queue },
+  storageId: Storage['id'],
+  { exportScope, skipUnchanged, dryRun }: SyncOptions = {},
+): Promise<SyncRun> {
+  const storage = await em.fork().findOne(StorageEntity, storageId)
+  if (!storage) throw new NotFoundError('There is no such storage.')
+  mustFit(storage, { exportScope, skipUnchanged })
+  if (storage.direction === 'EXPORT' && dryRun) {
+    throw new ValidationError([{ path: 'input.dryRun', message: 'is for imports, and this is an export storage' }])
+  }
+  const { run, isNew } = await queueRun(em, storageId, {
+    ...(dryRun && { kind: 'DRY_RUN' }),
+    ...(exportScope && { exportScope }),
+    skipUnchanged: skipUnchanged ?? false,
+  })
+  if (isNew) await dispatchRun({ em, queue }, placeOf(run))
+  else if (run.waiting && (await askToRetry(em, run.id))) return em.fork().findOneOrFail(SyncRunEntity, run.id)
+  return run
+}
+
+/** @throws ValidationError when an import is to have what only exports have. */
+export function mustFit({ direction }: Storage, { exportScope, skipUnchanged }: ExportOptions): void {
+  if (direction === 'EXPORT' || !(exportScope || skipUnchanged)) return
+  const path = exportScope ? 'input.exportScope' : 'input.skipUnchanged'
+  throw new ValidationError([{ path, message: 'is for exports, and this is an import storage' }])
+}
+
+/**
+ * Queues an export of a few annotations (in TASK format: of their tasks), beside a sync that may be under way. The storage's
+ * status stays what it is. @throws NotFoundError when one of them is not of the storage's project.
+ */
+export async function startChosen(
+  { em, queue }: { em: EntityManager; queue: Queue },
+  storageId: Storage['id'],
+  { annotations, skipUnchanged }: { annotations: number[] } & Pick<ExportOptions, 'skipUnchanged'>,
+): Promise<SyncRun> {
+  const storage = await em.fork().findOne(StorageEntity, { id: storageId, direction: 'EXPORT' })
+  if (!storage) throw new NotFoundError('There is no such export storage.')
+  const chosen = [...new Set(annotations)]
+  const found = await sql(
+    em,
+    `select a.id from annotation a join task t on t.id = a.task_id where a.id = any($1::bigint[]) and t.project_id = $2`,
+    [chosen, storage.project],
+  )
+  if (found.length < chosen.length)
+    throw new NotFoundError('There is no such annotation in the project of the storage.')
+  const { run } = await queueRun(em, storageId, { kind: 'CHOSEN', chosen, skipUnchanged: skipUnchanged ?? false })
+  await dispatchRun({ em, queue }, placeOf(run))
+  return run
+}
+
+/** Queues a run that takes only what failed in another. @throws NotFoundError; ConflictError when nothing did, or it goes on. */
+export async function startRetry(
+  { em, queue }: { em: EntityManager; queue: Queue },
+  runId: SyncRun['id'],
+): Promise<SyncRun> {
+  const failed = await em.fork().findOne(SyncRunEntity, runId)
+  if (!failed) throw new NotFoundError('There is no such run.')
+  if (!isFinal(failed.status)) throw new ConflictError('The run has not ended yet.')
+  if (failed.failed === 0) throw new ConflictError('Nothing has failed in this run.')
+  const { run, isNew } = await queueRun(em, failed.storage, { kind: 'RETRY', retryOf: failed.id })
+  if (isNew) await dispatchRun({ em, queue }, placeOf(run))
+  return run
+}
+
+/** The project and direction that a run takes a slot of. */
+export const placeOf = ({ shareProject, shareDirection }: SyncRun): Changed => ({
+  project: shareProject,
+  direction: shareDirection,
+})
+
+/** Cancels a run and takes its job out of the queue if it has not begun. Undefined when the run has ended already. */
+export async function cancelSync(
+  { em, queue }: { em: EntityManager; queue: Queue },
+  runId: number,
+): Promise<SyncRun | undefined> {
+  const run = await cancelRun(em, runId)
+  if (run?.status === 'CANCELED') {
+    if (run.jobId) await queue.remove(run.jobId)
+    await dispatchRun({ em, queue }, placeOf(run))
+  }
+  return run
+}

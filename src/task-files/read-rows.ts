@@ -1,0 +1,141 @@
+import type { Transform } from 'node:stream'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip, createZstdDecompress } from 'node:zlib'
+import { SluiceError } from '../errors.ts'
+import type { Provider } from '../providers/provider.ts'
+import { readRest } from '../providers/read-rest.ts'
+import { csvElements, delimiterIn } from './csv.ts'
+import { parquetRows } from './parquet-rows.ts'
+import { parseTask } from './parse-task.ts'
+import { bodyChunks, readWhole } from './read-body.ts'
+import { type Element, maxTaskBytes } from './row.ts'
+import { type JsonElement, JsonSplitter } from './split-json.ts'
+import { checksumOf, readVerified, verifiedChunks } from './verified.ts'
+import { versionlessChunks } from './versionless.ts'
+
+// An object up to this size is read in one piece, which costs less than to follow its chunks.
+const smallBytes = 256 * 2 ** 10
+
+/**
+ * The rows of a task file, in their order. What the file is, its bytes decide: Parquet, or JSON object, array or lines, also
+ * packed with gzip or zstd; only CSV and TSV are told by their name. Holds one row of JSON at a time, or a few pages of each column of Parquet. `countRead` is
+ * told how many bytes were read. Where the storage gives a checksum of the object, rows come once it is compared; until then a large
+ * object waits on the disk, in `spoolFolder`. Parquet has checksums of its own pages.
+ * @throws SluiceError when the file as a whole cannot be read (further); rows before that have been yielded.
+ */
+export async function* elementsOf(
+  provider: Provider,
+  key: string,
+  options: { signal: AbortSignal; countRead: (bytes: number) => void; spoolFolder?: string | undefined },
+): AsyncGenerator<Element> {
+  const object = await provider.read(key, { signal: options.signal })
+  const isSmall = object.length <= smallBytes
+  const { signal, countRead, spoolFolder: folder } = options
+  const reading = { countRead, reopen: (sent: number) => readRest(provider, key, { opened: object, sent, signal }) }
+  const checksum = checksumOf(object)
+  const again = () => provider.read(key, { ifMatch: object.etag ?? undefined, signal })
+  const readSmall = async (attempt: number) => readWhole(attempt === 1 ? object : await again(), reading)
+  const whole: { bytes: Buffer; fault?: Error } | undefined = isSmall
+    ? await (checksum ? readVerified(checksum, readSmall) : readSmall(1))
+    : undefined
+  const open = async (attempt: number) => bodyChunks(attempt === 1 ? object : await again(), reading)
+  const stream = whole ? chunksOf(whole) : object.etag === null ? versionlessChunks(open) : await open(1)
+  const head = whole ? whole.bytes : await peek(stream, 4)
+  const readLarge = async (attempt: number) => (attempt === 1 ? joined(head, stream) : open(attempt))
+  const largeChunks = () => (checksum ? verifiedChunks(checksum, { read: readLarge, folder }) : joined(head, stream))
+  const chunks = whole ? stream : largeChunks()
+  if (isParquet(head)) {
+    await stream.return(undefined)
+    yield* parquetRows(provider, key, { ...object, whole: intact(whole) }, options)
+  } else if (isGzip(head) || isZstd(head)) {
+    yield* textElements(key, unpacked(chunks, isGzip(head) ? 'BROKEN_GZIP' : 'BROKEN_ZSTD'))
+  } else if (delimiterIn(key)) {
+    yield* textElements(key, chunks)
+  } else if (whole) {
+    // Without a promise for each chunk.
+    const splitter = new JsonSplitter(maxTaskBytes)
+    for (const element of splitter.push(whole.bytes)) yield rowOf(element)
+    if (whole.fault) throw whole.fault
+    for (const element of splitter.end()) yield rowOf(element)
+  } else {
+    yield* jsonElements(chunks)
+  }
+}
+
+/** Rows of CSV, if the name of the object says so, and it does not begin like JSON. */
+async function* textElements(key: string, chunks: AsyncGenerator<Buffer>): AsyncGenerator<Element> {
+  const delimiter = delimiterIn(key)
+  if (!delimiter) return yield* jsonElements(chunks)
+  const head = await peek(chunks, 4_096)
+  const bytes = joined(head, chunks)
+  if (/^\ufeff?\s*[[{]/.test(head.toString())) yield* jsonElements(bytes)
+  else yield* csvElements(bytes, head, { delimiter, maxBytes: maxTaskBytes })
+}
+
+async function* jsonElements(chunks: AsyncIterable<Buffer>): AsyncGenerator<Element> {
+  const splitter = new JsonSplitter(maxTaskBytes)
+  for await (const chunk of chunks) {
+    for (const element of splitter.push(chunk)) yield rowOf(element)
+  }
+  for (const element of splitter.end()) yield rowOf(element)
+}
+
+function rowOf({ row, bytes, tooLarge }: JsonElement): Element {
+  const parse = () => {
+    if (tooLarge) {
+      throw new SluiceError('TASK_TOO_LARGE', `One task may have ${maxTaskBytes >> 20} MiB of JSON at most.`)
+    }
+    return parseTask(bytes)
+  }
+  return { rowGroup: -1, row, parse }
+}
+
+/** Bytes that are all there; a part of a file is worth another read. */
+const intact = (whole: { bytes: Buffer; fault?: Error } | undefined) => (whole?.fault ? undefined : whole?.bytes)
+
+// PARE: with an encrypted footer.
+const isParquet = (head: Buffer) => ['PAR1', 'PARE'].includes(head.subarray(0, 4).toString('latin1'))
+const isZstd = (head: Buffer) => head.subarray(0, 4).equals(Buffer.from([0x28, 0xb5, 0x2f, 0xfd]))
+const isGzip = (head: Buffer) => head[0] === 0x1f && head[1] === 0x8b
+
+async function* chunksOf({ bytes, fault }: { bytes: Buffer; fault?: Error }): AsyncGenerator<Buffer> {
+  yield bytes
+  if (fault) throw fault
+}
+
+/** The first `count` bytes or more, fewer only if there are no more. */
+async function peek(bytes: AsyncGenerator<Buffer>, count: number): Promise<Buffer> {
+  const parts: Buffer[] = []
+  for (let seen = 0; seen < count; ) {
+    const next = await bytes.next()
+    if (next.done) break
+    parts.push(next.value)
+    seen += next.value.length
+  }
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts)
+}
+
+async function* joined(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
+  try {
+    yield head
+    yield* rest
+  } finally {
+    await rest.return(undefined)
+  }
+}
+
+async function* unpacked(bytes: AsyncGenerator<Buffer>, code: 'BROKEN_GZIP' | 'BROKEN_ZSTD'): AsyncGenerator<Buffer> {
+  const unpack: Transform = (code === 'BROKEN_GZIP' ? createGunzip : createZstdDecompress)({ chunkSize: 2 ** 16 })
+  const fed = pipeline(Readable.from(bytes, { highWaterMark: 1 }), unpack)
+  // The same fault comes out of the loop below.
+  fed.catch(() => {})
+  try {
+    for await (const chunk of unpack) yield chunk
+  } catch (error) {
+    const damaged = /^Z(STD)?_/.test(String((error as { code?: string }).code))
+    throw damaged ? new SluiceError(code, undefined, { cause: error }) : error
+  } finally {
+    unpack.destroy()
+  }
+}
