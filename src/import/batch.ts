@@ -1,34 +1,34 @@
 import type { ObjectInfo } from '../providers/provider.ts'
 import type { ParsedTask } from '../task-files/parse-task.ts'
 import type { NewIssue, PageWrite, RowObject } from './page-write.ts'
-import { emptyPart, type Written } from './write-page.ts'
+import { emptyPageWrite, type Written } from './write-page.ts'
 
 const maxTasks = 1_000
 const maxBytes = 4 * 2 ** 20
 
 /**
- * Collects what a page yields and writes it in parts, so that a page of large files does not fill the memory: while one part
- * is written, the next one is collected.
+ * Collects the tasks of a page and writes them in parts, so that a page of large files does not fill the memory. While one part is
+ * written, the next one is collected.
  */
 export class Batch {
   readonly #write: (part: PageWrite) => Promise<Written>
   readonly #isNew: (object: ObjectInfo) => boolean
-  #part = emptyPart()
+  #part = emptyPageWrite()
   #bytes = 0
   #writing: Promise<void> = Promise.resolve()
-  /** Objects of several rows that are not at their end. */
+  /** Multi-row objects whose end has not come. */
   readonly #open = new Set<string>()
-  // The page's own counts go with its cursor, so that a page that is done again after a crash counts once.
+  // The counts of the page are written with its checkpoint, so that a page that is repeated after a crash counts once.
   #bytesRead = 0
   #existed = 0
 
-  /** `write` must write parts one after the other, in the order of the calls. `isNew`: nothing of the object is linked. */
+  /** `write` must write parts one after the other, in the order of the calls. `isNew`: the object has no link. */
   constructor(write: (part: PageWrite) => Promise<Written>, isNew: (object: ObjectInfo) => boolean) {
     this.#write = write
     this.#isNew = isNew
   }
 
-  /** Takes a task, once there is room for it. A page of single tasks is never full, so that its cursor goes with them. */
+  /** Adds a task; waits while the batch is full. A page of one-task objects always fits, so its checkpoint is in the same write. */
   async add(object: ObjectInfo, at: { rowGroup: number; row: number }, task: ParsedTask): Promise<void> {
     if (this.#part.tasks.length >= maxTasks || this.#bytes >= maxBytes) await this.#flush()
     if (at.row >= 0 && !this.#open.has(object.key)) {
@@ -39,19 +39,19 @@ export class Batch {
     this.#bytes += task.data.length
   }
 
-  /** Takes an issue, once there is room for it. */
+  /** Adds an issue; waits while the batch is full. */
   async addIssue(issue: NewIssue): Promise<void> {
     if (this.#part.issues.length >= maxTasks) await this.#flush()
     this.#part.issues.push(issue)
   }
 
-  /** Notes that all rows of an object were added, by row group. */
+  /** Records that all rows of an object were added, with the counts of its row groups. */
   finish(object: ObjectInfo, groups: RowObject['groups']): void {
     this.#open.delete(object.key)
     const { objects } = this.#part
-    const begun = objects.find((other) => other.object.key === object.key)
+    const started = objects.find((other) => other.object.key === object.key)
     const rows = groups.reduce((sum, group) => sum + group.rows, 0)
-    if (begun) Object.assign(begun, { object, rows, groups })
+    if (started) Object.assign(started, { object, rows, groups })
     else objects.push({ object, rows, groups, isNew: this.#isNew(object) })
   }
 
@@ -59,9 +59,9 @@ export class Batch {
     this.#bytesRead += bytes
   }
 
-  /** Writes what is left, with the page's own counts and findings and its checkpoint. */
+  /** Writes the rest of the page, with its counts, findings and checkpoint. */
   async end(
-    page: Pick<PageWrite, 'back' | 'missing' | 'unread' | 'seen' | 'checkpoint'> & {
+    page: Pick<PageWrite, 'restored' | 'missing' | 'unread' | 'seen' | 'checkpoint'> & {
       counts: Omit<PageWrite['counts'], 'bytesRead'>
     },
   ): Promise<void> {
@@ -76,7 +76,7 @@ export class Batch {
       this.#existed += existed
     })
     this.#writing.catch(() => {})
-    this.#part = emptyPart()
+    this.#part = emptyPageWrite()
     this.#bytes = 0
     await before
   }

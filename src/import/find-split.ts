@@ -1,12 +1,12 @@
-/** What lies ahead of a key: keys that begin with `prefix` and go on with a greater character, up to `greatest`. */
+/** The keys after a key: they begin with `prefix`, and the next character is at most `greatest`. */
 export interface Ahead {
   prefix: string
   greatest: number
 }
 
 /**
- * What lies ahead of `from`, a key, where the keys ahead first differ from it; found by asking for the first key behind a string
- * (`firstAfter`; undefined = there is none), some ten times. Null when nothing is ahead.
+ * Finds where the keys after the key `from` first differ from it, with about ten LIST calls. `firstAfter` returns the first key
+ * after a string, or undefined. Null if no key follows.
  */
 export async function lookAhead(
   from: string,
@@ -16,7 +16,7 @@ export async function lookAhead(
   const head = (length: number) => points.slice(0, length).join('')
   const beyond = (length: number) => firstAfter(head(length) + last)
   if ((await beyond(points.length)) === undefined) return null
-  // The shortest beginning of `from` behind whose namesakes there still is something.
+  // The shortest prefix of `from` with keys after all keys that share it.
   let [none, some] = [-1, points.length]
   while (some - none > 1) {
     const middle = Math.floor((none + some) / 2)
@@ -26,7 +26,7 @@ export async function lookAhead(
   const prefix = head(some - 1)
   const first = await firstAfter(head(some) + last)
   if (first === undefined || !first.startsWith(prefix)) return null
-  // The greatest character behind that beginning.
+  // The greatest next character after that prefix.
   let greatest = charAt(first, prefix)
   let end = greatest < 0x7f && (await firstAfter(`${prefix}\u007f`)) === undefined ? 0x7f : 0x110000
   while (end - greatest > 1) {
@@ -38,16 +38,16 @@ export async function lookAhead(
   return { prefix, greatest }
 }
 
-/** A string in the middle between a key and the end of what is ahead of it; null when the key is at that end, or elsewhere. */
+/** A string halfway between a key and the last key after it; null if the key is at the end or does not share the prefix. */
 export function middleOf({ prefix, greatest }: Ahead, from: string): string | null {
   const start = from.startsWith(prefix) && from.length > prefix.length ? charAt(from, prefix) : greatest
   return start >= greatest ? null : prefix + character(Math.ceil((start + greatest) / 2))
 }
 
-/** Sorts behind every character that keys have. */
+/** Sorts after every character that keys contain. */
 const last = '\u{10ffff}'
 
 const charAt = (key: string, prefix: string) => key.codePointAt(prefix.length)!
 
-/** The character of a number; one that stands only for half of another, the next one that is whole. */
+/** The character of a code point; surrogates become the next valid code point. */
 const character = (point: number) => String.fromCodePoint(point >= 0xd800 && point <= 0xdfff ? 0xe000 : point)

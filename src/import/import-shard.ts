@@ -11,21 +11,21 @@ import type { ObjectFilter } from '../storages/object-filter.ts'
 import { hiveColumnsOf, withColumns } from '../task-files/hive-columns.ts'
 import type { ParsedTask } from '../task-files/parse-task.ts'
 import { Batch } from './batch.ts'
+import { diffPage, type ListingScope, objectIssue, type PageDiff } from './diff-page.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
 import { pagesOf } from './pages.ts'
 import { readTasks } from './read-tasks.ts'
 import { retryPages } from './retry-pages.ts'
 import { type Shard, toStored } from './shards.ts'
-import { type ListingScope, objectIssue, type Sifted, sift } from './sift.ts'
 import type { Written } from './write-page.ts'
 
-/** What the ranges of an import have in common. */
+/** What all ranges of an import share. */
 export interface ShardWork {
   em: EntityManager
   run: SyncRun
   storage: Storage
   project: Project
-  /** Waits while the location is away. */
+  /** Pauses its calls while the storage is unavailable. */
   provider: Provider
   limit: AdaptiveLimit
   /** See `elementsOf`. */
@@ -34,20 +34,19 @@ export interface ShardWork {
   uriBase: Pick<StorageUri, 'scheme' | 'bucket'>
   scope: ListingScope
   filter: ObjectFilter
-  /** How many objects may still be taken; undefined = any number. */
+  /** Number of objects that may still be imported; undefined = no limit. */
   room: { left: number } | undefined
   write: (target: PageTarget, part: PageWrite) => Promise<Written>
 }
 
-// A storage that gives its pages faster is so near that asking for two at once is no help.
+// Below this time per page, a second range that is listed at the same time does not help.
 const slowPageMs = 30
 const wholeObject = { rowGroup: -1, row: -1 }
 
 /**
- * Imports a range from its cursor to its end, two pages at a time: one is read while the one before it is written.
- * Once `minPages` pages came, `onLongListing` is called with each, as long as a page is waited for long, and that takes a quarter
- * of the time or more.
- * @throws ShardChanged, RunLost; SluiceError when it cannot be listed; the signal's reason.
+ * Imports a range from its cursor to its end. It reads one page while it writes the previous one. After `minPages` pages it calls
+ * `onLongListing` for each page while the listing is slow: above 30 ms per page and a quarter of the time.
+ * @throws ShardChanged, RunLost; SluiceError if the storage cannot be listed; the reason of the signal.
  */
 export async function importShard(
   work: ShardWork,
@@ -80,21 +79,21 @@ export async function importShard(
             ...{ recursive: storage.recursive, signal },
           })
     for await (const page of listing) {
-      const sifted = await sift(
+      const diff = await diffPage(
         em,
         { storage, run, filter: work.filter, refusesKey: provider.refusesKey, scope: work.scope },
         page,
       )
-      const isFull = room ? take(room, sifted) : false
+      const isFull = room ? applyMaxObjects(room, diff) : false
       const batch = new Batch(
         (part) => work.write(target, part),
-        (object) => !sifted.begun.has(object),
+        (object) => !diff.partlyImported.has(object),
       )
-      const reading = reader(sifted.fresh, batch)
-      // Its fault shows when it is its turn.
+      const reading = reader(diff.toImport, batch)
+      // `before` rethrows the error when it is the turn of this page.
       reading.catch((error) => own.abort(error))
-      const { issues, skipped, existed, back, missing } = sifted
-      const last = (isFull ? sifted.fresh : page.objects).at(-1)
+      const { issues, skipped, existed, restored, missing } = diff
+      const last = (isFull ? diff.toImport : page.objects).at(-1)
       const previous = before
       before = (async () => {
         await reading
@@ -104,10 +103,10 @@ export async function importShard(
         signal.throwIfAborted()
         const cursor = isFull ? null : page.cursor
         await batch.end({
-          back,
+          restored,
           missing,
           unread: page.gaps.flatMap(({ key }) => (keyFault(key) ? [] : [key])),
-          // What comes out of order shows by this alone that it is not missing.
+          // For an unordered listing, only the keys of all pages together show what is missing.
           seen:
             keepsSeen && page.range === null
               ? page.objects.flatMap(({ key }) => (key.includes('\0') ? [] : [key]))
@@ -127,26 +126,26 @@ export async function importShard(
   } catch (error) {
     own.abort(error)
     await before.catch(() => {})
-    // What was under way was ended by the first fault, not by what that led to.
+    // The first error caused the others.
     throw work.signal.aborted ? work.signal.reason : (own.signal.reason ?? error)
   }
 }
 
-/** Whether the run has met keys out of order before. */
+/** Whether the run has found keys out of order. */
 async function hasBrokenOrder(em: EntityManager, run: number): Promise<boolean> {
   const seen = await sql(em, `select 1 from sync_key where run_id = $1 and kind = 'SEEN' limit 1`, [run])
   return seen.length > 0
 }
 
-/** Leaves to a page what there is room for. True when there is no more. */
-function take(room: { left: number }, sifted: Sifted): boolean {
-  const over = sifted.fresh.splice(Math.max(0, room.left)).length
-  sifted.skipped += over
-  room.left -= sifted.fresh.length
+/** Applies `maxObjects` to the page. True when the limit is reached. */
+function applyMaxObjects(room: { left: number }, diff: PageDiff): boolean {
+  const excess = diff.toImport.splice(Math.max(0, room.left)).length
+  diff.skipped += excess
+  room.left -= diff.toImport.length
   return room.left <= 0
 }
 
-/** Puts objects into a batch, reading them when they are task files. */
+/** Adds objects to a batch; task files are read. */
 function readerOf(work: ShardWork, signal: AbortSignal): (objects: ObjectInfo[], batch: Batch) => Promise<void> {
   const { storage, project, provider, uriBase, limit, spoolFolder } = work
   if (storage.importMethod === 'FILES') {

@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
-import { type RunHold, RunLost } from '../runs/lease.ts'
+import { type RunLease, RunLost } from '../runs/lease.ts'
 import { sql } from '../sql.ts'
 
 const pageSize = 1_000
@@ -39,7 +39,7 @@ export async function countMissingRows(
  */
 export async function sweepMissingRows(
   em: EntityManager,
-  { run, storage, signal }: { run: RunHold; storage: Storage; signal: AbortSignal },
+  { run, storage, signal }: { run: RunLease; storage: Storage; signal: AbortSignal },
 ): Promise<void> {
   for (let after: string | undefined = '0'; after !== undefined; ) {
     signal.throwIfAborted()
@@ -50,7 +50,7 @@ export async function sweepMissingRows(
 /** Sweeps the next links after the id `after`. The last id; undefined if no more follow. */
 async function sweepPage(
   em: EntityManager,
-  { id, attempt }: RunHold,
+  { id, attempt }: RunLease,
   storage: Storage,
   after: string,
 ): Promise<string | undefined> {

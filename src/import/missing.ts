@@ -3,7 +3,7 @@ import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
 import type { Provider } from '../providers/provider.ts'
-import { type RunHold, RunLost } from '../runs/lease.ts'
+import { type RunLease, RunLost } from '../runs/lease.ts'
 import { sql } from '../sql.ts'
 import { countMissingRows, sweepMissingRows } from './missing-rows.ts'
 import { setExistence } from './write-page.ts'
@@ -52,7 +52,7 @@ async function findMissing(
 }
 
 /** Where a listing has no order, what is missing shows only when all was listed. */
-async function noteUnseen(em: EntityManager, { id }: RunHold, { id: storage, missingPolicy }: Storage): Promise<void> {
+async function noteUnseen(em: EntityManager, { id }: RunLease, { id: storage, missingPolicy }: Storage): Promise<void> {
   const flagged = missingPolicy === 'DELETE_UNANNOTATED' ? '' : 'and object_exists'
   await sql(
     em,
@@ -67,7 +67,7 @@ async function noteUnseen(em: EntityManager, { id }: RunHold, { id: storage, mis
 }
 
 /** A server that broke the order of its keys has listed some where they did not belong: they are not missing. */
-async function forgetSeen(em: EntityManager, { id }: RunHold): Promise<void> {
+async function forgetSeen(em: EntityManager, { id }: RunLease): Promise<void> {
   await sql(
     em,
     `delete from sync_key m using sync_key s
@@ -77,7 +77,7 @@ async function forgetSeen(em: EntityManager, { id }: RunHold): Promise<void> {
 }
 
 /** What lies in a folder that could not be listed is not missing. In byte order, "0" follows the "/". */
-async function forgetUnread(em: EntityManager, { id }: RunHold): Promise<void> {
+async function forgetUnread(em: EntityManager, { id }: RunLease): Promise<void> {
   // Ordered, so that the planner, which has no statistics of a new run's keys, looks into the index.
   const [first] = await sql(em, `select 1 from sync_key where run_id = $1 and kind = 'UNREAD' order by key limit 1`, [
     id,
@@ -125,7 +125,7 @@ async function brakeOf(
   )
 }
 
-async function brake(em: EntityManager, { id, attempt }: RunHold, words: string): Promise<void> {
+async function brake(em: EntityManager, { id, attempt }: RunLease, words: string): Promise<void> {
   await em.fork().transactional(async (tx) => {
     const [held] = await sql(
       tx,
@@ -145,7 +145,7 @@ async function brake(em: EntityManager, { id, attempt }: RunHold, words: string)
 
 async function countMissing(
   em: EntityManager,
-  { id, attempt }: RunHold,
+  { id, attempt }: RunLease,
   { storage, objects, rows }: { storage: number; objects: number; rows: number },
 ): Promise<void> {
   await sql(
@@ -162,7 +162,7 @@ async function countMissing(
 /** Sweeps the first keys that are left behind `after` (null = from the first), and tells them; fewer than a page are the last. */
 async function sweepPage(
   em: EntityManager,
-  { run: { id, attempt }, storage, after }: { run: RunHold; storage: Storage; after: string | null },
+  { run: { id, attempt }, storage, after }: { run: RunLease; storage: Storage; after: string | null },
 ): Promise<string[]> {
   return em.fork().transactional(async (tx) => {
     const [held] = await sql(

@@ -1,11 +1,11 @@
 import type { ObjectInfo } from '../providers/provider.ts'
 import type { ParsedTask } from '../task-files/parse-task.ts'
 
-/** A task and where it came from: `row` of `rowGroup` (-1 outside of Parquet), or -1 when the object is one task. */
+/** A task and its origin: `row` of `rowGroup` (-1 for other formats than Parquet); `row` is -1 if the object is one task. */
 export interface NewTask extends ParsedTask {
   object: ObjectInfo
   rowGroup: number
   row: number
-  /** Whether it is certain that nothing of its object is linked. */
+  /** True if no row of the object has a link. */
   isNew: boolean
 }

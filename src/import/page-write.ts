@@ -3,12 +3,12 @@ import type { ObjectInfo } from '../providers/provider.ts'
 import type { NewTask } from './new-task.ts'
 import type { ShardHold } from './shards.ts'
 
-/** An object of several rows, in its present version. */
+/** The present version of an object with several rows. */
 export interface RowObject {
   object: ObjectInfo
   /** Number of rows, once the object was read to its end without a fault; else null. */
   rows: number | null
-  /** The same for each row group; -1 is that of all rows outside of Parquet. */
+  /** The same for each row group; -1 stands for all rows of other formats. */
   groups: { rowGroup: number; rows: number }[]
   /** Whether it is certain that nothing of the object is linked. */
   isNew: boolean
@@ -24,7 +24,7 @@ export interface NewIssue {
   retryable: boolean
 }
 
-/** What is added to a run's counters. */
+/** Added to the counters of the run. */
 export interface PageCounts {
   listed: number
   skipped: number
@@ -32,31 +32,31 @@ export interface PageCounts {
   bytesRead: number
 }
 
-/** A part of a page, or the last part, which moves the cursor. */
+/** Part of a page. The last part moves the checkpoint. */
 export interface PageWrite {
   tasks: NewTask[]
   issues: NewIssue[]
-  /** Objects of several rows of which some are written. */
+  /** Multi-row objects of which some rows are written. */
   objects: RowObject[]
-  /** Keys of flagged links whose objects are there again. */
-  back: string[]
-  /** Keys that are linked and not listed, to be kept in mind until the listing is complete. */
+  /** Keys that were flagged as missing and are listed again. */
+  restored: string[]
+  /** Linked keys that were not listed. They are recorded until the listing is complete. */
   missing: string[]
-  /** Keys of folders and objects that could not be listed: nothing there is missing. */
+  /** Keys of folders and objects that could not be listed. Nothing below them counts as missing. */
   unread: string[]
-  /** Keys that were listed, where that is needed to know what was not. */
+  /** Listed keys of an unordered listing; at its end they show which keys are missing. */
   seen: string[]
   counts: PageCounts
-  /** Moves the cursor; undefined while the page is not done. */
+  /** The new checkpoint; undefined before the last part of the page. */
   checkpoint: { cursor: string | null; lastKey: string | null; pages: number } | undefined
 }
 
-/** Where a page is written to. */
+/** The range that a page belongs to, and how it is written. */
 export interface PageTarget extends ShardHold {
   storage: number
   project: number
-  /** Whether a task that is linked already, to another version of the object, is replaced. */
+  /** Replaces the data of tasks that were imported from another version of the object (UPDATE). */
   replaces: boolean
-  /** Counts what would be written, and writes only that. */
+  /** Writes only the counters and issues. */
   dryRun: boolean
 }

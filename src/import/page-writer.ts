@@ -1,17 +1,16 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { recordEvent } from '../events/log.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
-import { hasRare, type Written, writePage } from './write-page.ts'
+import { needsTransaction, type Written, writePage } from './write-page.ts'
 
-// At most 4 progress events a second for a run; its last state is an event of its own, so nothing is lost at the end.
+// At most 4 progress events per second and run. The final state has its own event, so no counter is lost at the end.
 const eventEveryMs = 250
-// So long a checkpoint may wait for the next one when there is nothing else to be written.
+// A checkpoint without other changes waits this long for the next one.
 const checkpointEveryMs = 250
 
 /**
- * Writes parts of the pages of a run, one after the other, and, with the first of every quarter of a second, an event with the
- * counters so far. A page that brings nothing new only moves the checkpoint, and leaves that to the next page of its range
- * for a moment.
+ * Writes the pages of a run one after the other, and a progress event at most every 250 ms. A page without changes only moves the
+ * checkpoint; this write is merged with the next page of the range if that comes within 250 ms.
  */
 export function createPageWriter(em: EntityManager): (target: PageTarget, part: PageWrite) => Promise<Written> {
   let turn: Promise<unknown> = Promise.resolve()
@@ -19,30 +18,30 @@ export function createPageWriter(em: EntityManager): (target: PageTarget, part: 
   const waiting = new Map<number, { part: PageWrite; since: number }>()
 
   const write = async (target: PageTarget, part: PageWrite): Promise<Written> => {
-    const tells = performance.now() - lastEventAt >= eventEveryMs
-    if (!tells && !hasRare(part, target)) return writePage(em.fork(), target, part)
+    const addsEvent = performance.now() - lastEventAt >= eventEveryMs
+    if (!addsEvent && !needsTransaction(part, target)) return writePage(em.fork(), target, part)
     const written = await em.fork().transactional(async (tx) => {
       const done = await writePage(tx, target, part)
-      if (tells) await recordEvent(tx, 'PROGRESS', target.run)
+      if (addsEvent) await recordEvent(tx, 'PROGRESS', target.run)
       return done
     })
-    if (tells) lastEventAt = performance.now()
+    if (addsEvent) lastEventAt = performance.now()
     return written
   }
   const inTurn = (target: PageTarget, part: PageWrite): Promise<Written> => {
     const written = turn.then(() => write(target, part))
-    // One that fails fails its own range only.
+    // An error ends only its own range.
     turn = written.catch(() => {})
     return written
   }
 
   return async (target, part) => {
-    const late = waiting.get(target.number)
+    const pending = waiting.get(target.number)
     waiting.delete(target.number)
-    // A part of a page counts for itself only.
-    if (late && !part.checkpoint) await inTurn(target, late.part)
-    const whole = late && part.checkpoint ? merged(late.part, part) : part
-    const since = late?.since ?? performance.now()
+    // Only a write with a checkpoint can be merged.
+    if (pending && !part.checkpoint) await inTurn(target, pending.part)
+    const whole = pending && part.checkpoint ? merged(pending.part, part) : part
+    const since = pending?.since ?? performance.now()
     if (isIdle(whole, target) && performance.now() - since < checkpointEveryMs) {
       waiting.set(target.number, { part: whole, since })
       return { created: 0, existed: 0 }
@@ -51,17 +50,17 @@ export function createPageWriter(em: EntityManager): (target: PageTarget, part: 
   }
 }
 
-/** Whether a part does nothing but move a checkpoint that is not the last. */
+/** Whether a write only moves a checkpoint that is not the last one. */
 function isIdle(part: PageWrite, target: PageTarget): boolean {
   return (
     part.checkpoint !== undefined &&
     part.checkpoint.cursor !== null &&
     part.tasks.length + part.issues.length + part.objects.length === 0 &&
-    !hasRare(part, target)
+    !needsTransaction(part, target)
   )
 }
 
-/** A part that only moved a checkpoint, with the next one of the same range. */
+/** Merges a write that only moved a checkpoint with the next write of the same range. */
 function merged(before: PageWrite, { counts, checkpoint, ...part }: PageWrite): PageWrite {
   const sum = (name: keyof PageWrite['counts']) => before.counts[name] + counts[name]
   return {

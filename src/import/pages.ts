@@ -2,23 +2,23 @@ import { compareKeys } from '../providers/key-order.ts'
 import { followListing } from '../providers/kit/list-progress.ts'
 import type { ListGap, ListPage, ObjectInfo, Provider } from '../providers/provider.ts'
 
-/** A page of a listing, cut to the range that is listed. */
+/** A page of a listing, limited to the range. */
 export interface Page {
   objects: ObjectInfo[]
   /** Where the listing continues. */
   cursor: string | null
   /**
-   * The keys that the page is the whole truth of: behind `after`, up to `until`, null = from the beginning, to the end. Null
-   * where the storage lists in no order: there a page tells nothing of keys that are not in it.
+   * The page contains every key after `after` and up to `until` (null = no bound). Null for an unordered listing: there, the keys
+   * that a page lacks may be in another page.
    */
   range: { after: string | null; until: string | null } | null
-  /** Whether the page had been waited for; else it was there before it was wanted. */
+  /** Milliseconds spent waiting for this page. */
   waitedMs: number
-  /** What could not be listed, so that nothing there is missing. */
+  /** Folders and keys that could not be listed. Nothing there counts as missing. */
   gaps: ListGap[]
 }
 
-/** What is listed: behind `after` (a key) or from `cursor` on, up to `until`; null = no bound. */
+/** What is listed: after the key `after`, or from `cursor` on, up to `until`; null = no bound. */
 interface ListedRange {
   after: string | null
   until: string | null
@@ -30,7 +30,7 @@ interface ListedRange {
 /** How a range is listed. */
 export interface Listing {
   range: ListedRange
-  /** Whether keys are taken to come in byte order, until they do not. */
+  /** Whether the keys have come in byte order so far. */
   isOrdered: boolean
   recursive: boolean
   signal: AbortSignal
@@ -39,8 +39,7 @@ export interface Listing {
 const pageSize = 1_000
 
 /**
- * The listing of a range, page by page. While a page is at work the next one is on its way; its fault shows when it is its
- * turn.
+ * Lists a range, page by page. While a page is processed, the next one is requested; its error is thrown when it is its turn.
  * @throws SluiceError as `Provider.list`; UNEXPECTED_ANSWER for a listing that would never end.
  */
 export async function* pagesOf(
@@ -57,7 +56,7 @@ export async function* pagesOf(
   const progress = followListing({ ordered: (provider.ordered ?? provider.ascends) === true })
   let isOrdered = wasOrdered
   let after = range.lastKey ?? range.after
-  // The last key that the database can compare with; undefined while that is not known, as behind a key that is no text.
+  // The last key that the database can compare with; undefined if the last key is not text.
   let bound = isText(after) ? after : undefined
   try {
     for (let next: Promise<ListPage> | undefined = ask(range.cursor ?? range.after); next; ) {
@@ -91,7 +90,7 @@ export async function* pagesOf(
   }
 }
 
-/** A server that only speaks an ordered API may break its order: then it proves nothing about what it does not list. */
+/** Whether the keys ascend. If a server breaks the order of its API, keys that it does not list may still exist. */
 function ascends(objects: ObjectInfo[], after: string | null): boolean {
   let last = after
   for (const { key } of objects) {
@@ -109,10 +108,10 @@ function cut(objects: ObjectInfo[], until: string | null): ObjectInfo[] {
 
 const isUpTo = (key: string, until: string | null) => until === null || compareKeys(key, until) <= 0
 
-/** Whether the database can hold the key, and so compare with it. */
+/** Whether the database can store the key and compare with it. */
 const isText = (key: string | null) => key === null || (key.isWellFormed() && !key.includes('\0'))
 
-/** Where there is no order, a key may come twice. */
+/** An unordered listing can return a key twice. */
 function unique(objects: ObjectInfo[]): ObjectInfo[] {
   const byKey = new Map(objects.map((object) => [object.key, object]))
   return byKey.size === objects.length ? objects : [...byKey.values()]

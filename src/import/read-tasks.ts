@@ -7,7 +7,7 @@ import type { Element } from '../task-files/row.ts'
 import type { Batch } from './batch.ts'
 import type { RowObject } from './page-write.ts'
 
-/** How a task file is read. */
+/** Options of a read. */
 interface ReadOptions {
   signal: AbortSignal
   /** See `elementsOf`. */
@@ -17,8 +17,9 @@ interface ReadOptions {
 }
 
 /**
- * Reads one task file into the batch: every row becomes a task or an issue, and a fault of the file itself an issue of the
- * whole object. With `hiveColumns`, the folders of its key become columns; without `keepTimes`, its times are dropped. Rejects only when the run cannot go on: `signal` aborted, or the batch could not be written.
+ * Reads one task file into the batch. Each row becomes a task or an issue; an error of the file becomes an issue of the object.
+ * `hiveColumns` adds the folders `name=value` of the key as columns; without `keepTimes`, times of the file are dropped.
+ * Rejects only if `signal` aborts or the batch cannot be written.
  */
 export async function readTasks(
   provider: Provider,
@@ -31,10 +32,10 @@ export async function readTasks(
   const hasColumns = Object.keys(columns).length > 0
   let isWhole = false
   const groups: RowObject['groups'] = []
-  let faulty = false
+  let hasErrors = false
   const issue = (error: unknown, rowGroup: number, row: number) => {
     if (!(error instanceof SluiceError)) throw error
-    faulty = true
+    hasErrors = true
     const { code, message, retryable } = error
     return batch.addIssue({ key, rowGroup, row, code, message, retryable })
   }
@@ -68,11 +69,11 @@ export async function readTasks(
         : batch.add(object, { rowGroup, row }, parsed.value))
     }
   } finally {
-    // Leaving early must free the socket.
+    // Frees the socket when the loop ends early.
     await elements.return(undefined)
   }
-  // Rows after a fault are unknown, so nothing says that one is gone.
-  if (!isWhole && !faulty) batch.finish(object, groups)
+  // Rows after an error are unknown, so none of them counts as missing.
+  if (!isWhole && !hasErrors) batch.finish(object, groups)
 }
 
 function attempt<T>(work: () => T): { value: T } | { error: unknown } {

@@ -8,9 +8,8 @@ import type { Page } from './pages.ts'
 const pageSize = 1_000
 
 /**
- * The objects that failed in another run, in the manner of a listing: each key of its issues once, in order, as the storage
- * lists it now. One that is gone comes without a size; reading it tells that it is missing. Issues of folders are left to the
- * next sync, which lists; those of keys that are not text name no key.
+ * Pages of the objects that failed in another run: each key of its issues once, in order, with its present metadata. A missing
+ * object has size 0; reading it reports OBJECT_MISSING. Folders and keys that are not text are left to the next sync.
  */
 export async function* retryPages(
   em: EntityManager,
@@ -50,7 +49,7 @@ async function find(provider: Provider, key: string, signal: AbortSignal): Promi
   }
 }
 
-/** A string that sorts before the key, and behind every other key but such as nobody has. */
+/** A string that sorts directly before the key: only keys with U+10FFFF lie between them. */
 function justBefore(key: string): string | null {
   const points = [...key]
   const last = points.pop()!.codePointAt(0)!

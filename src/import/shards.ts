@@ -1,29 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
-import type { RunHold } from '../runs/lease.ts'
+import type { RunLease } from '../runs/lease.ts'
 import { sql } from '../sql.ts'
 
-/** Says which worker holds which range of a run: others' writes into it are refused. */
+/** Fencing token of a range: the database refuses writes of a worker that no longer owns it. */
 export interface ShardHold {
   run: number
   attempt: number
   number: number
   holder: string
-  /** The last key of the range as the holder knows it; null = to the end. */
+  /** Last key of the range when it was claimed; null = no end. */
   until: string | null
 }
 
-/** A range of keys that a worker holds, and how far it is. */
+/** A range of keys that a worker owns, with its checkpoint. */
 export interface Shard extends ShardHold {
   after: string | null
   cursor: string | null
   lastKey: string | null
 }
 
-/** A worker's name for what it holds. */
+/** A new name for a worker that owns ranges. */
 export const newHolder = (): string => randomUUID()
 
-/** Makes the first range of a run, unless there is one: everything behind `after`. */
+/** Creates the first range of a run if it has none: all keys after `after`. */
 export async function openShards(em: EntityManager, run: number, after: string | null): Promise<void> {
   await sql(em, 'insert into sync_shard (run_id, number, after) values ($1, 0, $2) on conflict do nothing', [
     run,
@@ -32,12 +32,11 @@ export async function openShards(em: EntityManager, run: number, after: string |
 }
 
 /**
- * Takes a range that nobody holds: one that was never begun, whose holder was of an earlier attempt, or whose holder gives no
- * sign of life. Undefined when there is none.
+ * Claims a range without an owner, with an owner of an earlier attempt, or with an expired lease. Undefined if there is none.
  */
 export async function claimShard(
   em: EntityManager,
-  { id, attempt }: RunHold,
+  { id, attempt }: RunLease,
   { holder, staleSeconds }: { holder: string; staleSeconds: number },
 ): Promise<Shard | undefined> {
   const [row] = await sql<ShardRow>(
@@ -54,7 +53,7 @@ export async function claimShard(
   return row && toShard(row)
 }
 
-/** The range as it is now; undefined when it is done, or no longer the holder's. */
+/** The present state of the range; undefined if it is done or has another owner. */
 export async function reloadShard(em: EntityManager, held: ShardHold): Promise<Shard | undefined> {
   const [row] = await sql<ShardRow>(
     em,
@@ -64,7 +63,7 @@ export async function reloadShard(em: EntityManager, held: ShardHold): Promise<S
   return row && toShard(row)
 }
 
-/** Gives a range back as far as it is, for whoever takes it next. */
+/** Releases the range at its current cursor. */
 export async function releaseShard(em: EntityManager, { run, number, holder }: ShardHold): Promise<void> {
   await sql(em, 'update sync_shard set holder = null where run_id = $1 and number = $2 and holder = $3', [
     run,
@@ -73,7 +72,7 @@ export async function releaseShard(em: EntityManager, { run, number, holder }: S
   ])
 }
 
-/** Tells that the holder lives. */
+/** Renews the leases of the holder (heartbeat). */
 export async function beatShards(em: EntityManager, run: number, holder: string): Promise<void> {
   await sql(em, 'update sync_shard set heartbeat_at = now() where run_id = $1 and holder = $2 and not done', [
     run,
@@ -81,13 +80,13 @@ export async function beatShards(em: EntityManager, run: number, holder: string)
   ])
 }
 
-/** True once nothing of the run is left to be listed. */
+/** True if all ranges of the run are done. */
 export async function allDone(em: EntityManager, run: number): Promise<boolean> {
   const rows = await sql(em, 'select 1 from sync_shard where run_id = $1 and not done limit 1', [run])
   return rows.length === 0
 }
 
-/** A range that may be worth splitting: any of those at work that have given at least `minPages` pages. */
+/** A random active range with at least `minPages` pages, which may be worth a split. */
 export async function splittable(em: EntityManager, run: number, minPages: number): Promise<Shard | undefined> {
   const [row] = await sql<ShardRow>(
     em,
@@ -100,8 +99,8 @@ export async function splittable(em: EntityManager, run: number, minPages: numbe
 
 /**
  * Splits a range at the key `at`: it keeps the keys up to `at`, and a new range, held by `holder`, lists the keys after it.
- * Undefined when that is not possible (any more): the range has come further, was split by another worker, or `at` does not lie
- * inside of it. Look ahead again before the next try, since the range may be shorter now.
+ * Undefined if the range has passed `at`, another worker has split it, or `at` is outside the range. Look ahead again before the next
+ * try, because the range may be shorter.
  */
 export async function splitShard(
   em: EntityManager,
@@ -109,8 +108,8 @@ export async function splitShard(
   { at, holder, attempt }: { at: string; holder: string; attempt: number },
 ): Promise<Shard | undefined> {
   return em.fork().transactional(async (tx) => {
-    // A statement sees what was committed before it began. Hence the lock is a statement of its own: the next one sees every
-    // range that another split has made, so that no two ranges get the same number.
+    // A statement sees what was committed before it began. The lock is a separate statement, so the next one sees the ranges of
+    // all other splits, and no two ranges get the same number.
     const [run] = await sql(
       tx,
       `select 1 from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update`,
@@ -134,10 +133,10 @@ export async function splitShard(
   })
 }
 
-// A cursor or key that PostgreSQL's text cannot hold is kept as JSON behind a mark that no key of use begins with.
+// PostgreSQL's text cannot store every cursor and key. Such a value is stored as JSON after a mark that no usable key begins with.
 const mark = '\u0001json:'
 
-/** A cursor or key in the form in which it is stored. */
+/** Encodes a cursor or key for the database. */
 export const toStored = (text: string | null): string | null =>
   text !== null && (text.includes('\0') || !text.isWellFormed() || text.startsWith(mark))
     ? mark + JSON.stringify(text)

@@ -8,13 +8,13 @@ import { markOutdatedRows, noteOutdatedRows } from './outdated-rows.ts'
 import { countStatement, writeStatement } from './page-statement.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
 
-/** A part with nothing in it. */
-export function emptyPart(): PageWrite {
+/** A write with nothing in it. */
+export function emptyPageWrite(): PageWrite {
   return {
     tasks: [],
     issues: [],
     objects: [],
-    back: [],
+    restored: [],
     missing: [],
     unread: [],
     seen: [],
@@ -23,25 +23,25 @@ export function emptyPart(): PageWrite {
   }
 }
 
-/** The range was taken over or cut by another worker of the run: nothing was written. What is left of it is to be read anew. */
+/** Another worker of the run took over or split the range. Nothing was written; the worker reads its range again. */
 export class ShardChanged extends Error {
   constructor() {
-    super('The range of keys has been cut or taken over by another worker.')
+    super('Another worker split or took over the range of keys.')
   }
 }
 
-/** What a part came to. */
+/** What a write changed. */
 export interface Written {
   created: number
-  /** Rows that were linked before, where the part has no checkpoint: its page counts them with its own. */
+  /** Rows that already had links, if the write has no checkpoint. The last write of the page counts them. */
   existed: number
 }
 
 /**
- * Writes tasks, links, predictions, annotations, issues, counters and cursor, so that all of it is committed or none; what is
- * common in one statement, and what is rare beside it in the transaction of `em`, which must be one when there is any. A row
- * that is linked already is left out: writing the same page again, as after a crash, changes nothing, counters included.
- * @throws RunLost, ShardChanged when the writer does not hold what it writes to (fencing).
+ * Writes tasks, links, predictions, annotations, issues, counters and the checkpoint in one statement. If `needsTransaction` is
+ * true, further statements follow, so `em` must be in a transaction. Rows that have links are left out: the same page written
+ * again, as after a crash, changes nothing, not even counters.
+ * @throws RunLost, ShardChanged if the lease of the run or range has passed to another worker (fencing).
  */
 export async function writePage(em: EntityManager, target: PageTarget, part: PageWrite): Promise<Written> {
   const { tasks, issues, objects, counts, checkpoint } = part
@@ -76,7 +76,7 @@ export async function writePage(em: EntityManager, target: PageTarget, part: Pag
     tasks.map((t) => t.data),
     textsOf(tasks.map((t) => t.meta)),
     arrayOf(tasks.map((t) => t.allowSkip)),
-    // What the sifting found unknown in a range that nobody else writes to needs no second look.
+    // Objects that the diff found new need no second check: nobody else writes to the range.
     tasks.some((t) => !t.isNew),
   ]
   const [written] = await sql<Record<keyof Written, string>>(
@@ -87,17 +87,20 @@ export async function writePage(em: EntityManager, target: PageTarget, part: Pag
       : [...shared, target.project, ...labelColumns(tasks), ...objectColumns(objects), ...timeColumns(tasks)],
   )
   if (!written) throw (await isHeld(em, target)) ? new ShardChanged() : new RunLost()
-  await writeRare(em, target, part)
+  await writeRest(em, target, part)
   const joined = target.dryRun ? 0 : await joinTasks(em, target, tasks)
   return { created: Number(written.created) - joined, existed: Number(written.existed) }
 }
 
-/** Whether `writePage` does more with a part than its one statement. */
-export function hasRare({ back, missing, unread, seen, objects, tasks }: PageWrite, { replaces }: PageTarget): boolean {
+/** Whether `writePage` needs more than one statement. */
+export function needsTransaction(
+  { restored, missing, unread, seen, objects, tasks }: PageWrite,
+  { replaces }: PageTarget,
+): boolean {
   const joins = tasks.some(({ origin }) => origin !== undefined)
   const mayOutdate =
     objects.some(({ rows, isNew }) => rows !== null && !isNew) || tasks.some(({ row, isNew }) => row === -1 && !isNew)
-  return joins || back.length + missing.length + unread.length + seen.length > 0 || (replaces && mayOutdate)
+  return joins || restored.length + missing.length + unread.length + seen.length > 0 || (replaces && mayOutdate)
 }
 
 function labelColumns(tasks: NewTask[]): unknown[] {
@@ -117,7 +120,7 @@ function labelColumns(tasks: NewTask[]): unknown[] {
   ]
 }
 
-/** Null where no file gives a time, as most do not: then each row would look for its own among nulls. */
+/** Null if no row has a time, which is usual: PostgreSQL then skips the lookup for each row. */
 function timeColumns(tasks: NewTask[]): unknown[] {
   const column = (items: { createdAt?: string; updatedAt?: string }[], name: 'createdAt' | 'updatedAt') =>
     items.some((item) => item[name] !== undefined) ? items.map((item) => item[name] ?? null) : null
@@ -142,7 +145,7 @@ function objectColumns(objects: PageWrite['objects']): unknown[] {
   ]
 }
 
-/** PostgreSQL's `text` holds no NUL; `json` holds its escape. */
+/** PostgreSQL's `text` cannot store NUL; `json` can store its escape. */
 const storable = (text: string) => text.replaceAll('\0', '\ufffd')
 
 async function isHeld(em: EntityManager, { run, attempt }: PageTarget): Promise<boolean> {
@@ -153,24 +156,24 @@ async function isHeld(em: EntityManager, { run, attempt }: PageTarget): Promise<
   return rows.length > 0
 }
 
-async function writeRare(em: EntityManager, target: PageTarget, part: PageWrite): Promise<void> {
-  const remember = (kind: string, keys: string[]) =>
+async function writeRest(em: EntityManager, target: PageTarget, part: PageWrite): Promise<void> {
+  const recordKeys = (kind: string, keys: string[]) =>
     sql(em, 'insert into sync_key (run_id, kind, key) select $1, $2, unnest($3::text[]) on conflict do nothing', [
       target.run,
       kind,
       keys,
     ])
-  if (part.missing.length > 0) await remember('MISSING', part.missing)
-  if (part.unread.length > 0) await remember('UNREAD', part.unread)
-  if (part.seen.length > 0) await remember('SEEN', part.seen)
+  if (part.missing.length > 0) await recordKeys('MISSING', part.missing)
+  if (part.unread.length > 0) await recordKeys('UNREAD', part.unread)
+  if (part.seen.length > 0) await recordKeys('SEEN', part.seen)
   if (target.dryRun) return target.replaces ? noteOutdatedRows(em, target, part) : undefined
-  if (part.back.length > 0) await setExistence(em, target.storage, part.back, true)
+  if (part.restored.length > 0) await setExistence(em, target.storage, part.restored, true)
   if (target.replaces) await markOutdatedRows(em, target, part)
 }
 
 /**
- * Notes on links and objects of these keys whether the object is there. A link whose row is gone stays flagged when the object
- * is back. Number of links that said otherwise.
+ * Sets for the links and objects of these keys whether the object exists. A link whose row is missing stays flagged when the object
+ * is listed again. Returns the number of links that changed.
  */
 export async function setExistence(
   em: EntityManager,

@@ -8,9 +8,9 @@ import { openRunBreaker, type RunBreaker } from '../runs/run-breaker.ts'
 import type { WorkerParts } from './work.ts'
 
 /**
- * Lets this process take a share of long imports that another process leads: one at a time, of those that have gone on for
- * `assistAfterSeconds`. It goes by the progress that is told of them, so nothing is lost when it does not come, or dies: what
- * it held is taken over. Returns what ends it; resolves when it has given back what it held.
+ * Lets this idle process help with an import that another process executes, after `assistAfterSeconds`, one import at a time. It
+ * finds imports by their progress events. If this process dies, its ranges are claimed by others. The returned function stops it;
+ * it resolves when the ranges are released.
  */
 export function startAssisting(parts: WorkerParts): () => Promise<void> {
   const queue = parts.events.open({})
@@ -26,7 +26,7 @@ export function startAssisting(parts: WorkerParts): () => Promise<void> {
     if (current?.run === run) current.breaker.heed(payload)
     if (payload.status !== 'IN_PROGRESS') notBefore.delete(run)
     if (current || parts.leading.has(run) || !isLong(parts, event) || Date.now() < (notBefore.get(run) ?? 0)) return
-    // Whatever comes of it, its buckets are not asked all the time where they could be cut.
+    // After each try it pauses, because an attempt to split a range costs about ten LIST calls.
     notBefore.set(run, Date.now() + parts.assistAfterSeconds * 1_000)
     const lost = new AbortController()
     const begun = toRun(parts.em, payload)
@@ -59,7 +59,7 @@ export function startAssisting(parts: WorkerParts): () => Promise<void> {
   }
 }
 
-/** By the database's clock alone: the event and the run's start carry its times. */
+/** Both times are from the database's clock. */
 function isLong({ assistAfterSeconds }: WorkerParts, { kind, payload, createdAt }: LoggedEvent): boolean {
   const started = Date.parse(String(payload.started_at))
   const isImport = payload.kind === 'SYNC' || payload.kind === 'DRY_RUN'

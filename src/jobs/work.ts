@@ -10,13 +10,13 @@ import { importStorage } from '../import/import.ts'
 import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { enqueueRun, offerDispatch } from '../runs/dispatch.ts'
-import { type RunHold, RunLost } from '../runs/lease.ts'
-import { beat, beginRun, finishRun, handBack, maxAttempts } from '../runs/run.ts'
+import { type RunLease, RunLost } from '../runs/lease.ts'
+import { beginRun, finishRun, heartbeat, maxAttempts, requeueRun } from '../runs/run.ts'
 import { openRunBreaker, type RunBreaker } from '../runs/run-breaker.ts'
 import { placeOf } from '../runs/start.ts'
 import { missedBeats } from '../runs/sweep.ts'
 
-/** What a worker needs to do runs. */
+/** What a worker needs to execute runs. */
 export interface WorkerParts {
   em: EntityManager
   queue: Queue
@@ -27,27 +27,27 @@ export interface WorkerParts {
   writeConcurrency: number
   /** Ranges of one bucket that are listed at the same time. */
   listConcurrency: number
-  /** How long an import goes on before idle workers take a share of it. */
+  /** Seconds after which idle workers help with an import. */
   assistAfterSeconds: number
   /** How long a run waits for a location that has responded to it before. */
   patienceSeconds: number
-  /** Where objects wait until their checksum is known. */
+  /** Folder in which objects wait until their checksum is verified. */
   spoolFolder: string
-  /** Runs that this process works on. */
+  /** Runs that this process executes. */
   leading: Set<number>
-  /** Time between two signs of life of a run. */
+  /** Seconds between two heartbeats of a run. */
   heartbeatSeconds: number
 }
 
 class Canceled extends Error {}
 
 /**
- * Does a run from its checkpoint to a final state, unless it does not wait for this attempt (a job may come twice). When
- * `stopping` aborts, the run goes back to the queue at once and continues at its last page elsewhere. While the location is
- * away, the run waits; after `patienceSeconds` it FAILS where it is. Rejects only when the database fails, which leaves the
- * run to the sweeper.
+ * Executes a run from its checkpoint to a final state. It does nothing if the run does not wait for this attempt, because a job can
+ * run twice. When `stopping` aborts, the run is requeued and another worker continues at the checkpoint. While the storage is
+ * unavailable the run waits; after `patienceSeconds` it fails at its checkpoint. Rejects only if the database fails; the sweeper
+ * then continues the run.
  */
-export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: AbortSignal): Promise<void> {
+export async function workOnRun(parts: WorkerParts, hold: RunLease, stopping: AbortSignal): Promise<void> {
   const { em, logger } = parts
   const run = await beginRun(em, hold)
   if (!run) return
@@ -66,8 +66,8 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
     else if (stopping.aborted) await handOver(parts, hold)
     else if (isPassing(error, run)) {
       logger.warn({ err: error, run: run.id }, 'a sync met a fault that may pass, and goes on at its checkpoint')
-      // To the sweeper, which lets some seconds pass.
-      await handBack(em, hold)
+      // The sweeper continues it some seconds later.
+      await requeueRun(em, hold)
     } else {
       const faultId = randomUUID()
       logger.warn({ err: error, run: run.id, faultId }, 'a sync failed')
@@ -81,12 +81,12 @@ export async function workOnRun(parts: WorkerParts, hold: RunHold, stopping: Abo
   }
 }
 
-/** A fault that is not the storage's, such as a database that was away: the next attempt continues at the checkpoint. */
+/** An error that the storage did not cause, such as a database that was down. The next attempt continues at the checkpoint. */
 const isPassing = (error: unknown, { attempt, excused }: SyncRun) =>
   !(error instanceof SluiceError) && attempt - excused < maxAttempts
 
-async function handOver(parts: WorkerParts, hold: RunHold): Promise<void> {
-  const next = await handBack(parts.em, hold, { isExcused: true })
+async function handOver(parts: WorkerParts, hold: RunLease): Promise<void> {
+  const next = await requeueRun(parts.em, hold, { isExcused: true })
   if (next) await enqueueRun(parts, next)
 }
 
@@ -110,19 +110,19 @@ async function exportTo({ em, connect, writeConcurrency, heartbeatSeconds }: Wor
   await exportToStorage({ em, connect, writeConcurrency, leaseSeconds: heartbeatSeconds * missedBeats, ...work })
 }
 
-/** Beats on a timer of its own, and aborts when the run is lost or to be canceled. Returns what ends it. */
+/** Sends heartbeats on a timer, and aborts if the run is lost or canceled. The returned function stops it. */
 function watch(
   { em, events, heartbeatSeconds, logger }: WorkerParts,
-  hold: RunHold,
+  hold: RunLease,
   { lost, breaker }: { lost: AbortController; breaker: RunBreaker },
 ): () => void {
   const queue = events.open({ run: hold.id })
   let isBeating = false
   const timer = setInterval(() => {
-    // One at a time: while a page is being written they would all wait for the run's row.
+    // One at a time: while a page is written, heartbeats wait for the row of the run.
     if (isBeating) return
     isBeating = true
-    beat(em, hold)
+    heartbeat(em, hold)
       .then(
         (state) => {
           if (state === 'LOST') lost.abort(new RunLost())

@@ -6,31 +6,30 @@ import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { sql } from '../sql.ts'
 import { workerSilenceSeconds } from './fleet.ts'
-import type { RunHold } from './lease.ts'
+import type { RunLease } from './lease.ts'
 import { setJob } from './run.ts'
 
-/** What admitting runs works with. */
+/** What `dispatchRun` needs. */
 export interface DispatchParts {
   em: EntityManager
   queue: Queue
 }
 
-/** The project and direction whose runs have changed: one was queued, or one has left its slot. */
+/** The project and direction of a run that was queued or has left its slot. */
 export interface Changed {
   project: Storage['project']
   direction: StorageDirection
 }
 
-/** A run that its project's share has no room for: it is QUEUED, and has no job yet. */
+/** A QUEUED run without a job, because its project uses its share of the slots. */
 export const isWaiting = (run: string) => `(${run}.status = 'QUEUED' and ${run}.lane is null and ${run}.job_id is null)`
 
-// Written as the partial indexes are, so that the planner uses them.
+// The same text as in the partial indexes, so that the planner uses them.
 const isDispatched = (run: string) =>
   `(${run}.status = 'IN_PROGRESS' or (${run}.status = 'QUEUED' and (${run}.lane is not null or ${run}.job_id is not null)))`
 
 /**
- * Admits the next run, if there is room for one, and puts its job into the queue. Call it after the commit of what has
- * changed. The rules, with S slots in the whole fleet and P projects that have runs in them, imports and exports apart:
+ * Admits the next run if there is a slot, and enqueues its job. Call it after the commit of the change. The rules, with S slots in the whole fleet and P projects that have runs in them, imports and exports apart:
  * - A project without an admitted run gets one at once.
  * - A project with fewer than S / P gets another at once.
  * - Any project gets another while fewer than S are admitted, and never more than S.
@@ -44,12 +43,12 @@ export async function dispatchRun(parts: DispatchParts, changed: Changed): Promi
   if (run) await enqueueRun(parts, run)
 }
 
-/** As `dispatchRun`, for callers whose own work is done: a fault is logged, and the sweeper admits the run a second later. */
+/** Like `dispatchRun`, but only logs an error; the sweeper then admits the run within a second. */
 export async function offerDispatch(parts: DispatchParts & { logger: Logger }, changed: Changed): Promise<void> {
   await dispatchRun(parts, changed).catch((err) => parts.logger.warn({ err }, 'the next run could not be admitted yet'))
 }
 
-/** Admits all runs that there is room for: what a process that died has left undone, or a new worker makes possible. */
+/** Admits all runs that have a slot, for example after a process died or a worker joined. */
 export async function dispatchRuns(parts: DispatchParts): Promise<void> {
   for (const { direction } of await sql<{ direction: StorageDirection }>(parts.em, directionsWithWaiting)) {
     const starved = await sql<{ project_id: string }>(parts.em, projectsWithoutRun, [direction])
@@ -61,8 +60,8 @@ export async function dispatchRuns(parts: DispatchParts): Promise<void> {
   }
 }
 
-/** Puts the job of an admitted run into the queue; when that cannot be reached, the sweeper will. */
-export async function enqueueRun({ em, queue }: DispatchParts, run: RunHold): Promise<void> {
+/** Enqueues the job of an admitted run. If that fails, the sweeper enqueues it. */
+export async function enqueueRun({ em, queue }: DispatchParts, run: RunLease): Promise<void> {
   const [row] = await sql<{ direction: StorageDirection; lane: Lane | null }>(
     em,
     'select share_direction as direction, lane from sync_run where id = $1',
@@ -77,12 +76,12 @@ export async function enqueueRun({ em, queue }: DispatchParts, run: RunHold): Pr
   if (jobId !== undefined) await setJob(em, run, jobId)
 }
 
-/** One at a time in the whole fleet: two decisions at once would give the same slot away twice. */
+/** One process of the fleet decides at a time, so that no slot is used twice. */
 async function admit(
   em: EntityManager,
   direction: StorageDirection,
   project: number | null,
-): Promise<RunHold | undefined> {
+): Promise<RunLease | undefined> {
   return em.fork().transactional(async (tx) => {
     await sql(tx, `select pg_advisory_xact_lock(hashtext('sluice dispatch ' || $1))`, [direction])
     const [row] = await sql<{ id: string; attempt: number }>(tx, admission, [direction, project, workerSilenceSeconds])
@@ -90,14 +89,14 @@ async function admit(
   })
 }
 
-// So far a project's queue is searched for a storage without an admitted run, however many runs another storage has queued.
+// Limits the search for a storage without an admitted run in the queue of a project.
 const lookAhead = 1_000
 
 const waitingOf = (limit: number) =>
   `select r.id, r.storage_id from sync_run r
    where r.share_direction = $1 and r.share_project = a.project_id and ${isWaiting('r')} order by r.id limit ${limit}`
 
-// Costs one entry of an index for each admitted run, and none for those that wait.
+// Reads one index entry per admitted run, and none for waiting runs.
 const admission = `
 with held as materialized (
   select r.share_project as project_id, count(*)::int as n from sync_run r
@@ -120,12 +119,12 @@ update sync_run r set lane = case when f.used < f.slots then 'MAIN' else 'EXTRA'
 from fleet f where r.id = (select id from next) and r.status = 'QUEUED' and r.lane is null
 returning r.id, r.attempt`
 
-// The minimum is one look into the index; whether any exists, PostgreSQL may find out by reading all runs.
+// `min` reads one index entry; for `exists`, PostgreSQL may read all runs.
 const directionsWithWaiting = `
 select direction from (values ('IMPORT'), ('EXPORT')) as d (direction)
 where (select min(r.share_project) from sync_run r where r.share_direction = d.direction and ${isWaiting('r')}) is not null`
 
-// Goes from project to project through the index, past all their runs.
+// Skips from project to project in the index.
 const projectsWithoutRun = `
 with recursive p as (
   (select r.share_project as project_id from sync_run r where r.share_direction = $1 and ${isWaiting('r')}

@@ -3,14 +3,14 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Logger } from '../logger.ts'
 import { sql } from '../sql.ts'
 
-/** A worker that was not seen for so long is gone: its slots no longer count. */
+/** Seconds without a heartbeat after which a worker's slots no longer count. */
 export const workerSilenceSeconds = 15
 
 const beatMs = 3_000
 
 /**
- * Tells the fleet that this process has `slots` slots for imports, and as many for exports. Resolves when they count; returns
- * what takes them back. A process that dies is forgotten after `workerSilenceSeconds`, by the database's clock.
+ * Registers `slots` slots of this process for imports, and as many for exports. The returned function removes them. The slots of a
+ * process that dies expire after `workerSilenceSeconds`, by the database's clock.
  */
 export async function joinFleet(
   { em, logger }: { em: EntityManager; logger: Logger },

@@ -1,12 +1,12 @@
-/** Says which worker holds a run: writes of an older attempt are refused. */
-export interface RunHold {
+/** Identifies one attempt at a run. Every write carries it, and the database refuses writes of an earlier attempt. */
+export interface RunLease {
   id: number
   attempt: number
 }
 
-/** The run is held by another worker, or has ended: nothing was written, and nothing more may be. */
+/** Another worker has taken over the run, or it has ended. Nothing was written, and the worker must stop. */
 export class RunLost extends Error {
   constructor() {
-    super('The run has been taken over by another worker, or has ended.')
+    super('Another worker has taken over the run, or it has ended.')
   }
 }

@@ -2,27 +2,27 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
 import { sql } from '../sql.ts'
-import type { RunHold } from './lease.ts'
+import type { RunLease } from './lease.ts'
 import { noteOutcome } from './schedule-pause.ts'
 import { stillWaiting } from './waiting.ts'
 
-/** How many workers may try a run before it counts as failed; excused attempts do not count. */
+/** Number of attempts before a run fails. Excused attempts, such as those of a worker that shut down, do not count. */
 export const maxAttempts = 3
 
-/** True once a run can change no more. */
+/** True if the status is final. */
 export function isFinal(status: SyncStatus): boolean {
   return status !== 'QUEUED' && status !== 'IN_PROGRESS'
 }
 
-/** A row of `sync_run`, as SQL or the event log gives it, as a run. */
+/** Converts a row of `sync_run`, from SQL or the event log, to a run. */
 export function toRun(em: EntityManager, row: Record<string, unknown>): SyncRun {
   return em.fork().map(SyncRunEntity, row) as SyncRun
 }
 
-/** What a run is to do. */
+/** Options of a new run. */
 export interface RunOptions {
   kind?: RunKind
-  /** The run whose failures a RETRY takes. */
+  /** The run whose failed objects a RETRY imports. */
   retryOf?: number | null
   exportScope?: ExportScope
   skipUnchanged?: boolean
@@ -31,8 +31,8 @@ export interface RunOptions {
 }
 
 /**
- * Queues a run for the storage. Of syncs (SYNC, RETRY) there is one at a time: when one is queued or in progress already, that
- * one is the answer, whatever the number of processes that ask at once. `isNew` tells who must put the job into the queue.
+ * Queues a run, or returns the active one: a storage has at most one active SYNC or RETRY, across all processes. The caller
+ * enqueues the job if `isNew` is true.
  */
 export async function queueRun(
   em: EntityManager,
@@ -57,8 +57,8 @@ export async function queueRun(
 }
 
 /**
- * The row of a new run, written by the transaction of `tx`, which is to record its event last; undefined when it would be a
- * second sync of the storage at the same time.
+ * Inserts a run in the transaction of `tx`, whose last statement must record the event. Undefined if the storage already has an
+ * active sync.
  */
 export async function insertRun(
   tx: EntityManager,
@@ -84,13 +84,13 @@ export async function insertRun(
   return row
 }
 
-/** Notes which job will do the run; a run that went on meanwhile is left alone. */
-export async function setJob(em: EntityManager, { id, attempt }: RunHold, jobId: string): Promise<void> {
+/** Records the job of a run, unless the run has changed meanwhile. */
+export async function setJob(em: EntityManager, { id, attempt }: RunLease, jobId: string): Promise<void> {
   await sql(em, 'update sync_run set job_id = $3 where id = $1 and attempt = $2', [id, attempt, jobId])
 }
 
-/** QUEUED → IN_PROGRESS for exactly this attempt; undefined when the run does not wait for it (any more). */
-export async function beginRun(em: EntityManager, hold: RunHold): Promise<SyncRun | undefined> {
+/** QUEUED → IN_PROGRESS for exactly this attempt; undefined if the run does not wait for it. */
+export async function beginRun(em: EntityManager, hold: RunLease): Promise<SyncRun | undefined> {
   const row = await transition(em, {
     set: `status = 'IN_PROGRESS', requeued = false, started_at = coalesce(started_at, now()), heartbeat_at = now(),
           first_link = coalesce(first_link,
@@ -101,8 +101,8 @@ export async function beginRun(em: EntityManager, hold: RunHold): Promise<SyncRu
   return row && toRun(em, row)
 }
 
-/** Tells that the run's worker lives, and how it stands: a worker whose run is LOST must stop writing. */
-export async function beat(em: EntityManager, { id, attempt }: RunHold): Promise<'HELD' | 'CANCELED' | 'LOST'> {
+/** Renews the lease of the run and returns its state. A worker whose run is LOST must stop. */
+export async function heartbeat(em: EntityManager, { id, attempt }: RunLease): Promise<'HELD' | 'CANCELED' | 'LOST'> {
   const [row] = await sql<{ cancel_requested: boolean }>(
     em,
     `update sync_run set heartbeat_at = clock_timestamp(), waiting = ${stillWaiting} where id = $1 and attempt = $2 and status = 'IN_PROGRESS'
@@ -113,10 +113,10 @@ export async function beat(em: EntityManager, { id, attempt }: RunHold): Promise
   return row.cancel_requested ? 'CANCELED' : 'HELD'
 }
 
-/** IN_PROGRESS → a final state, and the storage's last sync with it. False when the run was no longer held. */
+/** IN_PROGRESS → a final state; also updates the storage's last sync. False if the lease was lost. */
 export async function finishRun(
   em: EntityManager,
-  { id, attempt }: RunHold,
+  { id, attempt }: RunLease,
   status: 'COMPLETED' | 'FAILED' | 'CANCELED',
   failure: string | null = null,
 ): Promise<boolean> {
@@ -130,31 +130,31 @@ export async function finishRun(
 }
 
 interface StaleGuard {
-  /** Does nothing to a run in progress that has given a sign of life within so many seconds, at the very moment of the change. */
+  /** Changes nothing if the last heartbeat of the run is younger than this number of seconds. */
   staleSeconds?: number
 }
 
 interface HandBack extends StaleGuard {
-  /** The attempt ends by no fault of the run, and does not count. */
+  /** The attempt does not count, because the run did not cause its end. */
   isExcused?: boolean
-  /** The job of the run has vanished from the queue before the run began; does not count, either. */
+  /** The job vanished from the queue before the run began. The attempt does not count. */
   isRequeued?: boolean
 }
 
-// Looked at again when the row has been waited for: a run whose page is being written lives.
+// PostgreSQL checks this again after it waited for the row: a run whose page is being written is alive.
 const isStale = (seconds: string) =>
   `(${seconds}::float8 is null or status <> 'IN_PROGRESS'
     or heartbeat_at < clock_timestamp() - make_interval(secs => ${seconds}))`
 
 /**
- * IN_PROGRESS → QUEUED, one attempt higher, for a worker that must stop or is gone; continues at the last checkpoint, in the
- * slot that its project has already. One that was to be canceled is CANCELED now. Undefined when nobody has to go on with it.
+ * IN_PROGRESS → QUEUED with the next attempt, when its worker stops or is lost. The run continues at its checkpoint, in the slot
+ * that its project has. A run with a cancel request becomes CANCELED. Undefined if no worker needs to continue it.
  */
-export async function handBack(
+export async function requeueRun(
   em: EntityManager,
-  { id, attempt }: RunHold,
+  { id, attempt }: RunLease,
   { staleSeconds, isExcused = false, isRequeued = false }: HandBack = {},
-): Promise<RunHold | undefined> {
+): Promise<RunLease | undefined> {
   const row = await transition(em, {
     set: `status = case when cancel_requested then 'CANCELED' else 'QUEUED' end,
           finished_at = case when cancel_requested then now() end,
@@ -166,10 +166,10 @@ export async function handBack(
   return row?.status === 'QUEUED' ? { id, attempt: attempt + 1 } : undefined
 }
 
-/** Any active state → FAILED, for a run that nobody holds any more. */
+/** Any active state → FAILED, for a run without a worker. */
 export async function failRun(
   em: EntityManager,
-  { id, attempt }: RunHold,
+  { id, attempt }: RunLease,
   { failure, staleSeconds }: { failure: string } & StaleGuard,
 ): Promise<void> {
   await transition(em, {
@@ -180,8 +180,8 @@ export async function failRun(
 }
 
 /**
- * Cancels a run: one that waits is CANCELED at once, one in progress is told to stop and will be within a moment.
- * Undefined when the run has ended already.
+ * Cancels a run. A queued run is CANCELED at once; the worker of a run in progress stops it within moments. Undefined if the run
+ * has ended.
  */
 export async function cancelRun(em: EntityManager, id: number): Promise<SyncRun | undefined> {
   const row = await transition(em, {
@@ -194,7 +194,7 @@ export async function cancelRun(em: EntityManager, id: number): Promise<SyncRun 
   return row && toRun(em, row)
 }
 
-/** One guarded UPDATE with its event; the row after it, or undefined when the guard did not hold. */
+/** One conditional UPDATE with its event. Returns the new row, or undefined if the condition was false. */
 async function transition(
   em: EntityManager,
   { set, where, params }: { set: string; where: string; params: unknown[] },

@@ -8,23 +8,22 @@ import { type Changed, dispatchRun } from './dispatch.ts'
 import { cancelRun, isFinal, queueRun } from './run.ts'
 import { askToRetry } from './waiting.ts'
 
-/** What an export takes; null and absent mean the default. */
+/** Options of an export. Null and undefined mean the default. */
 export interface ExportOptions {
   exportScope?: ExportScope | null | undefined
   skipUnchanged?: boolean | null | undefined
 }
 
-/** What a sync is to be. */
+/** Options of a sync. */
 export interface SyncOptions extends ExportOptions {
-  /** Counts what an import would do, beside a sync that may be under way. */
+  /** Only counts what an import would do. It can run beside a sync. */
   dryRun?: boolean | null | undefined
 }
 
 /**
- * Queues a sync of the storage and answers with its run, or with the one that is queued or in progress already. Commits
- * before it enqueues: a job never looks for a row that is not there, and a crash in between leaves a queued run without a
- * job, which the sweeper puts into the queue. The run waits without a job while its project has its share of the slots. A run
- * that waits for its storage to come back retries at once, whichever process works on it.
+ * Queues a sync of the storage, or returns the active one. It commits before it enqueues the job, so a job always finds its row; if
+ * the process dies between the two, the sweeper enqueues the job. While its project uses its share of the slots, the run waits
+ * without a job. A run that waits for an unavailable storage retries at once, whichever process works on it.
  */
 export async function startSync(
   { em, queue }: { em: EntityManager; queue: Queue },
@@ -47,7 +46,7 @@ export async function startSync(
   return run
 }
 
-/** @throws ValidationError when an import is to have what only exports have. */
+/** @throws ValidationError if an import has options that only exports have */
 export function mustFit({ direction }: Storage, { exportScope, skipUnchanged }: ExportOptions): void {
   if (direction === 'EXPORT' || !(exportScope || skipUnchanged)) return
   const path = exportScope ? 'input.exportScope' : 'input.skipUnchanged'
@@ -55,8 +54,8 @@ export function mustFit({ direction }: Storage, { exportScope, skipUnchanged }: 
 }
 
 /**
- * Queues an export of a few annotations (in TASK format: of their tasks), beside a sync that may be under way. The storage's
- * status stays what it is. @throws NotFoundError when one of them is not of the storage's project.
+ * Queues an export of the given annotations (in TASK format: of their tasks). It can run beside a sync and does not change the
+ * status of the storage. @throws NotFoundError if one of them does not belong to the storage's project
  */
 export async function startChosen(
   { em, queue }: { em: EntityManager; queue: Queue },
@@ -78,7 +77,7 @@ export async function startChosen(
   return run
 }
 
-/** Queues a run that takes only what failed in another. @throws NotFoundError; ConflictError when nothing did, or it goes on. */
+/** Queues a run for the objects that failed in another run. @throws NotFoundError; ConflictError if none failed or the run is active */
 export async function startRetry(
   { em, queue }: { em: EntityManager; queue: Queue },
   runId: SyncRun['id'],
@@ -92,13 +91,13 @@ export async function startRetry(
   return run
 }
 
-/** The project and direction that a run takes a slot of. */
+/** The project and direction whose slot a run uses. */
 export const placeOf = ({ shareProject, shareDirection }: SyncRun): Changed => ({
   project: shareProject,
   direction: shareDirection,
 })
 
-/** Cancels a run and takes its job out of the queue if it has not begun. Undefined when the run has ended already. */
+/** Cancels a run, and removes its job if it has not begun. Undefined if the run has ended. */
 export async function cancelSync(
   { em, queue }: { em: EntityManager; queue: Queue },
   runId: number,

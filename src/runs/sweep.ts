@@ -2,9 +2,9 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { JobState, Queue } from '../queue/agenda.ts'
 import { sql } from '../sql.ts'
 import { dispatchRuns, enqueueRun, isWaiting } from './dispatch.ts'
-import { failRun, handBack, maxAttempts } from './run.ts'
+import { failRun, requeueRun, maxAttempts } from './run.ts'
 
-/** A run without a sign of life for this many heartbeats is lost. */
+/** A run is lost after this many missed heartbeats. */
 export const missedBeats = 5
 // Between the commit of a queued run and the noting of its job lies a moment that is no fault; and how often a job is looked up.
 const enqueueSeconds = 5
@@ -25,11 +25,10 @@ interface SweepParts {
 }
 
 /**
- * Finds runs that nobody works on any more, of one project or of all. Running ones without a heartbeat continue at their last
- * checkpoint, one attempt higher, or fail when their attempts are used up; those that were to be canceled are. Queued ones whose
- * job has vanished are put into the queue once more, then they fail. Those that wait for their project's share are admitted
- * when there is room. Safe to run in several processes at once, since every
- * step is guarded by the attempt.
+ * Finds runs without a worker, of one project or of all. A run in progress without heartbeats continues at its checkpoint with the
+ * next attempt; after the last attempt it fails, and with a cancel request it is canceled. A queued run whose job has vanished is
+ * enqueued once more, then it fails. Runs that wait for their project's share are admitted if there is a slot. Several processes
+ * can do this at the same time, because every statement checks the attempt.
  */
 export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, project?: number): Promise<void> {
   const staleSeconds = heartbeatSeconds * missedBeats
@@ -53,12 +52,12 @@ export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, pro
     if (job?.is === 'ALIVE') waiting.push(stray.id)
     else await putBack(parts, stray, job)
   }
-  // That its job was seen is a queued run's sign of life.
+  // A queued run is alive while its job exists.
   if (waiting.length > 0) {
     const text = `update sync_run set heartbeat_at = now() where id = any($1::bigint[]) and status = 'QUEUED'`
     await sql(parts.em, text, [waiting])
   }
-  // Nobody waits for the runs of other projects here.
+  // The caller does not wait for the runs of other projects.
   if (project === undefined) await dispatchRuns(parts)
 }
 
@@ -70,11 +69,11 @@ async function takeOver(parts: SweepParts, stray: Stray, staleSeconds: number): 
   const hold = { id: Number(id), attempt }
   const tries = attempt - excused
   if (tries < maxAttempts || isCanceled) {
-    const next = await handBack(parts.em, hold, { staleSeconds })
+    const next = await requeueRun(parts.em, hold, { staleSeconds })
     if (next) await enqueueRun(parts, next)
     return
   }
-  // Where jobs are kept may be away, which must not keep the truth back.
+  // The database of the jobs may be down; the state of runs is still updated.
   const job = await jobOf(parts, stray).catch(() => undefined)
   const failure =
     job?.is === 'FAILED'
@@ -90,10 +89,10 @@ async function putBack(
   job: JobState | undefined,
 ): Promise<void> {
   const hold = { id: Number(id), attempt }
-  // A process died, or lost the queue, before it could enqueue: the run waits for its first job.
+  // A process died, or lost its connection to the queue, before it enqueued the job.
   if (!job) return enqueueRun(parts, hold)
   if (!requeued) {
-    const next = await handBack(parts.em, hold, { isRequeued: true })
+    const next = await requeueRun(parts.em, hold, { isRequeued: true })
     if (next) await enqueueRun(parts, next)
   } else {
     const gone = 'The job is gone from the queue, and so was the one before. Start the sync again.'

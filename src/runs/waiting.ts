@@ -3,7 +3,7 @@ import type { RunWaiting } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
 import { sql } from '../sql.ts'
 import type { Pause } from './breaker.ts'
-import type { RunHold } from './lease.ts'
+import type { RunLease } from './lease.ts'
 
 /** The name in `SyncRun.waiting` of the process that leads a run, whatever its attempt; processes that assist have their own. */
 export const leaderName = 'leader'
@@ -11,7 +11,7 @@ export const leaderName = 'leader'
 /** Notes in the run's row that the process `name` waits, or (null) goes on, and tells subscribers. Only while it holds the run. */
 export async function noteWaiting(
   em: EntityManager,
-  { id, attempt }: RunHold,
+  { id, attempt }: RunLease,
   { name, pause }: { name: string; pause: Pause | null },
 ): Promise<void> {
   const seconds = pause ? [pause.sinceMs, pause.retryInMs, pause.givesUpInMs].map((ms) => ms / 1_000) : []

@@ -1,5 +1,5 @@
 import type { PageTarget, PageWrite } from '../../src/import/page-write.ts'
-import { emptyPart } from '../../src/import/write-page.ts'
+import { emptyPageWrite } from '../../src/import/write-page.ts'
 import { query } from './sql.ts'
 
 /** Makes a run its own worker's, so that a test can write its pages, and returns what that worker holds. */
@@ -30,5 +30,5 @@ export function partOf(keys: string[], more: Partial<PageWrite> = {}): PageWrite
       annotations: [],
     },
   }))
-  return { ...emptyPart(), tasks, ...more }
+  return { ...emptyPageWrite(), tasks, ...more }
 }

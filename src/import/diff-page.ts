@@ -9,114 +9,122 @@ import type { ObjectFilter } from '../storages/object-filter.ts'
 import type { NewIssue } from './page-write.ts'
 import type { Page } from './pages.ts'
 
-/** What is to be done about the objects of a page. */
-export interface Sifted {
-  /** Not imported yet, not to the end, or (UPDATE) no longer what they were. */
-  fresh: ObjectInfo[]
-  /** Those of them of which something is linked, or may be. */
-  begun: Set<ObjectInfo>
-  /** Imported, flagged as gone, and back. */
-  back: string[]
-  /** Imported, and not where the listing should have had them. */
+/** How the objects of one listing page differ from what the storage has imported. */
+export interface PageDiff {
+  /** Objects to import: new, partly imported, or (`changedPolicy: UPDATE`) changed. */
+  toImport: ObjectInfo[]
+  /** Members of `toImport` that may already have links, so the writer must check each row. */
+  partlyImported: Set<ObjectInfo>
+  /** Keys that were flagged as missing and are listed again. */
+  restored: string[]
+  /** Imported keys that belong into this page but were not listed. */
   missing: string[]
   issues: NewIssue[]
+  /** Number of objects that the filter excluded. */
   skipped: number
+  /** Number of objects that are imported and unchanged. */
   existed: number
 }
 
-/** Which keys of a storage a listing gives: what is not among them cannot be missed. */
+/** The keys that a listing returns. Other keys cannot be missing from it. */
 export interface ListingScope {
   prefix: string
   recursive: boolean
 }
 
-/** How the objects of a page are compared with what the storage has linked. */
-export interface SiftOptions {
+/** What a page is compared with. */
+export interface DiffOptions {
   storage: Pick<Storage, 'id' | 'changedPolicy' | 'missingPolicy'>
   run: Pick<SyncRun, 'id' | 'firstLink'>
   filter: ObjectFilter
-  /** Why the storage does not read a key that it lists. */
+  /** The reason why the storage cannot read a key that it lists, if there is one. */
   refusesKey?: Provider['refusesKey']
   scope: ListingScope
 }
 
-/** Leaves out what the filter does not take, what no link can hold, and, in one statement, what is linked already. */
-export async function sift(
+/** Compares a page with the links of the storage, in one statement. Writes nothing. */
+export async function diffPage(
   em: EntityManager,
-  { storage, run, filter, refusesKey, scope }: SiftOptions,
+  { storage, run, filter, refusesKey, scope }: DiffOptions,
   page: Page,
-): Promise<Sifted> {
+): Promise<PageDiff> {
   const issues: NewIssue[] = []
+  // Excluded objects are compared, too: they exist in the bucket, so their keys are not missing.
   const linkable: ObjectInfo[] = []
-  /** Where those that are taken stand among the linkable. */
-  const taken: number[] = []
+  /** Positions in `linkable` of the objects that the filter accepts. */
+  const accepted: number[] = []
   let matched = 0
   const rules = filter.all ? await filter.all(page.objects) : page.objects.map(filter)
   for (const [at, object] of page.objects.entries()) {
-    const unlinked = keyFault(object.key)
-    if (!unlinked) linkable.push(object)
+    const unlinkable = keyFault(object.key)
+    if (!unlinkable) linkable.push(object)
     if (rules[at] !== null) continue
     matched++
-    const fault = unlinked ?? object.fault ?? refusesKey?.(object.key)
-    if (fault) issues.push(objectIssue(object.key, fault))
-    else taken.push(linkable.length - 1)
+    const error = unlinkable ?? object.fault ?? refusesKey?.(object.key)
+    if (error) issues.push(objectIssue(object.key, error))
+    else accepted.push(linkable.length - 1)
   }
   const skipped = page.objects.length - matched
-  const known = await compare(em, { storage, run, scope }, { ...page, objects: linkable })
-  const fresh: ObjectInfo[] = []
-  const begun = new Set<ObjectInfo>()
+  const states = await readLinkStates(em, { storage, run, scope }, { ...page, objects: linkable })
+  const toImport: ObjectInfo[] = []
+  const partlyImported = new Set<ObjectInfo>()
   let existed = 0
-  for (const at of taken) {
-    const state = known.allNew ? 'NEW' : known.at.get(at)
+  for (const at of accepted) {
+    const state = states.allNew ? 'NEW' : states.at.get(at)
     const object = linkable[at]!
     if (state === undefined) existed++
     else if (state === 'CHANGED' && storage.changedPolicy === 'REPORT') {
       issues.push(objectIssue(object.key, 'OBJECT_CHANGED'))
-    } else if (state !== 'OWN') {
-      fresh.push(object)
-      // Without an order, a key may come twice, in two pages that are under way at once.
-      if (state !== 'NEW' || page.range === null) begun.add(object)
+    } else if (state !== 'IMPORTED_BY_THIS_RUN') {
+      toImport.push(object)
+      // An unordered listing can return a key twice, in two pages that are processed at the same time.
+      if (state !== 'NEW' || page.range === null) partlyImported.add(object)
     }
   }
-  const { back, missing } = known
-  return { fresh, begun, back, missing, issues, skipped, existed }
+  const { restored, missing } = states
+  return { toImport, partlyImported, restored, missing, issues, skipped, existed }
 }
 
-/** An issue of a whole object or folder; of a code, in its words. */
-export function objectIssue(key: string, fault: ErrorCode | SluiceError): NewIssue {
-  const { code, message, retryable } = typeof fault === 'string' ? new SluiceError(fault) : fault
+/** An issue of a whole object or folder. A code gets its standard message. */
+export function objectIssue(key: string, error: ErrorCode | SluiceError): NewIssue {
+  const { code, message, retryable } = typeof error === 'string' ? new SluiceError(error) : error
   return { key: printableKey(key), rowGroup: -1, row: -1, code, message, retryable }
 }
 
-/**
- * NEW: nothing of the object is linked. BEGUN: not all of it. CHANGED: another version is. OWN: this run has linked it, and
- * counted it, in a page that it is at again. SAME: it was imported before.
- */
-type State = 'NEW' | 'BEGUN' | 'CHANGED' | 'OWN' | 'SAME'
+type LinkState =
+  /** No link exists for the object. */
+  | 'NEW'
+  /** Some of its rows are linked. */
+  | 'PARTIAL'
+  /** Another version of it is linked. */
+  | 'CHANGED'
+  /** A previous attempt at this page linked and counted it. */
+  | 'IMPORTED_BY_THIS_RUN'
+  | 'UNCHANGED'
 
-interface Known {
-  /** By position; what is not here is the SAME. */
-  at: Map<number, State>
+interface LinkStates {
+  /** States by position in the page. An object without an entry is UNCHANGED. */
+  at: Map<number, LinkState>
   allNew: boolean
-  back: string[]
+  restored: string[]
   missing: string[]
 }
 
 interface Difference {
   at: number | null
   key: string
-  state: State | 'MISSING'
-  back: boolean
+  state: LinkState | 'MISSING'
+  restored: boolean
 }
 
-async function compare(
+async function readLinkStates(
   em: EntityManager,
-  { storage, run, scope }: Pick<SiftOptions, 'storage' | 'run' | 'scope'>,
+  { storage, run, scope }: Pick<DiffOptions, 'storage' | 'run' | 'scope'>,
   { objects, range }: Page,
-): Promise<Known> {
+): Promise<LinkStates> {
   const watchesChanges = storage.changedPolicy !== 'IGNORE'
   const watchesMissing = range !== null && storage.missingPolicy !== 'KEEP'
-  if (objects.length === 0 && !watchesMissing) return { at: new Map(), allNew: false, back: [], missing: [] }
+  if (objects.length === 0 && !watchesMissing) return { at: new Map(), allNew: false, restored: [], missing: [] }
   const differences = await sql<Difference>(em, range ? inRange : byKeys, [
     storage.id,
     objects.map(({ key }) => key),
@@ -131,15 +139,15 @@ async function compare(
     ...(range ? [range.after, range.until, scope.prefix] : []),
   ])
   const [only] = differences
-  if (only?.key === null) return { at: new Map(), allNew: true, back: [], missing: [] }
+  if (only?.key === null) return { at: new Map(), allNew: true, restored: [], missing: [] }
   return {
     at: new Map(
       differences.flatMap(({ at, state }) =>
-        at === null || state === 'MISSING' || state === 'SAME' ? [] : [[at, state]],
+        at === null || state === 'MISSING' || state === 'UNCHANGED' ? [] : [[at, state]],
       ),
     ),
     allNew: false,
-    back: differences.flatMap(({ back, key }) => (back ? [key] : [])),
+    restored: differences.flatMap(({ restored, key }) => (restored ? [key] : [])),
     missing: differences.flatMap(({ state, key }) => (state === 'MISSING' && inScope(key, scope) ? [key] : [])),
   }
 }
@@ -148,8 +156,8 @@ function inScope(key: string, { prefix, recursive }: ListingScope): boolean {
   return recursive || !key.slice(prefix.length).includes('/')
 }
 
-// A range of keys is one walk over the index, and shows what is linked but not listed; without an order of the listing every
-// key is looked up by itself. One row without a key says that nothing is known at all, as in a first import.
+// For an ordered listing, one scan of the index covers the range of the page and shows which linked keys were not listed. For an
+// unordered listing, each key is looked up. One row without a key means that nothing is linked, as in a first import.
 const differencesOf = (where: (table: string) => string) => `
 with known as materialized (
   select k.key, k.size, k.etag, k.last_modified, k.object_exists, true as complete, k.id > $10 as own
@@ -157,22 +165,22 @@ with known as materialized (
   union all
   select o.key, o.size, o.etag, o.last_modified, o.object_exists, o.rows is not null, o.finished_by = $9
   from imported_object o where o.storage_id = $1 and ${where('o')})
-select null::int as at, null as key, 'NEW' as state, false as back where not exists (select 1 from known)
+select null::int as at, null as key, 'NEW' as state, false as restored where not exists (select 1 from known)
 union all
 select * from (
   select l.at::int - 1 as at, coalesce(l.key, k.key) as key,
     case when l.key is null then 'MISSING'
       when k.key is null then 'NEW'
-      when not k.complete then 'BEGUN'
+      when not k.complete then 'PARTIAL'
       when $6 and (l.etag is distinct from k.etag or l.size is distinct from k.size
         or l.modified is distinct from k.last_modified) then 'CHANGED'
-      when k.own then 'OWN'
-      else 'SAME' end as state,
-    l.key is not null and not k.object_exists as back
+      when k.own then 'IMPORTED_BY_THIS_RUN'
+      else 'UNCHANGED' end as state,
+    l.key is not null and not k.object_exists as restored
   from unnest($2::text[], $3::bigint[], $4::text[], $5::timestamptz[]) with ordinality as l (key, size, etag, modified, at)
   full join known k on k.key = l.key
   where exists (select 1 from known) and (l.key is not null or ($7 and (k.object_exists or $8)))) d
-where state <> 'SAME' or back`
+where state <> 'UNCHANGED' or restored`
 
 const inRange = differencesOf(
   (t) => `($11::text is null or ${t}.key > $11) and ($12::text is null or ${t}.key <= $12)

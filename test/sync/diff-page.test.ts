@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { sift } from '../../src/import/sift.ts'
+import { diffPage } from '../../src/import/diff-page.ts'
 import { startWorld, type World } from '../support/world.ts'
 
 describe('objects of which nothing is linked', () => {
@@ -9,10 +9,10 @@ describe('objects of which nothing is linked', () => {
   })
   afterAll(() => world?.stop())
 
-  async function siftPage(range: { after: null; until: null } | null) {
+  async function importedPartly(range: { after: null; until: null } | null) {
     const { databaseId: id } = await world.storage({ objects: {} })
     const object = { key: 'a', size: 1, etag: null, lastModified: null }
-    const found = await sift(
+    const found = await diffPage(
       world.app.orm.em.fork(),
       {
         storage: { id, changedPolicy: 'IGNORE', missingPolicy: 'FLAG' },
@@ -22,15 +22,15 @@ describe('objects of which nothing is linked', () => {
       },
       { objects: [object], cursor: null, range, waitedMs: 0, gaps: [] },
     )
-    expect(found.fresh).toEqual([object])
-    return found.begun.has(object)
+    expect(found.toImport).toEqual([object])
+    return found.partlyImported.has(object)
   }
 
   it('are certain to be new in a range of keys that nobody else writes to', async () => {
-    expect(await siftPage({ after: null, until: null })).toBe(false)
+    expect(await importedPartly({ after: null, until: null })).toBe(false)
   })
 
   it('are looked for once more at the write where there is no order: a key may come twice, in two pages under way', async () => {
-    expect(await siftPage(null)).toBe(true)
+    expect(await importedPartly(null)).toBe(true)
   })
 })
