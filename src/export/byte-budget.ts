@@ -1,6 +1,6 @@
-/** Room for so many bytes, which is taken before they are read and given back when they are no longer needed. */
+/** Limits the bytes in memory: reserve them before a read, release them when they are no longer needed. */
 export interface ByteBudget {
-  /** Waits, in the order of asking, until there is room for `bytes`; what is larger than all of it waits until it is alone. */
+  /** Waits, in order, until `bytes` are free. A request above the limit waits until nothing else is reserved. */
   take(bytes: number): Promise<void>
   give(bytes: number): void
 }

@@ -15,7 +15,7 @@ import type { Outcome } from './write.ts'
 
 const batchSize = 100
 
-/** What writing pending exports needs. */
+/** What a drain needs. */
 export interface DrainParts {
   em: EntityManager
   connect: Connect
@@ -25,8 +25,8 @@ export interface DrainParts {
 }
 
 /**
- * Puts a job into the queue for every target that has exports whose time has come, unless one is at it, or it could not be
- * reached just now. A drain whose process dies is replaced when its storage's `drain_at` has passed.
+ * Enqueues a job for every export storage with due rows, unless a job is active or the storage was unavailable a moment ago. A drain
+ * whose process died is replaced after the storage's `drain_at`.
  */
 export async function sweepOutbox(
   { em, queue }: { em: EntityManager; queue: Queue },
@@ -44,8 +44,8 @@ export async function sweepOutbox(
 }
 
 /**
- * Gives a target all pending exports whose time has come. Any number of these may work on one target at once. A target that
- * cannot be reached is left alone for a while, a longer one each time.
+ * Writes all due exports of a storage. Several drains can work on one storage at the same time. After a failure to reach the storage,
+ * the next try waits, each time longer.
  */
 export async function drainOutbox(parts: DrainParts, storage: number, stopping: AbortSignal): Promise<void> {
   const { em, connect, logger, heartbeatSeconds } = parts
@@ -66,13 +66,13 @@ export async function drainOutbox(parts: DrainParts, storage: number, stopping: 
   const onTheWay = setInterval(() => keepTicket(parts, storage).catch(() => {}), heartbeatSeconds * 1_000)
   try {
     const limit = createAdaptiveLimit(parts.writeConcurrency)
-    // It does not wait for a place that is away: the exports stay pending.
+    // A drain does not wait for an unavailable storage; the exports stay pending.
     const breaker = createBreaker({ patienceMs: null, hasResponded: false, tell: () => {} })
     const exporting = { em, connect, storage, lease, limit, breaker, skipUnchanged: false, givesUp: true }
     await writeBatches(exporting, batches(), settle)
   } catch (error) {
     if (error instanceof LeaseLost || stopping.aborted) return
-    // The place cannot even be opened: its credentials cannot be read, or its address is blocked.
+    // The storage cannot be opened: its credentials cannot be decrypted, or its address is blocked.
     if (!(error instanceof SluiceError)) throw error
     logger.warn({ err: error, storage }, 'pending exports cannot be written')
     waits = waitSeconds(5)

@@ -16,7 +16,7 @@ import { settleClaims } from './settle.ts'
 import { type Outcome, placeFaults } from './write.ts'
 
 const batchSize = 200
-// At most 4 progress events a second for a run; its last state is an event of its own.
+// At most 4 progress events per second and run. The final state has its own event.
 const eventEveryMs = 250
 const waitMs = 100
 
@@ -34,15 +34,15 @@ interface Export {
 
 interface Batch {
   claims: Claim[]
-  /** Set with the last claims of the subjects up to the cursor. */
+  /** Set on the last claims of the subjects up to the cursor. */
   done: { selected: number; cursor: string | null } | undefined
 }
 
 /**
- * Exports what the run selects, in batches: claim → read → write → note links, issues, counters and cursor in one commit.
- * Starts at the run's cursor. Only acknowledged writes count. What another worker is writing at the moment is waited for and
- * written again, since its state may be older.
- * @throws SluiceError when the storage cannot be reached at all; RunLost when another worker holds the run; the signal's reason.
+ * Exports what the run selects, in batches: claim → read → write → commit links, issues, counters and checkpoint. It starts at the
+ * checkpoint. Only acknowledged writes count. It waits for objects that another worker is writing and writes them again, because
+ * that worker may have read an older state.
+ * @throws SluiceError if the storage cannot be reached; RunLost if another worker has the run; the reason of the signal
  */
 export async function exportToStorage(job: Export): Promise<void> {
   const { em, run, storage, connect, breaker, signal } = job
@@ -52,7 +52,7 @@ export async function exportToStorage(job: Export): Promise<void> {
   let lastEventAt = Number.NEGATIVE_INFINITY
   let isCut = false
   const settle = async (batch: Batch, outcomes: Outcome[]) => {
-    // Later batches may be whole, since they are written while this one waits: the cursor must not pass it.
+    // Later batches can complete while this one waits, but the checkpoint must not pass it.
     isCut ||= outcomes.some(({ is }) => is === 'UNTRIED' || is === 'UNKNOWN')
     const tells = performance.now() - lastEventAt > eventEveryMs
     await em.fork().transactional(async (tx) => {
@@ -97,8 +97,8 @@ async function* batchesOf({ em, run, storage, signal }: Export, lease: Lease): A
 }
 
 /**
- * Adds up what came of a batch, in the commit that notes it. One that was cut off, and all behind it, will be done again, and
- * count then, unless the run ends here. @throws RunLost, which undoes that commit (fencing).
+ * Adds the results of a batch to the counters, in its commit. An interrupted batch and all later ones are repeated and count then,
+ * unless the run ends here. @throws RunLost, which rolls the commit back (fencing)
  */
 async function count(
   tx: EntityManager,
@@ -154,7 +154,7 @@ async function count(
   )
 }
 
-/** The fault of a batch of which nothing was written because the place as a whole is out of reach. */
+/** The error of a batch of which nothing was written because the storage cannot be reached. */
 function faultOfPlace(outcomes: Outcome[]): SluiceError | undefined {
   const tried = outcomes.filter(({ is }) => is !== 'GONE' && is !== 'UNCHANGED')
   const faults = tried.flatMap((one) =>

@@ -3,19 +3,19 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { ExportFormat, Storage } from '../entities/storage.ts'
 import { sql } from '../sql.ts'
 
-/** A row of the outbox that this process may work on until its lease ends. */
+/** A row of the outbox that this process may export until its lease expires. */
 export interface Claim {
   id: number
   kind: ExportFormat
   subject: number
-  /** What its version was before the subject's state was read. */
+  /** Version of the row before the state of the subject was read. */
   version: number
   attempts: number
-  /** The object that was written before, or may have been; null = none. */
+  /** Key of the object that an earlier attempt wrote or may have written; null = none. */
   key: string | null
 }
 
-/** The lease ended before its work did: another worker may have the rows by now. */
+/** The lease expired before the work was complete, so another worker may have claimed the rows. */
 export class LeaseLost extends Error {
   constructor() {
     super('The lease on pending exports has ended.')
@@ -23,25 +23,24 @@ export class LeaseLost extends Error {
 }
 
 /**
- * Takes rows of the outbox and keeps them for as long as it lives: of all processes only one at a time writes the object of a
- * subject. Leases are in the time of the database; `signal` aborts when they could not be renewed in time, as after a pause of
- * the process, and with what `stop` aborts for.
+ * Claims rows of the outbox and renews them, so that one process at a time writes the object of a subject. The database's clock
+ * decides when a lease expires. `signal` aborts if a renewal came too late, as after a pause of the process, and when `stop` aborts.
  */
 export interface Lease {
   readonly token: string
   readonly signal: AbortSignal
-  /** Up to `limit` rows of the storage whose time has come, oldest first. */
+  /** Claims up to `limit` due rows of the storage, oldest first. */
   claimDue(storage: number, limit: number): Promise<Claim[]>
-  /** Those of the subjects that nobody else is working on now; rows are made for those that have none. */
+  /** Claims the rows of the subjects that no other worker has claimed; creates rows for subjects without one. */
   claim(storage: Pick<Storage, 'id'> & { exportFormat: ExportFormat }, subjects: number[]): Promise<Claim[]>
-  /** Notes which objects will be written, so that they are found even if nobody lives to tell that they were. */
+  /** Records the keys before the objects are written, so that they are found even if this process dies. */
   noteKeys(keys: { id: number; key: string }[]): Promise<void>
-  /** The rows are done with. */
+  /** Stops renewing these rows. */
   letGo(ids: number[]): void
   end(): void
 }
 
-/** Opens a lease whose rows return after `seconds` without a sign of life. */
+/** Opens a lease that expires after `seconds` without a renewal. */
 export function openLease(em: EntityManager, seconds: number, stop: AbortSignal): Lease {
   const token = randomUUID()
   const held = new Set<number>()
@@ -88,7 +87,7 @@ export function openLease(em: EntityManager, seconds: number, stop: AbortSignal)
   }
 }
 
-// A row that is locked is being settled, or noted, in this process.
+// A locked row is being committed or recorded by this process.
 const renewal = `
 update outbox o set due_at = now() + make_interval(secs => $3)
 from (select id from outbox where id = any($1::bigint[]) and lease = $2 for update skip locked) kept
@@ -101,7 +100,7 @@ from (
 where o.id = due.id
 returning o.id, o.kind, o.subject, o.version, o.attempts, o.key`
 
-// A row that waits for its next try is taken at once: who asks for an export does not wait for an automatic one.
+// Rows that wait for their next automatic try are claimed, too: a requested export does not wait.
 const subjectClaim = `
 insert into outbox (storage_id, kind, subject, version, lease, due_at)
 select $1, $2, subject, 0, $3, now() + make_interval(secs => $4) from unnest($5::bigint[]) as subject order by subject

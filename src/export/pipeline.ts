@@ -9,7 +9,7 @@ import { type ByteBudget, createByteBudget } from './byte-budget.ts'
 import type { Claim, Lease } from './lease.ts'
 import { maxBytes, type Outcome, writeClaims } from './write.ts'
 
-/** What giving a target its objects needs. */
+/** What `writeBatches` needs. */
 export interface Exporting {
   em: EntityManager
   connect: Connect
@@ -22,10 +22,10 @@ export interface Exporting {
 }
 
 /**
- * Writes batches of claims and settles them in order. While a batch is being written, the next one is claimed and read, and
- * its writes fill the places that become free; of both no more is in memory than `maxBytes`. Each batch sees the settings that the storage has by then. What was begun is
- * settled before a stop takes effect.
- * @throws SluiceError when the place cannot be opened; the reason of the lease's signal; what `settle` throws.
+ * Writes batches of claims and commits their results in order. While a batch is written, the next one is claimed and read, and its
+ * writes use free slots; both together hold at most `maxBytes` in memory. Each batch uses the present settings of the storage.
+ * Batches that have begun are committed before a stop takes effect.
+ * @throws SluiceError if the storage cannot be opened; the reason of the lease's signal; what `settle` throws
  */
 export async function writeBatches<Batch extends { claims: Claim[] }>(
   exporting: Exporting,

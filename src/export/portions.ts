@@ -3,7 +3,7 @@ import type { ExportFormat } from '../entities/storage.ts'
 import { sql } from '../sql.ts'
 import type { Claim } from './lease.ts'
 
-/** Claims whose objects are read together, and how many bytes of JSON each of them holds. */
+/** Claims whose objects are read together, with the bytes of JSON of each. */
 export interface Portion {
   claims: Claim[]
   bytes: number
@@ -11,8 +11,8 @@ export interface Portion {
 }
 
 /**
- * Divides claims, in their order, into portions of at most `maxBytes`, as far as single objects are not larger. Sizes are those
- * of the moment; an object that is gone has none.
+ * Divides claims, in their order, into portions of at most `maxBytes`; a larger object is a portion of its own. Sizes are measured
+ * now; a deleted subject has none.
  */
 export async function portionsOf(em: EntityManager, claims: Claim[], maxBytes: number): Promise<Portion[]> {
   const sizes = new Map<number, number>()

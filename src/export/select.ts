@@ -3,10 +3,10 @@ import type { ExportFormat, Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { sql } from '../sql.ts'
 
-/** Annotations (in TASK format: tasks) that a run is to export, each with the cursor behind it. */
+/** Annotations (in TASK format: tasks) to export, each with the cursor after it. */
 export interface Selection {
   subjects: { id: number; cursor: string }[]
-  /** Where the next page begins; null after the last one. */
+  /** Cursor of the next page; null after the last page. */
   next: string | null
 }
 
@@ -17,7 +17,7 @@ interface Selecting {
 
 const pageSize = 1_000
 
-/** The page of the run's subjects behind `cursor`, by keyset: stable while annotations are added and deleted. */
+/** The page of the run's subjects after `cursor`, by keyset: stable while annotations are added and deleted. */
 export async function selectPage(
   em: EntityManager,
   { run, storage }: Selecting,
@@ -35,7 +35,7 @@ async function byId(em: EntityManager, text: string, run: number, cursor: string
   return { subjects, next: subjects.length < pageSize ? null : subjects.at(-1)!.cursor }
 }
 
-/** Along the tasks of the project, whose index is there, and inside a task along its annotations. */
+/** Ordered by task, then by annotation, as the index is. */
 async function byTask(em: EntityManager, { run, storage }: Selecting, cursor: string | null): Promise<Selection> {
   const [innerId, annotation] = (cursor ?? '0:0').split(':')
   const [row] = await sql<{ upto: string | null; subjects: [inner: number, id: number][] }>(

@@ -3,14 +3,13 @@ import { sql } from '../sql.ts'
 import type { Claim } from './lease.ts'
 import type { Outcome } from './write.ts'
 
-/** How many seconds after so many failed writes the next one is tried. */
+/** Seconds until the next try after `attempts` failed writes. */
 export const waitSeconds = (attempts: number) => Math.min(30, 2 ** attempts)
 
 /**
- * Writes down, in the transaction of `tx`, what came of claims: links of what was written, and the end of the rows whose
- * subject has not been saved since. Whoever was overtaken (the version has grown, an annotation is gone, or the lease was lost)
- * leaves a row behind, so that the newest state is written once more. A row that only a run has made goes with a failure, which
- * is the run's issue.
+ * Commits the results of claims in the transaction of `tx`: it saves links of written objects and deletes the rows. If the row changed
+ * meanwhile (a newer version, a deleted annotation or a lost lease), it stays queued, so that the newest state is written. A row
+ * that a run created is deleted after a failure, too, because the run has an issue for it.
  */
 export async function settleClaims(
   tx: EntityManager,
@@ -19,7 +18,7 @@ export async function settleClaims(
 ): Promise<void> {
   const done = outcomes.flatMap((one) => (one.is === 'WRITTEN' || one.is === 'UNCHANGED' ? [one] : []))
   const wanted = [...new Set(done.flatMap(({ object }) => object.annotations))]
-  // In the order in which saves and deletions take their locks: storage, annotations, outbox.
+  // Locks are taken in the same order as by saves and deletions: storage, annotations, outbox.
   await sql(tx, 'select id from storage where id = $1 for key share', [storage])
   const there = new Set((await sql<{ id: string }>(tx, existing, [wanted])).map(({ id }) => Number(id)))
   const rows = await sql<{ id: string; version: number }>(tx, held, [outcomes.map(({ claim }) => claim.id), token])

@@ -4,14 +4,14 @@ import type { ExportFormat, Storage } from '../entities/storage.ts'
 import { sql } from '../sql.ts'
 import { keyFor } from '../storages/export-name.ts'
 
-/** An object as it is to be written now. */
+/** The present content of an object. */
 export interface ExportedObject {
   body: Buffer
   /** SHA-256 of the body, in hex. */
   hash: string
-  /** The annotations inside. */
+  /** Ids of the annotations in it. */
   annotations: number[]
-  /** Whether the last write of every annotation inside had these bytes and this name. */
+  /** Whether the last write of all its annotations had the same bytes and name. */
   isUnchanged(key: string): boolean
   /** @throws SluiceError NAME_LEAVES_PREFIX, KEY_TOO_LONG */
   key(): string
@@ -52,8 +52,8 @@ interface PredictionRow {
 }
 
 /**
- * What the objects of these annotations (in TASK format: tasks) hold now, by id; one that is gone, or a task without
- * annotations, has none. JSON goes from the database to the object as text, to the digit.
+ * The present content of the objects of these annotations (in TASK format: tasks), by id. A deleted subject, or a task without
+ * annotations, has none. JSON is copied from the database as text, so no digit is lost.
  */
 export async function readState(
   em: EntityManager,
@@ -72,7 +72,7 @@ export async function readState(
   return new Map(
     [...groups].flatMap(([subject, group]) => {
       const task = taskById.get(group[0]!.task)
-      // Deleted between the two statements: so are its annotations.
+      // The task was deleted between the two statements, and its annotations with it.
       if (!task) return []
       const text = format[kind](group, task, predictionsByTask.get(task.id) ?? [])
       return [[subject, objectOf(storage, { group, task, kind, text })]]
@@ -102,7 +102,7 @@ function objectOf(
   }
 }
 
-/** The text of an object. A TASK is the envelope that imports read; an ANNOTATION has that of its task inside. */
+/** The text of an object. A TASK has the format that imports read; an ANNOTATION contains its task in that format. */
 const format: Record<ExportFormat, (group: AnnotationRow[], task: TaskRow, predictions: PredictionRow[]) => string> = {
   ANNOTATION: ([annotation], task, predictions) =>
     `{${annotationFields(annotation!)},"task":{${taskFields(task, predictions)}}}\n`,

@@ -8,35 +8,35 @@ import type { Claim, Lease } from './lease.ts'
 import { type Portion, portionsOf } from './portions.ts'
 import { type ExportedObject, readState } from './state.ts'
 
-/** What came of one claim. */
+/** Result of one claim. */
 export type Outcome = { claim: Claim } & (
   | { is: 'WRITTEN' | 'UNCHANGED'; key: string; object: Written }
-  /** The subject is gone, and its object was removed. */
+  /** The subject was deleted, and its object was removed. */
   | { is: 'REMOVED' }
-  /** The subject is gone, and there is nothing to remove, or nothing may be removed. */
+  /** The subject was deleted, and no object exists or may be removed. */
   | { is: 'GONE' }
   | { is: 'FAILED'; key: string | null; fault: { code: ErrorCode; message: string; retryable: boolean } }
-  /** Not begun, since the work was stopped or the place cannot be reached. */
+  /** Not begun, because the work stopped or the storage cannot be reached. */
   | { is: 'UNTRIED' }
-  /** Stopped on its way: it may have been written or not. */
+  /** Interrupted: the object may or may not have been written. */
   | { is: 'UNKNOWN' }
 )
 
-/** What writing to a target needs. */
+/** What `writeClaims` needs. */
 export interface Writing {
   em: EntityManager
   storage: Storage
-  /** Waits while the place is away, as far as a run is patient. */
+  /** Pauses its calls while the storage is unavailable. */
   provider: Provider
   lease: Lease
   limit: AdaptiveLimit
   budget: ByteBudget
   skipUnchanged: boolean
-  /** Whether to try no further once the place as a whole turns out to be out of reach. */
+  /** Whether to stop as soon as the storage as a whole cannot be reached. */
   givesUp: boolean
 }
 
-/** Faults that say that nothing can be written to the place now, whatever the object. */
+/** Errors of the storage as a whole: no object can be written to it now. */
 export const placeFaults: ErrorCode[] = [
   'UNREACHABLE',
   'UNRESOLVABLE_HOST',
@@ -48,7 +48,7 @@ export const placeFaults: ErrorCode[] = [
   'NO_SUCH_BUCKET',
 ]
 
-// What one job may hold of objects that are read and not yet written, and the part of it that is read at once.
+// Bytes of objects that one job may hold in memory, and the part of it that is read at once.
 export const maxBytes = 32 * 2 ** 20
 const portionBytes = maxBytes / 4
 
@@ -60,9 +60,9 @@ type Planned = { claim: Claim } & (
 )
 
 /**
- * Gives the objects of the claims the state that their subjects have now: read after the claim, so that a later save shows in
- * the claim's version. No more is read than the budget has room for. A write counts when the storage has acknowledged it.
- * Faults of single objects are outcomes, and so is being stopped by the lease's signal.
+ * Writes the present state of the subjects to their objects. The state is read after the claim, so a later save raises the version.
+ * The budget limits what is in memory. A write counts when the storage has acknowledged it. Errors of single objects are outcomes,
+ * and so is a stop by the lease's signal.
  */
 export async function writeClaims(writing: Writing, claims: Claim[]): Promise<Outcome[]> {
   const { em, lease, budget } = writing
@@ -82,7 +82,7 @@ export async function writeClaims(writing: Writing, claims: Claim[]): Promise<Ou
   }
 }
 
-/** Reads a portion and begins to write it; its bytes go back to the budget one by one, or all if it cannot be read. */
+/** Reads a portion and starts to write it. Each write releases its bytes to the budget; a failed read releases all. */
 async function beginPortion(
   writing: Writing,
   { claims, bytes, bytesOf }: Portion,

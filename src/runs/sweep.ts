@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { JobState, Queue } from '../queue/agenda.ts'
 import { sql } from '../sql.ts'
 import { dispatchRuns, enqueueRun, isWaiting } from './dispatch.ts'
-import { failRun, requeueRun, maxAttempts } from './run.ts'
+import { failRun, maxAttempts, requeueRun } from './run.ts'
 
 /** A run is lost after this many missed heartbeats. */
 export const missedBeats = 5
