@@ -7,7 +7,7 @@ import type { Viewer } from './tokens.ts'
  */
 export function mayRead(viewer: Viewer, project: number): void {
   if (viewer.onlyProject !== undefined && viewer.onlyProject !== project) {
-    throw new NotFoundError('There is no such thing, or you may not see it.')
+    throw new NotFoundError('The object does not exist, or you may not see it.')
   }
 }
 

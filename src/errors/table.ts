@@ -8,11 +8,11 @@ export const errorTable = {
     words: 'Too many wrong tokens came from this address. Wait as long as Retry-After says, then send a valid token.',
   },
   FORBIDDEN: { status: 403, retryable: false, words: 'You may not do this.' },
-  NOT_FOUND: { status: 404, retryable: false, words: 'There is no such thing, or you may not see it.' },
-  METHOD_NOT_ALLOWED: { status: 405, retryable: false, words: 'Only GET and HEAD are answered here.' },
-  BAD_CRON: { status: 400, retryable: false, words: 'This is not a cron expression that comes again and again.' },
+  NOT_FOUND: { status: 404, retryable: false, words: 'The object does not exist, or you may not see it.' },
+  METHOD_NOT_ALLOWED: { status: 405, retryable: false, words: 'Only GET and HEAD are allowed here.' },
+  BAD_CRON: { status: 400, retryable: false, words: 'The cron expression is invalid, or names no time that repeats.' },
   UNKNOWN_TIME_ZONE: { status: 400, retryable: false, words: 'There is no such time zone.' },
-  TOO_FREQUENT: { status: 400, retryable: false, words: 'The times of the schedule come too close to each other.' },
+  TOO_FREQUENT: { status: 400, retryable: false, words: 'The schedule starts syncs too often.' },
   CONFLICT: { status: 409, retryable: true, words: 'This is not possible in the present state.' },
   DUPLICATE_STORAGE: { status: 409, retryable: false, words: 'This place is already connected to the project.' },
   OVERLAPPING_STORAGE: {
@@ -31,7 +31,7 @@ export const errorTable = {
     words: 'The stored location of the storage is not valid. Correct it and save the storage again.',
   },
   CHECK_FAILED: { status: 422, retryable: true, words: 'The connection does not work.' },
-  COST_LIMIT: { status: 400, retryable: false, words: 'The operation asks for too much at once.' },
+  COST_LIMIT: { status: 400, retryable: false, words: 'The operation requests too much data.' },
   OPERATION_TIMEOUT: {
     status: 503,
     retryable: true,
@@ -107,7 +107,7 @@ export const errorTable = {
     retryable: false,
     words: 'This is the address of a website or console, not of the storage API.',
   },
-  UNEXPECTED_ANSWER: { status: 502, retryable: true, words: 'The storage answered in a way that is not understood.' },
+  UNEXPECTED_ANSWER: { status: 502, retryable: true, words: 'The response of the storage is not valid.' },
   REMOTE_RESPONSE_TOO_LARGE: {
     status: 502,
     retryable: false,
@@ -133,7 +133,8 @@ export const errorTable = {
   REDIS_DATABASE_ZERO: {
     status: 422,
     retryable: false,
-    words: 'Exports cannot go to database 0, which everything uses by default. Choose another database.',
+    words:
+      'Redis database 0 cannot be an export target, because other programs use it by default. Choose another database.',
   },
   LOCAL_FILES_DISABLED: {
     status: 422,
@@ -189,7 +190,7 @@ export const errorTable = {
     words: 'The object is not text. To import files as they are, use the import method FILES.',
   },
   NOT_UTF8: { status: 422, retryable: false, words: 'The text is not UTF-8. Save it as UTF-8.' },
-  TASK_TOO_LARGE: { status: 422, retryable: false, words: 'One task is larger than can be imported.' },
+  TASK_TOO_LARGE: { status: 422, retryable: false, words: 'The task is larger than the limit.' },
   NAME_LEAVES_PREFIX: {
     status: 422,
     retryable: false,
@@ -198,29 +199,30 @@ export const errorTable = {
   OBJECT_CHANGED: {
     status: 409,
     retryable: false,
-    words: 'The object is no longer what it was when it was imported. Its tasks were left alone.',
+    words:
+      'The object changed after it was imported. Its tasks were not updated. Set changedPolicy to UPDATE to replace their data.',
   },
   TOO_MANY_MISSING: {
     status: 409,
     retryable: false,
-    words: 'More objects are missing than the storage allows, so nothing was done about them.',
+    words: 'More objects are missing than maxMissing allows. Nothing was flagged or deleted.',
   },
   NEW_ONLY_UNSUPPORTED: {
     status: 422,
     retryable: false,
-    words: 'This storage cannot list from a key on, so it cannot be synced with NEW_ONLY. Use FULL.',
+    words: 'NEW_ONLY needs a storage that can start a listing at a given key, and this one cannot. Use syncMode FULL.',
   },
-  KEY_TOO_LONG: { status: 422, retryable: false, words: 'The key is too long to be linked.' },
+  KEY_TOO_LONG: { status: 422, retryable: false, words: 'The key is too long to be imported.' },
   ENVELOPE_WITHOUT_DATA: {
     status: 422,
     retryable: false,
-    words: 'Predictions or annotations need a "data" object beside them.',
+    words: 'The row has predictions or annotations, but no "data" object next to them.',
   },
   BAD_ENVELOPE: { status: 422, retryable: false, words: 'The predictions or annotations of a task are malformed.' },
   LABELS_IN_DATA: {
     status: 422,
     retryable: false,
-    words: 'Predictions or annotations stand inside of "data". Put them beside it.',
+    words: 'Predictions or annotations are inside "data". Move them next to it.',
   },
   CHECKSUM_MISMATCH: {
     status: 502,
@@ -228,5 +230,5 @@ export const errorTable = {
     words:
       'The bytes do not have the checksum of the object: they were changed on the way, or in the storage. Try again, or write the object again.',
   },
-  BODY_CUT: { status: 502, retryable: true, words: 'The object ended before all of it was read.' },
+  BODY_CUT: { status: 502, retryable: true, words: 'The connection ended before the whole object was read.' },
 } as const satisfies Record<string, { status: number; retryable: boolean; words: string }>

@@ -30,8 +30,8 @@ export async function sweepMissing(em: EntityManager, { run, storage, provider, 
   const objects = isComplete ? await findMissing(em, { run, storage, provider }) : 0
   const rows = await countMissingRows(em, run, storage)
   if (objects + rows === 0) return
-  const words = await brakeOf(em, storage, { objects, rows })
-  if (words) return brake(em, run, words)
+  const words = await missingLimitError(em, storage, { objects, rows })
+  if (words) return reportTooManyMissing(em, run, words)
   if (run.kind === 'DRY_RUN') return countMissing(em, run, { storage: storage.id, objects, rows })
   for (let page: string[] | undefined; objects > 0 && (!page || page.length === pageSize); ) {
     signal.throwIfAborted()
@@ -93,7 +93,7 @@ async function forgetUnread(em: EntityManager, { id }: RunLease): Promise<void> 
 }
 
 /** Message for TOO_MANY_MISSING, if the limit is exceeded. A missing object counts once, however many rows it had. */
-async function brakeOf(
+async function missingLimitError(
   em: EntityManager,
   { id, maxMissing, maxMissingShare }: Storage,
   missing: { objects: number; rows: number },
@@ -116,16 +116,16 @@ async function brakeOf(
   if (!isTooMany) return undefined
   const limit = maxMissing == null ? `${Math.round(maxMissingShare! * 100)} %` : String(maxMissing)
   const what = [
-    missing.objects > 0 && `${missing.objects} of ${all.objects} imported objects were not listed any more`,
-    missing.rows > 0 && `${missing.rows} of ${all.rows} imported rows are no longer in their files`,
+    missing.objects > 0 && `${missing.objects} of ${all.objects} imported objects are missing from the listing`,
+    missing.rows > 0 && `${missing.rows} of ${all.rows} imported rows are missing from their files`,
   ].filter(Boolean)
   return (
-    `${what.join(', ')}, and ${limit} is the most that may be. Nothing was flagged or deleted. If they are gone for good, ` +
-    'raise the limit (maxMissing) and sync again.'
+    `${what.join(', ')}, more than the limit of ${limit} (maxMissing). Nothing was flagged or deleted. If the objects were removed ` +
+    'on purpose, raise the limit and sync again.'
   )
 }
 
-async function brake(em: EntityManager, { id, attempt }: RunLease, words: string): Promise<void> {
+async function reportTooManyMissing(em: EntityManager, { id, attempt }: RunLease, words: string): Promise<void> {
   await em.fork().transactional(async (tx) => {
     const [held] = await sql(
       tx,

@@ -90,7 +90,8 @@ describe('a schedule', () => {
 
   it('pauses when syncs fail again and again, says so with the last failure, and goes on after one that works', async () => {
     const storage = await world.storage({ objects: { a: '' } })
-    await schedule(world.app, storage.id, { cron: '* * * * *' })
+    // Hourly, so that no sync starts by itself while the test runs.
+    await schedule(world.app, storage.id, { cron: '0 * * * *' })
     const denied = world.front.fail({
       ...{ status: 403, code: 'AccessDenied', times: Number.POSITIVE_INFINITY },
       match: ({ bucket }) => bucket === storage.bucket,
@@ -126,7 +127,7 @@ describe('a schedule', () => {
     expect(await sync(world.app, storage.id)).toMatchObject({ status: 'COMPLETED' })
     const { schedule: goesOn } = await scheduleOf(world.app, storage.id)
     expect(goesOn).toMatchObject({ failuresInRow: 0, pausedAt: null, pauseReason: null })
-    expect(secondsUntil(goesOn.nextRunAt)).toBeLessThan(61)
+    expect(secondsUntil(goesOn.nextRunAt)).toBeLessThan(3_601)
   })
 
   it('takes effect at once when it is changed, and ends its pause', async () => {
