@@ -1,4 +1,4 @@
-/** The conditions of a request (RFC 9110 §13.1), each as its header says. */
+/** The conditional headers of a request (RFC 9110 §13.1). */
 export interface Conditions {
   ifMatch?: string | undefined
   ifNoneMatch?: string | undefined
@@ -7,20 +7,20 @@ export interface Conditions {
   ifRange?: string | undefined
 }
 
-/** What conditions are about: the validators of the object as the viewer knows them. */
+/** The validators of the object, as the viewer knows them. */
 export interface Validators {
   etag: string | null
   lastModified: Date | null
 }
 
-/** Whether the conditions may end the request without the object's bytes; `If-Range` never does. */
+/** Whether the conditions can end the request without a body; `If-Range` cannot. */
 export function mayEnd({ ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince }: Conditions): boolean {
   return (ifMatch ?? ifNoneMatch ?? ifModifiedSince ?? ifUnmodifiedSince) !== undefined
 }
 
 /**
- * What a GET or HEAD of an object that exists comes to, in the order of RFC 9110 §13.2.2: 412, 304, or undefined = go on.
- * Dates that are none, and dates about an object without one, are no conditions (§13.1.3, §13.1.4).
+ * Evaluates the preconditions of a GET or HEAD of an existing object, in the order of RFC 9110 §13.2.2: 412, 304, or undefined to
+ * continue. Invalid dates, and dates for an object without one, are ignored (§13.1.3, §13.1.4).
  */
 export function judge(conditions: Conditions, object: Validators): 304 | 412 | undefined {
   const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = conditions
@@ -34,8 +34,8 @@ export function judge(conditions: Conditions, object: Validators): 304 | 412 | u
 }
 
 /**
- * Whether a range may be answered with a part: there is no `If-Range`, or it names this very version (§13.1.5). A date does
- * only if its second is over (§8.8.2.2): before, the object may yet change without a change of the date.
+ * Whether a range request may get a part: there is no `If-Range`, or it names the present version (§13.1.5). A date counts only if
+ * its second is over (§8.8.2.2), because before that the object can change without a change of its date.
  */
 export function allowsPart(ifRange: string | undefined, object: Validators): boolean {
   if (ifRange === undefined) return true
@@ -46,7 +46,7 @@ export function allowsPart(ifRange: string | undefined, object: Validators): boo
   return seconds === Math.floor(object.lastModified.getTime() / 1000) && Date.now() / 1000 >= seconds + 1
 }
 
-/** Whether a list of entity tags, or `*`, holds one that is the same as `etag`. */
+/** Whether a list of entity tags, or `*`, contains `etag`. */
 function lists(header: string, etag: string | null, same: (a: string, b: string) => boolean): boolean {
   if (header.trim() === '*') return true
   if (etag === null) return false
@@ -57,7 +57,7 @@ function lists(header: string, etag: string | null, same: (a: string, b: string)
 const isSameStrongly = (a: string, b: string) => a === b && !a.startsWith('W/')
 const isSameWeakly = (a: string, b: string) => a.replace(/^W\//, '') === b.replace(/^W\//, '')
 
-/** Whether the object changed after the date, to the second as headers have it; undefined when there is nothing to compare. */
+/** Whether the object changed after the date, in whole seconds; undefined if one of the dates is missing. */
 function isLater(lastModified: Date | null, date: string | undefined): boolean | undefined {
   const seconds = date === undefined ? undefined : secondsOf(date)
   if (seconds === undefined || !lastModified) return undefined

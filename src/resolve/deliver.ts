@@ -9,7 +9,7 @@ import type { ObjectFacts, ObjectSource } from './open-object.ts'
 import { createSignedUrls, type SignedUrl, type SignedUrls } from './signed-urls.ts'
 import { pickObject, type ResolveScope } from './url-mappings.ts'
 
-/** What resolving works with, and remembers: in memory, bounded, and for each version of a storage apart. */
+/** What resolving needs, with its caches: in memory, bounded, and separate for each version of a storage. */
 export interface ResolveParts {
   connect: Connect
   signedUrls: SignedUrls
@@ -20,14 +20,14 @@ export function createResolveParts(connect: Connect): ResolveParts {
   return { connect, signedUrls: createSignedUrls(), facts: new LRUCache<string, ObjectHead>({ max: 10_000 }) }
 }
 
-/** Where a URI's object is had: at a signed URL, or here. `close` gives the provider back and must be called once. */
+/** How an object is delivered: by a presigned URL, or as a stream. `close` releases the provider; call it once. */
 export type Delivery =
   | ({ mode: 'PRESIGN' } & SignedUrl)
   | { mode: 'PROXY'; open(): Promise<ObjectSource & { close(): void }> }
 
 /**
- * Finds out how the object of a storage URI, or of a URL that the project maps, is delivered; with `mode` only in this way.
- * @throws NotFoundError when no storage of the project serves the URI; SluiceError as providers do.
+ * Decides how the object of a storage URI, or of a mapped URL, is delivered; `mode` allows only one way.
+ * @throws NotFoundError if no storage of the project serves the URI; SluiceError of the provider
  */
 export async function deliver(
   parts: ResolveParts,
@@ -52,7 +52,7 @@ export async function deliver(
   }
 }
 
-/** The place lacks the means to sign, though its kind has them, such as a SAS token that may do more than read. */
+/** This storage cannot sign although its provider can, for example because a SAS token allows more than reading. */
 class CannotPresign extends Error {}
 
 const orStream = (error: unknown): undefined => {

@@ -1,13 +1,12 @@
 import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 
-// A player asks for one version over and over, a range at a time: beside reading one, a hash is not cheap.
+// A player requests many ranges of one version. Compared with reading a range, a hash is not cheap.
 const known = new LRUCache<string, string>({ max: 1_000 })
 
 /**
- * The entity tag under which a viewer knows a version of an object: strong if the storage's own is (RFC 9110 §8.8.1), and
- * another one for every `access`, so that what was cached with one permission is not taken for valid with another. Null
- * where the storage keeps no versions.
+ * The entity tag that a viewer gets: strong if the storage's tag is strong (RFC 9110 §8.8.1), and different for each `access`, so that
+ * a cached response is not reused with another permission. Null if the storage has no versions.
  */
 export function etagFor(objectEtag: string | null, access: string): string | null {
   if (objectEtag === null) return null

@@ -6,22 +6,22 @@ import type { AccessCache } from '../events/access-cache.ts'
 import { sql } from '../sql.ts'
 import type { Mapping } from './url-mappings.ts'
 
-/** Where a URI is asked for. */
+/** A task or a project. */
 export type Whereabouts = { task: number } | { project: number }
 
-/** A project, as far as it takes to serve its objects. */
+/** What resolving needs to know of a project. */
 export interface Located {
   project: number
-  /** The key of its media tokens, sealed; null = none was made yet. */
+  /** Encrypted key of its media tokens; null = none was created. */
   mediaKey: string | null
   storages: Storage[]
   /** Its URL mappings. */
   mappings: Mapping[]
-  /** The storage that the task was made from. */
+  /** The storage that the task was imported from. */
   linkedStorage: number | undefined
 }
 
-/** Finds the project of a task or the project itself, with its import storages; undefined when there is none. */
+/** Finds a project, directly or by one of its tasks, with its import storages; undefined if it does not exist. */
 export type Locate = (where: Whereabouts) => Promise<Located | undefined>
 
 interface Row {
@@ -33,8 +33,8 @@ interface Row {
 }
 
 /**
- * One statement serves all requests at a time, and tells of storages no more than their versions: rows are read when a
- * version is new. Results are cached until something of the kind changes.
+ * Concurrent lookups share one statement, which returns only the versions of storages; the row of a storage is read when its version is
+ * new. Results are cached until a project, task or storage changes.
  */
 export function createLocator(em: EntityManager, cached: AccessCache['cached']): Locate {
   const rows = new LRUCache<string, Storage>({ max: 5_000 })

@@ -5,41 +5,40 @@ import { allowsPart, type Conditions, judge, mayEnd } from './conditions.ts'
 import { etagFor } from './etag.ts'
 import { boundRange, isSatisfiable } from './range.ts'
 
-/** What is known of objects: of each version of a storage and key, as it was last seen. */
+/** Cache of object metadata by storage version and key. */
 export type ObjectFacts = LRUCache<string, ObjectHead>
 
-/** Where an object is read from, and how it is known. */
+/** The provider and key of an object. */
 export interface ObjectSource {
   provider: Provider
   key: string
   facts: ObjectFacts
-  /** What the object is called in `facts`. */
+  /** Key of the object in `facts`. */
   name: string
 }
 
-/** What a viewer asks of an object. */
+/** What a viewer requests of an object. */
 export interface ObjectRequest {
   method: 'GET' | 'HEAD'
   ranges: ByteRange[] | undefined
   conditions: Conditions
   /** Most bytes of a part; `Infinity` for the whole range. */
   maxPartBytes: number
-  /** What the viewer may see, as far as entity tags differ by it. */
+  /** The viewer's permission, on which entity tags depend. */
   access: string
   signal: AbortSignal
 }
 
-/** An object, or why it need not or cannot be sent. `etag` is the viewer's own. */
+/** The opened object, or the status without a body. `etag` is the tag for the viewer. */
 export type ObjectAnswer =
   | { status: 200 | 206; object: ObjectHead; etag: string | null; opened: ObjectBody | undefined }
   | { status: 304 | 412 | 416; object: ObjectHead; etag: string | null; opened?: never }
 
 /**
- * Opens an object as RFC 9110 wants it: conditions first (§13.2), then the first range that can be satisfied (§14.2), bounded.
- * A GET without conditions costs one read. Conditions that can end the request are judged by what the storage says now,
- * before any byte is asked for; those of a range by what was last seen, which the storage then confirms (`ifMatch`), so that
- * the many ranges of a player cost a read each and nothing else.
- * @throws SluiceError as providers do; a body that was opened is the caller's.
+ * Opens an object as RFC 9110 requires: conditions first (§13.2), then the first satisfiable range (§14.2), up to the limit. A GET
+ * without conditions costs one read. Conditions that can end the request need a HEAD first. A range uses cached metadata, which the
+ * storage confirms by `ifMatch`, so each range of a player costs one read.
+ * @throws SluiceError of the provider. The caller closes the body.
  */
 export async function openObject(source: ObjectSource, request: ObjectRequest): Promise<ObjectAnswer> {
   const { provider, key, facts, name } = source
@@ -50,7 +49,7 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
     etag: etagFor(object.etag, access),
     lastModified: object.lastModified,
   })
-  // Entity tags cost a hash each.
+  // Each entity tag costs a hash.
   const allows = (object: ObjectHead) =>
     conditions.ifRange === undefined || allowsPart(conditions.ifRange, validators(object))
   const ask = async () => learn(source, await provider.head(key, signal))
@@ -80,19 +79,19 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
     try {
       const wanted = ranges && (known === undefined || allows(known))
       if (!wanted) return sent(await read(undefined, asks ? known?.etag : undefined))
-      // What was last seen may do for a part that it has, never to say that there is none.
+      // Cached metadata may show that a range exists, never that it does not.
       const binds =
         asks || (conditions.ifRange !== undefined && known && ranges.some((one) => isSatisfiable(one, known.size)))
       return await readPart(ranges, binds ? known : undefined)
     } catch (error) {
-      // It changed between two requests of ours: judge it anew.
+      // The object changed between our two requests: evaluate it again.
       const changed = error instanceof SluiceError && error.code === 'PRECONDITION_FAILED'
       facts.delete(name)
       if (!changed || isLast) throw error
     }
   }
 
-  /** Reads the first range that can be satisfied; of the version `known`, if there is one. */
+  /** Reads the first satisfiable range, of the version `known` if it is given. */
   async function readPart(asked: ByteRange[], known: ObjectHead | undefined): Promise<ObjectAnswer> {
     let [range] = asked as [ByteRange]
     const isNothing = 'suffix' in range && range.suffix === 0
@@ -108,13 +107,13 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
     const { size, etag } = head
     const fits = asked.find((one) => isSatisfiable(one, size))
     if (!fits) return ended(416, head)
-    // There is no Content-Range for a part of nothing (§14.4).
+    // An empty part has no Content-Range (§14.4).
     if (size === 0) return sent(await read(undefined, etag))
     range = boundRange(fits, request.maxPartBytes)
     return confirmed(await read(range, etag))
   }
 
-  /** A part that was opened, unless `If-Range` wants another version: then the whole object. */
+  /** The opened part; the whole object if `If-Range` names another version. */
   async function confirmed(opened: ObjectBody): Promise<ObjectAnswer> {
     if (allows(opened)) return sent(opened)
     opened.body.destroy()
@@ -122,7 +121,7 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
   }
 }
 
-/** Keeps what is told of an object; what is known already stays the same thing, for those who derive from it. */
+/** Caches the metadata of an object. Equal metadata stays the same JavaScript object, because other caches use it as a key. */
 function learn({ facts, name }: ObjectSource, told: ObjectHead): ObjectHead {
   const known = facts.get(name)
   if (known && isSame(known, told)) return known

@@ -1,9 +1,9 @@
-// Nobody nests deeper; beyond, the parentheses of a line count as unmatched.
+// Above this depth, the parentheses of a line count as unmatched.
 const maxDepth = 1_000
 
 /**
- * Makes a function that finds the closing parenthesis of an opening one on the same line; -1 if there is none. A line is read once,
- * whatever the number of questions about it, if they come in ascending order.
+ * Returns a function that finds the closing parenthesis of an opening one on the same line; -1 if there is none. Each line is read
+ * once if the calls come in ascending order.
  */
 export function createPartners(value: string): (open: number) => number {
   let line = { start: 0, end: 0, partners: new Map<number, number>() }
@@ -23,7 +23,7 @@ function readLine(value: string, from: number) {
     if (char === 0x28) opened.push(at)
     else if (char === 0x29) {
       const open = opened.pop()
-      // Only those of links and `url()` are asked for.
+      // Callers ask only for those of links and `url()`.
       if (open !== undefined && /[\]lL]/.test(value[open - 1] ?? '')) partners.set(open, at)
     }
     if (opened.length > maxDepth) opened.splice(0)

@@ -2,7 +2,7 @@ import type { Storage } from '../entities/storage.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import { parseUri } from '../providers/uri.ts'
 
-/** A storage that may serve a URI, and the key under which it has the object. */
+/** A storage that may serve a URI, and the key of the object in it. */
 export interface Pick {
   storage: Storage
   key: string
@@ -23,7 +23,7 @@ export const verdicts = {
 } as const
 export type Verdict = keyof typeof verdicts
 
-/** Each storage with the verdict on it, the chosen one (there is at most one) first. */
+/** All storages with the reason for each; the chosen storage, if any, is first. */
 export function weighStorages(
   uri: string,
   storages: readonly Storage[],
@@ -43,7 +43,7 @@ export function weighStorages(
     return { storage, endpoint, prefix, verdict }
   })
   const serving = weighed.filter(({ verdict }) => verdict === undefined)
-  // A URI names no endpoint, but the object that the task was made from has one.
+  // A URI names no endpoint; the object that the task was imported from has one.
   const linked = serving.find(({ storage }) => storage.id === linkedStorage)
   const near = linked ? serving.filter(({ endpoint }) => endpoint === linked.endpoint) : serving
   const [best, ...others] = near.sort(
@@ -65,9 +65,9 @@ export function weighStorages(
 }
 
 /**
- * The import storage that serves a URI: same scheme and bucket, key inside the prefix, and the endpoint of the storage that
- * the task is linked to, if that one may serve it; among several the longest prefix, then the linked one, then the oldest.
- * Null when none does: a key outside every connected prefix is never served.
+ * The import storage that serves a URI: it has the scheme and bucket of the URI, its prefix contains the key, and its endpoint is that
+ * of the storage that the task is linked to, if that one may serve the URI. Of several, the longest prefix wins, then the linked
+ * storage, then the oldest. Null if there is none: a key outside all prefixes is never served.
  */
 export function pickStorage(uri: string, storages: readonly Storage[], linkedStorage?: number): Pick | null {
   const [first] = weighStorages(uri, storages, linkedStorage)
@@ -81,10 +81,10 @@ interface Place {
   prefix: string
 }
 
-// A location that is changed is another object.
+// A changed location is a new object.
 const places = new WeakMap<object, Place>()
 
-/** Where a storage is, as URIs and endpoints have it. */
+/** Scheme, bucket and endpoint of a storage. */
 export function placeOf({ provider, location }: Storage): Place {
   const known = places.get(location)
   if (known) return known

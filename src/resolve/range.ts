@@ -1,13 +1,13 @@
 import type { ByteRange } from '../providers/provider.ts'
 
-/** Beyond any object; arithmetic with it stays exact, and storages can read it. */
+/** Larger than any object, and safe in arithmetic and in requests. */
 const beyond = 2 ** 52
-/** More ranges than this are taken for nonsense, or an attack (RFC 9110 §14.2). */
+/** A header with more ranges is ignored as an error or attack (RFC 9110 §14.2). */
 const mostRanges = 16
 
 /**
- * The ranges of a `Range` header, in order (RFC 9110 §14.1.2); undefined when there is none or any part of it makes no sense,
- * which means the whole object (§14.2).
+ * The ranges of a `Range` header, in order (RFC 9110 §14.1.2). Undefined, which means the whole object (§14.2), if there is no header or
+ * it is invalid.
  */
 export function parseRanges(header: string | undefined): ByteRange[] | undefined {
   const list = /^bytes=(.*)$/i.exec(header ?? '')?.[1]
@@ -30,7 +30,7 @@ export function parseRanges(header: string | undefined): ByteRange[] | undefined
   return ranges
 }
 
-/** At most `maxBytes` bytes of the range: the first ones, or the last ones of a suffix. `Infinity` leaves it as it is. */
+/** Limits a range to `maxBytes`: its first bytes, or the last bytes of a suffix. `Infinity` means no limit. */
 export function boundRange(range: ByteRange, maxBytes: number): ByteRange {
   if (maxBytes === Infinity) return range
   if ('suffix' in range) return { suffix: Math.min(range.suffix, maxBytes) }

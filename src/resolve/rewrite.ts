@@ -4,7 +4,7 @@ import { placeOf } from './pick.ts'
 import { createSpanFinder, isAttributeStart } from './uri-spans.ts'
 import { type Mapping, pickObject } from './url-mappings.ts'
 
-/** What may stand before a URL in a text: the end of another URL is not the start of one. */
+/** Characters that can precede a URL in a text. */
 const beforeUrl = '(?<=^|[\\s"\'`(<>=,;\\[{])'
 
 /**
@@ -38,17 +38,17 @@ export function rewriteUris(
   const text = (value: string): string => {
     const places = [...value.matchAll(startAt)]
       .map(({ index }) => index)
-      // A parameter of another URL may be a URL.
+      // The parameter of a URL can be a URL.
       .filter((index) => value[index - 1] !== '=' || !isMapped(value.slice(index)) || isAttributeStart(value, index))
     if (places.length === 0) return value
-    // Alone, it may hold any character.
+    // A value that is only a URI may contain any character.
     if (places.length === 1 && places[0] === 0 && serves(value)) return url(value)
     const spansAt = createSpanFinder(value, isMapped)
     let out = ''
     let at = 0
     let read = 0
     for (const start of places) {
-      // What looks like a URI inside another one is a part of its key.
+      // A URI inside another URI is part of its key.
       if (start < read) continue
       const { spans, next } = spansAt(start)
       read = next
@@ -70,7 +70,7 @@ export function rewriteUris(
   return walk(data)
 }
 
-/** The link under which a browser gets the bytes of a URI; with a media token, without any header. */
+/** The link to the bytes of a URI. With a media token it needs no header. */
 export function resolveUrl(options: {
   linksUrl: string
   where: { task: number } | { project: number }

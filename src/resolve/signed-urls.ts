@@ -1,32 +1,31 @@
 import { LRUCache } from 'lru-cache'
 import { type Clocks, machineClocks, watchClock } from '../clock-step.ts'
 
-/** A signed URL, the signer's bytes untouched, and when it ends; null = never. */
+/** A presigned URL, byte by byte as it was signed, and its expiry; null = never. */
 export interface SignedUrl {
   url: string
   expiresAt: Date | null
 }
 
-/** Signed URLs that are handed out again. */
+/** Cache of presigned URLs. */
 export interface SignedUrls {
   /**
-   * The URL known as `name`, made by `sign` when there is none or less than half of its life is left: so a browser that asks
-   * again within that time is led to the same address, and finds in its cache what it fetched from there. Requests at the
-   * same time share one; a failure is not kept, and neither is any URL from before this machine's clock was set. A URL lives
-   * `ttlMs` at most.
+   * The cached URL for `name`, or a new one from `sign` if less than half of its lifetime is left. So a browser gets the same URL
+   * again and can use its own cache. Concurrent calls sign once. Failures, and URLs from before the clock of this machine was set,
+   * are not cached. A URL lives for at most `ttlMs`.
    */
   get(name: string, sign: () => Promise<URL>, ttlMs?: number): Promise<SignedUrl>
 }
 
 interface Kept {
   signed: Promise<SignedUrl>
-  /** By the clock that nobody sets. */
+  /** Time of the monotonic clock. */
   renewAt: number
-  /** Whether the time of day, with which it may have been signed, was set since. */
+  /** Whether the system clock was set since the URL was signed. */
   isOutdated: () => boolean
 }
 
-/** Keeps at most `max` of them, in memory only. */
+/** Creates a cache of at most `max` URLs, in memory. */
 export function createSignedUrls({
   max = 10_000,
   now = machineClocks.now,
@@ -56,16 +55,16 @@ export function createSignedUrls({
   }
 }
 
-/** How long a URL lives from when it was signed, in milliseconds; undefined if it says only when it ends. */
+/** Lifetime of a URL in milliseconds from its signature; undefined if the URL contains only its expiry. */
 function lifeOf({ searchParams }: URL): number | undefined {
   const seconds = Number(searchParams.get('X-Amz-Expires') ?? searchParams.get('X-Goog-Expires') ?? Number.NaN)
   return seconds > 0 ? seconds * 1000 : undefined
 }
 
 /**
- * When a signed URL ends, by its own words: `X-Amz-Date` and `X-Amz-Expires` (Amazon S3, "Authenticating requests: using query
- * parameters"), the same with `X-Goog-` (Cloud Storage, "Signed URLs"), `se` (Azure, "Create a service SAS"); null when it is
- * not signed.
+ * Expiry of a presigned URL by its own parameters: `X-Amz-Date` and `X-Amz-Expires` (Amazon S3, "Authenticating requests: using query
+ * parameters"), the same with `X-Goog-` (Cloud Storage, "Signed URLs"), `se` (Azure, "Create a service SAS"). Null if it is not
+ * signed.
  */
 export function endOf({ searchParams }: URL): Date | null {
   for (const vendor of ['Amz', 'Goog']) {

@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.ts'
 import { createQuota, type Quota } from '../quota.ts'
 
-/** The streams that are open at the same time. `take` throws SluiceError TOO_MANY_STREAMS. */
+/** Limits the number of open streams. `take` throws SluiceError TOO_MANY_STREAMS. */
 export type Streams = Quota<'viewer' | 'project'>
 
 /** At most `max` streams in all, `maxPerViewer` for one viewer, and `maxPerProject` from the storages of one project. */

@@ -2,13 +2,13 @@ import { decodeHTML, decodeHTMLAttribute } from 'entities'
 import { createPartners } from './partners.ts'
 import { bareUri, markdownDestination, type UriSpan, uriList } from './uri-text.ts'
 
-/** The spans found at one place; empty when its end is unclear. The search goes on at `next`. */
+/** The spans at one position; empty if the end is unclear. The search continues at `next`. */
 interface Found {
   spans: UriSpan[]
   next: number
 }
 
-// A key has at most 2,600 bytes (import); an entity can take ten characters for one.
+// A key has at most 2,600 bytes (import); an HTML entity can need ten characters for one byte.
 const maxChars = 32_768
 const quote = String.raw`\\?["'\`]|&(?:quot|apos|#0*3[49]|#x0*2[27]);`
 const afterQuote = new RegExp(`(?:([^\\s"'<>/=]+)\\s*=\\s*)?(${quote})([ \\t\\n\\f\\r]*)$`, 'i')
@@ -43,13 +43,13 @@ export function createSpanFinder(
     return last < from ? -1 : value.indexOf(token, from)
   }
   const nothing = (next: number): Found => ({ spans: [], next })
-  /** Whether another URI follows the first one. */
+  /** Whether another URI follows. */
   const hasMore = (text: string) => /\s\S*:\/\//.test(text) || text.split(/\s+/).slice(1).some(isUrl)
   const runEnd = (start: number) => start + /^\S*/.exec(value.slice(start, start + maxChars))![0].length
   const one = (start: number, end: number, uri: string, next = end): Found => ({ spans: [{ start, end, uri }], next })
 
   function quoted(start: number, before: string, [, name, token, space]: RegExpExecArray): Found | undefined {
-    // White space behind a quote belongs to the value of an attribute only.
+    // Only the value of an attribute can begin with white space.
     if (space !== '' && name === undefined) return undefined
     const end = find(token!, start)
     if (end < 0) return nothing(runEnd(start))
@@ -57,7 +57,7 @@ export function createSpanFinder(
     const isCss = afterUrlQuote.test(before)
     if (name === undefined && !isCss && content.includes('\n')) return nothing(runEnd(start))
     if (content.length > maxChars) return nothing(end)
-    // In JSON, scripts and CSS a backslash escapes what follows, such as the quote that seems to be the end.
+    // In JSON, scripts and CSS a backslash escapes the next character, for example a quote.
     if (name === undefined ? content.includes('\\') : token!.startsWith('\\') && content.includes('\\'))
       return nothing(end)
     const text = content.trimEnd()
@@ -92,7 +92,7 @@ export function createSpanFinder(
     return isClear ? one(start, end, decodeHTMLAttribute(raw)) : nothing(end)
   }
 
-  /** By the mark before the URI; undefined where the marks mean nothing. */
+  /** The spans by the mark before the URI; undefined if the mark has no meaning. */
   function delimited(start: number): Found | undefined {
     const before = value.slice(Math.max(0, start - beforeChars), start)
     switch (before.trimEnd().at(-1)) {

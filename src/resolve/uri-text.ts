@@ -1,4 +1,4 @@
-/** A part of a text that spells a URI. */
+/** A part of a text that is a URI. */
 export interface UriSpan {
   start: number
   end: number
@@ -10,8 +10,8 @@ const bare = /(?:(?!&(?:quot|apos|lt|gt|nbsp|#0*3[49]|#x0*2[27]);)[^\s"'<>`])*/i
 const pairs: Record<string, string> = { ')': '(', ']': '[', '}': '{' }
 
 /**
- * The length of a URI that begins at `start` inside prose. What follows it as punctuation is not part of it, nor a bracket that was
- * opened before it. It is unclear whether a quote inside a word ends it: then `isClear` is false, and `length` is that of the word.
+ * The length of a URI that begins at `start` in prose. Punctuation after it is not part of it, and neither is a bracket that was opened
+ * before it. If a quote is inside a word, the end is unclear: `isClear` is false, and `length` is that of the word.
  */
 export function bareUri(value: string, start: number): { length: number; isClear: boolean } {
   bare.lastIndex = start
@@ -24,7 +24,7 @@ export function bareUri(value: string, start: number): { length: number; isClear
   }
   let end = uri.length
   const count = (char: string) => uri.slice(0, end).split(char).length - 1
-  // Brackets are counted once each, since a text may end in many of them.
+  // Each bracket is counted once, because a text can end in many of them.
   const excess = Object.fromEntries(Object.entries(pairs).map(([close, open]) => [close, count(close) - count(open)]))
   for (; end > 0; end--) {
     const last = uri[end - 1]!
@@ -36,8 +36,8 @@ export function bareUri(value: string, start: number): { length: number; isClear
 }
 
 /**
- * The URIs of a list that begins at `start`, separated by white space, each with a descriptor or comma behind it (HTML, "srcset
- * attributes"). None, if anything else is in the list: it may be the rest of a URI with a space.
+ * The URIs of a list that begins at `start`, separated by white space, each with an optional descriptor or comma (HTML, "srcset
+ * attributes"). None if the list contains anything else, which could be the rest of a URI with a space.
  */
 export function uriList(text: string, start: number, isUrl: (word: string) => boolean): UriSpan[] {
   const spans: UriSpan[] = []
@@ -51,8 +51,8 @@ export function uriList(text: string, start: number, isUrl: (word: string) => bo
 }
 
 /**
- * The destination inside the parentheses of a Markdown link, without a title (CommonMark, "Links") or a size (`=640x480`);
- * undefined when it is unclear where it ends.
+ * The destination in the parentheses of a Markdown link, without a title (CommonMark, "Links") or size (`=640x480`). Undefined if its
+ * end is unclear.
  */
 export function markdownDestination(content: string): string | undefined {
   let text = content.trimEnd()
@@ -63,6 +63,6 @@ export function markdownDestination(content: string): string | undefined {
   }
   const size = /\s=\d*x\d*$/.exec(text.slice(-32))
   if (size) text = text.slice(0, -size[0].length).trimEnd()
-  // A title with a parenthesis in it, or one in parentheses.
+  // A title that contains a parenthesis or is in parentheses.
   return /\s["'][^"']*$/.test(text.slice(-256)) || /\s\([^()]*\)$/.test(text.slice(-256)) ? undefined : text
 }

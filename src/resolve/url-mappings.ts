@@ -2,12 +2,12 @@ import type { Storage } from '../entities/storage.ts'
 import { hasDotSegments } from '../providers/kit/dot-segments.ts'
 import { type Pick, pickStorage, placeOf, type Verdict, weighStorages } from './pick.ts'
 
-/** What decides which object a URI or a mapped URL stands for. */
+/** What `pickObject` needs to map a URI or URL to an object. */
 export interface ResolveScope {
   /** The import storages of the project: no mapping leads to another storage. */
   storages: readonly Storage[]
   mappings: readonly Mapping[]
-  /** The storage that the task was made from. */
+  /** The storage that the task was imported from. */
   linkedStorage?: number | undefined
 }
 
@@ -18,7 +18,7 @@ export interface Mapping {
   keyPrefix?: string | null
 }
 
-/** The mapping with the longest prefix that the URL begins with. */
+/** The mapping with the longest matching prefix. */
 function mappingOf(url: string, mappings: readonly Mapping[]): Mapping | undefined {
   let best: Mapping | undefined
   for (const mapping of mappings) {
@@ -42,7 +42,7 @@ export function pickObject(url: string, { storages, mappings, linkedStorage }: R
   return key?.startsWith(prefix) && key.length > prefix.length ? { storage, key } : null
 }
 
-/** Each storage with the verdict on it, the chosen one (there is at most one) first. */
+/** All storages with the reason for each; the chosen storage, if any, is first. */
 export function explainObject(url: string, scope: ResolveScope): { storage: Storage; verdict: Verdict }[] {
   const { storages, mappings, linkedStorage } = scope
   const mapping = mappingOf(url, mappings)
