@@ -2,8 +2,8 @@ import { NotFoundError } from '../errors.ts'
 import type { Viewer } from './tokens.ts'
 
 /**
- * Passes if the viewer may read what belongs to the project. The one place that decides it.
- * @throws NotFoundError for a project that the viewer may not know of.
+ * Asserts that the viewer may read the project. This is the only place that decides it.
+ * @throws NotFoundError if the viewer may not see the project
  */
 export function mayRead(viewer: Viewer, project: number): void {
   if (viewer.onlyProject !== undefined && viewer.onlyProject !== project) {
@@ -11,7 +11,7 @@ export function mayRead(viewer: Viewer, project: number): void {
   }
 }
 
-/** Names what a viewer may read: viewers with the same name for it may be shown the same. */
+/** A name for what a viewer may read: viewers with equal names may receive the same data. */
 export function rightsOf({ onlyProject }: Viewer): string {
   return onlyProject === undefined ? 'all' : `project ${onlyProject}`
 }

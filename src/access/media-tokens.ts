@@ -8,35 +8,35 @@ import type { Sealer } from '../security/seal.ts'
 import { sql } from '../sql.ts'
 import type { Authenticator, Viewer } from './tokens.ts'
 
-/** A token that stands in a URL, and when it ends. */
+/** A token for URLs, and its expiry. */
 export interface MediaToken {
   token: string
   expiresAt: Date
 }
 
-/** Short-lived keys to the objects of one project, for what cannot send headers: `<img>`, `<video>`, notebooks, models. */
+/** Short-lived tokens for the objects of one project, for clients that cannot send headers: `<img>`, `<video>`, notebooks, models. */
 export interface MediaTokens {
   /**
-   * Makes a token that reads the project's objects in the viewer's name. Its end is rounded up to a quarter of its life, so
-   * that within that time the same token comes again, and with it URLs that browsers have cached.
-   * @throws NotFoundError when there is no such project; ValidationError for a life out of bounds.
+   * Issues a token that reads the project's objects as the viewer. Its expiry is rounded up to a quarter of its lifetime, so that the
+   * same token, and so the same URLs for the browser's cache, is returned within that time.
+   * @throws NotFoundError if the project does not exist; ValidationError for a lifetime out of bounds
    */
   issue(viewer: Viewer, options: { project: number; ttlSeconds: number }): Promise<MediaToken>
   /**
-   * Whom a token stands for, with access to its project only. `keyOf` gives the sealed key of a project, which may be one that
-   * it remembers: before a token is refused the key is read anew.
-   * @throws WrongTokenError when it is malformed, or its project's key does not fit; SluiceError UNAUTHENTICATED when it is over, or
-   * its maker was revoked.
+   * The viewer of a token, with access to its project only. `keyOf` returns the encrypted key of a project, possibly from a cache;
+   * before a token is refused the key is read again.
+   * @throws WrongTokenError if the token is malformed or its signature does not match; SluiceError UNAUTHENTICATED if it has expired
+   * or the API token that issued it was revoked
    */
   enter(token: string, keyOf: (project: number) => Promise<string | null | undefined>): Promise<Viewer>
-  /** Ends all tokens of a project at once. @throws NotFoundError */
+  /** Revokes all tokens of a project at once. @throws NotFoundError */
   rotate(project: number): Promise<void>
 }
 
-/** Seconds that a token lives unless asked otherwise, and may live at most. */
+/** Default and maximum lifetime of a token, in seconds. */
 export const mediaTokenSeconds = { normal: 3_600, most: 86_400 }
 
-/** Tokens are JWTs (RFC 7519) signed with HS256 by a key of their project, which the database holds sealed. */
+/** Tokens are JWTs (RFC 7519) signed with HS256 by a key of their project, which is encrypted in the database. */
 export function createMediaTokens(parts: {
   em: EntityManager
   sealer: Sealer
@@ -60,11 +60,11 @@ export function createMediaTokens(parts: {
     return new Map(rows.map(({ id, media_key }) => [Number(id), media_key]))
   })
 
-  /** The sealed key of a project, made when there is none. */
+  /** The encrypted key of a project; created if there is none. */
   const keyFor = async (project: number): Promise<string> => {
     const kept = await keyNow(project)
     if (kept) return kept
-    // Two at once agree on one.
+    // Two processes that create one at the same time use the same key.
     const [made] = await sql<{ media_key: string }>(
       em,
       'update project set media_key = coalesce(media_key, $2) where id = $1 returning media_key',
@@ -80,7 +80,7 @@ export function createMediaTokens(parts: {
     return claims
   }
 
-  // A signature that was found right stays so as long as its key does, which is looked up every time.
+  // A verified signature stays valid as long as the key, which is looked up every time.
   const check = async (token: string, claims: Claims, sealed: string): Promise<'VALID' | 'EXPIRED' | 'WRONG'> => {
     if (claims.signedBy === sealed) return claims.endsAt > Date.now() ? 'VALID' : 'EXPIRED'
     // The signature is compared in constant time (Web Cryptography, HMAC verify), and before the expiry is looked at.
@@ -117,7 +117,7 @@ export function createMediaTokens(parts: {
     async enter(token, keyOf) {
       const claims = known.get(token) ?? read(token)
       const { project, viewer } = claims
-      // Both at the same time; the answer counts only if the signature does.
+      // Both run at the same time; the result counts only if the signature is valid.
       const recalled = recall(viewer)
       recalled.catch(() => {})
       const sealed = await keyOf(project)
@@ -127,7 +127,7 @@ export function createMediaTokens(parts: {
         if (now && now !== sealed) verdict = await check(token, claims, now)
       }
       if (verdict === 'WRONG') return refuse()
-      // An old link is no guess.
+      // An expired link is not a guess.
       if (verdict === 'EXPIRED') throw new SluiceError('UNAUTHENTICATED', notValid)
       return { ...(await recalled), onlyProject: project }
     },
@@ -142,13 +142,13 @@ export function createMediaTokens(parts: {
   }
 }
 
-/** What a token says, which is nothing before it is known that it was signed. */
+/** The claims of a token. They are untrusted until the signature is verified. */
 interface Claims {
   project: number
   viewer: string
   /** Milliseconds since 1970. */
   endsAt: number
-  /** The sealed key by which it is signed. */
+  /** The encrypted key that signs it. */
   signedBy?: string
 }
 

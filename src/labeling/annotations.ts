@@ -6,7 +6,7 @@ import { sql } from '../sql.ts'
 import { assertLists, mustBeFew, mustBeSeconds, mustBeSmall } from './bounds.ts'
 import { queueExports, queueRemovals } from './outbox.ts'
 
-/** A person's labels for a task. */
+/** The labels of a person for a task. */
 export interface NewAnnotation {
   task: number
   result: Json
@@ -14,7 +14,7 @@ export interface NewAnnotation {
   leadTimeSeconds?: number | null | undefined
 }
 
-/** Changes to an annotation; what is absent stays. */
+/** Changes to an annotation. Absent fields keep their value. */
 export interface AnnotationChanges {
   id: number
   result?: Json | undefined
@@ -22,18 +22,18 @@ export interface AnnotationChanges {
   leadTimeSeconds?: number | null | undefined
 }
 
-/** Whoever saves annotations: the name to show, and the id of a `Viewer`. */
+/** Who saves annotations: name, and id of the `Viewer`. */
 export interface Author {
   id: string
   name: string
 }
 
-// The id of the admin token holds a part of its digest, which nobody needs to see.
+// The id of the admin token contains part of its digest, which is not public.
 const authorOf = ({ id }: Author) => (id.startsWith('admin:') ? 'admin' : id)
 
 /**
- * Creates annotations, all or none, and notes in the same commit that they are to be exported. At most 1,000.
- * @throws ValidationError; NotFoundError when one of the tasks does not exist.
+ * Creates at most 1,000 annotations, all or none, and queues their exports in the same commit.
+ * @throws ValidationError; NotFoundError if one of the tasks does not exist
  */
 export async function createAnnotations(
   em: EntityManager,
@@ -73,8 +73,8 @@ export async function createAnnotations(
 }
 
 /**
- * Changes annotations, all or none, and notes in the same commit that they are to be exported. At most 1,000.
- * @throws ValidationError; NotFoundError when one of them does not exist.
+ * Changes at most 1,000 annotations, all or none, and queues their exports in the same commit.
+ * @throws ValidationError; NotFoundError if one of them does not exist
  */
 export async function updateAnnotations(em: EntityManager, changes: AnnotationChanges[]): Promise<Annotation[]> {
   mustBeFew(changes)
@@ -105,8 +105,8 @@ export async function updateAnnotations(em: EntityManager, changes: AnnotationCh
 }
 
 /**
- * Deletes annotations and their links, and notes in the same commit what is to go from the targets. At most 1,000. Number of
- * those that existed. @throws ValidationError
+ * Deletes at most 1,000 annotations and their links, and queues the removal of their objects in the same commit. Returns the number
+ * that existed. @throws ValidationError
  */
 export async function deleteAnnotations(em: EntityManager, ids: number[]): Promise<number> {
   mustBeFew(ids)
@@ -123,7 +123,7 @@ async function saved(tx: EntityManager, ids: number[]): Promise<Annotation[]> {
   return ids.map((id) => rows.get(id)!)
 }
 
-/** Keeps the tasks from being deleted until the commit. @throws NotFoundError */
+/** Locks the tasks against deletion until the commit. @throws NotFoundError */
 export async function lockTasks(tx: EntityManager, ids: number[]): Promise<void> {
   const wanted = [...new Set(ids)]
   const found = await sql(tx, 'select id from task where id = any($1::bigint[]) order by id for key share', [wanted])

@@ -1,16 +1,16 @@
 import { type FieldError, ValidationError } from '../errors.ts'
 import { jsonSizeFault } from '../security/json-size.ts'
 
-/** How many things one request may create, change or delete. */
+/** Maximum number of items that one request may create, change or delete. */
 export const maxAtOnce = 1_000
 
-/** @throws ValidationError when there are too many for one request. */
+/** @throws ValidationError if there are more items than one request may have */
 export function mustBeFew(items: unknown[]): void {
   if (items.length <= maxAtOnce) return
   throw new ValidationError([{ path: 'input', message: `must be at most ${maxAtOnce.toLocaleString('en')}` }])
 }
 
-/** @throws ValidationError when a time is no number of seconds. */
+/** @throws ValidationError if a time is not a number of seconds */
 export function mustBeSeconds(items: { leadTimeSeconds?: number | null | undefined }[]): void {
   const faults = items.flatMap(({ leadTimeSeconds: seconds }, at) =>
     typeof seconds === 'number' && seconds < 0
@@ -20,19 +20,19 @@ export function mustBeSeconds(items: { leadTimeSeconds?: number | null | undefin
   if (faults.length > 0) throw new ValidationError(faults)
 }
 
-/** The fault of a JSON value that is too large to be stored: TASK_TOO_LARGE at its path. */
+/** The error of a JSON value that is too large: TASK_TOO_LARGE at its path. */
 export function jsonFaults(value: unknown, path: string): FieldError[] {
   const message = jsonSizeFault(value)
   return message === undefined ? [] : [{ path, message, code: 'TASK_TOO_LARGE' }]
 }
 
-/** @throws ValidationError when the labels of an item are too large. */
+/** @throws ValidationError if the labels of an item are too large */
 export function mustBeSmall(items: { result?: unknown }[]): void {
   const faults = items.flatMap(({ result }, at) => jsonFaults(result, `input.${at}.result`))
   if (faults.length > 0) throw new ValidationError(faults)
 }
 
-/** @throws ValidationError when the labels of an item are no list. */
+/** @throws ValidationError if the labels of an item are not a list */
 export function assertLists(items: { result?: unknown }[]): void {
   const faults = items.flatMap(({ result }, at) =>
     result === undefined || Array.isArray(result)

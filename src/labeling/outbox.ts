@@ -1,13 +1,13 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from '../sql.ts'
 
-// A person often saves several times in a row: one write is enough for all of them.
+// People often save several times in a row; one write is enough for all.
 const gatherSeconds = 1
 
 /**
- * Notes, in the transaction of the save, that these annotations are to be written to every target of their project with
- * `autoExport`. An annotation (in TASK format, a task) that waits already keeps its place; its version grows, so that a write
- * that is under way does not count as that of the new state.
+ * Queues, in the transaction of the save, exports of these annotations to every export storage of their project with `autoExport`. An
+ * annotation (in TASK format, a task) that is queued already keeps its position; its version grows, so that a write in progress
+ * does not count as a write of the new state.
  */
 export async function queueExports(tx: EntityManager, annotations: number[]): Promise<void> {
   await sql(
@@ -27,8 +27,8 @@ export async function queueExports(tx: EntityManager, annotations: number[]): Pr
 }
 
 /**
- * Notes, in the transaction that is about to delete these annotations, that the objects they were, or may have been, written
- * to are to go (in TASK format: to be written without them), on every target with `canDeleteObjects`.
+ * Queues, in the transaction that deletes these annotations, the removal of their objects (in TASK format: a write without them) from
+ * every export storage with `canDeleteObjects`.
  */
 export async function queueRemovals(tx: EntityManager, annotations: number[]): Promise<void> {
   await sql(
@@ -53,7 +53,7 @@ export async function queueRemovals(tx: EntityManager, annotations: number[]): P
   )
 }
 
-/** The targets of the annotations `$1`, kept from being deleted until the commit. */
+/** The export storages for the annotations `$1`, locked against deletion until the commit. */
 const targetsOf = (condition: string) => `target as materialized (
        select s.id, s.project_id, s.export_format from storage s
        where s.direction = 'EXPORT' and ${condition} and s.project_id in (

@@ -6,7 +6,7 @@ import { sql } from '../sql.ts'
 import { lockTasks } from './annotations.ts'
 import { assertLists, mustBeFew, mustBeSmall } from './bounds.ts'
 
-/** A model's labels for a task. */
+/** The labels of a model for a task. */
 export interface NewPrediction {
   task: number
   result: Json
@@ -14,7 +14,7 @@ export interface NewPrediction {
   modelVersion?: string | null | undefined
 }
 
-/** Changes to a prediction; what is absent stays. */
+/** Changes to a prediction. Absent fields keep their value. */
 export type PredictionChanges = { id: number } & Partial<Omit<NewPrediction, 'task'>>
 
 /** Creates predictions, all or none. At most 1,000. @throws ValidationError, NotFoundError */
@@ -76,7 +76,7 @@ export async function updatePredictions(em: EntityManager, changes: PredictionCh
   })
 }
 
-/** Deletes predictions. At most 1,000. Number of those that existed. @throws ValidationError */
+/** Deletes at most 1,000 predictions and returns the number that existed. @throws ValidationError */
 export async function deletePredictions(em: EntityManager, ids: number[]): Promise<number> {
   mustBeFew(ids)
   return (await sql(em.fork(), 'delete from prediction where id = any($1::bigint[]) returning id', [ids])).length

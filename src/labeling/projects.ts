@@ -4,7 +4,7 @@ import { ConflictError, type FieldError, NotFoundError, ValidationError } from '
 import { sql } from '../sql.ts'
 import { saveUrlMappings, type UrlMappingInput, urlMappingFaults } from './url-mappings.ts'
 
-/** The settings of a project; an absent one keeps its value or default. */
+/** Settings of a project. Absent fields keep their value or get their default. */
 export interface ProjectInput {
   title?: string | null | undefined
   description?: string | null | undefined
@@ -42,9 +42,9 @@ export async function updateProject(
 }
 
 /**
- * Deletes a project with all it owns: many tasks in several transactions, the last of which takes the project. Broken off, it
- * leaves a project with fewer tasks, to be deleted again.
- * @throws NotFoundError; ConflictError while a sync of it is under way.
+ * Deletes a project with everything in it: tasks in several transactions, the project in the last one. If it is interrupted, the
+ * project remains with fewer tasks and can be deleted again.
+ * @throws NotFoundError; ConflictError while it has an active sync
  */
 export async function deleteProject(em: EntityManager, id: number): Promise<void> {
   const fork = em.fork()
@@ -65,10 +65,10 @@ async function mustBeAtRest(em: EntityManager, id: number): Promise<void> {
   if (active.length > 0) throw new ConflictError('A sync of this project is under way. Cancel it first.')
 }
 
-// PostgreSQL keeps in memory, until the end of the statement, what foreign keys are to be looked at for each deleted task.
+// PostgreSQL holds the foreign-key checks of all deleted tasks in memory until the end of the statement.
 const tasksAtOnce = 10_000
 
-/** Deletes all tasks but those of a last block, which is not full. False when there was no other. */
+/** Deletes one full block of tasks. False if no full block is left. */
 async function deleteTasksInBlocks(em: EntityManager, project: number): Promise<boolean> {
   let after = 0
   for (;;) {
@@ -95,7 +95,7 @@ function faultsOf({ title, dataKey, annotationsPerTask }: ProjectInput): FieldEr
   return faults
 }
 
-/** Null clears the description; elsewhere it means the same as absent. */
+/** Null clears the description. In other fields it means absent. */
 function withoutAbsent(input: ProjectInput): Partial<Project> {
   return Object.fromEntries(
     Object.entries(input).filter(([name, value]) => value !== undefined && (value !== null || name === 'description')),

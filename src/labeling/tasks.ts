@@ -6,7 +6,7 @@ import { sql } from '../sql.ts'
 import { jsonFaults, mustBeFew } from './bounds.ts'
 import { queueRemovals } from './outbox.ts'
 
-/** One item to annotate. */
+/** One item to label. */
 export interface NewTask {
   data: Json
   meta?: Json | undefined
@@ -48,8 +48,8 @@ export async function createTasks(em: EntityManager, project: number, tasks: New
 }
 
 /**
- * Deletes tasks and, with them, their annotations, predictions and links; notes in the same commit what is to go from the
- * targets, and that an object of which one was a row is not imported to its end any more. Number of tasks that existed.
+ * Deletes tasks with their annotations, predictions and links. The same commit queues the removal of their exported objects, and marks
+ * multi-row objects as partly imported. Returns the number of tasks that existed.
  */
 export async function deleteTasks(em: EntityManager, ids: number[]): Promise<number> {
   return em.fork().transactional(async (tx) => {

@@ -19,8 +19,8 @@ const maxPrefixChars = 500
 const maxKeyBytes = 1_024
 
 /**
- * The faults of the mappings, each with its path. Storages of other projects are refused in the same words as those that do not
- * exist. Locks the storages, so that none is deleted before the mappings are saved.
+ * The errors of the mappings, each with its path. A storage of another project gets the same error as one that does not exist. The
+ * storages are locked, so that none is deleted before the mappings are saved.
  */
 export async function urlMappingFaults(
   tx: EntityManager,
@@ -73,7 +73,7 @@ function keyPrefixFault(keyPrefix: string, storagePrefix: string | undefined): s
   return undefined
 }
 
-/** Replaces the mappings of a project by these, which have no faults. */
+/** Replaces the mappings of a project with these valid ones. */
 export async function saveUrlMappings(
   tx: EntityManager,
   project: number,

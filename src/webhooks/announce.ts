@@ -10,10 +10,10 @@ import { setLastEvent, takeTasks } from './cursors.ts'
 import { actionOf, endsSync, type GlobalId, placeData, runData, writeMessage } from './message.ts'
 
 const eventsPerTurn = 1_000
-// A commit now and then keeps the webhook's row free for others while a long backlog is announced.
+// Several commits keep the row of the webhook free for others during a long backlog.
 const deliveriesPerTurn = 20
 
-/** What turning events into deliveries works with. */
+/** What `announce` needs. */
 export interface AnnounceParts {
   em: EntityManager
   queue: Queue
@@ -22,9 +22,8 @@ export interface AnnounceParts {
 }
 
 /**
- * Turns what the event log tells of each active webhook's project into deliveries, and puts their sending into the queue.
- * The place in the log is committed with the deliveries, so that each thing becomes one delivery, however many processes
- * do this at once and wherever one dies.
+ * Creates deliveries from the events of each active webhook's project, and enqueues jobs that send them. The position in the event
+ * log is committed with the deliveries, so each event becomes one delivery, however many processes do this and wherever one dies.
  */
 export async function announce({ em, queue, globalId, logger }: AnnounceParts): Promise<void> {
   const faulty = new Set<number>()
@@ -43,7 +42,7 @@ export async function announce({ em, queue, globalId, logger }: AnnounceParts): 
   }
 }
 
-// Projects take turns, so that one with many webhooks, or a long backlog, does not keep the others waiting.
+// Projects take turns, so that a project with many webhooks or a long backlog does not delay the others.
 const webhooksPerLook = 100
 const webhooksBehind = `
 select id from (
@@ -53,8 +52,8 @@ select id from (
 order by turn, id limit $1`
 
 /**
- * One transaction's worth of events; returns the number of deliveries made. Waits while another process, or a change of the
- * webhook, is at its row.
+ * Processes the events of one transaction; returns the number of new deliveries. It waits while another process has locked the
+ * webhook.
  */
 async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: number): Promise<number> {
   const [webhook] = await sql<{ project: string; actions: WebhookAction[]; last: string }>(
@@ -84,7 +83,7 @@ async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: numb
   }
 
   for (const event of events) {
-    // Each look takes all batches that there are: one for the newest event of a storage does for the older ones.
+    // Each lookup reads all batches of tasks, so only the newest event of a storage needs one.
     if (wants('TASKS_CREATED') && (endsSync(event) || newest.get(event.storage) === event.id)) {
       for (;;) {
         if (made >= deliveriesPerTurn) {

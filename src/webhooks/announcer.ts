@@ -2,12 +2,11 @@ import type { EventHub } from '../events/hub.ts'
 import { lagged } from '../events/subscription-queue.ts'
 import { type AnnounceParts, announce } from './announce.ts'
 
-// What was created while a sync runs is announced together: each announcement has its price, and nobody waits for one.
+// Tasks that a running sync creates are announced together, because each announcement has a cost.
 const progressWaitMs = 1_000
 
 /**
- * Announces whatever the event log tells, whichever process wrote it: a new status at once, progress within a second.
- * Returns what ends that.
+ * Announces events of all processes: a new status at once, progress within a second. The returned function stops it.
  */
 export function startAnnouncer(parts: AnnounceParts & { events: EventHub }): () => Promise<void> {
   const queue = parts.events.open({})
@@ -40,7 +39,7 @@ export function startAnnouncer(parts: AnnounceParts & { events: EventHub }): () 
     }
   }
   listen()
-  // What was committed while no process lived.
+  // Events that were committed while no process was running.
   wake()
   return async () => {
     stopped = true

@@ -1,20 +1,20 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from '../sql.ts'
 
-/** Most task ids in one message. */
+/** Maximum number of task ids in one message. */
 export const batchSize = 5_000
 
-/** Notes the last event that a webhook was told of, or was not to be. */
+/** Saves the webhook's position in the event log. */
 export async function setLastEvent(tx: EntityManager, webhookId: number, lastEvent: number): Promise<void> {
   await sql(tx, 'update webhook set last_event = $2 where id = $1', [webhookId, lastEvent])
 }
 
-/** Puts a webhook behind all events: it is told of later ones only. */
+/** Moves the webhook to the end of the event log, so that it receives only later events. */
 export async function skipEvents(tx: EntityManager, webhookId: number): Promise<void> {
   await sql(tx, 'update webhook set last_event = coalesce((select max(id) from event), 0) where id = $1', [webhookId])
 }
 
-/** Puts a webhook behind all tasks of its project: only later ones are announced to it. */
+/** Moves the webhook past all tasks of its project, so that only later ones are announced. */
 export async function skipTasks(tx: EntityManager, webhookId: number): Promise<void> {
   await sql(
     tx,
@@ -28,12 +28,11 @@ export async function skipTasks(tx: EntityManager, webhookId: number): Promise<v
 }
 
 /**
- * The tasks of a storage that a webhook is told of next, `batchSize` of them, and its place behind them; of the `rest` also
- * fewer. Empty when there are none.
+ * The next `batchSize` tasks of a storage for a webhook, and the position after them; with `rest` also fewer. Empty if there are none.
  *
- * That a place in the order of link ids is enough rests on this: links of one storage become visible in the order of their
- * ids. A page is written under the lock of its run's row, which the statement takes before it draws ids and which is free
- * again after its commit, and of the runs that write links a storage has one at a time. So no smaller id ever appears behind the place.
+ * A position in the order of link ids is enough, because links of one storage become visible in the order of their ids: a page is
+ * written under the lock of its run's row, which the statement takes before it allocates ids and releases at its commit, and a
+ * storage has one run at a time that writes links.
  */
 export async function takeTasks(
   tx: EntityManager,

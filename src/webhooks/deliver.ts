@@ -9,35 +9,35 @@ import { type Answer, post } from './post.ts'
 import { unsealWebhookSecret } from './save.ts'
 import { signatureHeaders } from './sign.ts'
 
-/** How often a message is sent before it counts as failed. */
+/** Number of attempts before a message counts as failed. */
 export const maxAttempts = 8
 
 const maxWaitSeconds = 24 * 3_600
-/** A due delivery that has waited this long in vain has lost its job. */
+/** A delivery that is overdue by this time has lost its job. */
 const overdueSeconds = 5
-// More of one project come with the next sweeps.
+// The next sweeps find the others of a project.
 const sweptPerProject = 100
 
-/** What sending works with. */
+/** What sending needs. */
 export interface DeliverParts {
   em: EntityManager
   queue: Queue
   sealer: Sealer
   egress: Egress
-  /** Before the second attempt; see `waitSeconds`. */
+  /** Seconds before the second attempt; see `waitSeconds`. */
   retrySeconds: number
-  /** Most that one attempt may take. */
+  /** Time limit of one attempt, in seconds. */
   timeoutSeconds: number
 }
 
-/** Before the attempt that follows the given number of them: five times as long each time, and up to a fifth longer by chance. */
+/** Seconds before the next attempt: five times as long after each one, plus up to 20 % at random. */
 export function waitSeconds(attempts: number, retrySeconds: number): number {
   return retrySeconds * 5 ** (attempts - 1) * (1 + Math.random() / 5)
 }
 
 /**
- * Sends what is due of a webhook, oldest first, unless another worker is at it. After an attempt that failed it goes to
- * the end of the queue, so that a receiver that hangs takes one place of the workers, and never two times in a row.
+ * Sends the due deliveries of a webhook, oldest first, unless another worker does. After a failed attempt the webhook goes to the end
+ * of the queue, so that a receiver that hangs occupies one slot, and never twice in a row.
  */
 export async function deliverDue(parts: DeliverParts, webhookId: number, stopping: AbortSignal): Promise<void> {
   const { em, queue, timeoutSeconds } = parts
@@ -55,7 +55,7 @@ export async function deliverDue(parts: DeliverParts, webhookId: number, stoppin
     } finally {
       await sql(em, 'update webhook set leased_until = null where id = $1', [webhookId])
     }
-    // What became due while the lease was held has found it taken.
+    // Deliveries that became due meanwhile could not get the lease.
     if (!(await isDue(em, webhookId))) return
     if (!arrived || stopping.aborted) {
       await queue.enqueue(jobs.deliverWebhook, { webhookId })
@@ -64,7 +64,7 @@ export async function deliverDue(parts: DeliverParts, webhookId: number, stoppin
   }
 }
 
-/** Puts the sending of what is overdue into the queue again: its worker is gone, or its job was. */
+/** Enqueues jobs for overdue deliveries, whose worker or job was lost. */
 export async function sweepDeliveries({ em, queue }: Pick<DeliverParts, 'em' | 'queue'>): Promise<void> {
   const waiting = await sql<{ id: string }>(
     em,
@@ -103,7 +103,7 @@ interface Due {
 
 const dueCondition = `d.status = 'PENDING' and d.next_attempt_at <= now() and (w.active or d.action = 'PING')`
 
-/** Renews the lease with every message, however many there are. */
+/** Renews the lease with every message. */
 async function nextDue(em: EntityManager, webhookId: number, seconds: number): Promise<Due | undefined> {
   const [due] = await sql<Due>(
     em,
@@ -127,7 +127,7 @@ async function isDue(em: EntityManager, webhookId: number): Promise<boolean> {
   return rows.length > 0
 }
 
-/** Sends a message and writes down what came of it. False when it did not arrive; then it is put into the queue for later. */
+/** Sends a message and saves the result. False if it did not arrive; then the next attempt is queued. */
 async function attempt(parts: DeliverParts, due: Due, stopping: AbortSignal): Promise<boolean> {
   let answer: Answer | undefined
   let error: string | null = null
@@ -150,7 +150,7 @@ async function attempt(parts: DeliverParts, due: Due, stopping: AbortSignal): Pr
        next_attempt_at = now() + make_interval(secs => $4), response_status = $5, response_body = $6, error = $7,
        delivered_at = case when $2 = 'DELIVERED' then now() end
      where id = $1 and status = 'PENDING'`,
-    // PostgreSQL's text holds no NUL.
+    // PostgreSQL's text cannot store NUL.
     [due.id, status, attempts, wait, answer?.status ?? null, answer?.body?.replaceAll('\0', '\ufffd') ?? null, error],
   )
   if (gone) await sql(em, 'update webhook set active = false, updated_at = now() where id = $1', [due.webhook])
@@ -181,7 +181,7 @@ async function send({ sealer, egress, timeoutSeconds }: DeliverParts, due: Due, 
   })
 }
 
-/** Why an answer is none that says "received"; null when it is. Standard Webhooks 1.0, "Delivery success and failure". */
+/** Why a response does not confirm the message; null if it does (Standard Webhooks 1.0, "Delivery success and failure"). */
 function faultOf({ status }: Answer): string | null {
   if (status >= 200 && status < 300) return null
   if (status === 410) return 'The receiver answered 410 Gone: the webhook is no longer active.'

@@ -4,16 +4,16 @@ import { SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
 import type { WebhookAction } from '../entities/webhook.ts'
 import type { LoggedEvent } from '../events/log.ts'
 
-/** The global id by which the API knows an object. */
+/** The global id of an object in the API. */
 export type GlobalId = (type: ObjectType, id: number) => string
 type ObjectType = 'Project' | 'ImportStorage' | 'ExportStorage' | 'SyncRun' | 'Task' | 'Webhook'
 
-/** The body of a message, in the structure that Standard Webhooks 1.0 proposes ("Payload structure"). */
+/** The body of a message (Standard Webhooks 1.0, "Payload structure"). */
 export function writeMessage(action: WebhookAction | 'PING', at: Date, data: object): string {
   return JSON.stringify({ type: action, timestamp: at.toISOString(), data })
 }
 
-/** Where an event happened, as global ids. */
+/** Global ids of the project, storage and run of an event. */
 export function placeData(
   globalId: GlobalId,
   { project, storage, run }: LoggedEvent,
@@ -43,12 +43,12 @@ export function runData(em: EntityManager, { payload }: LoggedEvent) {
   }
 }
 
-/** What an event is called in the world outside; undefined = it has no name there. */
+/** The webhook action of an event; undefined if it has none. */
 export function actionOf({ kind, payload }: LoggedEvent): WebhookAction | undefined {
   if (kind !== 'STATUS' || !isSync(payload)) return undefined
   switch (payload.status as SyncStatus) {
     case 'IN_PROGRESS':
-      // A later worker continues what has started, and the wish to cancel is no start.
+      // A later attempt continues the run, and a cancel request does not start it.
       return payload.started_at === payload.heartbeat_at && !payload.cancel_requested ? 'SYNC_STARTED' : undefined
     case 'COMPLETED':
     case 'COMPLETED_WITH_ERRORS':
@@ -66,5 +66,5 @@ export function actionOf({ kind, payload }: LoggedEvent): WebhookAction | undefi
 export const endsSync = ({ kind, payload }: LoggedEvent) =>
   kind === 'STATUS' && isSync(payload) && payload.finished_at !== null
 
-/** A dry run, and the export of what a person has picked, are no business of others. */
+/** Dry runs and exports of chosen annotations send no messages. */
 const isSync = (run: Record<string, unknown>) => run.kind === 'SYNC' || run.kind === 'RETRY'

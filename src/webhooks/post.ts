@@ -5,15 +5,15 @@ import { networkError } from '../providers/network-error.ts'
 import { kindOfAddress } from '../security/address.ts'
 import type { Egress } from '../security/egress.ts'
 
-/** Most of an answer that is read and kept. */
+/** Bytes of a response that are read and stored. */
 const maxAnswerBytes = 4 * 1024
 
-/** What a receiver said. */
+/** The response of a receiver. */
 export interface Answer {
   status: number
-  /** The beginning of the body, as text; null unless the receiver has a public address: others tell only our own machines. */
+  /** Beginning of the body as text; null unless the receiver has a public address. */
   body: string | null
-  /** How long the receiver asks to be left alone; undefined = it does not say. */
+  /** Retry-After of the response; undefined if it has none. */
   retryAfterSeconds: number | undefined
 }
 
@@ -23,14 +23,14 @@ export interface PostOptions {
   headers: Record<string, string>
   body: string
   egress: Egress
-  /** For all of it, from the look-up of the name to the end of the answer. */
+  /** Time limit from the name lookup to the end of the response. */
   timeoutSeconds: number
   signal: AbortSignal
 }
 
 /**
- * Sends one POST and reads the beginning of its answer, whatever its status. Redirects are not followed.
- * @throws SluiceError BLOCKED_ADDRESS, TIMEOUT, UNREACHABLE with words about the receiver; the reason of `signal`.
+ * Sends one POST and reads the beginning of the response, whatever its status. It follows no redirect.
+ * @throws SluiceError BLOCKED_ADDRESS, TIMEOUT, UNREACHABLE with a message about the receiver; the reason of `signal`
  */
 export async function post({ url, headers, body, egress, timeoutSeconds, signal }: PostOptions): Promise<Answer> {
   const limit = AbortSignal.timeout(timeoutSeconds * 1_000)
@@ -72,8 +72,8 @@ function answerTo(
 }
 
 /**
- * The beginning of a body that may be shown: who enters a webhook may be a stranger to the machines that internal addresses
- * belong to, whose answers must not be read through us.
+ * The beginning of a body, if it may be displayed. Users who create webhooks may not have access to machines with internal addresses,
+ * so responses of those are never stored.
  */
 async function bodyOf(response: IncomingMessage): Promise<string | null> {
   const isPublic = kindOfAddress(response.socket.remoteAddress ?? '') === 'PUBLIC'
@@ -82,7 +82,7 @@ async function bodyOf(response: IncomingMessage): Promise<string | null> {
   return null
 }
 
-/** The status has told already what counts: a body that breaks off, or does not come in time, is as much of it as came. */
+/** The status decides. Of a body that breaks off or is late, the part that arrived is used. */
 async function readBeginning(response: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []
   let bytes = 0

@@ -1,12 +1,12 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from '../sql.ts'
 
-/** How long the log of deliveries reaches back. */
+/** Retention of deliveries, in days. */
 export const keptDays = 30
-/** Most deliveries of a webhook that are kept, besides those that are still to be sent. */
+/** Maximum number of stored deliveries of a webhook, besides pending ones. */
 export const maxKept = 2_000
 
-/** Shortens the log of deliveries to what is kept. What is so old and still to be sent belongs to a webhook that is not active. */
+/** Deletes deliveries above the retention. Pending ones of that age belong to an inactive webhook. */
 export async function pruneDeliveries(em: EntityManager): Promise<void> {
   await sql(em, 'delete from webhook_delivery where created_at < now() - make_interval(days => $1)', [keptDays])
   await sql(

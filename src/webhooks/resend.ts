@@ -8,7 +8,7 @@ import { writeMessage } from './message.ts'
 
 type ResendParts = Pick<AnnounceParts, 'em' | 'queue' | 'globalId'>
 
-/** Sends a PING to a webhook, also to one that is not active. @throws NotFoundError */
+/** Sends a PING to a webhook, also if it is inactive. @throws NotFoundError */
 export async function sendPing({ em, queue, globalId }: ResendParts, webhookId: number): Promise<WebhookDelivery> {
   const fork = em.fork()
   const webhook = await fork.findOne(WebhookEntity, webhookId)
@@ -25,8 +25,8 @@ export async function sendPing({ em, queue, globalId }: ResendParts, webhookId: 
 }
 
 /**
- * Sends a message again, with the same id and as many attempts as a new one; one that waits is sent now.
- * @throws NotFoundError; ConflictError when its webhook is not active.
+ * Sends a message again, with the same id and the attempts of a new one. A pending message is sent now.
+ * @throws NotFoundError; ConflictError if its webhook is inactive
  */
 export async function redeliver({ em, queue }: ResendParts, deliveryId: number): Promise<WebhookDelivery> {
   const fork = em.fork()

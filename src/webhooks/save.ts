@@ -12,7 +12,7 @@ import { sql } from '../sql.ts'
 import { skipEvents, skipTasks } from './cursors.ts'
 import { createSecret, faultOfSecret } from './sign.ts'
 
-/** What saving webhooks works with. */
+/** What saving webhooks needs. */
 export interface SaveParts {
   em: EntityManager
   queue: Queue
@@ -20,7 +20,7 @@ export interface SaveParts {
   egress: Egress
 }
 
-/** The settings of a webhook; absent ones, and null, keep their value or default. */
+/** Settings of a webhook. Absent or null fields keep their value or get their default. */
 export interface WebhookInput {
   url?: string | null | undefined
   actions?: readonly WebhookAction[] | null | undefined
@@ -29,13 +29,12 @@ export interface WebhookInput {
 }
 
 const maxUrlLength = 2_000
-/** How long messages are signed with the former key, too, so that receivers can change over without a break. */
+/** Time during which messages are also signed with the former key, so that receivers can switch without a gap. */
 const changeoverHours = 24
 
 /**
- * Creates a webhook, which is told of what happens from now on, and gives back its key, which is not shown again: the given
- * one, or a new one.
- * @throws ValidationError, NotFoundError; then nothing was changed.
+ * Creates a webhook for later events, and returns its key, the given one or a new one. The key is not readable later.
+ * @throws ValidationError, NotFoundError; then nothing was changed
  */
 export async function createWebhook(
   parts: SaveParts,
@@ -46,7 +45,7 @@ export async function createWebhook(
   const secret = input.secret ?? createSecret()
   return parts.em.fork().transactional(async (tx) => {
     if ((await tx.count(ProjectEntity, { id: project })) === 0) throw new NotFoundError('There is no such project.')
-    // Before it is stored, since its secret is sealed for its id.
+    // The secret is encrypted for the id, so the id is allocated first.
     const [next] = await sql<{ id: string }>(tx, `select nextval(pg_get_serial_sequence('webhook', 'id')) as id`)
     const id = Number(next!.id)
     const settings = columns(parts, { id, project }, { ...input, secret, active: input.active ?? true })
@@ -59,8 +58,8 @@ export async function createWebhook(
 }
 
 /**
- * Changes a webhook. One that was inactive is told of what happens from now on, and gets what it was still to get.
- * @throws ValidationError, NotFoundError; then nothing was changed.
+ * Changes a webhook. A webhook that becomes active receives later events and its pending deliveries.
+ * @throws ValidationError, NotFoundError; then nothing was changed
  */
 export async function updateWebhook(parts: SaveParts, id: number, input: WebhookInput): Promise<Webhook> {
   await validate(parts.egress, input)
@@ -83,12 +82,12 @@ export async function updateWebhook(parts: SaveParts, id: number, input: Webhook
   return webhook
 }
 
-/** Deletes a webhook with its log. @throws NotFoundError */
+/** Deletes a webhook with its deliveries. @throws NotFoundError */
 export async function deleteWebhook(em: EntityManager, id: number): Promise<void> {
   if ((await em.fork().nativeDelete(WebhookEntity, { id })) === 0) throw new NotFoundError('There is no such webhook.')
 }
 
-/** The key of a webhook's signatures. @throws SluiceError BAD_CREDENTIALS when it was sealed for another webhook, or with another SECRET_KEY. */
+/** The key of a webhook's signatures. @throws SluiceError BAD_CREDENTIALS if it was encrypted for another webhook or with another SECRET_KEY */
 export function unsealWebhookSecret(
   sealer: Sealer,
   sealed: string,

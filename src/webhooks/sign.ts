@@ -4,12 +4,12 @@ const prefix = 'whsec_'
 // Standard Webhooks, "Signature scheme": from 192 to 512 bits.
 const [minBytes, maxBytes] = [24, 64]
 
-/** A new random key, as receivers keep it: `whsec_` and base64 (Standard Webhooks, "Signature scheme"). */
+/** A new random key in the format of receivers: `whsec_` and base64 (Standard Webhooks, "Signature scheme"). */
 export function createSecret(): string {
   return prefix + randomBytes(32).toString('base64')
 }
 
-/** What is wrong with a key that a person has chosen; undefined when nothing is. */
+/** Why a given key is invalid; undefined if it is valid. */
 export function faultOfSecret(secret: string): string | undefined {
   const bytes = keyOf(secret)
   const isWhole = prefix + bytes.toString('base64') === secret
@@ -17,17 +17,17 @@ export function faultOfSecret(secret: string): string | undefined {
   return `must be ${prefix} and the base64 of ${minBytes} to ${maxBytes} random bytes`
 }
 
-/** A message as it goes over the wire. */
+/** A message to sign. */
 export interface SignedMessage {
   messageId: string
-  /** Of this attempt, in seconds since 1970. */
+  /** Time of this attempt, in seconds since 1970. */
   timestamp: number
   body: string
 }
 
 /**
- * The headers that tell a receiver who sent a message, and that it is neither altered nor old: HMAC-SHA256 over
- * `id.timestamp.body` with each of the keys, any of which the receiver may know (Standard Webhooks 1.0, "Webhook headers").
+ * The headers by which a receiver verifies the sender, the content and the age of a message: HMAC-SHA256 over `id.timestamp.body` with
+ * each of the keys (Standard Webhooks 1.0, "Webhook headers").
  */
 export function signatureHeaders(
   secrets: string[],
