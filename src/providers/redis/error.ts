@@ -4,7 +4,7 @@ import { networkError } from '../network-error.ts'
 import type { RedisLocation } from './location.ts'
 
 /** Redis' error replies by how they begin (redis.io, "ACL", "SELECT", "Redis cluster specification"; server.c of Redis 7). */
-const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => string)?, hint?: string][] = [
+const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => string)?, string?][] = [
   [/^NOAUTH/, 'BAD_CREDENTIALS', () => 'The server asks for a password.'],
   [/^WRONGPASS|^ERR invalid password/, 'BAD_CREDENTIALS', () => 'The server does not accept the password.'],
   [
