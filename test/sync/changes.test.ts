@@ -169,10 +169,10 @@ describe('objects that are gone', () => {
     expect(await existence(storage)).toMatchObject({ 'a.json': true, 'c.json#0': true, 'c.json#1': true })
   })
 
-  it('and more than the brake allows are left alone, with words', async () => {
+  it('above maxMissing are left alone, and the sweep reports TOO_MANY_MISSING', async () => {
     for (const [maxMissing, limit] of [
-      [{ count: 2 }, '2 is the most'],
-      [{ share: 0.25 }, '25 % is the most'],
+      [{ count: 2 }, 'the limit of 2'],
+      [{ share: 0.25 }, 'the limit of 25 %'],
     ] as const) {
       const storage = await world.storage({ objects, maxMissing, missingPolicy: 'DELETE_UNANNOTATED' })
       await sync(world.app, storage.id)

@@ -106,8 +106,8 @@ describe.each(Object.keys(files))('rows that the changed file %s no longer conta
 
 describe('rows that a changed file no longer contains', () => {
   it.each([
-    [{ count: 49 }, '49 is the most'],
-    [{ share: 0.24 }, '24 % is the most'],
+    [{ count: 49 }, 'the limit of 49'],
+    [{ share: 0.24 }, 'the limit of 24 %'],
   ])(
     'beyond maxMissing %j stay until the limit is raised, which needs no further change',
     async (maxMissing, limit) => {
