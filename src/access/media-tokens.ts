@@ -60,7 +60,7 @@ export function createMediaTokens(parts: {
     return new Map(rows.map(({ id, media_key }) => [Number(id), media_key]))
   })
 
-  /** The encrypted key of a project; created if there is none. */
+  /** Returns the encrypted key of a project, and creates one if the project has none. */
   const keyFor = async (project: number): Promise<string> => {
     const kept = await keyNow(project)
     if (kept) return kept

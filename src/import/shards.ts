@@ -32,7 +32,8 @@ export async function openShards(em: EntityManager, run: number, after: string |
 }
 
 /**
- * Claims a range without an owner, with an owner of an earlier attempt, or with an expired lease. Undefined if there is none.
+ * Claims a range of the run that has no owner, an owner from an earlier attempt, or an expired lease. Returns undefined if the run has no
+ * such range.
  */
 export async function claimShard(
   em: EntityManager,

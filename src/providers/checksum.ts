@@ -19,7 +19,7 @@ export interface Digest {
 
 const lengths: Record<ChecksumAlgorithm, number> = { CRC32: 4, CRC32C: 4, CRC64NVME: 8, MD5: 16, SHA1: 20, SHA256: 32 }
 
-/** Reads a checksum in base64; undefined for what is none. */
+/** Decodes a checksum from base64. Returns undefined if the text is not a checksum of this algorithm. */
 export function readChecksum(algorithm: ChecksumAlgorithm, base64: string | null | undefined): Checksum | undefined {
   if (!base64 || !/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) return undefined
   const value = Buffer.from(base64, 'base64')

@@ -1,6 +1,6 @@
 import { Migration } from '@mikro-orm/migrations'
 
-/** Prefixes of URLs of other tools, and the storages that have their objects. Processes are told of changes, as of storages. */
+/** Maps URL prefixes of other tools to storages. A trigger notifies all processes of changes, as for storages. */
 export class UrlMappings extends Migration {
   override up(): void {
     this.addSql(`create table "url_mapping" ("project_id" bigint not null, "prefix" text collate "C" not null, "storage_id" bigint not null, "key_prefix" text null, primary key ("project_id", "prefix"))`)

@@ -9,7 +9,7 @@ export interface Payer {
   readonly isKnown: boolean
   /** A request that named `project` succeeded. */
   confirm(): void
-  /** The bucket demands a payer: names the project from now on. False if there is none, or it is named already. */
+  /** Call it when the bucket demands a payer. Returns true if requests name a project from now on and did not before. */
   demand(): boolean
 }
 
