@@ -67,7 +67,7 @@ export async function drainOutbox(parts: DrainParts, storage: number, stopping: 
   try {
     const limit = createAdaptiveLimit(parts.writeConcurrency)
     // A drain does not wait for an unavailable storage; the exports stay pending.
-    const breaker = createBreaker({ patienceMs: null, hasResponded: false, tell: () => {} })
+    const breaker = createBreaker({ patienceMs: null, hasResponded: false, report: () => {} })
     const exporting = { em, connect, storage, lease, limit, breaker, skipUnchanged: false, givesUp: true }
     await writeBatches(exporting, batches(), settle)
   } catch (error) {

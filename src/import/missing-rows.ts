@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
-import { type RunLease, RunLost } from '../runs/lease.ts'
+import { lockRun, type RunLease, RunLost } from '../runs/lease.ts'
 import { sql } from '../sql.ts'
 
 const pageSize = 1_000
@@ -50,17 +50,12 @@ export async function sweepMissingRows(
 /** Sweeps the next links after the id `after`. The last id; undefined if no more follow. */
 async function sweepPage(
   em: EntityManager,
-  { id, attempt }: RunLease,
+  run: RunLease,
   storage: Storage,
   after: string,
 ): Promise<string | undefined> {
   return em.fork().transactional(async (tx) => {
-    const [held] = await sql(
-      tx,
-      `select 1 from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update`,
-      [id, attempt],
-    )
-    if (!held) throw new RunLost()
+    if (!(await lockRun(tx, run))) throw new RunLost()
     const links = await sql<{ id: string; task: string }>(
       tx,
       `select l.id, l.task_id as task from import_link l
@@ -74,14 +69,23 @@ async function sweepPage(
       'update import_link set object_exists = false, updated_at = now() where id = any($1::bigint[]) and object_exists returning 1',
       [links.map((link) => link.id)],
     )
-    await sql(
-      tx,
-      'update sync_run set missing = missing + $2, deleted = deleted + $3, heartbeat_at = now() where id = $1',
-      [id, flagged.length + deleted, deleted],
-    )
-    await recordEvent(tx, 'PROGRESS', id)
+    await countSwept(tx, run, { missing: flagged.length + deleted, deleted })
     return links.length < pageSize ? undefined : links.at(-1)!.id
   })
+}
+
+/** Adds the results of a sweep to the counters of the run, as the last statements of the transaction. */
+export async function countSwept(
+  tx: EntityManager,
+  { id }: Pick<RunLease, 'id'>,
+  { missing, deleted }: { missing: number; deleted: number },
+): Promise<void> {
+  await sql(
+    tx,
+    'update sync_run set missing = missing + $2, deleted = deleted + $3, heartbeat_at = now() where id = $1',
+    [id, missing, deleted],
+  )
+  await recordEvent(tx, 'PROGRESS', id)
 }
 
 /** Deletes those of the tasks that nobody has annotated, unless another row or object has them, too. Number of tasks. */

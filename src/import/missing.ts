@@ -1,11 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
-import { recordEvent } from '../events/log.ts'
 import type { Provider } from '../providers/provider.ts'
-import { type RunLease, RunLost } from '../runs/lease.ts'
+import { lockRun, type RunLease, RunLost } from '../runs/lease.ts'
 import { sql } from '../sql.ts'
-import { countMissingRows, sweepMissingRows } from './missing-rows.ts'
+import { countMissingRows, countSwept, sweepMissingRows } from './missing-rows.ts'
 import { setExistence } from './write-page.ts'
 
 const pageSize = 1_000
@@ -51,7 +50,7 @@ async function findMissing(
   return countOf(em, `select count(*) from sync_key where run_id = $1 and kind = 'MISSING'`, [run.id])
 }
 
-/** Where a listing has no order, what is missing shows only when all was listed. */
+/** For unordered listings: records the keys that were never listed. Only the end of the listing shows them. */
 async function noteUnseen(em: EntityManager, { id }: RunLease, { id: storage, missingPolicy }: Storage): Promise<void> {
   const flagged = missingPolicy === 'DELETE_UNANNOTATED' ? '' : 'and object_exists'
   await sql(
@@ -66,7 +65,7 @@ async function noteUnseen(em: EntityManager, { id }: RunLease, { id: storage, mi
   )
 }
 
-/** A server that broke the order of its keys has listed some where they did not belong: they are not missing. */
+/** Removes keys that were listed out of order from the missing ones. */
 async function forgetSeen(em: EntityManager, { id }: RunLease): Promise<void> {
   await sql(
     em,
@@ -76,9 +75,9 @@ async function forgetSeen(em: EntityManager, { id }: RunLease): Promise<void> {
   )
 }
 
-/** What lies in a folder that could not be listed is not missing. In byte order, "0" follows the "/". */
+/** Removes keys below folders that could not be listed from the missing ones. In byte order, "0" follows "/". */
 async function forgetUnread(em: EntityManager, { id }: RunLease): Promise<void> {
-  // Ordered, so that the planner, which has no statistics of a new run's keys, looks into the index.
+  // `order by` makes the planner use the index, although it has no statistics of the keys of a new run.
   const [first] = await sql(em, `select 1 from sync_key where run_id = $1 and kind = 'UNREAD' order by key limit 1`, [
     id,
   ])
@@ -159,41 +158,31 @@ async function countMissing(
   )
 }
 
-/** Sweeps the first keys that are left behind `after` (null = from the first), and tells them; fewer than a page are the last. */
+/** Sweeps the next keys after `after` (null = from the first) and returns them. Fewer than a page are the last ones. */
 async function sweepPage(
   em: EntityManager,
-  { run: { id, attempt }, storage, after }: { run: RunLease; storage: Storage; after: string | null },
+  { run, storage, after }: { run: RunLease; storage: Storage; after: string | null },
 ): Promise<string[]> {
   return em.fork().transactional(async (tx) => {
-    const [held] = await sql(
-      tx,
-      `select 1 from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update`,
-      [id, attempt],
-    )
-    if (!held) throw new RunLost()
-    // Two statements with a place each in the index, and not one with a subquery: the planner, who has no statistics of the
-    // keys of a run that has just begun, would make that subquery again for every key that is left.
+    if (!(await lockRun(tx, run))) throw new RunLost()
+    // Two statements instead of a subquery: without statistics of the keys of a new run, the planner would execute the subquery for
+    // every remaining key.
     const rows = await sql<{ key: string }>(
       tx,
       `select key from sync_key where run_id = $1 and kind = 'MISSING' and ($2::text is null or key > $2)
        order by key limit ${pageSize}`,
-      [id, after],
+      [run.id, after],
     )
     const keys = rows.map(({ key }) => key)
-    await sql(tx, `delete from sync_key where run_id = $1 and kind = 'MISSING' and key = any($2)`, [id, keys])
+    await sql(tx, `delete from sync_key where run_id = $1 and kind = 'MISSING' and key = any($2)`, [run.id, keys])
     const deleted = storage.missingPolicy === 'DELETE_UNANNOTATED' ? await deleteUnannotated(tx, storage.id, keys) : 0
     const flagged = await setExistence(tx, storage.id, keys, false)
-    await sql(
-      tx,
-      'update sync_run set missing = missing + $2, deleted = deleted + $3, heartbeat_at = now() where id = $1',
-      [id, flagged + deleted, deleted],
-    )
-    await recordEvent(tx, 'PROGRESS', id)
+    await countSwept(tx, run, { missing: flagged + deleted, deleted })
     return keys
   })
 }
 
-/** Deletes the tasks of these objects that nobody has annotated, with their links. Number of tasks. */
+/** Deletes the tasks of these objects that have no annotations, with their links. Returns the number of tasks. */
 async function deleteUnannotated(em: EntityManager, storage: number, keys: string[]): Promise<number> {
   let deleted = 0
   for (const rows of ['l.row_index = -1', 'l.row_index <> -1']) {
@@ -207,7 +196,7 @@ async function deleteUnannotated(em: EntityManager, storage: number, keys: strin
     )
     deleted += gone.length
   }
-  // Should the object come back, what was deleted is imported again.
+  // If the object is listed again, the deleted rows are imported again.
   await sql(em, 'update imported_object set rows = null where storage_id = $1 and key = any($2)', [storage, keys])
   return deleted
 }

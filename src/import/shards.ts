@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
-import type { RunLease } from '../runs/lease.ts'
+import { lockRun, type RunLease } from '../runs/lease.ts'
 import { sql } from '../sql.ts'
 
 /** Fencing token of a range: the database refuses writes of a worker that no longer owns it. */
@@ -111,12 +111,7 @@ export async function splitShard(
   return em.fork().transactional(async (tx) => {
     // A statement sees what was committed before it began. The lock is a separate statement, so the next one sees the ranges of
     // all other splits, and no two ranges get the same number.
-    const [run] = await sql(
-      tx,
-      `select 1 from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update`,
-      [range.run, attempt],
-    )
-    if (!run) return undefined
+    if (!(await lockRun(tx, { id: range.run, attempt }))) return undefined
     const [row] = await sql<ShardRow>(
       tx,
       `with shortened as (

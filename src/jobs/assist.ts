@@ -23,7 +23,7 @@ export function startAssisting(parts: WorkerParts): () => Promise<void> {
     if (current?.run === run && (payload.status !== 'IN_PROGRESS' || payload.cancel_requested)) {
       current.lost.abort(new RunLost())
     }
-    if (current?.run === run) current.breaker.heed(payload)
+    if (current?.run === run) current.breaker.handleEvent(payload)
     if (payload.status !== 'IN_PROGRESS') notBefore.delete(run)
     if (current || parts.leading.has(run) || !isLong(parts, event) || Date.now() < (notBefore.get(run) ?? 0)) return
     // After each try it pauses, because an attempt to split a range costs about ten LIST calls.

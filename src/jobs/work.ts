@@ -140,7 +140,7 @@ function watch(
       if (event === undefined) return
       if (typeof event !== 'object') continue
       if (event.payload.cancel_requested) lost.abort(new Canceled())
-      breaker.heed(event.payload)
+      breaker.handleEvent(event.payload)
     }
   }
   listen()

@@ -3,7 +3,7 @@ import { type ErrorCode, SluiceError } from '../errors.ts'
 import { orAbort } from '../or-abort.ts'
 import { asksToSlowDown, isAnswer, isOutage } from '../providers/outage.ts'
 
-/** What a run waits for, in milliseconds from now. */
+/** Why and how long calls pause, in milliseconds from now. */
 export interface Pause {
   code: ErrorCode
   /** Time since the first failed call. */
@@ -12,7 +12,7 @@ export interface Pause {
   givesUpInMs: number
 }
 
-/** How one kind of call is made. */
+/** How calls to the location are made. */
 export interface Calling {
   signal: AbortSignal
   /** A cheap call that succeeds, or is refused, once the location is back. */
@@ -23,39 +23,38 @@ export interface Calling {
 
 /** The circuit breaker of one run and location in one process. */
 export interface Breaker {
-  /** Aborts with the fault of the location when the patience has ended: the run is to fail with it. */
+  /** Aborts with the error of the location when the patience has ended; the run then fails with it. */
   readonly signal: AbortSignal
   /**
-   * Makes a call. While the location is away, all calls wait together, and one probe at a time looks whether it is back.
-   * Rejects with what `work` rejects with, unless that may pass; with the reason of `signal` or of the breaker.
+   * Makes a call. While the location is unavailable, all calls wait, and one probe at a time checks whether it is back. Rejects with
+   * errors of `work` that are no outage, and with the reason of `signal` or of the breaker.
    */
   call<T>(calling: Calling, work: () => Promise<T>): Promise<T>
   /** Ends the current pause between two probes. */
   retryNow(): void
-  /** Nothing is told any more, and no call waits any longer. */
+  /** Ends all pauses and reports nothing any more. */
   close(): void
 }
 
 const firstPauseMs = 250
 const longestPauseMs = 15_000
-// A storage that asks to slow down is asked again by each call itself, so the others go on meanwhile.
+// Each call that the storage asks to slow down retries by itself; the others continue.
 const slowDownMs = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000]
-// A call that fails so often while the probe succeeds fails by its own object.
+// A call that fails this often while the probe succeeds fails because of its own object.
 const maxFailures = 4
 
 /**
- * A closed breaker. `hasResponded`: whether the location has responded to this run before; until it does, faults are those of
- * the calls. `awaySinceMs`: how long the run has waited already, in another process. `tell` gets each pause, and null when
- * calls go on.
+ * Creates a closed breaker. `hasResponded`: whether the location has responded to this run; until then, errors are passed on.
+ * `awaySinceMs`: how long the run has already waited in another process. `report` receives each pause, and null at its end.
  */
 export function createBreaker(options: {
-  /** Null = faults of the location are thrown at once. */
+  /** Null: errors of the location are thrown at once. */
   patienceMs: number | null
   hasResponded: boolean
   awaySinceMs?: number | undefined
-  tell: (pause: Pause | null) => void
+  report: (pause: Pause | null) => void
 }): Breaker {
-  const { patienceMs, tell } = options
+  const { patienceMs } = options
   const gaveUp = new AbortController()
   const closing = new AbortController()
   let { hasResponded } = options
@@ -65,22 +64,18 @@ export function createBreaker(options: {
   let resumedAt = Number.NEGATIVE_INFINITY
   let wake = () => {}
   let looking: Promise<boolean> | undefined
-  let isTold = outage !== undefined
+  let isReported = outage !== undefined
 
-  const say = (pause: Pause | null) => {
-    if (closing.signal.aborted || (!pause && !isTold)) return
-    isTold = pause !== null
-    tell(pause)
+  const report = (pause: Pause | null) => {
+    if (closing.signal.aborted || (!pause && !isReported)) return
+    isReported = pause !== null
+    options.report(pause)
   }
 
   const rest = async (ms: number) => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, ms)
-    wake = resolve
-    closing.signal.addEventListener('abort', () => resolve(), { once: true })
-    await promise
-    clearTimeout(timer)
-    wake = () => {}
+    const waking = new AbortController()
+    wake = () => waking.abort()
+    await sleep(ms, undefined, { signal: AbortSignal.any([waking.signal, closing.signal]) }).catch(() => {})
   }
 
   const waitUntilBack = async (first: SluiceError, probe: Calling['probe'], patienceMs: number) => {
@@ -91,14 +86,14 @@ export function createBreaker(options: {
       if (givesUpInMs <= 0) return gaveUp.abort(exhausted(fault, patienceMs))
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** outage.tries++) * (0.75 + Math.random() / 2)
       const retryInMs = Math.min(pauseMs, givesUpInMs)
-      say({ code: fault.code, sinceMs, retryInMs, givesUpInMs })
+      report({ code: fault.code, sinceMs, retryInMs, givesUpInMs })
       await rest(retryInMs)
       const probed = closing.signal.aborted ? undefined : await faultOf(probe)
       if (!probed) break
       fault = probed
     }
     resumedAt = performance.now()
-    say(null)
+    report(null)
   }
 
   const pause = (fault: SluiceError, { probe, signal }: Calling, patienceMs: number) => {
@@ -113,7 +108,7 @@ export function createBreaker(options: {
     hasResponded = true
     if (!outage || paused || begun < resumedAt) return
     outage = undefined
-    say(null)
+    report(null)
   }
 
   /** A call may take too long because of its own object. */
@@ -158,7 +153,7 @@ export function createBreaker(options: {
           const isLate = codeOf(error) === 'TIMEOUT' && hasResponded
           const isFault = isOutage(error) || asksToSlowDown(error) || (isLate && (await isAway(calling)))
           if (!isFault || !hasResponded || patienceMs === null) throw error
-          // It failed while the others waited, and they go on now.
+          // The call began before the pause, which has ended meanwhile.
           if (begun < resumedAt) continue
           if (++failures > maxFailures) throw error
           await pause(error as SluiceError, calling, patienceMs)
@@ -179,7 +174,7 @@ export function createBreaker(options: {
 
 const codeOf = (error: unknown) => (error instanceof SluiceError ? error.code : undefined)
 
-/** Why the location is still away; undefined if it responds. */
+/** Why the location is still unavailable; undefined if it responds. */
 async function faultOf(probe: () => Promise<unknown>): Promise<SluiceError | undefined> {
   try {
     await probe()

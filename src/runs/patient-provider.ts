@@ -3,8 +3,8 @@ import type { Provider } from '../providers/provider.ts'
 import type { Breaker, Calling } from './breaker.ts'
 
 /**
- * The provider for a run: its calls wait while the location is away, and are repeated when it is back. Where it asks to slow
- * down, `limit` allows fewer calls at a time.
+ * The provider of a run. Its calls pause while the storage is unavailable, and are repeated when it is back. When the storage asks to
+ * slow down, `limit` allows fewer calls at the same time.
  */
 export function patientProvider(
   provider: Provider,
@@ -13,7 +13,7 @@ export function patientProvider(
   let lastKey: string | undefined
   const calling: Calling = {
     signal,
-    // An object that was read says more than a listing, and its bytes are not needed for that.
+    // A HEAD of an object that was read proves more than a listing.
     probe: () => (lastKey === undefined ? provider.check(signal) : provider.head(lastKey, signal)),
     slowDown: () => limit?.slowDown(),
   }

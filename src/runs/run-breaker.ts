@@ -5,15 +5,15 @@ import type { Logger } from '../logger.ts'
 import { type Breaker, createBreaker, type Pause } from './breaker.ts'
 import { awaySinceMs, leaderName, noteWaiting } from './waiting.ts'
 
-/** The breaker of a run in this process, which tells in the run's row that it waits. */
+/** The breaker of a run in this process. It records its pauses in the run's row. */
 export interface RunBreaker extends Omit<Breaker, 'close'> {
-  /** Takes what an event says of the run: that somebody asked it to retry. */
-  heed(payload: Record<string, unknown>): void
-  /** Resolves when what was told is written. */
+  /** Handles an event of the run: a request to retry. */
+  handleEvent(payload: Record<string, unknown>): void
+  /** Resolves when all pauses are recorded. */
   close(): Promise<void>
 }
 
-/** Opens the breaker of a run that this process leads, or assists in. */
+/** Opens the breaker of a run that this process leads or assists. */
 export function openRunBreaker(
   { em, logger, patienceSeconds }: { em: EntityManager; logger: Logger; patienceSeconds: number },
   run: SyncRun,
@@ -21,30 +21,30 @@ export function openRunBreaker(
 ): RunBreaker {
   const name = role === 'LEADS' ? leaderName : randomUUID()
   const awayMs = role === 'LEADS' ? awaySinceMs(run) : undefined
-  let told = Promise.resolve()
+  let recorded = Promise.resolve()
   let isWaiting = false
-  const tell = (pause: Pause | null) => {
+  const record = (pause: Pause | null) => {
     isWaiting = pause !== null
-    told = told
+    recorded = recorded
       .then(() => noteWaiting(em, run, { name, pause }))
-      .catch((err) => logger.warn({ err, run: run.id }, 'a run could not tell that it waits for its storage'))
+      .catch((err) => logger.warn({ err, run: run.id }, 'a pause of a run could not be recorded'))
   }
   const breaker = createBreaker({
     patienceMs: patienceSeconds * 1_000,
     hasResponded: awayMs !== undefined || run.listed + run.selected > 0,
     awaySinceMs: awayMs,
-    tell,
+    report: record,
   })
   return {
     ...breaker,
-    heed({ waiting }) {
+    handleEvent({ waiting }) {
       if ((waiting as SyncRun['waiting'])?.[name]?.retryAsked) breaker.retryNow()
     },
     close() {
       breaker.close()
-      // The run goes on without a process that assists; what its leader waits for, the next leader is to know.
-      if (isWaiting && role === 'ASSISTS') tell(null)
-      return told
+      // The run continues without an assistant. The pause of a leader stays recorded for the next leader.
+      if (isWaiting && role === 'ASSISTS') record(null)
+      return recorded
     },
   }
 }

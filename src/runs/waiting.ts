@@ -5,10 +5,10 @@ import { sql } from '../sql.ts'
 import type { Pause } from './breaker.ts'
 import type { RunLease } from './lease.ts'
 
-/** The name in `SyncRun.waiting` of the process that leads a run, whatever its attempt; processes that assist have their own. */
+/** Name of the leading process in `SyncRun.waiting`, in all attempts. Assisting processes have names of their own. */
 export const leaderName = 'leader'
 
-/** Notes in the run's row that the process `name` waits, or (null) goes on, and tells subscribers. Only while it holds the run. */
+/** Records that the process `name` pauses, or (null) continues, and notifies subscribers. Only while the lease is valid. */
 export async function noteWaiting(
   em: EntityManager,
   { id, attempt }: RunLease,
@@ -23,7 +23,7 @@ export async function noteWaiting(
   })
 }
 
-/** Asks all processes of a run that wait to retry at once. False when none waits. */
+/** Makes all paused processes of a run retry at once. False if none is paused. */
 export async function askToRetry(em: EntityManager, id: number): Promise<boolean> {
   return em.fork().transactional(async (tx) => {
     const [row] = await sql(tx, retryAll, [id])
@@ -32,7 +32,7 @@ export async function askToRetry(em: EntityManager, id: number): Promise<boolean
   })
 }
 
-/** What a run waits for, as its leader says, or else the process that has waited longest. Null while it goes on. */
+/** The pause of the run's leader, or else of the process that has paused longest. Null if none pauses. */
 export function waitingOf({ status, waiting }: { status: string; waiting?: RunWaiting | null }) {
   if (status !== 'IN_PROGRESS' || !waiting) return null
   const longest = Object.values(waiting).sort((a, b) => Date.parse(a.since) - Date.parse(b.since))[0]
@@ -42,7 +42,7 @@ export function waitingOf({ status, waiting }: { status: string; waiting?: RunWa
   return { since: new Date(since), code, nextRetryAt: new Date(nextRetryAt), givesUpAt: new Date(givesUpAt) }
 }
 
-/** How long a run that another process has handed over had waited, by the clock of the database; undefined if it had not. */
+/** How long a run had paused before another process handed it over, by the database's clock; undefined if it had not. */
 export function awaySinceMs({ waiting, heartbeatAt }: { waiting?: RunWaiting | null; heartbeatAt?: Date | null }) {
   const since = waiting?.[leaderName]?.since
   return since === undefined || !heartbeatAt ? undefined : Math.max(0, heartbeatAt.getTime() - Date.parse(since))
@@ -66,8 +66,8 @@ update sync_run r set waiting = (
 where id = $1 and status = 'IN_PROGRESS' and waiting is not null returning 1`
 
 /**
- * The run's `waiting` without processes that have told nothing for minutes after they were to retry: they have died, or cannot
- * reach the database. Written by the heartbeat.
+ * The run's `waiting` without processes that recorded nothing for three minutes after their retry was due: they have died, or cannot
+ * reach the database. The heartbeat writes it.
  */
 export const stillWaiting = `
 case when waiting is not null then (select jsonb_object_agg(key, value) from jsonb_each(waiting)

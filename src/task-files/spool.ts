@@ -5,16 +5,16 @@ import { join } from 'node:path'
 const writeBytes = 512 * 2 ** 10
 const readBytes = 256 * 2 ** 10
 
-/** Bytes that wait on the disk until their checksum is known. */
+/** Bytes that wait on the disk until their checksum is verified. */
 export interface Spool {
-  /** Keeps a chunk. False if it cannot be written; what was kept is still there, with this chunk. */
+  /** Adds a chunk. False if it cannot be written; `read` still returns all chunks, this one included. */
   add(chunk: Buffer): Promise<boolean>
   /** All bytes, in their order. */
   read(): AsyncGenerator<Buffer>
   close(): Promise<void>
 }
 
-/** A spool in `folder`, whose file has no name, so that nothing is left after a crash. Undefined if there can be none. */
+/** Opens a spool in `folder`. Its file has no name, so a crash leaves nothing. Undefined if the file cannot be created. */
 export async function openSpool(folder: string): Promise<Spool | undefined> {
   const file = await openNameless(folder).catch(() => undefined)
   if (!file) return undefined
@@ -39,7 +39,7 @@ export async function openSpool(folder: string): Promise<Spool | undefined> {
     },
     async *read() {
       for (let at = 0; at < written; ) {
-        // Not one buffer again and again: who splits the chunks may hold on to them.
+        // A new buffer each time, because the splitter may retain chunks.
         const chunk = Buffer.allocUnsafeSlow(Math.min(readBytes, written - at))
         const { bytesRead } = await file.read(chunk, 0, chunk.length, at)
         if (bytesRead === 0) throw new Error('The spool file has become shorter.')
@@ -56,6 +56,11 @@ async function openNameless(folder: string): Promise<FileHandle> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const path = join(folder, randomUUID())
   const file = await open(path, 'wx+', 0o600)
-  await unlink(path)
-  return file
+  try {
+    await unlink(path)
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
 }

@@ -6,14 +6,14 @@ import { openSpool } from './spool.ts'
 // As often as a body that breaks off.
 const maxReads = 3
 
-/** A body in one piece, whose bytes have their checksum; read again if they do not. */
+/** Reads a body in one piece and verifies its checksum; on a mismatch it reads again. */
 export async function readVerified(
   checksum: Checksum,
   read: (attempt: number) => Promise<{ bytes: Buffer; fault?: Error }>,
 ): Promise<{ bytes: Buffer }> {
   for (let attempt = 1; attempt <= maxReads; attempt++) {
     const { bytes, fault } = await read(attempt)
-    // Of a part nobody knows whether it is right.
+    // The checksum says nothing about a part of the body.
     if (fault) throw fault
     if (await hasChecksum(bytes, checksum)) return { bytes }
   }
@@ -21,8 +21,8 @@ export async function readVerified(
 }
 
 /**
- * The bytes of a body that have their checksum; read again if they do not. They wait in a file in `folder` until all have come.
- * Without a folder, or room in it, they are given as they come, and the end throws CHECKSUM_MISMATCH.
+ * Reads a body and verifies its checksum before it yields the first byte; on a mismatch it reads again. The bytes wait in a file in
+ * `folder`. Without a folder, or space in it, it yields unverified bytes and throws CHECKSUM_MISMATCH at the end.
  */
 export async function* verifiedChunks(
   checksum: Checksum,
@@ -54,6 +54,6 @@ export async function* verifiedChunks(
   throw new SluiceError('CHECKSUM_MISMATCH')
 }
 
-/** The checksum of all bytes of a body; undefined for a part of an object, or where the storage gives none. */
+/** The checksum of a whole body; undefined for a part of an object, or if the storage sends none. */
 export const checksumOf = ({ range, checksum }: Pick<ObjectBody, 'range' | 'checksum'>): Checksum | undefined =>
   range ? undefined : checksum?.()

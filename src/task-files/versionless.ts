@@ -2,19 +2,19 @@ import { createHash } from 'node:crypto'
 import { SluiceError } from '../errors.ts'
 import { isOutage } from '../providers/outage.ts'
 
-const maxFruitless = 4
+const maxIdleBreaks = 4
 
 /**
- * The bytes of an object without a version, each once. After a break the object is read again from its beginning, and continues
- * if it begins with the bytes that came before.
- * @throws SluiceError PRECONDITION_FAILED if it begins with others; what broke it off, after four breaks without a new byte.
+ * Reads an object without a version. After a broken connection it reads the object again from the start, and continues if the bytes
+ * before the break are the same.
+ * @throws SluiceError PRECONDITION_FAILED if they differ; the last error after four breaks without a new byte
  */
 export async function* versionlessChunks(
   open: (attempt: number) => Promise<AsyncGenerator<Buffer>>,
 ): AsyncGenerator<Buffer> {
   const seen = createHash('sha256')
   let count = 0
-  let fruitless = 0
+  let idleBreaks = 0
   for (let attempt = 1; ; attempt++) {
     const before = count
     const again = createHash('sha256')
@@ -35,8 +35,8 @@ export async function* versionlessChunks(
       }
       return
     } catch (error) {
-      fruitless = count > before ? 1 : fruitless + 1
-      if (!isOutage(error) || fruitless >= maxFruitless) throw error
+      idleBreaks = count > before ? 1 : idleBreaks + 1
+      if (!isOutage(error) || idleBreaks >= maxIdleBreaks) throw error
     }
   }
 }

@@ -1,4 +1,3 @@
-import { type AddressInfo, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setDefaultCACertificates } from 'node:tls'
 import { inspect } from 'node:util'
@@ -11,7 +10,7 @@ import { createEgress } from '../../src/security/egress.ts'
 import { type AzureServer, startAzure } from '../support/azure.ts'
 import { makeCertificate } from '../support/certificate.ts'
 import { type Entra, startEntra } from '../support/entra.ts'
-import { waitFor } from '../support/wait-for.ts'
+import { freePort } from '../support/free-port.ts'
 import { open, placeOf } from './azure-place.ts'
 
 let server: AzureServer
@@ -177,19 +176,9 @@ describe('Azure Blob: the key that URLs of a principal are signed with', () => {
   })
 })
 
-/** A port of this machine on which nothing listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await waitFor(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await waitFor(server, 'close')
-  return port
-}
-
 test('where Microsoft Entra cannot be reached, it is UNREACHABLE within seconds, not a wrong password', async () => {
   const { principal } = await principalPlace({})
-  vi.stubEnv('AZURE_AUTHORITY_HOST', `https://127.0.0.1:${await closedPort()}`)
+  vi.stubEnv('AZURE_AUTHORITY_HOST', `https://127.0.0.1:${await freePort()}`)
   onTestFinished(() => void vi.stubEnv('AZURE_AUTHORITY_HOST', entra.authorityHost))
   const provider = await open(principal, { clientSecret: entra.clientSecret })
   const since = performance.now()

@@ -1,14 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
+import { freePort } from './free-port.ts'
 import { type RedisOptions, startSmallRedis, tlsFiles } from './redis-small.ts'
-import { waitFor } from './wait-for.ts'
+import { until } from './sql.ts'
 
 /** A running Redis server. */
 export interface RedisServer {
@@ -76,10 +76,13 @@ async function startReal(binary: string, options: RedisOptions) {
   const child = spawn(binary, ['-'], { stdio: ['pipe', 'ignore', 'inherit'] })
   const ended = once(child, 'exit')
   child.stdin.end(settings.map(([name, value]) => `${name} ${value === '' ? '""' : value}\n`).join(''))
-  while (!(await canConnect(host, port))) {
-    if (child.exitCode !== null) throw new Error(`${binary} has ended with code ${child.exitCode}.`)
-    await setTimeout(10)
-  }
+  await until(
+    async () => {
+      if (child.exitCode !== null) throw new Error(`${binary} has ended with code ${child.exitCode}.`)
+      return canConnect(host, port)
+    },
+    { what: `${binary} to listen` },
+  )
   return {
     host,
     port,
@@ -89,15 +92,6 @@ async function startReal(binary: string, options: RedisOptions) {
       await rm(folder, { recursive: true })
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await waitFor(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await waitFor(server, 'close')
-  return port
 }
 
 function canConnect(host: string, port: number): Promise<boolean> {
