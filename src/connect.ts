@@ -5,7 +5,7 @@ import { SluiceError } from './errors.ts'
 import { type AmbientCredentials, createAmbientCredentials } from './providers/ambient.ts'
 import { guardProvider } from './providers/kit/guard.ts'
 import type { Provider, ProviderEnvironment, ProviderKind } from './providers/provider.ts'
-import { type ProviderName, providers } from './providers/registry.ts'
+import { providers } from './providers/registry.ts'
 import { type SealedRow, storageContext } from './providers/seal-context.ts'
 import type { Sealer } from './security/seal.ts'
 
@@ -59,7 +59,7 @@ export function createConnections(
   { idleMs = 60_000, clocks = machineClocks }: { idleMs?: number; clocks?: Clocks } = {},
 ): Connections {
   const open = async (storage: Connectable): Promise<Provider> => {
-    const kind: ProviderKind = providers[storage.provider as ProviderName]
+    const kind: ProviderKind = providers[storage.provider]
     const location = kind.location.safeParse(storage.location)
     if (!location.success) throw locationInvalid(location.error.issues)
     const secrets = kind.secrets.safeParse(

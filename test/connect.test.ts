@@ -13,7 +13,7 @@ describe('connections to storages', () => {
     id: 1,
     project: 1,
     direction: 'IMPORT',
-    provider: 'LOCAL_FILES',
+    provider: 'LOCAL_FILES' as const,
     location: { path: 'a' },
     secrets: null,
     updatedAt: new Date(1),

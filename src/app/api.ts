@@ -32,8 +32,6 @@ import { countActiveRuns } from '../runs/count-active.ts'
 import { sweepRuns } from '../runs/sweep.ts'
 import type { Egress } from '../security/egress.ts'
 import type { Sealer } from '../security/seal.ts'
-import { templateFault } from '../storages/export-name.ts'
-import { createObjectFilter } from '../storages/object-filter.ts'
 import type { AnnounceParts } from '../webhooks/announce.ts'
 import type { SaveParts } from '../webhooks/save.ts'
 
@@ -88,10 +86,7 @@ export async function startApi(
     ])
   const enter = async (authorization: string | null) => {
     const viewer = await authenticator.authenticate(authorization)
-    const storages = {
-      ...{ em, sealer, connect, egress, templateFault },
-      ...{ objectFilter: createObjectFilter, globalId: globalIdOf },
-    }
+    const storages = { em, sealer, connect, egress, globalId: globalIdOf }
     const parts = {
       ...{
         em,

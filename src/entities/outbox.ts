@@ -1,5 +1,6 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
-import { exportFormats, StorageEntity } from './storage.ts'
+import { exportSettings } from '../storage-settings/export.ts'
+import { StorageEntity } from './storage.ts'
 
 /**
  * An annotation (or, in TASK format, a task) whose state a target is to be given: there is one row however often it was
@@ -11,7 +12,7 @@ export const OutboxEntity = defineEntity({
   properties: {
     id: p.bigint('number').primary(),
     storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(false),
-    kind: p.enum(exportFormats),
+    kind: p.enum(exportSettings.exportFormat.schema.options),
     /** Id of the annotation or task. No foreign key: its deletion is a state, too. */
     subject: p.bigint('number'),
     /** Grows with every save, so that a write of an older state is not taken for that of the newest; 0 = only a run has it. */

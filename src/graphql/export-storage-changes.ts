@@ -1,25 +1,11 @@
+import { exportSettings } from '../storage-settings/export.ts'
 import { saveExportStorage } from '../storages/save.ts'
 import { builder } from './builder.ts'
-import { ExportFormatRef } from './export-storage.ts'
 import { idOf } from './ids.ts'
 import { StorageLocationInputRef } from './location.ts'
 import { ExportStorageRef } from './refs.ts'
-import { type InputFields, probeOption, saveErrors, saveOptions, settingsAndOptions } from './storage-input.ts'
-
-const nameTemplateDescription =
-  'Template for the name of an object below the prefix, at most 500 characters besides its fields: {projectId}, {taskId}, {innerId}, {annotationId} (not in TASK format) and {sourceStem} (name of the object that the task was imported from, without extension). Two objects must never get the same name. '
-
-const exportSettings = (t: InputFields) => ({
-  title: t.string({ description: 'Name of the storage, for people. Null clears the name.' }),
-  description: t.string({ description: 'Notes for people. Null clears the notes.' }),
-  autoExport: t.boolean({
-    description: 'Whether Sluice exports an annotation as soon as a client saves it, without a sync. Default: true.',
-  }),
-  canDeleteObjects: t.boolean({
-    description:
-      'Whether Sluice removes the object of a deleted annotation. If false, Sluice never removes objects. Default: false.',
-  }),
-})
+import { settingInputs } from './settings.ts'
+import { probeOption, saveErrors, saveOptions, settingsAndOptions } from './storage-input.ts'
 
 const CreateExportStorageInput = builder.inputType('CreateExportStorageInput', {
   description: 'Settings of a new export storage.',
@@ -30,14 +16,7 @@ const CreateExportStorageInput = builder.inputType('CreateExportStorageInput', {
       required: true,
       description: 'Location to which Sluice writes objects, and the credentials for it.',
     }),
-    exportFormat: t.field({
-      type: ExportFormatRef,
-      description: 'Content of an object. It cannot be changed later. Default: ANNOTATION.',
-    }),
-    nameTemplate: t.string({
-      description: `${nameTemplateDescription}Default: {annotationId}.json, or {taskId}.json in TASK format.`,
-    }),
-    ...exportSettings(t),
+    ...settingInputs(t, exportSettings, 'CREATE'),
     ...probeOption(t),
     ...saveOptions(t),
   }),
@@ -53,10 +32,7 @@ const UpdateExportStorageInput = builder.inputType('UpdateExportStorageInput', {
       description:
         'New location of the objects, with all its fields. Absent secrets keep their value. If the bucket changes, Sluice deletes the links to the old one.',
     }),
-    nameTemplate: t.string({
-      description: `${nameTemplateDescription}Objects with names of an older template stay. Null: {annotationId}.json, or {taskId}.json in TASK format.`,
-    }),
-    ...exportSettings(t),
+    ...settingInputs(t, exportSettings, 'UPDATE'),
     ...probeOption(t),
     ...saveOptions(t),
   }),

@@ -1,17 +1,9 @@
 import { ExportLinkEntity } from '../entities/export-link.ts'
-import type { exportFormats } from '../entities/storage.ts'
 import { builder } from './builder.ts'
 import { pageById } from './page.ts'
 import { AnnotationRef, ExportLinkRef, ExportStorageRef, StorageRef } from './refs.ts'
+import { settingOutputs } from './settings.ts'
 import { ofDirection } from './storage.ts'
-
-export const ExportFormatRef = builder.enumType('ExportFormat', {
-  description: 'Content of an object that an export writes.',
-  values: {
-    ANNOTATION: { description: 'One annotation, with its task.' },
-    TASK: { description: 'One task with all its annotations. Sluice rewrites the object when one of them changes.' },
-  } satisfies Record<(typeof exportFormats)[number], { description: string }>,
-})
 
 builder.node(ExportStorageRef, {
   description: 'A storage that receives annotations.',
@@ -19,18 +11,7 @@ builder.node(ExportStorageRef, {
   id: { resolve: (storage) => storage.id },
   loadWithoutCache: async (id, { loaders }) => ofDirection('EXPORT', await loaders.storage.load(Number(id))),
   fields: (t) => ({
-    exportFormat: t.expose('exportFormat', { type: ExportFormatRef, description: 'Content of an object.' }),
-    nameTemplate: t.exposeString('nameTemplate', {
-      nullable: true,
-      description:
-        'Template for the name of an object below the prefix. Null: {annotationId}.json, or {taskId}.json in TASK format.',
-    }),
-    autoExport: t.exposeBoolean('autoExport', {
-      description: 'Whether Sluice exports an annotation as soon as a client saves it, without a sync.',
-    }),
-    canDeleteObjects: t.exposeBoolean('canDeleteObjects', {
-      description: 'Whether Sluice removes the object of a deleted annotation. If false, Sluice never removes objects.',
-    }),
+    ...Object.fromEntries(settingOutputs.EXPORT.map(({ name, options }) => [name, t.field(options)])),
     pendingExports: t.field({
       type: 'SafeInt',
       description:

@@ -1,4 +1,4 @@
-import { type ProviderName, providers } from '../providers/registry.ts'
+import { providers } from '../providers/registry.ts'
 import { formatUri } from '../providers/uri.ts'
 import { builder } from './builder.ts'
 import { ImportLinkRef, TaskRef } from './refs.ts'
@@ -18,7 +18,7 @@ builder.node(ImportLinkRef, {
       description: 'URI of the object, such as s3://bucket/key.',
       resolve: async (link, _args, { loaders }) => {
         const storage = (await loaders.storage.load(link.storage))!
-        const kind = providers[storage.provider as ProviderName]
+        const kind = providers[storage.provider]
         return formatUri({ scheme: kind.uriScheme, bucket: kind.place(storage.location).bucket, key: link.key })
       },
     }),

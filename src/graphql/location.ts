@@ -3,6 +3,7 @@ import { SluiceError } from '../errors.ts'
 import { type ProviderName, providerNames, providers } from '../providers/registry.ts'
 import type { LocationInput } from '../storages/place.ts'
 import { builder } from './builder.ts'
+import type { FormField } from './form-field.ts'
 
 /** GraphQL's enum of the kinds of storage. */
 export const StorageProviderRef = builder.enumType('StorageProvider', {
@@ -13,28 +14,19 @@ export const StorageProviderRef = builder.enumType('StorageProvider', {
   >,
 })
 
-/** A field of a provider's form, as its schema describes it. */
-export interface FormField {
-  name: string
-  title: string
-  description: string
-  placeholder: string | null
-  type: 'string' | 'boolean' | 'integer'
-  options: string[] | null
-  /** What each option means. */
+/** A field of a location, and what each of its options means. */
+interface LocationField extends FormField {
+  type: keyof typeof scalars
   choices: Record<string, string>
-  required: boolean
-  secret: boolean
-  defaultValue: string | null
 }
 
 /** The fields of a provider's form: where it is, then the secrets. */
-export function formFields(name: ProviderName): FormField[] {
+export function formFields(name: ProviderName): LocationField[] {
   const { location, secrets } = providers[name]
   return [...fieldsOf(location, false), ...fieldsOf(secrets, true)]
 }
 
-function fieldsOf(schema: z.ZodObject, secret: boolean): FormField[] {
+function fieldsOf(schema: z.ZodObject, secret: boolean): LocationField[] {
   const json = z.toJSONSchema(schema, { io: 'input' })
   return Object.entries(json.properties ?? {}).map(([name, property]) => {
     const field = property as z.core.JSONSchema.JSONSchema & { placeholder?: string; choices?: Record<string, string> }
@@ -43,11 +35,14 @@ function fieldsOf(schema: z.ZodObject, secret: boolean): FormField[] {
       title: field.title ?? name,
       description: field.description ?? '',
       placeholder: field.placeholder ?? null,
-      type: (field.type ?? 'string') as FormField['type'],
+      type: (field.type ?? 'string') as LocationField['type'],
       options: (field.enum as string[] | undefined) ?? null,
       choices: field.choices ?? {},
       required: json.required?.includes(name) ?? false,
       secret,
+      minimum: bound(field.minimum),
+      maximum: bound(field.maximum),
+      fields: null,
       defaultValue: field.default === undefined ? null : String(field.default),
     }
   })
@@ -95,7 +90,12 @@ const made = providerNames.map((name) => {
   return { name, kind, object, input }
 })
 
-function typeOf(typeName: string, { name, type, options, choices }: FormField) {
+/** A limit that the schema sets. Zod also limits integers to those that JavaScript can count. */
+function bound(limit: number | undefined): number | null {
+  return limit === undefined || Math.abs(limit) === Number.MAX_SAFE_INTEGER ? null : limit
+}
+
+function typeOf(typeName: string, { name, type, options, choices }: LocationField) {
   if (!options) return scalars[type]
   const enumName = typeName.replace(/Location$/, '') + name[0]!.toUpperCase() + name.slice(1)
   const values = Object.fromEntries(options.map((option) => [option, { description: choices[option] }]))
@@ -110,8 +110,8 @@ export const StorageLocationRef = builder.unionType('StorageLocation', {
 })
 
 /** A stored location as the union wants it; fields that came after it was stored have their defaults. */
-export function locationObject(provider: string, location: Record<string, unknown>) {
-  const kind = providers[provider as ProviderName]
+export function locationObject(provider: ProviderName, location: Record<string, unknown>) {
+  const kind = providers[provider]
   return { ...kind.location.safeParse(location).data, ...location, __typename: kind.typeName }
 }
 

@@ -1,12 +1,12 @@
 import { type ErrorCode, ValidationError } from '../errors.ts'
 import { printableKey } from '../providers/key-bytes.ts'
+import { importSettings } from '../storage-settings/import.ts'
 import type { FilterRule } from '../storages/object-filter.ts'
 import { type Preview, previewObjects } from '../storages/preview.ts'
 import { builder } from './builder.ts'
 import { idOf } from './ids.ts'
-import { importSettings } from './import-settings.ts'
 import { StorageLocationInputRef } from './location.ts'
-import { ImportMethodRef } from './storage.ts'
+import { settingInputs } from './settings.ts'
 import { settingsOf } from './storage-input.ts'
 
 const PreviewObjectsInput = builder.inputType('PreviewObjectsInput', {
@@ -19,16 +19,7 @@ const PreviewObjectsInput = builder.inputType('PreviewObjectsInput', {
       type: StorageLocationInputRef,
       description: 'Location of the objects, and the credentials for it.',
     }),
-    importMethod: t.field({
-      type: ImportMethodRef,
-      description: 'Whether an object is one task or a file of tasks. The preview ignores it.',
-    }),
-    regexFilter: t.string({
-      description:
-        'Regular expression (RE2 syntax). The import includes only keys that match from their first character.',
-    }),
-    recursive: t.boolean({ description: 'Whether the preview lists folders below the prefix. Default: true.' }),
-    ...importSettings(t),
+    ...settingInputs(t, importSettings, 'CHECK'),
   }),
 })
 

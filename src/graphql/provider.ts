@@ -1,41 +1,13 @@
 import { type ProviderName, providerNames, providers } from '../providers/registry.ts'
+import { exportSettings } from '../storage-settings/export.ts'
+import { importSettings } from '../storage-settings/import.ts'
+import type { Settings } from '../storage-settings/kinds.ts'
 import { builder } from './builder.ts'
-import { type FormField, formFields, StorageProviderRef } from './location.ts'
+import { FormFieldRef, formFieldOf } from './form-field.ts'
+import { formFields, StorageProviderRef } from './location.ts'
 
-const FieldTypeRef = builder.enumType('FormFieldType', {
-  description: 'Type of the value of a form field.',
-  values: {
-    string: { description: 'Text. If the field has `options`, one of them.' },
-    boolean: { description: 'True or false.' },
-    integer: { description: 'An integer.' },
-  } satisfies Record<FormField['type'], { description: string }>,
-})
-
-const FormFieldRef = builder.objectRef<FormField>('FormField').implement({
-  description: 'A field of the form for connecting a storage of one provider.',
-  fields: (t) => ({
-    name: t.exposeString('name', { description: 'Name of the field in the location input of the provider.' }),
-    label: t.exposeString('title', { description: 'Name of the field, for people.' }),
-    help: t.exposeString('description', { description: 'Explanation of the field, for people.' }),
-    placeholder: t.exposeString('placeholder', {
-      nullable: true,
-      description: 'Example of a value. Null if the field has no example.',
-    }),
-    type: t.expose('type', { type: FieldTypeRef, description: 'Type of the value.' }),
-    options: t.exposeStringList('options', {
-      nullable: true,
-      description: 'Allowed values. Null if the field accepts any value of its type.',
-    }),
-    required: t.exposeBoolean('required', { description: 'Whether the field must have a value.' }),
-    secret: t.exposeBoolean('secret', {
-      description: 'Whether the field is a secret: the API accepts the value and never returns it.',
-    }),
-    defaultValue: t.exposeString('defaultValue', {
-      nullable: true,
-      description: 'Value of an absent field. Null if the field has no default.',
-    }),
-  }),
-})
+const settingsForm = (settings: Settings) =>
+  Object.entries(settings).map(([name, setting]) => formFieldOf(name, setting))
 
 const ProviderRef = builder.objectRef<ProviderName>('ProviderDescriptor').implement({
   description: 'A kind of storage, and the form for connecting one.',
@@ -56,8 +28,21 @@ const ProviderRef = builder.objectRef<ProviderName>('ProviderDescriptor').implem
     }),
     fields: t.field({
       type: [FormFieldRef],
-      description: 'The fields of the form, in the order in which to display them.',
+      description:
+        'The fields for the location, in the order in which to display them. Their names are those of the location input.',
       resolve: (name) => formFields(name),
+    }),
+    importSettings: t.field({
+      type: [FormFieldRef],
+      description:
+        'The fields for the settings of an import storage, in the order in which to display them. Their names are those of CreateImportStorageInput.',
+      resolve: () => settingsForm(importSettings),
+    }),
+    exportSettings: t.field({
+      type: [FormFieldRef],
+      description:
+        'The fields for the settings of an export storage, in the order in which to display them. Their names are those of CreateExportStorageInput.',
+      resolve: () => settingsForm(exportSettings),
     }),
   }),
 })

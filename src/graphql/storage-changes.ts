@@ -1,27 +1,16 @@
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
+import { importSettings } from '../storage-settings/import.ts'
 import { checkStorage } from '../storages/candidate.ts'
 import { deleteStorage } from '../storages/remove.ts'
 import { saveImportStorage } from '../storages/save.ts'
 import { builder } from './builder.ts'
 import { CheckStepRef } from './check-step.ts'
 import { idOf, storageTypes } from './ids.ts'
-import { importSettings } from './import-settings.ts'
 import { StorageLocationInputRef } from './location.ts'
 import { ImportStorageRef } from './refs.ts'
-import { ImportMethodRef, StorageDirectionRef } from './storage.ts'
+import { settingInputs } from './settings.ts'
+import { StorageDirectionRef } from './storage.ts'
 import { probeOption, saveErrors, saveOptions, settingsAndOptions, settingsOf } from './storage-input.ts'
-
-const fieldsOfSettings = {
-  title: 'Name of the storage, for people. Null clears the name.',
-  description: 'Notes for people. Null clears the notes.',
-  regexFilter:
-    'Regular expression (RE2 syntax). The import includes only keys that match from their first character. Default: every key.',
-  importMethod: 'Whether an object is one task or a file of tasks. Default: FILES.',
-  recursive: 'Whether the import includes folders below the prefix. Default: true.',
-  presign:
-    'Whether resolve links redirect to presigned URLs of the storage. If false, the server streams the bytes. Default: true.',
-  presignTtlMinutes: 'Lifetime of a presigned URL in minutes: 1 to 10,080 (a week). Default: 15.',
-}
 
 const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
   description: 'Settings of a new import storage.',
@@ -32,14 +21,7 @@ const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
       required: true,
       description: 'Location of the objects, and the credentials for it.',
     }),
-    title: t.string({ description: fieldsOfSettings.title }),
-    description: t.string({ description: fieldsOfSettings.description }),
-    importMethod: t.field({ type: ImportMethodRef, description: fieldsOfSettings.importMethod }),
-    regexFilter: t.string({ description: fieldsOfSettings.regexFilter }),
-    recursive: t.boolean({ description: fieldsOfSettings.recursive }),
-    presign: t.boolean({ description: fieldsOfSettings.presign }),
-    presignTtlMinutes: t.int({ description: fieldsOfSettings.presignTtlMinutes }),
-    ...importSettings(t),
+    ...settingInputs(t, importSettings, 'CREATE'),
     ...saveOptions(t),
   }),
 })
@@ -54,20 +36,7 @@ const UpdateImportStorageInput = builder.inputType('UpdateImportStorageInput', {
       description:
         'New location of the objects, with all its fields. Absent secrets keep their value. If the bucket changes, Sluice deletes the links to the old one; tasks stay.',
     }),
-    title: t.string({ description: fieldsOfSettings.title }),
-    description: t.string({ description: fieldsOfSettings.description }),
-    importMethod: t.field({ type: ImportMethodRef, description: 'Whether an object is one task or a file of tasks.' }),
-    regexFilter: t.string({
-      description:
-        'Regular expression (RE2 syntax). The import includes only keys that match from their first character. Null: every key.',
-    }),
-    recursive: t.boolean({ description: 'Whether the import includes folders below the prefix.' }),
-    presign: t.boolean({
-      description:
-        'Whether resolve links redirect to presigned URLs of the storage. If false, the server streams the bytes.',
-    }),
-    presignTtlMinutes: t.int({ description: 'Lifetime of a presigned URL in minutes: 1 to 10,080 (a week).' }),
-    ...importSettings(t),
+    ...settingInputs(t, importSettings, 'UPDATE'),
     ...saveOptions(t),
   }),
 })
@@ -87,16 +56,7 @@ const CheckStorageInput = builder.inputType('CheckStorageInput', {
       type: StorageLocationInputRef,
       description: 'Location of the objects, and the credentials for it.',
     }),
-    importMethod: t.field({ type: ImportMethodRef, description: 'Whether an object is one task or a file of tasks.' }),
-    regexFilter: t.string({
-      description:
-        'Regular expression (RE2 syntax). The import includes only keys that match from their first character.',
-    }),
-    recursive: t.boolean({
-      description: 'Whether the check looks for objects in folders below the prefix. Default: true.',
-    }),
-    ...importSettings(t),
-    presign: t.boolean({ description: 'Whether to test a presigned URL. Default: true.' }),
+    ...settingInputs(t, importSettings, 'CHECK'),
     ...probeOption(t),
   }),
 })

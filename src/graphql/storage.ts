@@ -1,29 +1,15 @@
 import { type ImportLink, ImportLinkEntity } from '../entities/import-link.ts'
-import {
-  type importMethods,
-  type Storage,
-  type StorageDirection,
-  StorageEntity,
-  type storageDirections,
-} from '../entities/storage.ts'
+import { type Storage, type StorageDirection, StorageEntity, type storageDirections } from '../entities/storage.ts'
 import { SyncRunEntity, type syncStatuses } from '../entities/sync-run.ts'
 import { sql } from '../sql.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
-import {
-  ChangedPolicyRef,
-  hiveDescription,
-  importFields,
-  MissingPolicyRef,
-  SyncModeRef,
-  sidecarDescription,
-  timesDescription,
-} from './import-settings.ts'
 import { locationObject, StorageLocationRef, StorageProviderRef } from './location.ts'
 import { orNull } from './or-null.ts'
 import { pageById } from './page.ts'
 import { ImportLinkRef, ImportStorageRef, ProjectRef, StorageRef, SyncRunRef } from './refs.ts'
 import { SyncScheduleRef } from './schedule.ts'
+import { settingOutputs } from './settings.ts'
 
 const statusDescriptions = {
   INITIALIZED: 'No sync has been queued yet.',
@@ -50,17 +36,6 @@ export const StorageDirectionRef = builder.enumType('StorageDirection', {
   } satisfies Record<(typeof storageDirections)[number], { description: string }>,
 })
 
-export const ImportMethodRef = builder.enumType('ImportMethod', {
-  description: 'How an import turns objects into tasks.',
-  values: {
-    TASKS: {
-      description:
-        'Each object is a task file, and each of its rows becomes a task. Formats: a JSON object or array of objects, JSON Lines, CSV and TSV (by name), all also packed with gzip or zstd, and Parquet.',
-    },
-    FILES: { description: 'Each object becomes one task, whose data holds the URI of the object.' },
-  } satisfies Record<(typeof importMethods)[number], { description: string }>,
-})
-
 StorageRef.implement({
   description: 'A connection to a bucket, container, database or folder, with its settings.',
   interfaces: [builder.nodeInterfaceRef()],
@@ -72,18 +47,11 @@ StorageRef.implement({
       description: 'The project of the storage.',
       resolve: async (storage, _args, { loaders }) => (await loaders.project.load(storage.project))!,
     }),
-    title: t.exposeString('title', {
-      nullable: true,
-      description: 'Name of the storage, for people. Null if the storage has no name.',
-    }),
-    description: t.exposeString('description', {
-      nullable: true,
-      description: 'Notes for people. Null if the storage has no notes.',
-    }),
+    ...Object.fromEntries(settingOutputs.common.map(({ name, options }) => [name, t.field(options)])),
     provider: t.field({
       type: StorageProviderRef,
       description: 'Kind of the storage.',
-      resolve: (storage) => storage.provider as 'S3',
+      resolve: (storage) => storage.provider,
     }),
     location: t.field({
       type: StorageLocationRef,
@@ -156,35 +124,7 @@ builder.node(ImportStorageRef, {
   id: { resolve: (storage) => storage.id },
   loadWithoutCache: async (id, { loaders }) => ofDirection('IMPORT', await loaders.storage.load(Number(id))),
   fields: (t) => ({
-    importMethod: t.expose('importMethod', {
-      type: ImportMethodRef,
-      description: 'Whether an object is one task or a file of tasks.',
-    }),
-    regexFilter: t.exposeString('regexFilter', {
-      nullable: true,
-      description:
-        'Regular expression (RE2 syntax). The import includes only keys that match from their first character. Null: every key.',
-    }),
-    filters: t.expose('filters', { ...importFields.filters, nullable: true }),
-    syncMode: t.expose('syncMode', { type: SyncModeRef, description: 'Where a sync starts to list the storage.' }),
-    missingPolicy: t.expose('missingPolicy', {
-      type: MissingPolicyRef,
-      description: 'What a sync does with tasks whose object is missing.',
-    }),
-    changedPolicy: t.expose('changedPolicy', {
-      type: ChangedPolicyRef,
-      description: 'What a sync does with objects that changed since the import.',
-    }),
-    maxMissing: t.field({ ...importFields.maxMissing, nullable: true }),
-    recursive: t.exposeBoolean('recursive', { description: 'Whether the import includes folders below the prefix.' }),
-    skipSidecars: t.exposeBoolean('skipSidecars', { description: sidecarDescription }),
-    hiveColumns: t.exposeBoolean('hiveColumns', { description: hiveDescription }),
-    keepTimes: t.exposeBoolean('keepTimes', { description: timesDescription }),
-    presign: t.exposeBoolean('presign', {
-      description:
-        'Whether resolve links redirect to presigned URLs of the storage. If false, the server streams the bytes.',
-    }),
-    presignTtlMinutes: t.exposeInt('presignTtlMinutes', { description: 'Lifetime of a presigned URL in minutes.' }),
+    ...Object.fromEntries(settingOutputs.IMPORT.map(({ name, options }) => [name, t.field(options)])),
     links: t.connection({
       type: ImportLinkRef,
       description: 'Links between tasks and the objects that they were imported from, newest first.',

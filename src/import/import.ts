@@ -7,7 +7,7 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import { compareKeys } from '../providers/key-order.ts'
 import type { Provider } from '../providers/provider.ts'
-import { type ProviderName, providers } from '../providers/registry.ts'
+import { providers } from '../providers/registry.ts'
 import type { Breaker } from '../runs/breaker.ts'
 import { patientProvider } from '../runs/patient-provider.ts'
 import { missedBeats } from '../runs/sweep.ts'
@@ -192,7 +192,7 @@ async function workOf(given: Import, signal: AbortSignal): Promise<ShardWork> {
   const { em, run, storage } = given
   const project: Project = await em.fork().findOneOrFail(ProjectEntity, storage.project)
   const limit = createAdaptiveLimit(given.readConcurrency)
-  const kind = providers[storage.provider as ProviderName]
+  const kind = providers[storage.provider]
   const { bucket, prefix } = kind.place(storage.location)
   const { maxObjects } = storage.filters ?? {}
   const isRetry = run.kind === 'RETRY'

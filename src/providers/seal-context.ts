@@ -7,7 +7,7 @@ export interface SealedRow {
   id: number
   project: number
   direction: string
-  provider: string
+  provider: ProviderName
   location: Record<string, unknown>
 }
 
@@ -16,6 +16,6 @@ export interface SealedRow {
  * copied to another row, or whose location is changed in the database, cannot be unsealed.
  */
 export function storageContext({ id, project, direction, provider, location }: SealedRow): string {
-  const kind: ProviderKind = providers[provider as ProviderName]
+  const kind: ProviderKind = providers[provider]
   return JSON.stringify(['storage', id, project, direction, provider, boundText(kind.boundTo, location)])
 }

@@ -4,7 +4,7 @@ import type { Storage } from '../entities/storage.ts'
 import { NotFoundError } from '../errors.ts'
 import { canStandInUrl } from '../providers/kit/dot-segments.ts'
 import type { ObjectHead } from '../providers/provider.ts'
-import { type ProviderName, providers } from '../providers/registry.ts'
+import { providers } from '../providers/registry.ts'
 import type { ObjectFacts, ObjectSource } from './open-object.ts'
 import { createSignedUrls, type SignedUrl, type SignedUrls } from './signed-urls.ts'
 import { pickObject, type ResolveScope } from './url-mappings.ts'
@@ -70,6 +70,6 @@ async function presign(connect: Connect, storage: Storage, key: string): Promise
 }
 
 function mayPresign(storage: Storage, key: string): boolean {
-  const { canPresign } = providers[storage.provider as ProviderName]
+  const { canPresign } = providers[storage.provider]
   return storage.presign && canPresign && canStandInUrl(key)
 }

@@ -1,5 +1,5 @@
 import type { Storage } from '../entities/storage.ts'
-import { type ProviderName, providers } from '../providers/registry.ts'
+import { providers } from '../providers/registry.ts'
 import { parseUri } from '../providers/uri.ts'
 
 /** A storage that may serve a URI, and the key of the object in it. */
@@ -88,7 +88,7 @@ const places = new WeakMap<object, Place>()
 export function placeOf({ provider, location }: Storage): Place {
   const known = places.get(location)
   if (known) return known
-  const kind = providers[provider as ProviderName]
+  const kind = providers[provider]
   const { endpoint, ...rest } = kind.place(location)
   const place = {
     ...{ scheme: kind.uriScheme, ...rest },

@@ -1,11 +1,12 @@
 import { type Storage, type StorageDirection, StorageEntity } from '../entities/storage.ts'
 import type { ProviderKind } from '../providers/provider.ts'
-import { type ProviderName, providers } from '../providers/registry.ts'
+import { providers } from '../providers/registry.ts'
 import { createSlices } from '../security/slices.ts'
 import { type CheckStep, type CheckSubject, checkConnection } from './check.ts'
-import type { Draft, DraftTarget, StorageParts } from './draft.ts'
-import { draftExport, type ExportStorageInput, refusalOf } from './export-settings.ts'
-import { draftImport, type ImportStorageInput } from './import-settings.ts'
+import type { Draft, DraftTarget, StorageInput, StorageParts } from './draft.ts'
+import { draftExport, refusalOf } from './export-settings.ts'
+import { draftImport } from './import-settings.ts'
+import { createObjectFilter } from './object-filter.ts'
 
 /** What of a check may be left out. */
 export interface CheckOptions {
@@ -21,11 +22,7 @@ export interface CheckOptions {
 export async function checkStorage(
   parts: StorageParts,
   target: DraftTarget,
-  {
-    direction,
-    skipProbe,
-    ...input
-  }: ImportStorageInput & ExportStorageInput & CheckOptions & { direction?: StorageDirection | null | undefined },
+  { direction, skipProbe, ...input }: StorageInput & CheckOptions & { direction?: StorageDirection | null | undefined },
 ): Promise<CheckStep[]> {
   const stored = 'id' in target ? await parts.em.fork().findOne(StorageEntity, target.id) : null
   const draft = await (stored?.direction === 'EXPORT' ? draftExport : draftImport)(parts, target, input)
@@ -34,14 +31,14 @@ export async function checkStorage(
 
 /** Checks the connection of a row that is not saved yet. */
 export async function checkDraft(
-  { connect, egress, objectFilter }: StorageParts,
+  { connect, egress }: StorageParts,
   draft: Draft,
   { skipProbe }: CheckOptions,
 ): Promise<CheckStep[]> {
-  const provider = draft.provider as ProviderName
+  const { provider } = draft
   const kind: ProviderKind = providers[provider]
   const settings: Partial<Storage> = draft
-  const filter = objectFilter({ regexFilter: settings.regexFilter ?? null, filters: settings.filters ?? null })
+  const filter = createObjectFilter({ regexFilter: settings.regexFilter ?? null, filters: settings.filters ?? null })
   const slices = createSlices()
   const subject: CheckSubject = {
     provider,

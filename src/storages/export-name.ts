@@ -113,9 +113,9 @@ export function keyFor(
   if (name.split('/').some((segment) => segment === '' || segment === '.' || segment === '..') || name.includes('\0')) {
     throw new SluiceError('NAME_LEAVES_PREFIX', `The name ${JSON.stringify(name)} would leave the prefix.`)
   }
-  const { prefix } = providers[storage.provider as ProviderName].place(storage.location)
+  const { prefix } = providers[storage.provider].place(storage.location)
   const key = `${prefix.replace(/\/+$/, '')}${prefix === '' ? '' : '/'}${name}`
-  mustFit(storage.provider as ProviderName, key)
+  mustFit(storage.provider, key)
   return key
 }
 

@@ -1,9 +1,10 @@
 import { crc32 } from 'node:zlib'
-import type { ImportFilters, Storage } from '../entities/storage.ts'
+import type { Storage } from '../entities/storage.ts'
 import { type FieldError, ValidationError } from '../errors.ts'
 import { isFolderMarker } from '../providers/folder-marker.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { createSlices, type Slices } from '../security/slices.ts'
+import type { ImportFilters } from '../storage-settings/filters.ts'
 import { compileGlob, compileRegex, maxPatterns, type Pattern } from './pattern.ts'
 
 /** Why an object is not imported. */

@@ -37,7 +37,7 @@ export function placeOf(
     if (stored) {
       const { location } = stored
       const readSecrets = () => unsealSecrets(sealer, stored)
-      return { provider: stored.provider as ProviderName, location, readSecrets, sealed: stored.secrets }
+      return { provider: stored.provider, location, readSecrets, sealed: stored.secrets }
     }
     faults.push({ path: 'location', message: 'say where the objects are' })
     return undefined
@@ -135,6 +135,6 @@ export function overlap(source: Located, target: Located): boolean {
 }
 
 function addressOf({ provider, location }: Located): ReturnType<ProviderKind['place']> {
-  const { endpoint, ...rest } = providers[provider as ProviderName].place(location)
+  const { endpoint, ...rest } = providers[provider].place(location)
   return { endpoint: URL.canParse(endpoint) ? new URL(endpoint).href : endpoint, ...rest }
 }

@@ -4,10 +4,11 @@ import { keyFault } from '../providers/key-bytes.ts'
 import { compareKeys } from '../providers/key-order.ts'
 import { followListing } from '../providers/kit/list-progress.ts'
 import type { ListGap, ObjectInfo } from '../providers/provider.ts'
-import { type ProviderName, providers } from '../providers/registry.ts'
+import { providers } from '../providers/registry.ts'
 import { answerSignal, answerTimeoutMs } from './answer-time.ts'
-import type { DraftTarget, StorageParts } from './draft.ts'
-import { draftImport, type ImportStorageInput } from './import-settings.ts'
+import type { DraftTarget, StorageInput, StorageParts } from './draft.ts'
+import { draftImport } from './import-settings.ts'
+import { createObjectFilter } from './object-filter.ts'
 
 /**
  * The first objects that a sync would list, each with the rule that leaves it out, or the code of the issue that a sync makes of
@@ -29,20 +30,20 @@ export interface Preview {
 export async function previewObjects(
   parts: StorageParts,
   target: DraftTarget,
-  { input, first, timeoutMs = answerTimeoutMs }: { input: ImportStorageInput; first: number; timeoutMs?: number },
+  { input, first, timeoutMs = answerTimeoutMs }: { input: StorageInput; first: number; timeoutMs?: number },
 ): Promise<Preview> {
   if (first < 1 || first > 1_000) throw new ValidationError([{ path: 'first', message: 'must be from 1 to 1000' }])
   if ('id' in target && (await parts.em.fork().count(StorageEntity, { id: target.id, direction: 'EXPORT' })) > 0) {
     throw new ValidationError([{ path: 'input.id', message: 'is an export storage, from which nothing is imported' }])
   }
   const draft = await draftImport(parts, target, input)
-  const filter = parts.objectFilter({
+  const filter = createObjectFilter({
     regexFilter: draft.regexFilter ?? null,
     filters: draft.filters ?? null,
     ...(draft.skipSidecars !== undefined && { skipSidecars: draft.skipSidecars }),
   })
   const recursive = draft.recursive ?? true
-  const { prefix } = providers[draft.provider as ProviderName].place(draft.location)
+  const { prefix } = providers[draft.provider].place(draft.location)
   const signal = answerSignal(timeoutMs)
   const provider = await parts.connect(draft)
   try {

@@ -8,9 +8,9 @@ import { SluiceError, ValidationError } from '../errors.ts'
 import { sql } from '../sql.ts'
 import { type CheckOptions, checkDraft } from './candidate.ts'
 import { ConnectionCheckError } from './check.ts'
-import type { Draft, DraftTarget, StorageParts } from './draft.ts'
-import { draftExport, type ExportStorageInput, refusalOf } from './export-settings.ts'
-import { draftImport, type ImportStorageInput } from './import-settings.ts'
+import type { Draft, DraftTarget, StorageInput, StorageParts } from './draft.ts'
+import { draftExport, refusalOf } from './export-settings.ts'
+import { draftImport } from './import-settings.ts'
 import { bucketOf, overlap } from './place.ts'
 
 /** The same place is connected to the project already. */
@@ -56,7 +56,7 @@ export interface SaveOptions extends CheckOptions {
 export async function saveImportStorage(
   parts: StorageParts,
   target: DraftTarget,
-  input: ImportStorageInput,
+  input: StorageInput,
   options: SaveOptions,
 ): Promise<Storage> {
   return save(parts, target, { draft: await draftImport(parts, target, input), options })
@@ -66,7 +66,7 @@ export async function saveImportStorage(
 export async function saveExportStorage(
   parts: StorageParts,
   target: DraftTarget,
-  input: ExportStorageInput,
+  input: StorageInput,
   options: SaveOptions,
 ): Promise<Storage> {
   const draft = await draftExport(parts, target, input)

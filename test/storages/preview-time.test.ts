@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createObjectFilter } from '../../src/storages/object-filter.ts'
 import { previewObjects } from '../../src/storages/preview.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -21,7 +20,6 @@ it('previewObjects ends with TIMEOUT when a listing never responds', async () =>
   let closed = 0
   const parts = {
     em,
-    objectFilter: createObjectFilter,
     connect: async () => ({ list, close: () => closed++ }),
   } as unknown as Parameters<typeof previewObjects>[0]
   const preview = previewObjects(parts, { id: databaseId }, { input: {}, first: 10, timeoutMs: 50 })

@@ -1,0 +1,107 @@
+import { commonSettings } from './common.ts'
+import { filters } from './filters.ts'
+import { choice, flag, integer, text } from './kinds.ts'
+import { maxMissing } from './missing.ts'
+
+/** The settings of an import storage, in the order of its form. */
+export const importSettings = {
+  ...commonSettings,
+  importMethod: choice({
+    title: 'Import method',
+    description: 'Whether an object is one task or a file of tasks.',
+    default: 'FILES',
+    typeName: 'ImportMethod',
+    typeDescription: 'How an import turns objects into tasks.',
+    choices: {
+      TASKS:
+        'Each object is a task file, and each of its rows becomes a task. Formats: a JSON object or array of objects, JSON Lines, CSV and TSV (by name), all also packed with gzip or zstd, and Parquet.',
+      FILES: 'Each object becomes one task, whose data holds the URI of the object.',
+    },
+  }),
+  regexFilter: text({
+    title: 'Regular expression',
+    description:
+      'Regular expression (RE2 syntax). The import includes only keys that match from their first character.',
+    placeholder: 'photos/.*\\.jpg',
+    null: 'every key',
+    emptyIsNull: true,
+  }),
+  filters,
+  recursive: flag({
+    title: 'Subfolders',
+    description: 'Whether the import includes folders below the prefix.',
+    default: true,
+  }),
+  skipSidecars: flag({
+    title: 'Skip sidecar files',
+    description:
+      'Whether the import excludes sidecar files, which other programs write next to the data: _SUCCESS, _metadata, _common_metadata, _started_*, _committed_*, .*.crc, .DS_Store, Thumbs.db.',
+    default: true,
+  }),
+  hiveColumns: flag({
+    title: 'Hive columns',
+    description:
+      'Whether the import adds each folder `name=value` of a key to the data of its tasks, as a text field. A field of the row with the same name takes precedence.',
+    default: false,
+  }),
+  keepTimes: flag({
+    title: 'Keep times',
+    description:
+      'Whether tasks, annotations and predictions keep `created_at` and `updated_at` of their file. A row with an impossible time is the issue BAD_ENVELOPE. If false, Sluice sets the time of the import.',
+    default: true,
+  }),
+  syncMode: choice({
+    title: 'Sync mode',
+    description: 'Where a sync starts to list the storage.',
+    default: 'FULL',
+    typeName: 'SyncMode',
+    typeDescription: 'Where a sync starts to list the storage.',
+    choices: {
+      FULL: 'At the first key: the sync lists everything.',
+      NEW_ONLY:
+        'After the highest key that an earlier sync listed. For buckets whose new keys always sort last. Such a sync does not detect missing objects.',
+    },
+  }),
+  missingPolicy: choice({
+    title: 'Missing objects',
+    description: 'What a sync does with tasks whose object is missing.',
+    default: 'FLAG',
+    typeName: 'MissingPolicy',
+    typeDescription:
+      'What a sync does with tasks whose object or row is missing: a complete listing does not contain the object, or the changed object (`changedPolicy: UPDATE`) no longer contains the row.',
+    choices: {
+      KEEP: 'Does not look for missing objects.',
+      FLAG: 'Sets `objectExists` of their links to false. If the object appears again, the next sync sets it back to true.',
+      DELETE_UNANNOTATED: 'Deletes tasks without annotations, and flags the links of the others as FLAG does.',
+    },
+  }),
+  changedPolicy: choice({
+    title: 'Changed objects',
+    description: 'What a sync does with objects that changed since the import.',
+    default: 'IGNORE',
+    typeName: 'ChangedPolicy',
+    typeDescription:
+      'What a sync does with objects whose etag, size or modification time has changed since the import.',
+    choices: {
+      IGNORE: 'Does not look for changed objects.',
+      UPDATE:
+        'Reads the object again and replaces the data of its tasks. The tasks keep their ids and annotations. If the object has predictions, they replace the old ones.',
+      REPORT: 'Reports the issue OBJECT_CHANGED for each object. Its tasks stay as they are.',
+    },
+  }),
+  maxMissing,
+  presign: flag({
+    title: 'Presigned URLs',
+    description:
+      'Whether resolve links redirect to presigned URLs of the storage. If false, the server streams the bytes.',
+    default: true,
+  }),
+  presignTtlMinutes: integer({
+    title: 'Lifetime of presigned URLs',
+    description: 'Lifetime of a presigned URL in minutes.',
+    default: 15,
+    minimum: 1,
+    maximum: 10_080,
+    maximumIs: 'a week',
+  }),
+}
