@@ -8,7 +8,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    globalSetup: ['test/support/postgres.ts'],
+    globalSetup: ['packages/testkit/postgres.ts'],
     // Bounds what hangs, nothing else: a machine may be ten times slower than ours, and busy.
     testTimeout: 240_000,
     hookTimeout: 240_000,

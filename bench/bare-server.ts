@@ -1,7 +1,7 @@
 // An emulator of ours as a process of its own, so that its work is not measured with what asks it. Started by
 // `forkServer`, which it does not outlive.
-import { startGcs } from '../test/support/gcs.ts'
-import { startSmallRedis } from '../test/support/redis-small.ts'
+import { startGcs } from '@sluice/testkit/gcs.ts'
+import { startSmallRedis } from '@sluice/testkit/redis-small.ts'
 
 /** Objects of `size` bytes to be put into the place, by their keys. */
 export type Put = { key: string; size: number }[]

@@ -1,10 +1,10 @@
 import { Agent } from 'node:http'
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
+import { admin, databaseUrl } from '@sluice/testkit/postgres.ts'
 import { NodeHttpHandler } from '@smithy/node-http-handler'
 import pg from 'pg'
 import { connectionOf, openDatabase } from '../src/database/open.ts'
 import { createLogger } from '../src/logger.ts'
-import { admin, databaseUrl } from '../test/support/postgres.ts'
 
 /** What a listing tells about an object, as it becomes a row. */
 export interface Listed {

@@ -1,6 +1,6 @@
-import { hostileReplies } from '../test/support/hostile-server.ts'
-import { checkHostile } from '../test/support/hostile-work.ts'
-import { type Strain, startHostileWorld } from '../test/support/hostile-world.ts'
+import { hostileReplies } from '@sluice/testkit/hostile-server.ts'
+import { checkHostile } from '@sluice/testkit/hostile-work.ts'
+import { type Strain, startHostileWorld } from '@sluice/testkit/hostile-world.ts'
 import { writeSection } from './sections.ts'
 
 /** What the server may take beyond its rest while hostile servers answer it. */

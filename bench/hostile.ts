@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { createClient } from '@sluice/testkit/client.ts'
+import { createProject, createStorage, startSync } from '@sluice/testkit/scenario.ts'
+import { resend, tell } from '@sluice/testkit/webhooks.ts'
 import WebSocket from 'ws'
-import { createClient } from '../test/support/client.ts'
-import { createProject, createStorage, startSync } from '../test/support/scenario.ts'
-import { resend, tell } from '../test/support/webhooks.ts'
 
 const self = fileURLToPath(import.meta.url)
 

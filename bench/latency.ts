@@ -1,4 +1,4 @@
-import { startSync } from '../test/support/scenario.ts'
+import { startSync } from '@sluice/testkit/scenario.ts'
 import type { Stage } from './stage.ts'
 import { connectBucket, followToEnd } from './sync.ts'
 

@@ -4,7 +4,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../test/support/free-port.ts'
+import { freePort } from '@sluice/testkit/free-port.ts'
 
 /** A running nginx. */
 export interface Nginx {

@@ -1,9 +1,9 @@
 // What a save takes while the bucket that it is exported to is up, and while it is down. By hand: `node bench/outage.ts`.
 import { parseArgs } from 'node:util'
-import { annotate, createTasks, updateAnnotation } from '../test/support/annotate.ts'
-import { createTarget, objectsIn, pending } from '../test/support/exports.ts'
-import { startFront } from '../test/support/s3-front.ts'
-import { createProject } from '../test/support/scenario.ts'
+import { annotate, createTasks, updateAnnotation } from '@sluice/testkit/annotate.ts'
+import { createTarget, objectsIn, pending } from '@sluice/testkit/exports.ts'
+import { startFront } from '@sluice/testkit/s3-front.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
 import { quantile } from './measure.ts'
 import { type Stage, setStage, withDataFolder } from './stage.ts'
 

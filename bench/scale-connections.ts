@@ -1,4 +1,4 @@
-import { freePort } from '../test/support/free-port.ts'
+import { freePort } from '@sluice/testkit/free-port.ts'
 import type { ScaleStage } from './scale-stage.ts'
 import { startSluice } from './sluice-process.ts'
 

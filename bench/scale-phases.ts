@@ -1,4 +1,4 @@
-import { startSync } from '../test/support/scenario.ts'
+import { startSync } from '@sluice/testkit/scenario.ts'
 import { measure } from './measure.ts'
 import type { ScaleStage } from './scale-stage.ts'
 import { backendSeconds, deadRows, objectTables, type Relation, relationsOf } from './scale-tables.ts'

@@ -1,5 +1,5 @@
 import { loadavg } from 'node:os'
-import { createProject, createStorage } from '../test/support/scenario.ts'
+import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
 import { countCalls } from './measure.ts'
 import { readOptions } from './options.ts'
 import { measureConnections } from './scale-connections.ts'

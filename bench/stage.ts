@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createClient, type GraphqlClient } from '@sluice/testkit/client.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
 import { type App, startApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
-import { createClient, type GraphqlClient } from '../test/support/client.ts'
-import { type S3Server, startS3 } from '../test/support/s3.ts'
 
 /** What is measured: the real app with an embedded PostgreSQL that survives power cuts, and an S3 emulator of its own process. */
 export interface Stage {

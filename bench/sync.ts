@@ -1,5 +1,5 @@
-import type { GraphqlClient } from '../test/support/client.ts'
-import { createProject, createStorage, startSync } from '../test/support/scenario.ts'
+import type { GraphqlClient } from '@sluice/testkit/client.ts'
+import { createProject, createStorage, startSync } from '@sluice/testkit/scenario.ts'
 import type { Stage } from './stage.ts'
 
 /** A finished run, as the API tells it. */

@@ -1,7 +1,7 @@
+import type { Abilities } from '@sluice/testkit/conformance/world.ts'
 import { canBeName } from '../src/providers/gcs/object-name.ts'
 import type { ProviderKind } from '../src/providers/provider.ts'
 import type { ProviderName } from '../src/providers/registry.ts'
-import type { Abilities } from '../test/providers/conformance/world.ts'
 
 const dots = 'URLs drop dot segments, in fetch as in browsers (RFC 3986 §5.2.4, WHATWG URL)'
 

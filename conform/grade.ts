@@ -1,6 +1,6 @@
+import { groups } from '@sluice/testkit/conformance/groups.ts'
+import { type Check, createWorld } from '@sluice/testkit/conformance/world.ts'
 import { describeError, SluiceError } from '../src/errors.ts'
-import { groups } from '../test/providers/conformance/groups.ts'
-import { type Check, createWorld } from '../test/providers/conformance/world.ts'
 import { abilitiesOf } from './abilities.ts'
 import type { Order } from './arguments.ts'
 import type { Ground } from './ground.ts'

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { damagedPut } from '@sluice/testkit/conformance/damaged-put.ts'
+import { eachOf, type Place } from '@sluice/testkit/conformance/world.ts'
+import { environment } from '@sluice/testkit/egress.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import type { S3Location } from '../src/providers/s3/location.ts'
-import { damagedPut } from '../test/providers/conformance/damaged-put.ts'
-import { eachOf, type Place } from '../test/providers/conformance/world.ts'
-import { environment } from '../test/support/egress.ts'
 import type { Order } from './arguments.ts'
 
 /** Where checks run: all that is written lies under one random prefix, and is removed at the end. */

@@ -10,6 +10,7 @@ export interface Manifest {
 
 /** One package in package-lock.json (npm's documentation, "package-lock.json", `packages`). */
 export interface LockedPackage {
+  name?: string
   version?: string
   resolved?: string
   integrity?: string
@@ -32,12 +33,35 @@ const groups = ['dependencies', 'optionalDependencies', 'devDependencies'] as co
 
 /** Everything in which package.json and package-lock.json differ from the policy, one sentence each. */
 export function lockFaults(manifest: Manifest, lock: Lock, policy: Policy): string[] {
-  const packages = Object.entries(lock.packages).filter(([path]) => path !== '')
+  const packages = Object.entries(thirdPartyPackages(lock))
   return [
     ...directFaults(manifest, lock, policy),
+    ...workspaceFaults(manifest, lock),
     ...packages.flatMap(([path, locked]) => packageFaults(path, locked, policy)),
     ...scriptFaults(manifest, packages, policy),
   ]
+}
+
+/** The locked packages that are not ours: neither the project, nor its workspaces in packages/, nor npm's links to them. */
+export function thirdPartyPackages({ packages }: Lock): Record<string, LockedPackage> {
+  const isLink = (path: string, { link, resolved = '' }: LockedPackage) =>
+    link === true && isWorkspace(resolved) && path === `node_modules/${packages[resolved]?.name}`
+  return Object.fromEntries(
+    Object.entries(packages).filter(([path, locked]) => path !== '' && !isWorkspace(path) && !isLink(path, locked)),
+  )
+}
+
+const isWorkspace = (path: string) => /^packages\/[a-z-]+$/.test(path)
+
+/** A workspace uses what package.json names, too, in the same version: the review of that covers both. */
+function workspaceFaults(manifest: Manifest, lock: Lock): string[] {
+  const versionOf = Object.fromEntries(groups.flatMap((group) => Object.entries(manifest[group] ?? {})))
+  return Object.entries(lock.packages).flatMap(([path, workspace]) =>
+    groups
+      .flatMap((group) => (isWorkspace(path) ? Object.entries(workspace[group] ?? {}) : []))
+      .filter(([name, version]) => versionOf[name] !== version)
+      .map(([name, version]) => `${path}: ${name} ${version} is not in package.json in this version.`),
+  )
 }
 
 function directFaults(manifest: Manifest, lock: Lock, policy: Policy): string[] {

@@ -1,9 +1,9 @@
+import { environment } from '@sluice/testkit/egress.ts'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { createConnections, sealSecrets } from '../src/connect.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import { providers } from '../src/providers/registry.ts'
 import { createSealer } from '../src/security/seal.ts'
-import { environment } from './support/egress.ts'
 
 describe('connections to storages', () => {
   const sealer = createSealer('a key of at least thirty-two characters')

@@ -1,9 +1,9 @@
 import { connect } from 'node:net'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
-import { startTestApp, type TestApp } from './support/app.ts'
-import { createProject } from './support/scenario.ts'
 
 /** Same inputs in every run. */
 const seed = 20_261_129

@@ -3,7 +3,7 @@ import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-const src = fileURLToPath(new URL('../src/', import.meta.url))
+const src = fileURLToPath(new URL('../src', import.meta.url))
 
 /** Modules (folders and files of src) by layer. A module imports only from lower layers. */
 const layers = [

@@ -1,8 +1,8 @@
+import { until } from '@sluice/testkit/sql.ts'
 import { describe, expect, it } from 'vitest'
 import { createQuota } from '../src/quota.ts'
 import { createRate } from '../src/rate.ts'
 import { createTurns } from '../src/turns.ts'
-import { until } from './support/sql.ts'
 
 describe('a quota', () => {
   const open = () =>

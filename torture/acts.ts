@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Front, Fault as FrontFault } from '@sluice/testkit/s3-front.ts'
 import pg from 'pg'
-import type { Front, Fault as FrontFault } from '../test/support/s3-front.ts'
 import type { Watch } from './checkpoints.ts'
 import type { DatabaseProxy } from './database-proxy.ts'
 import type { MomentKind } from './moments.ts'

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
+import { createClient, type GraphqlClient } from '@sluice/testkit/client.ts'
+import { temporaryFolder } from '@sluice/testkit/launch.ts'
+import { admin, databaseUrl, makeTemplate } from '@sluice/testkit/postgres.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
 import type pg from 'pg'
 import { type App, startApp } from '../src/app.ts'
 import { readConfig } from '../src/config.ts'
 import { startEmbedded } from '../src/database/embedded.ts'
 import { connectionOf } from '../src/database/open.ts'
-import { temporaryFolder } from '../test/main/launch.ts'
-import { createClient, type GraphqlClient } from '../test/support/client.ts'
-import { admin, databaseUrl, makeTemplate } from '../test/support/postgres.ts'
-import { type S3Server, startS3 } from '../test/support/s3.ts'
 
 /** Where rounds happen, one after the other: PostgreSQL, an S3 emulator, and a Sluice that nothing is done to. */
 export interface Stage {

@@ -1,4 +1,4 @@
-import type { S3Request } from '../test/support/s3-front.ts'
+import type { S3Request } from '@sluice/testkit/s3-front.ts'
 import { type DoneRange, listsAgain, readsAgain } from './checkpoints.ts'
 
 /** Sees all requests of the workers, and whether one goes over what was committed before it was sent. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { launch } from '../test/main/launch.ts'
-import { createClient, type GraphqlClient } from '../test/support/client.ts'
+import { createClient, type GraphqlClient } from '@sluice/testkit/client.ts'
+import { launch } from '@sluice/testkit/launch.ts'
 
 /** A Sluice in a process of its own, as an operator runs it. */
 export interface Worker {

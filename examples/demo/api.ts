@@ -1,4 +1,4 @@
-import type { GraphqlClient } from '../../test/support/client.ts'
+import type { GraphqlClient } from '@sluice/testkit/client.ts'
 
 /** What a run has done, as the API tells it. */
 export interface Run {

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { createClient, type GraphqlClient } from '@sluice/testkit/client.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
 import { type App, startApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
-import { createClient, type GraphqlClient } from '../../test/support/client.ts'
-import { type S3Server, startS3 } from '../../test/support/s3.ts'
 import { bucket, type Folder } from './objects.ts'
 
 /** What the demo plays on: a Sluice with an embedded PostgreSQL, and a bucket with objects. */

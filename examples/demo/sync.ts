@@ -1,4 +1,4 @@
-import type { GraphqlClient } from '../../test/support/client.ts'
+import type { GraphqlClient } from '@sluice/testkit/client.ts'
 import { countTasks, issuesOf, type Run, startSync, watchProject } from './api.ts'
 import type { Folder } from './objects.ts'
 import { showProgress } from './progress.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
 
 const browserPath = process.env.BROWSER_PATH || '/usr/bin/chromium'
 

@@ -1,6 +1,11 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { startAzure } from '@sluice/testkit/azure.ts'
+import { startGcs } from '@sluice/testkit/gcs.ts'
+import { type Oddity, startOddS3 } from '@sluice/testkit/odd-s3.ts'
+import { startRedis } from '@sluice/testkit/redis.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { servers } from '../../conform/real-servers/servers.ts'
 import { redactor } from '../../conform/report.ts'
@@ -8,11 +13,6 @@ import { conform } from '../../conform/run.ts'
 import { placeOf } from '../providers/azure-place.ts'
 import { bucketOn } from '../providers/gcs-place.ts'
 import { fronted, keyPair, watch } from '../providers/s3-place.ts'
-import { startAzure } from '../support/azure.ts'
-import { startGcs } from '../support/gcs.ts'
-import { type Oddity, startOddS3 } from '../support/odd-s3.ts'
-import { startRedis } from '../support/redis.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
 
 let server: S3Server
 

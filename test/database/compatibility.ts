@@ -1,4 +1,4 @@
-import { query } from '../support/sql.ts'
+import { query } from '@sluice/testkit/sql.ts'
 
 /** What a process of the version before relies on: the parts of the schema that decide whether its statements work. */
 export interface SchemaParts {

@@ -2,10 +2,10 @@ import { fork } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { query, until } from '@sluice/testkit/sql.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { DataFolderInUse, type EmbeddedPostgres, startEmbedded } from '../../src/database/embedded.ts'
-import { query, until } from '../support/sql.ts'
-import { waitFor } from '../support/wait-for.ts'
 
 describe('the embedded PostgreSQL', () => {
   let dataDir: string

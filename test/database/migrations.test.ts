@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { MikroORM } from '@mikro-orm/postgresql'
+import { createDatabase, startTestApp } from '@sluice/testkit/app.ts'
+import { admin, databaseUrl } from '@sluice/testkit/postgres.ts'
+import { query } from '@sluice/testkit/sql.ts'
 import { afterAll, describe, expect, inject, it } from 'vitest'
 import { migrations } from '../../src/database/migrations/index.ts'
 import { openDatabase, ormOptions } from '../../src/database/open.ts'
 import { createLogger } from '../../src/logger.ts'
-import { createDatabase, startTestApp } from '../support/app.ts'
-import { admin, databaseUrl } from '../support/postgres.ts'
-import { query } from '../support/sql.ts'
 import { breaksOf, readSchema, type SchemaParts } from './compatibility.ts'
 
 const server = inject('postgres')

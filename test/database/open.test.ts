@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { createDatabase, startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { admin } from '@sluice/testkit/postgres.ts'
+import { query, type Sent, until, watchStatements } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { openDatabase } from '../../src/database/open.ts'
 import { createLogger } from '../../src/logger.ts'
 import { sql } from '../../src/sql.ts'
-import { createDatabase, startTestApp, type TestApp } from '../support/app.ts'
-import { admin } from '../support/postgres.ts'
-import { query, type Sent, until, watchStatements } from '../support/sql.ts'
 
 describe('a session of the database', () => {
   let app: TestApp

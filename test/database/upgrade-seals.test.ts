@@ -1,12 +1,12 @@
 import { MikroORM } from '@mikro-orm/postgresql'
+import { createDatabase } from '@sluice/testkit/app.ts'
+import { query } from '@sluice/testkit/sql.ts'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { unsealSecrets } from '../../src/connect.ts'
 import { probeSecretKey } from '../../src/database/key-probe.ts'
 import { ormOptions } from '../../src/database/open.ts'
 import { createSealer } from '../../src/security/seal.ts'
 import { unsealWebhookSecret } from '../../src/webhooks/save.ts'
-import { createDatabase } from '../support/app.ts'
-import { query } from '../support/sql.ts'
 
 const sealer = createSealer('the key of the database, 32 characters')
 const location = { bucket: 'photos', endpoint: 'http://127.0.0.1:1' }

@@ -33,7 +33,7 @@ interface Service {
   cpus?: number
 }
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 
 const folders: string[] = []
 afterAll(() => {

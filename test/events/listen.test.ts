@@ -1,10 +1,10 @@
+import { createDatabase } from '@sluice/testkit/app.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { connectionOf, openDatabase } from '../../src/database/open.ts'
 import { createEventHub } from '../../src/events/hub.ts'
 import { createListener, type Listener } from '../../src/events/listen.ts'
 import { createLogger } from '../../src/logger.ts'
-import { createDatabase } from '../support/app.ts'
-import { query, until } from '../support/sql.ts'
 
 const logger = createLogger('fatal')
 let database: Awaited<ReturnType<typeof createDatabase>>

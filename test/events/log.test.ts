@@ -1,7 +1,7 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { query } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { pruneEvents, readEvents, retention } from '../../src/events/log.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { query } from '../support/sql.ts'
 
 describe('the event log, when it is pruned', () => {
   let app: TestApp

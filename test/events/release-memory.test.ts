@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { until } from '@sluice/testkit/sql.ts'
 import { describe, expect, it } from 'vitest'
 import { releaseMemory } from '../../src/events/release-memory.ts'
-import { until } from '../support/sql.ts'
 
 /** How often memory was released for this sequence of subscriber counts. A negative count means that the process is busy. */
 async function collections(counts: number[]): Promise<number> {

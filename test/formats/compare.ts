@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { rowsOf } from '../support/one-object.ts'
+import { rowsOf } from '@sluice/testkit/one-object.ts'
 
 /** What an import makes of a file, beside what it must make of it. */
 export interface Comparison {

@@ -1,13 +1,13 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { faultOf, unknownId } from '@sluice/testkit/errors.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
+import { type Front, startFront } from '@sluice/testkit/s3-front.ts'
+import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
+import { query } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { faultOf, unknownId } from '../support/errors.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
-import { type Front, startFront } from '../support/s3-front.ts'
-import { createProject, createStorage } from '../support/scenario.ts'
-import { query } from '../support/sql.ts'
 
 const keyPair = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' }
 

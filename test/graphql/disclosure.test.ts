@@ -1,6 +1,6 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { openSocket } from '@sluice/testkit/socket.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { openSocket } from '../support/socket.ts'
 
 const strangers = { PUBLIC_URL: 'https://sluice.example' }
 

@@ -1,8 +1,8 @@
+import { errorFields } from '@sluice/testkit/errors.ts'
+import { createTarget, target } from '@sluice/testkit/exports.ts'
+import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { errorFields } from '../support/errors.ts'
-import { createTarget, target } from '../support/exports.ts'
-import { createProject, createStorage } from '../support/scenario.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {

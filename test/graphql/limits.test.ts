@@ -1,8 +1,8 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { faultOf } from '@sluice/testkit/errors.ts'
+import { openSocket } from '@sluice/testkit/socket.ts'
+import { query } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { faultOf } from '../support/errors.ts'
-import { openSocket } from '../support/socket.ts'
-import { query } from '../support/sql.ts'
 
 let app: TestApp
 let open: Awaited<ReturnType<typeof openSocket>>

@@ -1,7 +1,7 @@
+import { sync } from '@sluice/testkit/scenario.ts'
+import { query, type Sent, watchStatements } from '@sluice/testkit/sql.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { sync } from '../support/scenario.ts'
-import { query, type Sent, watchStatements } from '../support/sql.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {

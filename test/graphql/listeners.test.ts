@@ -1,10 +1,10 @@
+import { startSync } from '@sluice/testkit/scenario.ts'
+import { openSocket } from '@sluice/testkit/socket.ts'
+import { query as sql, statementsOf, until } from '@sluice/testkit/sql.ts'
+import { statusesOf, storageEvents, subscribe, transports, untilEnded } from '@sluice/testkit/subscribe.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { recordEvent } from '../../src/events/log.ts'
-import { startSync } from '../support/scenario.ts'
-import { openSocket } from '../support/socket.ts'
-import { query as sql, statementsOf, until } from '../support/sql.ts'
-import { statusesOf, storageEvents, subscribe, transports, untilEnded } from '../support/subscribe.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {

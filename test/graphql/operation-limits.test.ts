@@ -1,11 +1,11 @@
 import { connect } from 'node:net'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { faultOf } from '@sluice/testkit/errors.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { openSocket } from '@sluice/testkit/socket.ts'
+import { query } from '@sluice/testkit/sql.ts'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { faultOf } from '../support/errors.ts'
-import { createProject } from '../support/scenario.ts'
-import { openSocket } from '../support/socket.ts'
-import { query } from '../support/sql.ts'
 
 const wide = `query ($n: Int!) { ${Array.from(
   { length: 30 },

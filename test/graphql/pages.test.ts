@@ -1,8 +1,8 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { faultOf } from '@sluice/testkit/errors.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { query, statementsOf } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { faultOf } from '../support/errors.ts'
-import { createProject } from '../support/scenario.ts'
-import { query, statementsOf } from '../support/sql.ts'
 
 let app: TestApp
 beforeAll(async () => {

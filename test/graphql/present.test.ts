@@ -1,8 +1,8 @@
+import { createProject, sync } from '@sluice/testkit/scenario.ts'
+import { query, statementsOf } from '@sluice/testkit/sql.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createPresent, type Present } from '../../src/graphql/present.ts'
-import { createProject, sync } from '../support/scenario.ts'
-import { query, statementsOf } from '../support/sql.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 let present: Present

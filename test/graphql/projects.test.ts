@@ -1,10 +1,10 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { createClient } from '@sluice/testkit/client.ts'
+import { errorFields, faultOf, unknownId } from '@sluice/testkit/errors.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { query, type Sent, watchStatements } from '@sluice/testkit/sql.ts'
+import { deleteTasks } from '@sluice/testkit/tasks.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { createClient } from '../support/client.ts'
-import { errorFields, faultOf, unknownId } from '../support/errors.ts'
-import { createProject } from '../support/scenario.ts'
-import { query, type Sent, watchStatements } from '../support/sql.ts'
-import { deleteTasks } from '../support/tasks.ts'
 
 let app: TestApp
 beforeAll(async () => {

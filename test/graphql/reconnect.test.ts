@@ -1,9 +1,9 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { createProject, finished, startSync, sync } from '@sluice/testkit/scenario.ts'
+import { query } from '@sluice/testkit/sql.ts'
+import { type SeenEvent, storageEvents, transports } from '@sluice/testkit/subscribe.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { createProject, finished, startSync, sync } from '../support/scenario.ts'
-import { query } from '../support/sql.ts'
-import { type SeenEvent, storageEvents, transports } from '../support/subscribe.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 const connections = 100
 

@@ -1,11 +1,11 @@
+import { createClient } from '@sluice/testkit/client.ts'
+import { faultOf, unknownId } from '@sluice/testkit/errors.ts'
+import { createProject, sync } from '@sluice/testkit/scenario.ts'
+import { until } from '@sluice/testkit/sql.ts'
+import { tasksOf } from '@sluice/testkit/tasks.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createApiToken } from '../../src/access/tokens.ts'
-import { createClient } from '../support/client.ts'
-import { faultOf, unknownId } from '../support/errors.ts'
-import { createProject, sync } from '../support/scenario.ts'
-import { until } from '../support/sql.ts'
-import { tasksOf } from '../support/tasks.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 const number = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 

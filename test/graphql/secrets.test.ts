@@ -1,12 +1,12 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { errorFields } from '@sluice/testkit/errors.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
+import { type Front, startFront } from '@sluice/testkit/s3-front.ts'
+import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
+import { query } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { unsealSecrets } from '../../src/connect.ts'
 import { createSealer } from '../../src/security/seal.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { errorFields } from '../support/errors.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
-import { type Front, startFront } from '../support/s3-front.ts'
-import { createProject, createStorage, sync } from '../support/scenario.ts'
-import { query } from '../support/sql.ts'
 
 const keyPair = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'the-secret-of-secrets' }
 const secretTexts = ['AKIDEXAMPLE', 'the-secret-of-secrets', 'the-token', 'wrong-secret', 'AKIDOTHER']

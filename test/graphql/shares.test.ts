@@ -1,10 +1,10 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { createClient } from '@sluice/testkit/client.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { openSocket } from '@sluice/testkit/socket.ts'
+import { until } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import WebSocket from 'ws'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { createClient } from '../support/client.ts'
-import { createProject } from '../support/scenario.ts'
-import { openSocket } from '../support/socket.ts'
-import { until } from '../support/sql.ts'
 
 const changes = 'subscription ($project: ID!) { storageChanged(projectId: $project) { cursor } }'
 

@@ -1,8 +1,8 @@
+import { openSocket } from '@sluice/testkit/socket.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
+import { type SeenEvent, storageEvents } from '@sluice/testkit/subscribe.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openSocket } from '../support/socket.ts'
-import { query, until } from '../support/sql.ts'
-import { type SeenEvent, storageEvents } from '../support/subscribe.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {

@@ -1,9 +1,9 @@
+import { errorFields, unknownId } from '@sluice/testkit/errors.ts'
+import { createProject, createStorage, finished, startSync, sync } from '@sluice/testkit/scenario.ts'
+import { query } from '@sluice/testkit/sql.ts'
+import { tasksOf } from '@sluice/testkit/tasks.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { errorFields, unknownId } from '../support/errors.ts'
-import { createProject, createStorage, finished, startSync, sync } from '../support/scenario.ts'
-import { query } from '../support/sql.ts'
-import { tasksOf } from '../support/tasks.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {

@@ -1,10 +1,10 @@
+import { createClient, type GraphqlClient } from '@sluice/testkit/client.ts'
+import { createProject, startSync } from '@sluice/testkit/scenario.ts'
+import { until } from '@sluice/testkit/sql.ts'
+import { type SeenEvent, storageEvents, subscribe, transports } from '@sluice/testkit/subscribe.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createApiToken, revokeApiToken } from '../../src/access/tokens.ts'
-import { createClient, type GraphqlClient } from '../support/client.ts'
-import { createProject, startSync } from '../support/scenario.ts'
-import { until } from '../support/sql.ts'
-import { type SeenEvent, storageEvents, subscribe, transports } from '../support/subscribe.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 let busy: World

@@ -1,8 +1,15 @@
+import { createProject, finished, startSync, sync } from '@sluice/testkit/scenario.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
+import {
+  type SeenEvent,
+  statusesOf,
+  storageEvents,
+  subscribe,
+  transports,
+  untilEnded,
+} from '@sluice/testkit/subscribe.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createProject, finished, startSync, sync } from '../support/scenario.ts'
-import { query, until } from '../support/sql.ts'
-import { type SeenEvent, statusesOf, storageEvents, subscribe, transports, untilEnded } from '../support/subscribe.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {

@@ -1,11 +1,11 @@
+import { createTasks } from '@sluice/testkit/annotate.ts'
+import { errorFields, unknownId } from '@sluice/testkit/errors.ts'
+import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { until } from '@sluice/testkit/sql.ts'
+import { kindNames } from '@sluice/testkit/storage-kinds.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createTasks } from '../support/annotate.ts'
-import { errorFields, unknownId } from '../support/errors.ts'
-import { type KindWorld, startKindWorld } from '../support/kind-world.ts'
-import { createProject } from '../support/scenario.ts'
-import { until } from '../support/sql.ts'
-import { kindNames } from '../support/storage-kinds.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 type Client = World['app']
 

@@ -1,7 +1,7 @@
+import { createDatabase, startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { admin } from '@sluice/testkit/postgres.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { createDatabase, startTestApp, type TestApp } from '../support/app.ts'
-import { admin } from '../support/postgres.ts'
-import { query, until } from '../support/sql.ts'
 
 describe('the HTTP server', () => {
   let app: TestApp

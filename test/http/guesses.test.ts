@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { openSocket } from '@sluice/testkit/socket.ts'
+import { until } from '@sluice/testkit/sql.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SluiceError, WrongTokenError } from '../../src/errors.ts'
 import { createGuessLimit } from '../../src/http/guesses.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { createProject } from '../support/scenario.ts'
-import { openSocket } from '../support/socket.ts'
-import { until } from '../support/sql.ts'
 
 const metricsToken = 'metrics-token-0123456789'
 

@@ -1,8 +1,8 @@
 import { request } from 'node:http'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { judgeType } from '../../src/http/isolation.ts'
 import { objectHeaders } from '../../src/http/object-headers.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 const isolation = "sandbox; default-src 'none'"
 const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])

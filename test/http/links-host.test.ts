@@ -1,10 +1,10 @@
 import { request } from 'node:http'
+import { sync } from '@sluice/testkit/scenario.ts'
+import { tasksOf } from '@sluice/testkit/tasks.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import { createRoleOfHost } from '../../src/http/hosts.ts'
-import { sync } from '../support/scenario.ts'
-import { tasksOf } from '../support/tasks.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 describe('createRoleOfHost', () => {
   const roleOf = (host: string | undefined, links = 'https://Links.example', own = 'https://sluice.example') =>

@@ -1,8 +1,8 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { waitFor } from '../support/wait-for.ts'
 
 /** Sends lines as they are, and returns the whole response. */
 async function send(port: number, ...lines: string[]): Promise<string> {

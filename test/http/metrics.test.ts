@@ -1,11 +1,11 @@
 import { request } from 'node:http'
+import { openDownload, outcome } from '@sluice/testkit/download.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { until } from '@sluice/testkit/sql.ts'
+import { storageEvents } from '@sluice/testkit/subscribe.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { openDownload, outcome } from '../support/download.ts'
-import { createProject } from '../support/scenario.ts'
-import { until } from '../support/sql.ts'
-import { storageEvents } from '../support/subscribe.ts'
-import { waitFor } from '../support/wait-for.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 const token = 'metrics-token-0123456789'
 

@@ -1,10 +1,10 @@
 import { text } from 'node:stream/consumers'
+import { hostileKeys } from '@sluice/testkit/conformance/hostile-keys.ts'
+import { openDownload } from '@sluice/testkit/download.ts'
+import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
+import { kindNames } from '@sluice/testkit/storage-kinds.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasDotSegments } from '../../src/providers/kit/dot-segments.ts'
-import { hostileKeys } from '../providers/hostile-keys.ts'
-import { openDownload } from '../support/download.ts'
-import { type KindWorld, startKindWorld } from '../support/kind-world.ts'
-import { kindNames } from '../support/storage-kinds.ts'
 
 /** How many of the keys a link serves at least: those that the storage can hold, without those that are not sent to it. */
 const least = { S3: 31, GCS: 29, AZURE_BLOB: 30, REDIS: 34, LOCAL_FILES: 20 }

@@ -1,10 +1,10 @@
 import { gzipSync } from 'node:zlib'
+import { createTasks } from '@sluice/testkit/annotate.ts'
+import { openDownload, outcome } from '@sluice/testkit/download.ts'
+import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { kindNames, networkKinds, type Refusal } from '@sluice/testkit/storage-kinds.ts'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { createTasks } from '../support/annotate.ts'
-import { openDownload, outcome } from '../support/download.ts'
-import { type KindWorld, startKindWorld } from '../support/kind-world.ts'
-import { createProject } from '../support/scenario.ts'
-import { kindNames, networkKinds, type Refusal } from '../support/storage-kinds.ts'
 
 const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 const digits = '0123456789'

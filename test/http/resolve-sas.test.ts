@@ -1,8 +1,8 @@
 import { ContainerSASPermissions } from '@azure/storage-blob'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { type AzureServer, startAzure } from '@sluice/testkit/azure.ts'
+import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { type AzureServer, startAzure } from '../support/azure.ts'
-import { createProject, createStorage } from '../support/scenario.ts'
 
 describe('an Azure storage with a SAS token', () => {
   let app: TestApp

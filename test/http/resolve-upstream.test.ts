@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { ask, type Download, openDownload, outcome } from '@sluice/testkit/download.ts'
+import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
+import { until } from '@sluice/testkit/sql.ts'
+import { networkKinds } from '@sluice/testkit/storage-kinds.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ProviderName } from '../../src/providers/registry.ts'
-import { ask, type Download, openDownload, outcome } from '../support/download.ts'
-import { type KindWorld, startKindWorld } from '../support/kind-world.ts'
-import { until } from '../support/sql.ts'
-import { networkKinds } from '../support/storage-kinds.ts'
 
 const large = randomBytes(6_000_000)
 const megabyte = 1_000_000

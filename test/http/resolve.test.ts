@@ -1,11 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { openDownload } from '@sluice/testkit/download.ts'
+import { unknownId } from '@sluice/testkit/errors.ts'
+import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
+import { tasksOf } from '@sluice/testkit/tasks.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openDownload } from '../support/download.ts'
-import { unknownId } from '../support/errors.ts'
-import { createProject, createStorage, sync } from '../support/scenario.ts'
-import { tasksOf } from '../support/tasks.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 const encode = (uri: string | Buffer) => Buffer.from(uri).toString('base64url')

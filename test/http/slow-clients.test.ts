@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
-import { startTestApp, type TestApp } from '../support/app.ts'
 
 let app: TestApp
 beforeAll(async () => {

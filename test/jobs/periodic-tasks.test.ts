@@ -1,9 +1,9 @@
+import { startTestApp } from '@sluice/testkit/app.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
 import { expect, it, onTestFinished } from 'vitest'
 import { startPeriodicTasks } from '../../src/jobs/periodic-tasks.ts'
 import { createLogger } from '../../src/logger.ts'
 import { sql } from '../../src/sql.ts'
-import { startTestApp } from '../support/app.ts'
-import { query, until } from '../support/sql.ts'
 
 it('a periodic task that takes longer than the idle limit of a transaction runs to its end, once', async () => {
   const app = await startTestApp()

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { launch, temporaryFolder } from '@sluice/testkit/launch.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { launch, temporaryFolder } from './launch.ts'
 
 /** Settings and credentials that no other process may read. */
 const secrets = {

@@ -1,10 +1,10 @@
+import { createDatabase } from '@sluice/testkit/app.ts'
+import { createClient, type GraphqlClient } from '@sluice/testkit/client.ts'
+import { type Launched, launch, temporaryFolder } from '@sluice/testkit/launch.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
+import { type Front, type S3Request, startFront } from '@sluice/testkit/s3-front.ts'
+import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
 import { onTestFinished } from 'vitest'
-import { createDatabase } from '../support/app.ts'
-import { createClient, type GraphqlClient } from '../support/client.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
-import { type Front, type S3Request, startFront } from '../support/s3-front.ts'
-import { createProject, createStorage } from '../support/scenario.ts'
-import { type Launched, launch, temporaryFolder } from './launch.ts'
 
 const adminToken = 'a-token-for-a-whole-fleet-1234'
 

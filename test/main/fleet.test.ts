@@ -1,8 +1,8 @@
+import { annotate, createTasks } from '@sluice/testkit/annotate.ts'
+import { createTarget, objectsIn } from '@sluice/testkit/exports.ts'
+import { createProject, finished, startSync } from '@sluice/testkit/scenario.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
 import { describe, expect, it } from 'vitest'
-import { annotate, createTasks } from '../support/annotate.ts'
-import { createTarget, objectsIn } from '../support/exports.ts'
-import { createProject, finished, startSync } from '../support/scenario.ts'
-import { query, until } from '../support/sql.ts'
 import { startFleet } from './fleet-world.ts'
 
 describe('a fleet of processes', () => {

@@ -10,10 +10,10 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { createClient } from '@sluice/testkit/client.ts'
+import { isRoot, launch, nobody, otherUser, postgresRuns, temporaryFolder } from '@sluice/testkit/launch.ts'
+import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createClient } from '../support/client.ts'
-import { createProject, createStorage } from '../support/scenario.ts'
-import { isRoot, launch, nobody, otherUser, postgresRuns, temporaryFolder } from './launch.ts'
 
 function folder(): string {
   const made = temporaryFolder()

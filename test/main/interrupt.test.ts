@@ -1,14 +1,14 @@
 import { readdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
+import { createClient } from '@sluice/testkit/client.ts'
+import { launch, postgresRuns, projectFolder, temporaryFolder } from '@sluice/testkit/launch.ts'
+import { startS3 } from '@sluice/testkit/s3.ts'
+import { startFront } from '@sluice/testkit/s3-front.ts'
+import { createProject, createStorage, finished, startSync } from '@sluice/testkit/scenario.ts'
+import { until } from '@sluice/testkit/sql.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createClient } from '../support/client.ts'
-import { startS3 } from '../support/s3.ts'
-import { startFront } from '../support/s3-front.ts'
-import { createProject, createStorage, finished, startSync } from '../support/scenario.ts'
-import { until } from '../support/sql.ts'
-import { waitFor } from '../support/wait-for.ts'
-import { launch, postgresRuns, projectFolder, temporaryFolder } from './launch.ts'
 
 function dataFolder(): string {
   const folder = temporaryFolder()

@@ -1,7 +1,7 @@
+import { createClient } from '@sluice/testkit/client.ts'
+import { type Launched, launch, postgresRuns, temporaryFolder } from '@sluice/testkit/launch.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
-import { createClient } from '../support/client.ts'
-import { createProject } from '../support/scenario.ts'
-import { type Launched, launch, postgresRuns, temporaryFolder } from './launch.ts'
 
 const titles = 'query { projects { edges { node { title } } } }'
 

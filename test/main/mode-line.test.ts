@@ -1,5 +1,5 @@
+import { launch, temporaryFolder } from '@sluice/testkit/launch.ts'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
-import { launch, temporaryFolder } from './launch.ts'
 
 const local = 'local: only this machine can connect; storages can be on this machine and in private networks'
 const network = 'network: storages in loopback and private networks need an entry in EGRESS_ALLOWED'

@@ -1,7 +1,7 @@
+import { launch, postgresRuns, temporaryFolder } from '@sluice/testkit/launch.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
 import { expect, it, onTestFinished } from 'vitest'
 import { DataFolderInUse, startEmbedded } from '../../src/database/embedded.ts'
-import { query, until } from '../support/sql.ts'
-import { launch, postgresRuns, temporaryFolder } from './launch.ts'
 
 function dataFolder(): string {
   const folder = temporaryFolder()

@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { waitFor } from '../support/wait-for.ts'
-import { projectFolder, temporaryFolder } from './launch.ts'
+import { projectFolder, temporaryFolder } from '@sluice/testkit/launch.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 
 /** A PostgreSQL that can be killed, and comes back at the same place. */
 export interface PostgresProcess {

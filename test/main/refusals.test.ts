@@ -2,10 +2,10 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { createDatabase } from '@sluice/testkit/app.ts'
+import { launch, postgresRuns, temporaryFolder } from '@sluice/testkit/launch.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { describe, expect, inject, it, onTestFinished } from 'vitest'
-import { createDatabase } from '../support/app.ts'
-import { waitFor } from '../support/wait-for.ts'
-import { launch, postgresRuns, temporaryFolder } from './launch.ts'
 
 function dataFolder(): string {
   const folder = temporaryFolder()

@@ -1,5 +1,5 @@
+import { query, until } from '@sluice/testkit/sql.ts'
 import { expect, it } from 'vitest'
-import { query, until } from '../support/sql.ts'
 import { startFleet } from './fleet-world.ts'
 
 /** Notes each time that a schedule was followed: which, when, what run came of it, and when the next is. */

@@ -1,6 +1,6 @@
+import { startSync } from '@sluice/testkit/scenario.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
 import { expect, it } from 'vitest'
-import { startSync } from '../support/scenario.ts'
-import { query, until } from '../support/sql.ts'
 import { startFleet } from './fleet-world.ts'
 
 /** A worker that is killed just after a beat is missed the latest: five times 5 s later, and a second for the sweeper's look. */

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
-const folders = ['src', 'test', 'bench', 'torture', 'conform', 'examples', 'docs', 'supply-chain']
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const folders = ['src', 'packages', 'test', 'bench', 'torture', 'conform', 'examples', 'docs', 'supply-chain']
 
 /** Why Node cannot run the file; undefined if it can. */
 function stripError(file: string): string | undefined {

@@ -1,9 +1,9 @@
 import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createClient, type GraphqlClient } from '@sluice/testkit/client.ts'
+import { isRoot, type Launched, launch, otherUser, temporaryFolder } from '@sluice/testkit/launch.ts'
+import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createClient, type GraphqlClient } from '../support/client.ts'
-import { createProject, createStorage, sync } from '../support/scenario.ts'
-import { isRoot, type Launched, launch, otherUser, temporaryFolder } from './launch.ts'
 
 const ADMIN_TOKEN = 'test-admin-token-0123456789'
 const home = temporaryFolder()

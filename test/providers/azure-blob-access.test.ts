@@ -8,12 +8,12 @@ import {
   generateBlobSASQueryParameters,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
+import { type AzureServer, startAzure } from '@sluice/testkit/azure.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeError } from '../../src/errors.ts'
 import { azureError } from '../../src/providers/azure-blob/error.ts'
 import { location } from '../../src/providers/azure-blob/location.ts'
 import type { Provider } from '../../src/providers/provider.ts'
-import { type AzureServer, startAzure } from '../support/azure.ts'
 import { placeOf } from './azure-place.ts'
 
 let server: AzureServer

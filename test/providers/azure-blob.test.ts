@@ -1,11 +1,11 @@
 import { buffer, text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
+import { type AzureServer, startAzure } from '@sluice/testkit/azure.ts'
+import { describeProvider } from '@sluice/testkit/conformance/describe.ts'
+import { pages } from '@sluice/testkit/conformance/world.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { azureBlob } from '../../src/providers/azure-blob/kind.ts'
-import { type AzureServer, startAzure } from '../support/azure.ts'
 import { fronted, placeOf } from './azure-place.ts'
-import { pages } from './conformance/world.ts'
-import { describeProvider } from './conformance.ts'
 
 let server: AzureServer
 

@@ -1,9 +1,9 @@
+import type { AzureServer } from '@sluice/testkit/azure.ts'
+import { startAzureFront } from '@sluice/testkit/azure-front.ts'
+import { environment } from '@sluice/testkit/egress.ts'
 import { onTestFinished } from 'vitest'
 import { azureBlob } from '../../src/providers/azure-blob/kind.ts'
 import type { Provider } from '../../src/providers/provider.ts'
-import type { AzureServer } from '../support/azure.ts'
-import { startAzureFront } from '../support/azure-front.ts'
-import { environment } from '../support/egress.ts'
 
 /** Opens a place as a storage does, its location and secrets checked by the schemas; closed after the test. */
 export async function open(location: Record<string, unknown>, secrets: Record<string, unknown>): Promise<Provider> {

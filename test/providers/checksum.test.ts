@@ -1,12 +1,12 @@
 import { buffer } from 'node:stream/consumers'
+import { environment } from '@sluice/testkit/egress.ts'
+import { startGcs } from '@sluice/testkit/gcs.ts'
 import { describe, expect, it } from 'vitest'
 import { type ChecksumAlgorithm, createDigest, hasChecksum, md5Of, readChecksum } from '../../src/providers/checksum.ts'
 import { gcsChecksum } from '../../src/providers/gcs/checksum.ts'
 import { gcs } from '../../src/providers/gcs/kind.ts'
 import { s3Checksum } from '../../src/providers/s3/checksum.ts'
 import { checksumOf } from '../../src/task-files/verified.ts'
-import { environment } from '../support/egress.ts'
-import { startGcs } from '../support/gcs.ts'
 
 const text = Buffer.from('123456789')
 // Check values of the CRC catalogue (reveng) and of RFC 1321, FIPS 180.

@@ -2,10 +2,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { inspect } from 'node:util'
+import { type GcsServer, startGcs } from '@sluice/testkit/gcs.ts'
+import type { GcsFault, GcsRequest } from '@sluice/testkit/gcs-faults.ts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
-import { type GcsServer, startGcs } from '../support/gcs.ts'
-import type { GcsFault, GcsRequest } from '../support/gcs-faults.ts'
 import { bucketOn, open } from './gcs-place.ts'
 
 let server: GcsServer

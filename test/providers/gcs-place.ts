@@ -1,8 +1,8 @@
+import { environment } from '@sluice/testkit/egress.ts'
+import type { GcsServer } from '@sluice/testkit/gcs.ts'
 import { onTestFinished } from 'vitest'
 import { gcs } from '../../src/providers/gcs/kind.ts'
 import type { Provider } from '../../src/providers/provider.ts'
-import { environment } from '../support/egress.ts'
-import type { GcsServer } from '../support/gcs.ts'
 
 /** Opens a place as a storage does, its location and secrets checked by the schemas; closed after the test. */
 export async function open(

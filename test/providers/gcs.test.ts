@@ -1,11 +1,11 @@
 import { buffer, text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
+import { describeProvider } from '@sluice/testkit/conformance/describe.ts'
+import { type GcsServer, startGcs } from '@sluice/testkit/gcs.ts'
+import { nameFault } from '@sluice/testkit/gcs-bucket.ts'
+import type { GcsRequest } from '@sluice/testkit/gcs-faults.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
-import { type GcsServer, startGcs } from '../support/gcs.ts'
-import { nameFault } from '../support/gcs-bucket.ts'
-import type { GcsRequest } from '../support/gcs-faults.ts'
-import { describeProvider } from './conformance.ts'
 import { bucketOn, open } from './gcs-place.ts'
 
 let server: GcsServer

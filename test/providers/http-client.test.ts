@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { buffer, text } from 'node:stream/consumers'
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { makeCertificate } from '@sluice/testkit/certificate.ts'
+import { localEgress } from '@sluice/testkit/egress.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createHttpClient } from '../../src/providers/http/client.ts'
 import type { LendingBody } from '../../src/providers/http/lending-body.ts'
 import { headerLine, writeGet } from '../../src/providers/http/request.ts'
-import { makeCertificate } from '../support/certificate.ts'
-import { localEgress } from '../support/egress.ts'
-import { waitFor } from '../support/wait-for.ts'
 
 const certificate = makeCertificate()
 setDefaultCACertificates([...getCACertificates(), certificate.cert])

@@ -17,12 +17,12 @@ import {
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { describeProvider } from '@sluice/testkit/conformance/describe.ts'
+import { environment } from '@sluice/testkit/egress.ts'
 import { expect, onTestFinished, test } from 'vitest'
 import { localFiles } from '../../src/providers/local-files/kind.ts'
 import { bodyOfFile, closeFile, openFile, realPathOf } from '../../src/providers/local-files/open-file.ts'
 import type { Provider } from '../../src/providers/provider.ts'
-import { environment } from '../support/egress.ts'
-import { describeProvider } from './conformance.ts'
 
 /** A root with `files` in it (a path ending in `/` is a folder), removed after the test. */
 async function newRoot(files: Record<string, string> = {}): Promise<string> {

@@ -1,9 +1,9 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { environment } from '@sluice/testkit/egress.ts'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import type { Provider, ProviderKind } from '../../src/providers/provider.ts'
 import { type ProviderName, providers } from '../../src/providers/registry.ts'
-import { environment } from '../support/egress.ts'
 
 // Pauses before another try are a random part of a backoff.
 beforeEach(() => {

@@ -2,8 +2,8 @@ import { createServer } from 'node:http'
 import { type AddressInfo, Socket } from 'node:net'
 import { buffer, text } from 'node:stream/consumers'
 import { inspect } from 'node:util'
+import type { RedisFault } from '@sluice/testkit/redis-faults.ts'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
-import type { RedisFault } from '../support/redis-faults.ts'
 import { called, firstPage, open, served } from './redis-place.ts'
 
 const data = called('scan', 'getrange', 'set', 'del')

@@ -1,9 +1,9 @@
+import { environment } from '@sluice/testkit/egress.ts'
+import type { RedisCommand } from '@sluice/testkit/redis-faults.ts'
+import { type SmallRedisOptions, startSmallRedis } from '@sluice/testkit/redis-small.ts'
 import { onTestFinished } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
 import { redis } from '../../src/providers/redis/kind.ts'
-import { environment } from '../support/egress.ts'
-import type { RedisCommand } from '../support/redis-faults.ts'
-import { type SmallRedisOptions, startSmallRedis } from '../support/redis-small.ts'
 
 /** Opens a place as a storage does, its location and secrets checked by the schemas; closed after the test. */
 export async function open(

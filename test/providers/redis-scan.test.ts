@@ -1,5 +1,5 @@
+import type { RedisCommand } from '@sluice/testkit/redis-faults.ts'
 import { describe, expect, test } from 'vitest'
-import type { RedisCommand } from '../support/redis-faults.ts'
 import { firstPage, open, served } from './redis-place.ts'
 
 describe('Redis: SCAN', () => {

@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { startAwsCredentials } from '@sluice/testkit/aws-credentials.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { s3 } from '../../src/providers/s3/kind.ts'
-import { startAwsCredentials } from '../support/aws-credentials.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
 import { fronted, keyPair, open } from './s3-place.ts'
 
 let server: S3Server
@@ -90,7 +90,7 @@ const run = promisify(execFile)
 async function inChild(env: Record<string, string>, location: object, ttlSeconds = 86_400) {
   const home = await mkdtemp(join(tmpdir(), 'sluice-aws-'))
   onTestFinished(() => rm(home, { recursive: true }))
-  const script = fileURLToPath(new URL('../support/s3-child.ts', import.meta.url))
+  const script = fileURLToPath(new URL('../../packages/testkit/s3-child.ts', import.meta.url))
   const { stdout } = await run(process.execPath, [script, JSON.stringify({ location, ttlSeconds })], {
     env: { PATH: process.env.PATH, HOME: home, ...env },
   })

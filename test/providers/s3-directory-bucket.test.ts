@@ -1,8 +1,8 @@
 import { text } from 'node:stream/consumers'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ListPage } from '../../src/providers/provider.ts'
 import { s3 } from '../../src/providers/s3/kind.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
 import { fronted, open, watch } from './s3-place.ts'
 
 let server: S3Server

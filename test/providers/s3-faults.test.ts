@@ -1,10 +1,10 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
+import type { Fault, S3Request } from '@sluice/testkit/s3-front.ts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
-import type { Fault, S3Request } from '../support/s3-front.ts'
 import { fronted, keyPair, open } from './s3-place.ts'
 
 let server: S3Server

@@ -1,9 +1,9 @@
+import { environment } from '@sluice/testkit/egress.ts'
+import type { S3Server } from '@sluice/testkit/s3.ts'
+import { type Credentials, type Front, type S3Request, startFront } from '@sluice/testkit/s3-front.ts'
 import { onTestFinished } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
 import { s3 } from '../../src/providers/s3/kind.ts'
-import { environment } from '../support/egress.ts'
-import type { S3Server } from '../support/s3.ts'
-import { type Credentials, type Front, type S3Request, startFront } from '../support/s3-front.ts'
 
 /** The credentials that fronts accept. */
 export const keyPair = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' }

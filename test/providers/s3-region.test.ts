@@ -1,7 +1,7 @@
 import { text } from 'node:stream/consumers'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
+import type { Front, S3Request } from '@sluice/testkit/s3-front.ts'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type S3Server, startS3 } from '../support/s3.ts'
-import type { Front, S3Request } from '../support/s3-front.ts'
 import { fronted, open, watch } from './s3-place.ts'
 
 let server: S3Server

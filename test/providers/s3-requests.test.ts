@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import dns from 'node:dns'
 import { text } from 'node:stream/consumers'
+import { damagedPut } from '@sluice/testkit/conformance/damaged-put.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
+import { type S3Request, startFront } from '@sluice/testkit/s3-front.ts'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Provider } from '../../src/providers/provider.ts'
 import { s3 } from '../../src/providers/s3/kind.ts'
 import type { S3Location } from '../../src/providers/s3/location.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
-import { type S3Request, startFront } from '../support/s3-front.ts'
-import { damagedPut } from './conformance/damaged-put.ts'
 import { fronted, keyPair, open, watch } from './s3-place.ts'
 
 let server: S3Server

@@ -1,11 +1,11 @@
+import { damagedPut } from '@sluice/testkit/conformance/damaged-put.ts'
+import { describeProvider } from '@sluice/testkit/conformance/describe.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
+import { startFront } from '@sluice/testkit/s3-front.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { s3Abilities } from '../../conform/abilities.ts'
 import { s3 } from '../../src/providers/s3/kind.ts'
 import type { S3Location } from '../../src/providers/s3/location.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
-import { startFront } from '../support/s3-front.ts'
-import { damagedPut } from './conformance/damaged-put.ts'
-import { describeProvider } from './conformance.ts'
 import { fronted, keyPair, open } from './s3-place.ts'
 
 let server: S3Server

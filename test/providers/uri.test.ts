@@ -1,8 +1,8 @@
+import { hostileKeys } from '@sluice/testkit/conformance/hostile-keys.ts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { compareKeys } from '../../src/providers/key-order.ts'
 import { formatUri, parseUri } from '../../src/providers/uri.ts'
-import { hostileKeys } from './hostile-keys.ts'
 
 const key = fc.oneof(
   fc.constantFrom(...Object.values(hostileKeys)),

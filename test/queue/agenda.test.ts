@@ -1,11 +1,11 @@
+import { createDatabase } from '@sluice/testkit/app.ts'
+import { openTestQueue, withJobs } from '@sluice/testkit/jobs.ts'
+import { until } from '@sluice/testkit/sql.ts'
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { SluiceError } from '../../src/errors.ts'
 import type { Queue } from '../../src/queue/agenda.ts'
 import type { QueueSettings } from '../../src/queue/open.ts'
-import { createDatabase } from '../support/app.ts'
-import { openTestQueue, withJobs } from '../support/jobs.ts'
-import { until } from '../support/sql.ts'
 
 const kind = { name: 'a-kind', payload: z.object({ n: z.number().int() }) }
 

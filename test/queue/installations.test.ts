@@ -1,8 +1,8 @@
+import { createDatabase } from '@sluice/testkit/app.ts'
+import { jobsSetting, openTestQueue } from '@sluice/testkit/jobs.ts'
+import { until } from '@sluice/testkit/sql.ts'
 import { expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { createDatabase } from '../support/app.ts'
-import { jobsSetting, openTestQueue } from '../support/jobs.ts'
-import { until } from '../support/sql.ts'
 
 const kind = { name: 'a-kind', payload: z.object({ of: z.string(), n: z.number() }) }
 

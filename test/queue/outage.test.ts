@@ -1,10 +1,10 @@
+import { createDatabase, startTestApp } from '@sluice/testkit/app.ts'
+import { gateToJobs } from '@sluice/testkit/gate.ts'
+import { openTestQueue } from '@sluice/testkit/jobs.ts'
+import { startS3 } from '@sluice/testkit/s3.ts'
+import { createProject, createStorage, finished, startSync } from '@sluice/testkit/scenario.ts'
 import { expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { createDatabase, startTestApp } from '../support/app.ts'
-import { gateToJobs } from '../support/gate.ts'
-import { openTestQueue } from '../support/jobs.ts'
-import { startS3 } from '../support/s3.ts'
-import { createProject, createStorage, finished, startSync } from '../support/scenario.ts'
 
 async function gated() {
   const database = await createDatabase()

@@ -1,9 +1,9 @@
+import { createDatabase } from '@sluice/testkit/app.ts'
+import { openTestQueue } from '@sluice/testkit/jobs.ts'
+import { admin, databaseUrl } from '@sluice/testkit/postgres.ts'
+import { query } from '@sluice/testkit/sql.ts'
 import { expect, inject, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
-import { createDatabase } from '../support/app.ts'
-import { openTestQueue } from '../support/jobs.ts'
-import { admin, databaseUrl } from '../support/postgres.ts'
-import { query } from '../support/sql.ts'
 
 const kind = { name: 'a-kind', payload: z.object({}) }
 

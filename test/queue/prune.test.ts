@@ -1,7 +1,7 @@
+import { createDatabase, startTestApp } from '@sluice/testkit/app.ts'
+import { jobsOf, withJobs } from '@sluice/testkit/jobs.ts'
+import { until } from '@sluice/testkit/sql.ts'
 import { expect, it, onTestFinished } from 'vitest'
-import { createDatabase, startTestApp } from '../support/app.ts'
-import { jobsOf, withJobs } from '../support/jobs.ts'
-import { until } from '../support/sql.ts'
 
 it('jobs that failed more than a day ago are forgotten; younger ones, and those that wait, are not', async () => {
   const database = await createDatabase()

@@ -1,15 +1,15 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
+import { createDatabase } from '@sluice/testkit/app.ts'
+import { admin } from '@sluice/testkit/postgres.ts'
+import { until } from '@sluice/testkit/sql.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { expect, inject, it, onTestFinished } from 'vitest'
 import { connectionOf } from '../../src/database/open.ts'
 import { createLogger } from '../../src/logger.ts'
 import { openQueue } from '../../src/queue/open.ts'
 import { createPool, endPool } from '../../src/queue/postgres.ts'
-import { createDatabase } from '../support/app.ts'
-import { admin } from '../support/postgres.ts'
-import { until } from '../support/sql.ts'
-import { waitFor } from '../support/wait-for.ts'
 
 /** A way to the PostgreSQL in `folder` that loses the goodbyes of its clients (message Terminate of its protocol). */
 async function startDeafWay(folder: string) {

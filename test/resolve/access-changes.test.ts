@@ -1,9 +1,9 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createApiToken } from '../../src/access/tokens.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { query, until } from '../support/sql.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 describe('who may read what', () => {
   let world: World

@@ -1,12 +1,12 @@
 import { get } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { createEgress, type ResolvedAddress } from '../../src/security/egress.ts'
 import type { EgressRules } from '../../src/security/egress-policy.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { createProject, createStorage } from '../support/scenario.ts'
-import { waitFor } from '../support/wait-for.ts'
 
 const nothing: EgressRules = { isLocal: false, allowed: [], blocked: [] }
 const answer = (...addresses: string[]): ResolvedAddress[] =>

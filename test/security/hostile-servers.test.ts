@@ -1,8 +1,8 @@
+import { createDatabase } from '@sluice/testkit/app.ts'
+import { checkHostile, syncedModes } from '@sluice/testkit/hostile-work.ts'
+import { type HostileWorld, startHostileWorld } from '@sluice/testkit/hostile-world.ts'
+import { createProject, createStorage, finished, startSync } from '@sluice/testkit/scenario.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createDatabase } from '../support/app.ts'
-import { checkHostile, syncedModes } from '../support/hostile-work.ts'
-import { type HostileWorld, startHostileWorld } from '../support/hostile-world.ts'
-import { createProject, createStorage, finished, startSync } from '../support/scenario.ts'
 
 /** Five times what `npm run bench:servers` measures against: +64 MiB, and 100 ms for /health. */
 const [mostMemoryMiB, mostHealthMs] = [5 * 64, 5 * 100]

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { isIP } from 'node:net'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { bytesOfAddress } from '../../src/security/network.ts'
-import { waitFor } from '../support/wait-for.ts'
 
 /** Answers queries for A and AAAA (RFC 1035 §4) on UDP port 53 of a host. `addressOf` is asked once for each pair of queries. */
 export async function startNameServer(host: string, addressOf: (name: string, lookup: number) => string) {

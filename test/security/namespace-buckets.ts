@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { GraphqlClient } from '../support/client.ts'
-import { createStorage } from '../support/scenario.ts'
+import type { GraphqlClient } from '@sluice/testkit/client.ts'
+import { createStorage } from '@sluice/testkit/scenario.ts'
 import { answerAsBucket, objectBody } from './one-object-bucket.ts'
 
 export const redirects = [301, 302, 303, 307, 308]

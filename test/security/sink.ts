@@ -7,8 +7,8 @@ import {
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
-import { makeCertificate } from '../support/certificate.ts'
-import { waitFor } from '../support/wait-for.ts'
+import { makeCertificate } from '@sluice/testkit/certificate.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 
 /** Where a response leads: by an HTTP status, or by the word of a Redis cluster (`MOVED`, `ASK`). */
 export interface Redirect {

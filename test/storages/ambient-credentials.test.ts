@@ -1,8 +1,8 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { type Eavesdropper, startEavesdropper } from '@sluice/testkit/eavesdropper.ts'
+import { errorFields } from '@sluice/testkit/errors.ts'
+import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { type Eavesdropper, startEavesdropper } from '../support/eavesdropper.ts'
-import { errorFields } from '../support/errors.ts'
-import { createProject, createStorage, sync } from '../support/scenario.ts'
 
 const checking = `mutation ($input: CheckStorageInput!) { checkStorage(input: $input) {
   ... on CheckStorageSuccess { check { steps { name status code message } } } ${errorFields} } }`

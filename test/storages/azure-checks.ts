@@ -1,6 +1,6 @@
 import { ContainerSASPermissions } from '@azure/storage-blob'
-import { startAzure } from '../support/azure.ts'
-import { startAzureFront } from '../support/azure-front.ts'
+import { startAzure } from '@sluice/testkit/azure.ts'
+import { startAzureFront } from '@sluice/testkit/azure-front.ts'
 import type { Situation } from './check-table.ts'
 import type { World } from './check-world.ts'
 

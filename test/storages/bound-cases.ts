@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import type { Eavesdropper } from '@sluice/testkit/eavesdropper.ts'
+import type { GcsServer } from '@sluice/testkit/gcs.ts'
 import type { ProviderName } from '../../src/providers/registry.ts'
-import type { Eavesdropper } from '../support/eavesdropper.ts'
-import type { GcsServer } from '../support/gcs.ts'
 
 /** A storage with secrets, and the ways in which its location can be changed to another place. */
 export interface BoundCase {

@@ -1,12 +1,12 @@
 import { type AddressInfo, createServer } from 'node:net'
 import { Readable } from 'node:stream'
+import { environment } from '@sluice/testkit/egress.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type ErrorCode, SluiceError } from '../../src/errors.ts'
 import type { ProviderKind } from '../../src/providers/provider.ts'
 import { type ProviderName, providers } from '../../src/providers/registry.ts'
 import { type CheckSubject, checkConnection } from '../../src/storages/check.ts'
-import { environment } from '../support/egress.ts'
-import { waitFor } from '../support/wait-for.ts'
 import { startPorts } from './check-world.ts'
 
 /** A candidate without an app around it. */

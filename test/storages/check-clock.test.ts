@@ -1,12 +1,12 @@
+import { startAzure } from '@sluice/testkit/azure.ts'
+import { startClockFront } from '@sluice/testkit/clock-front.ts'
+import { environment } from '@sluice/testkit/egress.ts'
+import { startGcs } from '@sluice/testkit/gcs.ts'
+import { startS3 } from '@sluice/testkit/s3.ts'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { ProviderKind } from '../../src/providers/provider.ts'
 import { type ProviderName, providers } from '../../src/providers/registry.ts'
 import { checkConnection } from '../../src/storages/check.ts'
-import { startAzure } from '../support/azure.ts'
-import { startClockFront } from '../support/clock-front.ts'
-import { environment } from '../support/egress.ts'
-import { startGcs } from '../support/gcs.ts'
-import { startS3 } from '../support/s3.ts'
 
 interface Server {
   endpoint: string

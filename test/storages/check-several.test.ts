@@ -1,3 +1,7 @@
+import { type AzureServer, startAzure } from '@sluice/testkit/azure.ts'
+import { environment } from '@sluice/testkit/egress.ts'
+import { type GcsServer, startGcs } from '@sluice/testkit/gcs.ts'
+import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ProviderKind } from '../../src/providers/provider.ts'
 import { type ProviderName, providers } from '../../src/providers/registry.ts'
@@ -6,10 +10,6 @@ import { hintFor } from '../../src/storages/hints.ts'
 import { fronted as azureFronted } from '../providers/azure-place.ts'
 import { bucketOn } from '../providers/gcs-place.ts'
 import { fronted, keyPair } from '../providers/s3-place.ts'
-import { type AzureServer, startAzure } from '../support/azure.ts'
-import { environment } from '../support/egress.ts'
-import { type GcsServer, startGcs } from '../support/gcs.ts'
-import { type S3Server, startS3 } from '../support/s3.ts'
 
 let s3: S3Server
 let gcs: GcsServer

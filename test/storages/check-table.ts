@@ -1,5 +1,5 @@
+import { errorFields } from '@sluice/testkit/errors.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { errorFields } from '../support/errors.ts'
 import type { World } from './check-world.ts'
 
 /** What is given to `checkStorage` besides the project. */

@@ -1,10 +1,10 @@
 import { createServer as createHttpServer } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { makeCertificate } from '../support/certificate.ts'
-import { createProject } from '../support/scenario.ts'
-import { waitFor } from '../support/wait-for.ts'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { makeCertificate } from '@sluice/testkit/certificate.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 
 /** Ports of 127.0.0.1 at which something is wrong. */
 export interface Ports {

@@ -1,6 +1,6 @@
+import { environment } from '@sluice/testkit/egress.ts'
+import { startGcs } from '@sluice/testkit/gcs.ts'
 import { gcs } from '../../src/providers/gcs/kind.ts'
-import { environment } from '../support/egress.ts'
-import { startGcs } from '../support/gcs.ts'
 import type { Candidate, Situation } from './check-table.ts'
 import type { World } from './check-world.ts'
 

@@ -1,6 +1,6 @@
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { previewObjects } from '../../src/storages/preview.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {

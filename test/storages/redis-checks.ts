@@ -1,5 +1,5 @@
+import { startSmallRedis } from '@sluice/testkit/redis-small.ts'
 import { Redis } from 'ioredis'
-import { startSmallRedis } from '../support/redis-small.ts'
 import type { Candidate, Situation } from './check-table.ts'
 import type { World } from './check-world.ts'
 

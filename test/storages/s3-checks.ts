@@ -1,6 +1,6 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
-import { startS3 } from '../support/s3.ts'
-import { type Fault, startFront } from '../support/s3-front.ts'
+import { startS3 } from '@sluice/testkit/s3.ts'
+import { type Fault, startFront } from '@sluice/testkit/s3-front.ts'
 import type { Candidate, Situation } from './check-table.ts'
 import type { World } from './check-world.ts'
 

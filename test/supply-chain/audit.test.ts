@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { describe, expect, it } from 'vitest'
 import { openAdvisories } from '../../supply-chain/audit.ts'
 import { parsePolicy } from '../../supply-chain/policy.ts'
-import { waitFor } from '../support/wait-for.ts'
 
 const script = fileURLToPath(new URL('../../supply-chain/audit.ts', import.meta.url))
 const bulk = '/-/npm/v1/security/advisories/bulk'

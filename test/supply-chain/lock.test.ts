@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { type Lock, lockFaults, type Manifest, nodeBinaryFaults } from '../../supply-chain/lock.ts'
+import { type Lock, lockFaults, type Manifest, nodeBinaryFaults, thirdPartyPackages } from '../../supply-chain/lock.ts'
 import { type Policy, parsePolicy } from '../../supply-chain/policy.ts'
 
 const read = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8')
@@ -15,7 +15,7 @@ describe('package.json and package-lock.json', () => {
   })
 
   it('have a hash for every package of every platform', () => {
-    const { '': _project, ...packages } = lock().packages
+    const packages = thirdPartyPackages(lock())
     const withoutHash = Object.keys(packages).filter((path) => !packages[path]!.integrity?.startsWith('sha512-'))
     expect(withoutHash).toEqual([])
     for (const platform of ['linux-x64', 'linux-arm64', 'darwin-arm64', 'darwin-x64', 'win32-x64']) {
@@ -47,6 +47,16 @@ describe('the comparison with the policy', () => {
     ['a weak hash', ({ lock }) => (lock.packages[nested]!.integrity = 'sha1-aaaa'), /no SHA-512/],
     ['a git URL', ({ lock }) => (lock.packages[nested]!.resolved = 'git+ssh://git@x/y.git#1'), /registry/],
     ['a linked folder', ({ lock }) => (lock.packages[nested]!.link = true), /registry/],
+    [
+      'a link out of packages/',
+      ({ lock }) => (lock.packages['node_modules/@sluice/testkit']!.resolved = '../x'),
+      /registry/,
+    ],
+    [
+      'a version that only a workspace uses',
+      ({ lock }) => (lock.packages['packages/testkit']!.dependencies = { ws: '8.0.0' }),
+      /packages\/testkit: ws 8\.0\.0 is not in package\.json/,
+    ],
     ['a new install script', ({ lock }) => (lock.packages[nested]!.hasInstallScript = true), /install script/],
     ['an approved script more', ({ manifest }) => (manifest.allowScripts!.ws = true), /install script/],
     ['an approved script less', ({ manifest }) => (manifest.allowScripts!.node = false), /install script/],

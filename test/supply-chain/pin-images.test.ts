@@ -6,11 +6,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { imagesIn, parseImage } from '../../supply-chain/image-reference.ts'
-import { waitFor } from '../support/wait-for.ts'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
+const root = fileURLToPath(new URL('../..', import.meta.url))
 const files = ['Dockerfile', 'docker-compose.yml']
 
 /** A registry that wants an anonymous token, as Docker Hub does. */

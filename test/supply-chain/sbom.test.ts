@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import type { Lock } from '../../supply-chain/lock.ts'
+import { type Lock, thirdPartyPackages } from '../../supply-chain/lock.ts'
 
 interface Component {
   name: string
@@ -14,15 +14,16 @@ interface Component {
 }
 
 it('npm run sbom lists every locked package with its hash, marks development, and needs no registry', async () => {
-  const cwd = fileURLToPath(new URL('../../', import.meta.url))
+  const cwd = fileURLToPath(new URL('../..', import.meta.url))
   const env = { ...process.env, npm_config_registry: 'http://127.0.0.1:9/' }
   const { stdout } = await promisify(execFile)('npm', ['run', '-s', 'sbom'], { cwd, env, maxBuffer: 2 ** 26 })
   const bill = JSON.parse(stdout) as { bomFormat: string; components: Component[] }
   const lock: Lock = JSON.parse(readFileSync(new URL('../../package-lock.json', import.meta.url), 'utf8'))
   const locked = new Map(
-    Object.entries(lock.packages)
-      .filter(([path]) => path !== '')
-      .map(([path, info]) => [`${path.split('node_modules/').at(-1)}@${info.version}`, info]),
+    Object.entries(thirdPartyPackages(lock)).map(([path, info]) => [
+      `${path.split('node_modules/').at(-1)}@${info.version}`,
+      info,
+    ]),
   )
 
   expect(bill.bomFormat).toBe('CycloneDX')

@@ -1,10 +1,10 @@
+import type { S3Request } from '@sluice/testkit/s3-front.ts'
 import { describe, expect, it } from 'vitest'
 import { type ActName, acts } from '../../torture/acts.ts'
 import { differencesOf } from '../../torture/differences.ts'
 import type { Outcome, RunOutcome } from '../../torture/outcome.ts'
 import { planOf } from '../../torture/plan.ts'
 import { createWitness } from '../../torture/witness.ts'
-import type { S3Request } from '../support/s3-front.ts'
 
 const run = (more: Partial<RunOutcome> = {}): RunOutcome => ({
   id: '1',

@@ -1,13 +1,13 @@
+import { jobsOf } from '@sluice/testkit/jobs.ts'
+import { type Receiver, startReceiver, verify } from '@sluice/testkit/receiver.ts'
+import { finished, startSync, sync } from '@sluice/testkit/scenario.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
+import { deleteTasks } from '@sluice/testkit/tasks.ts'
+import { delivered, logged, tell, updateWebhook } from '@sluice/testkit/webhooks.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { recordEvent } from '../../src/events/log.ts'
 import { beginRun, finishRun, queueRun } from '../../src/runs/run.ts'
-import { jobsOf } from '../support/jobs.ts'
-import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
-import { finished, startSync, sync } from '../support/scenario.ts'
-import { query, until } from '../support/sql.ts'
-import { deleteTasks } from '../support/tasks.ts'
-import { delivered, logged, tell, updateWebhook } from '../support/webhooks.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 let world: World
 beforeAll(async () => {

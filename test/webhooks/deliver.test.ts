@@ -1,10 +1,10 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { type Receiver, startReceiver, verify } from '@sluice/testkit/receiver.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
+import { delivered, deliveriesOf, logged, resend, tell, updateWebhook } from '@sluice/testkit/webhooks.ts'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { waitSeconds } from '../../src/webhooks/deliver.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
-import { createProject } from '../support/scenario.ts'
-import { query, until } from '../support/sql.ts'
-import { delivered, deliveriesOf, logged, resend, tell, updateWebhook } from '../support/webhooks.ts'
 
 let app: TestApp
 /** A server whose patience ends soon. */

@@ -1,8 +1,8 @@
+import { holdRun, partOf } from '@sluice/testkit/pages.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writePage } from '../../src/import/write-page.ts'
-import { holdRun, partOf } from '../support/pages.ts'
-import { query, until } from '../support/sql.ts'
-import { startWorld, type World } from '../support/world.ts'
 
 describe('the links of a storage', () => {
   let world: World

@@ -1,8 +1,8 @@
+import { localEgress } from '@sluice/testkit/egress.ts'
+import { startReceiver } from '@sluice/testkit/receiver.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createEgress } from '../../src/security/egress.ts'
 import { type PostOptions, post } from '../../src/webhooks/post.ts'
-import { localEgress } from '../support/egress.ts'
-import { startReceiver } from '../support/receiver.ts'
 
 const send = (options: Partial<PostOptions> & { url: string }) =>
   post({

@@ -1,15 +1,15 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createDatabase, startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { createClient } from '@sluice/testkit/client.ts'
+import { jobsOf } from '@sluice/testkit/jobs.ts'
+import { launch, temporaryFolder } from '@sluice/testkit/launch.ts'
+import { type Receiver, startReceiver, verify } from '@sluice/testkit/receiver.ts'
+import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
+import { delivered, logged, resend, tell } from '@sluice/testkit/webhooks.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { announce } from '../../src/webhooks/announce.ts'
-import { launch, temporaryFolder } from '../main/launch.ts'
-import { createDatabase, startTestApp, type TestApp } from '../support/app.ts'
-import { createClient } from '../support/client.ts'
-import { jobsOf } from '../support/jobs.ts'
-import { type Receiver, startReceiver, verify } from '../support/receiver.ts'
-import { createProject, createStorage, sync } from '../support/scenario.ts'
-import { query, until } from '../support/sql.ts'
-import { delivered, logged, resend, tell } from '../support/webhooks.ts'
 
 async function receiver(): Promise<Receiver> {
   const started = await startReceiver()

@@ -1,9 +1,9 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { query } from '@sluice/testkit/sql.ts'
+import { tell } from '@sluice/testkit/webhooks.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { keptDays, maxKept, pruneDeliveries } from '../../src/webhooks/prune.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { createProject } from '../support/scenario.ts'
-import { query } from '../support/sql.ts'
-import { tell } from '../support/webhooks.ts'
 
 describe('the log of deliveries', () => {
   let app: TestApp

@@ -1,9 +1,9 @@
 import { Agent, createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { afterEach, expect, it } from 'vitest'
 import type { Egress } from '../../src/security/egress.ts'
 import { post } from '../../src/webhooks/post.ts'
-import { waitFor } from '../support/wait-for.ts'
 
 const stops: (() => void)[] = []
 afterEach(() => {

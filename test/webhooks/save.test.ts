@@ -1,9 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { createDatabase, startTestApp, type TestApp } from '../support/app.ts'
-import { unknownId } from '../support/errors.ts'
-import { startReceiver } from '../support/receiver.ts'
-import { createProject } from '../support/scenario.ts'
-import { query, statementsOf } from '../support/sql.ts'
+import { createDatabase, startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { unknownId } from '@sluice/testkit/errors.ts'
+import { startReceiver } from '@sluice/testkit/receiver.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { query, statementsOf } from '@sluice/testkit/sql.ts'
 import {
   createWebhook,
   deliveryFields,
@@ -12,7 +11,8 @@ import {
   tell,
   updateWebhook,
   webhookFields,
-} from '../support/webhooks.ts'
+} from '@sluice/testkit/webhooks.ts'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 
 const url = 'https://example.com/hook'
 const secret = `whsec_${Buffer.alloc(32, 1).toString('base64')}`

@@ -1,15 +1,15 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createDatabase } from '@sluice/testkit/app.ts'
+import { createClient, type GraphqlClient } from '@sluice/testkit/client.ts'
+import { type Launched, launch, temporaryFolder } from '@sluice/testkit/launch.ts'
+import { type Receiver, startReceiver } from '@sluice/testkit/receiver.ts'
+import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
+import { query } from '@sluice/testkit/sql.ts'
+import { createWebhook, logged, resend, updateWebhook } from '@sluice/testkit/webhooks.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Launched, launch, temporaryFolder } from '../main/launch.ts'
 import { everythingOf, formsOf } from '../storages/everything.ts'
-import { createDatabase } from '../support/app.ts'
-import { createClient, type GraphqlClient } from '../support/client.ts'
-import { type Receiver, startReceiver } from '../support/receiver.ts'
-import { createProject, createStorage, sync } from '../support/scenario.ts'
-import { query } from '../support/sql.ts'
-import { createWebhook, logged, resend, updateWebhook } from '../support/webhooks.ts'
 
 describe('with webhooks in use', () => {
   let server: Launched

@@ -1,9 +1,9 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { type Receiver, startReceiver } from '@sluice/testkit/receiver.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { until } from '@sluice/testkit/sql.ts'
+import { delivered, logged, resend, tell } from '@sluice/testkit/webhooks.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startTestApp, type TestApp } from '../support/app.ts'
-import { type Receiver, startReceiver } from '../support/receiver.ts'
-import { createProject } from '../support/scenario.ts'
-import { until } from '../support/sql.ts'
-import { delivered, logged, resend, tell } from '../support/webhooks.ts'
 
 const hanging = 100
 

@@ -1,0 +1,22 @@
+import { describe, test } from 'vitest'
+import { groups } from './groups.ts'
+import { type Abilities, createWorld, type Place } from './world.ts'
+
+/** The contract of `Provider`, as tests that every kind of storage passes. `setup` is called for each place a test needs. */
+export function describeProvider(name: string, abilities: Abilities, setup: () => Promise<Place>): void {
+  for (const { title, checks } of groups) {
+    describe(`${name}: ${title}`, () => {
+      for (const check of checks) {
+        if (check.needs?.(abilities) === false) continue
+        test(check.name, async () => {
+          const world = createWorld(abilities, setup)
+          try {
+            await check.run(world)
+          } finally {
+            world.end()
+          }
+        })
+      }
+    })
+  }
+}

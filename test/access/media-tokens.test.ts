@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto'
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { createProject } from '@sluice/testkit/scenario.ts'
+import { query } from '@sluice/testkit/sql.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createMediaTokens, type MediaTokens } from '../../src/access/media-tokens.ts'
+import type { Viewer } from '../../src/access/tokens.ts'
+import { createSealer } from '../../src/security/seal.ts'
+
+const viewer: Viewer = { id: 'token:1', name: 'reader' }
+
+describe('a media token', () => {
+  let app: TestApp
+  let tokens: MediaTokens
+  beforeAll(async () => {
+    app = await startTestApp()
+    const sealer = createSealer(randomBytes(32).toString('base64url'))
+    tokens = createMediaTokens({ em: app.orm.em, sealer, recall: async () => viewer })
+  })
+  afterAll(() => app?.stop())
+
+  const newProject = async () => Number(atob(await createProject(app)).split(':')[1])
+  const issue = async (project: number) => (await tokens.issue(viewer, { project, ttlSeconds: 60 })).token
+  const keyOf = async (project: number): Promise<string> =>
+    (await query(app.databaseUrl, 'select media_key from project where id = $1', [project]))[0].media_key
+
+  it('is good at once, also where it is remembered that its project had no key', async () => {
+    const project = await newProject()
+    const token = await issue(project)
+    expect(await tokens.enter(token, async () => null)).toEqual({ ...viewer, onlyProject: project })
+  })
+
+  it('is good at once, also where the key before the last is remembered', async () => {
+    const project = await newProject()
+    const old = await issue(project)
+    const remembered = await keyOf(project)
+    await tokens.rotate(project)
+    const token = await issue(project)
+    expect(await tokens.enter(token, async () => remembered)).toEqual({ ...viewer, onlyProject: project })
+    const refused = { code: 'UNAUTHENTICATED' }
+    await expect(tokens.enter(old, async () => await keyOf(project))).rejects.toMatchObject(refused)
+    await expect(tokens.enter(old, async () => null)).rejects.toMatchObject(refused)
+  })
+
+  it('of a project that is gone is refused', async () => {
+    const project = await newProject()
+    const token = await issue(project)
+    await query(app.databaseUrl, 'delete from project where id = $1', [project])
+    await expect(tokens.enter(token, async () => undefined)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+  })
+})

@@ -1,0 +1,36 @@
+import { startWorld, type World } from '@sluice/testkit/world.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { diffPage } from '../../src/import/diff-page.ts'
+
+describe('objects of which nothing is linked', () => {
+  let world: World
+  beforeAll(async () => {
+    world = await startWorld()
+  })
+  afterAll(() => world?.stop())
+
+  async function importedPartly(range: { after: null; until: null } | null) {
+    const { databaseId: id } = await world.storage({ objects: {} })
+    const object = { key: 'a', size: 1, etag: null, lastModified: null }
+    const found = await diffPage(
+      world.app.orm.em.fork(),
+      {
+        storage: { id, changedPolicy: 'IGNORE', missingPolicy: 'FLAG' },
+        run: { id: 1, firstLink: 0 },
+        filter: () => null,
+        scope: { prefix: '', recursive: true },
+      },
+      { objects: [object], cursor: null, range, waitedMs: 0, gaps: [] },
+    )
+    expect(found.toImport).toEqual([object])
+    return found.partlyImported.has(object)
+  }
+
+  it('are certain to be new in a range of keys that nobody else writes to', async () => {
+    expect(await importedPartly({ after: null, until: null })).toBe(false)
+  })
+
+  it('are looked for once more at the write where there is no order: a key may come twice, in two pages under way', async () => {
+    expect(await importedPartly(null)).toBe(true)
+  })
+})

@@ -1,0 +1,168 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { query } from '@sluice/testkit/sql.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { StorageEntity } from '../../src/entities/storage.ts'
+import { SyncRunEntity } from '../../src/entities/sync-run.ts'
+import { assistImport, type Import, importStorage } from '../../src/import/import.ts'
+import { claimShard, openShards, splitShard } from '../../src/import/shards.ts'
+import type { ObjectInfo, Provider } from '../../src/providers/provider.ts'
+
+const pageKeys = 10
+
+/** A bucket in memory whose pages of 10 keys take a random time: `delays` are used in turn. */
+function slowBucket(keys: string[], delays: number[]): Provider {
+  let calls = 0
+  const object = (key: string): ObjectInfo => ({ key, size: 1, etag: 'e', lastModified: null })
+  const firstAfter = (text: string) => {
+    let [low, high] = [0, keys.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (keys[middle]! > text) high = middle
+      else low = middle + 1
+    }
+    return low
+  }
+  const unused = () => Promise.reject(new Error('An import of FILES only lists.'))
+  return {
+    ordered: true,
+    keyCursor: true,
+    check: unused,
+    async list({ cursor, limit, signal }) {
+      await delay(delays[calls++ % delays.length], undefined, { signal })
+      const from = firstAfter(cursor ?? '')
+      const page = keys.slice(from, from + Math.min(limit, pageKeys))
+      return { objects: page.map(object), cursor: from + page.length < keys.length ? page.at(-1)! : null }
+    },
+    read: unused,
+    head: unused,
+    write: unused,
+    remove: unused,
+    close() {},
+  }
+}
+
+describe('key ranges of an import that several workers list', () => {
+  let world: World
+  beforeAll(async () => {
+    // No worker: the runs below belong to the test.
+    world = await startWorld({ SLUICE_ROLES: 'api' })
+  })
+  afterAll(() => world?.stop())
+
+  /** A run in progress, and what each worker needs to take part in it. */
+  async function startRun(provider: Provider): Promise<Import> {
+    const { databaseId } = await world.storage({ objects: {} })
+    const em = world.app.orm.em.fork()
+    const [{ id }] = await query(
+      world.app.databaseUrl,
+      `insert into sync_run (storage_id, status, started_at, heartbeat_at, first_link)
+       values ($1, 'IN_PROGRESS', now(), now(), coalesce((select max(id) from import_link), 0)) returning id`,
+      [databaseId],
+    )
+    return {
+      em,
+      run: await em.findOneOrFail(SyncRunEntity, Number(id)),
+      storage: await em.findOneOrFail(StorageEntity, databaseId),
+      provider,
+      readConcurrency: 4,
+      listConcurrency: 2,
+      // A leader without a range looks for one five times in this many seconds.
+      heartbeatSeconds: 1,
+      breaker: { call: (_calling, work) => work() },
+      signal: new AbortController().signal,
+    }
+  }
+
+  /** Lets one worker lead the run and the others assist, again and again until the leader is done. */
+  async function importWith(workers: number, run: Import): Promise<void> {
+    let isOver = false
+    const leader = importStorage(run).finally(() => {
+      isOver = true
+    })
+    const assist = async () => {
+      // Each look at a run without anything to share costs a turn, so that this cannot spin.
+      for (; !isOver; await delay(1)) await assistImport({ ...run, em: run.em.fork() })
+    }
+    await Promise.all([leader, ...Array.from({ length: workers - 1 }, assist)])
+  }
+
+  const rangesOf = (run: number) =>
+    query(
+      world.app.databaseUrl,
+      `select number, after, until, done from sync_shard where run_id = $1 order by after nulls first`,
+      [run],
+    )
+
+  it('are disjoint and cover the listing, and each key is counted once, with 2 to 8 workers and random delays', async () => {
+    let splits = 0
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 2, max: 8 }),
+        fc.array(fc.integer({ min: 0, max: 6 }), { minLength: 3, maxLength: 50 }),
+        fc.integer({ min: 500, max: 1_500 }),
+        async (workers, delays, count) => {
+          const keys = Array.from({ length: count }, (_, n) => `photos/${String(n).padStart(6, '0')}.jpg`)
+          const given = await startRun(slowBucket(keys, delays))
+          await importWith(workers, given)
+          const ranges = await rangesOf(given.run.id)
+          splits += ranges.length - 1
+          expect(ranges.map(({ after }) => after)).toEqual([null, ...ranges.slice(0, -1).map(({ until }) => until)])
+          expect(ranges.at(-1)!.until).toBeNull()
+          expect(ranges.every(({ done }) => done)).toBe(true)
+          const [counters] = await query(
+            world.app.databaseUrl,
+            'select listed::int, created::int, existed::int, failed::int from sync_run where id = $1',
+            [given.run.id],
+          )
+          expect(counters).toEqual({ listed: count, created: count, existed: 0, failed: 0 })
+        },
+      ),
+      { numRuns: 20, seed: 20_261_124, endOnFailure: true },
+    )
+    expect(splits, 'ranges that were split, else nothing was tested').toBeGreaterThan(20)
+  })
+
+  /** A range from the beginning to the end, held and listed up to `lastKey`. */
+  async function heldRange(lastKey: string) {
+    const { em, run } = await startRun(slowBucket([], [0]))
+    await openShards(em, run.id, null)
+    await query(world.app.databaseUrl, 'update sync_shard set last_key = $2, cursor = $2 where run_id = $1', [
+      run.id,
+      lastKey,
+    ])
+    const range = await claimShard(em, run, { holder: 'first', staleSeconds: 60 })
+    return { em, run, range: range! }
+  }
+
+  it('never grow by a split: a key behind the end of a range splits nothing', async () => {
+    const { em, run, range } = await heldRange('c')
+    const split = { holder: 'second', attempt: run.attempt }
+    const upper = await splitShard(em, range, { ...split, at: 'm' })
+    const lower = { ...range, until: 'm' }
+    expect(await splitShard(em, lower, { ...split, at: 't' })).toBeUndefined()
+    expect(await splitShard(em, lower, { ...split, at: 'm' })).toBeUndefined()
+    expect(await splitShard(em, upper!, { ...split, at: 'f' })).toBeUndefined()
+    expect(await rangesOf(run.id)).toMatchObject([
+      { after: null, until: 'm' },
+      { after: 'm', until: null },
+    ])
+  })
+
+  it('get numbers of their own when several workers split at the same time', async () => {
+    const { em, run, range } = await heldRange('c')
+    const upper = await splitShard(em, range, { at: 'm', holder: 'second', attempt: run.attempt })
+    await query(
+      world.app.databaseUrl,
+      `update sync_shard set last_key = 'n', cursor = 'n' where run_id = $1 and number = 1`,
+      [run.id],
+    )
+    const lower = { ...range, until: 'm' }
+    const splits = await Promise.all([
+      splitShard(em.fork(), lower, { at: 'f', holder: 'third', attempt: run.attempt }),
+      splitShard(em.fork(), upper!, { at: 't', holder: 'fourth', attempt: run.attempt }),
+    ])
+    expect(splits.map((split) => split?.number).toSorted()).toEqual([2, 3])
+  })
+})
