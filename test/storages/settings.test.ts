@@ -1,3 +1,4 @@
+import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
 import type { GraphQLInputObjectType, GraphQLObjectType } from 'graphql'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Storage } from '../../src/entities/storage.ts'
@@ -7,7 +8,6 @@ import { exportSettings } from '../../src/storage-settings/export.ts'
 import { importSettings } from '../../src/storage-settings/import.ts'
 import type { Settings } from '../../src/storage-settings/kinds.ts'
 import { readSettings, type SettingsInput } from '../../src/storages/read-settings.ts'
-import { startTestApp, type TestApp } from '../support/app.ts'
 
 const fieldsOf = (type: string) => Object.keys((schema.getType(type) as GraphQLObjectType).getFields())
 
