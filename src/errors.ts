@@ -108,8 +108,8 @@ export class NotFoundError extends SluiceError {
 
 /** Not possible in the present state, such as cancelling a sync that has ended. */
 export class ConflictError extends SluiceError {
-  constructor(message?: string) {
-    super('CONFLICT', message)
+  constructor(message?: string, code: ErrorCode = 'CONFLICT') {
+    super(code, message)
     this.name = 'ConflictError'
   }
 }

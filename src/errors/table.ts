@@ -13,6 +13,11 @@ export const errorTable = {
   BAD_CRON: { status: 400, retryable: false, words: 'The cron expression is invalid, or names no time that repeats.' },
   UNKNOWN_TIME_ZONE: { status: 400, retryable: false, words: 'There is no such time zone.' },
   TOO_FREQUENT: { status: 400, retryable: false, words: 'The schedule starts syncs too often.' },
+  STORAGE_PAUSED: {
+    status: 409,
+    retryable: false,
+    words: 'The storage is paused, so no sync or export of it can start. Set its synchronizable to true to resume it.',
+  },
   CONFLICT: { status: 409, retryable: true, words: 'This is not possible in the present state.' },
   DUPLICATE_STORAGE: { status: 409, retryable: false, words: 'This place is already connected to the project.' },
   OVERLAPPING_STORAGE: {

@@ -35,7 +35,7 @@ export async function sweepOutbox(
   const due = await sql<{ id: string }>(
     em,
     `update storage s set drain_at = now() + make_interval(secs => $1)
-     where s.direction = 'EXPORT' and (s.drain_at is null or s.drain_at <= now())
+     where s.direction = 'EXPORT' and s.synchronizable and (s.drain_at is null or s.drain_at <= now())
        and exists (select 1 from outbox o where o.storage_id = s.id and o.due_at <= now())
      returning s.id`,
     [heartbeatSeconds * missedBeats],

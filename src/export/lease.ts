@@ -96,7 +96,9 @@ where o.id = kept.id`
 const dueClaim = `
 update outbox o set lease = $2, due_at = now() + make_interval(secs => $3)
 from (
-  select id from outbox where storage_id = $1 and due_at <= now() order by due_at, id limit $4 for update skip locked) due
+  select id from outbox
+  where storage_id = $1 and due_at <= now() and exists (select 1 from storage s where s.id = $1 and s.synchronizable)
+  order by due_at, id limit $4 for update skip locked) due
 where o.id = due.id
 returning o.id, o.kind, o.subject, o.version, o.attempts, o.key`
 

@@ -1,5 +1,6 @@
 import type { Storage } from '../entities/storage.ts'
 import type { SyncSchedule } from '../entities/sync-schedule.ts'
+import { errorTable } from '../errors/table.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'
 import { scheduleSync, unscheduleSync } from '../runs/schedule.ts'
 import { builder } from './builder.ts'
@@ -15,7 +16,7 @@ const jitterDescription =
 
 export const SyncScheduleRef = builder.objectRef<SyncSchedule>('SyncSchedule').implement({
   description:
-    'Starts syncs of a storage at fixed times. The schedule skips a time while a sync is queued or in progress. After downtime, one sync starts for all missed times together.',
+    'Starts syncs of a storage at fixed times. The schedule skips a time while a sync is queued or in progress, or while the storage is paused. After downtime, one sync starts for all missed times together.',
   fields: (t) => ({
     cron: t.exposeString('cron', { description: cronDescription }),
     timeZone: t.exposeString('timeZone', { description: timeZoneDescription }),
@@ -47,11 +48,14 @@ export const SyncScheduleRef = builder.objectRef<SyncSchedule>('SyncSchedule').i
     }),
     pauseReason: t.string({
       nullable: true,
-      description: 'Why the schedule is paused, as text for people. Null if not paused.',
-      resolve: ({ pausedAt, failuresInRow, nextRunAt }) =>
-        pausedAt &&
-        `The last ${failuresInRow} syncs failed, so the schedule retries at ${nextRunAt.toISOString()}. ` +
-          'A successful sync or a new schedule ends the pause.',
+      description:
+        'Why the schedule is paused, as text for people: its storage is paused (`synchronizable` is false), or syncs failed. Null if not paused.',
+      resolve: async ({ storage, pausedAt, failuresInRow, nextRunAt }, _args, { loaders }) => {
+        if ((await loaders.storage.load(storage))?.synchronizable === false) return errorTable.STORAGE_PAUSED.words
+        if (!pausedAt) return null
+        const failed = `The last ${failuresInRow} syncs failed, so the schedule retries at ${nextRunAt.toISOString()}.`
+        return `${failed} A successful sync or a new schedule ends the pause.`
+      },
     }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the storage first received a schedule.' }),
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When scheduleSync last set the schedule.' }),

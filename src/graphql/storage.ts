@@ -70,10 +70,6 @@ StorageRef.implement({
       resolve: async (storage, _args, { loaders }) =>
         storage.lastRun ? ((await loaders.run.load(storage.lastRun))?.failure ?? null) : null,
     }),
-    synchronizable: t.boolean({
-      description: 'Whether a sync of the storage can start. Always true at present.',
-      resolve: () => true,
-    }),
     lastSyncAt: t.expose('lastSyncAt', {
       type: 'DateTime',
       nullable: true,

@@ -48,9 +48,9 @@ builder.mutationFields((t) => ({
   syncStorage: t.field({
     type: SyncRunRef,
     description:
-      'Queues a sync and returns its run without waiting for the end. If a sync of the storage is queued or in progress, the mutation returns that run, which retries at once if it waits for the storage. Subscribe to storageChanged to follow the progress.',
+      'Queues a sync and returns its run without waiting for the end. If a sync of the storage is queued or in progress, the mutation returns that run, which retries at once if it waits for the storage. Fails with ConflictError (STORAGE_PAUSED) if the storage is paused. Subscribe to storageChanged to follow the progress.',
     errors: {
-      types: [NotFoundError, ValidationError],
+      types: [NotFoundError, ValidationError, ConflictError],
       dataField: { name: 'run', description: 'The queued run, or the run that is already active.' },
     },
     args: { input: t.arg({ type: SyncStorageInput, required: true, description: 'The storage to sync, and how.' }) },
@@ -60,9 +60,9 @@ builder.mutationFields((t) => ({
   exportAnnotations: t.field({
     type: SyncRunRef,
     description:
-      'Queues an export of chosen annotations and returns its run without waiting for the end. The run does not change the status of the storage. Subscribe to syncRunChanged to follow the progress.',
+      'Queues an export of chosen annotations and returns its run without waiting for the end. The run does not change the status of the storage. Fails with ConflictError (STORAGE_PAUSED) if the storage is paused. Subscribe to syncRunChanged to follow the progress.',
     errors: {
-      types: [NotFoundError, ValidationError],
+      types: [NotFoundError, ValidationError, ConflictError],
       dataField: { name: 'run', description: 'The queued run.' },
     },
     args: {
@@ -83,7 +83,7 @@ builder.mutationFields((t) => ({
   retryFailed: t.field({
     type: SyncRunRef,
     description:
-      'Queues a run that processes only what failed in another run. If a sync of the storage is queued or in progress, the mutation returns that run. Fails with ConflictError if the other run is active or had no failures.',
+      'Queues a run that processes only what failed in another run. If a sync of the storage is queued or in progress, the mutation returns that run. Fails with ConflictError if the other run is active or had no failures, or if the storage is paused.',
     errors: {
       types: [NotFoundError, ConflictError],
       dataField: { name: 'run', description: 'The queued run, or the run that is already active.' },

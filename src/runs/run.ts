@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
+import { ConflictError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
 import { sql } from '../sql.ts'
 import type { RunLease } from './lease.ts'
@@ -33,6 +34,7 @@ export interface RunOptions {
 /**
  * Queues a run, or returns the active one: a storage has at most one active SYNC or RETRY, across all processes. The caller
  * enqueues the job if `isNew` is true.
+ * @throws ConflictError STORAGE_PAUSED if the storage is paused
  */
 export async function queueRun(
   em: EntityManager,
@@ -46,6 +48,8 @@ export async function queueRun(
       return row
     })
     if (queued) return { run: toRun(em, queued), isNew: true }
+    const [paused] = await sql(em, 'select id from storage where id = $1 and not synchronizable', [storageId])
+    if (paused) throw new ConflictError(undefined, 'STORAGE_PAUSED')
     const [active] = await sql(
       em,
       `select * from sync_run
@@ -58,7 +62,7 @@ export async function queueRun(
 
 /**
  * Inserts a run in the transaction of `tx`, whose last statement must record the event. Undefined if the storage already has an
- * active sync.
+ * active sync, or is paused.
  */
 export async function insertRun(
   tx: EntityManager,
@@ -68,7 +72,8 @@ export async function insertRun(
   const [row] = await sql(
     tx,
     `with fresh as (
-       insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged) values ($1, $2, $3, $4, $5)
+       insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged)
+       select id, $2::text, $3::bigint, $4::text, $5::boolean from storage where id = $1 and synchronizable
        on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY') do nothing
        returning *),
      marked as (

@@ -17,6 +17,7 @@ import { RunWaiting } from './0016-run-waiting.ts'
 import { MissingRows } from './0017-missing-rows.ts'
 import { KeepTimes } from './0018-keep-times.ts'
 import { UrlMappings } from './0019-url-mappings.ts'
+import { PausedStorages } from './0020-paused-storages.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -42,4 +43,5 @@ export const migrations = [
   { name: '0017-missing-rows', class: MissingRows },
   { name: '0018-keep-times', class: KeepTimes },
   { name: '0019-url-mappings', class: UrlMappings },
+  { name: '0020-paused-storages', class: PausedStorages },
 ]
