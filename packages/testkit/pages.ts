@@ -1,5 +1,4 @@
-import type { PageTarget, PageWrite } from '../../src/import/page-write.ts'
-import { emptyPageWrite } from '../../src/import/write-page.ts'
+import { emptyPageWrite, type PageTarget, type PageWrite } from '../../src/import/page-write.ts'
 import { query } from './sql.ts'
 
 /** Makes a run its own worker's, so that a test can write its pages, and returns what that worker holds. */
@@ -12,7 +11,7 @@ export async function holdRun(url: string, run: number, attempt = 1): Promise<Pa
     [run, attempt],
   )
   const held = { run, attempt, number: 0, holder: 'test', until: null, ...row }
-  return { ...held, replaces: false, dryRun: false }
+  return { ...held, replaces: false }
 }
 
 /** A part of a page with a task of its own for each key. */

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { policyOf } from '../entities/run-policies.ts'
 import type { ExportFormat, Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { sql } from '../sql.ts'
@@ -23,9 +24,9 @@ export async function selectPage(
   { run, storage }: Selecting,
   cursor: string | null,
 ): Promise<Selection> {
-  const { kind } = run
-  if (kind === 'CHOSEN') return byId(em, chosen[storage.exportFormat], run.id, cursor)
-  if (kind === 'RETRY') return byId(em, failed, run.retryOf!, cursor)
+  const { source } = policyOf(run.kind)
+  if (source === 'CHOICE') return byId(em, chosen[storage.exportFormat], run.id, cursor)
+  if (source === 'FAILURES') return byId(em, failed, run.retryOf!, cursor)
   return byTask(em, { run, storage }, cursor)
 }
 

@@ -1,7 +1,7 @@
 import type { ObjectInfo } from '../providers/provider.ts'
 import type { ParsedTask } from '../task-files/parse-task.ts'
-import type { NewIssue, PageWrite, RowObject } from './page-write.ts'
-import { emptyPageWrite, type Written } from './write-page.ts'
+import { emptyPageWrite, type NewIssue, type PageWrite, type RowObject } from './page-write.ts'
+import type { Written } from './sink.ts'
 
 const maxTasks = 1_000
 const maxBytes = 4 * 2 ** 20

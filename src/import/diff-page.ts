@@ -7,7 +7,7 @@ import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
 import type { ObjectFilter } from '../storages/object-filter.ts'
 import type { NewIssue } from './page-write.ts'
-import type { Page } from './pages.ts'
+import type { Page } from './source.ts'
 
 /** How the objects of one listing page differ from what the storage has imported. */
 export interface PageDiff {

@@ -1,23 +1,22 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { AdaptiveLimit } from '../adaptive.ts'
 import type { Project } from '../entities/project.ts'
+import { policyOf } from '../entities/run-policies.ts'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { keyFault } from '../providers/key-bytes.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import { formatUri, type StorageUri } from '../providers/uri.ts'
-import { sql } from '../sql.ts'
 import type { ObjectFilter } from '../storages/object-filter.ts'
 import { hiveColumnsOf, withColumns } from '../task-files/hive-columns.ts'
 import type { ParsedTask } from '../task-files/parse-task.ts'
 import { Batch } from './batch.ts'
 import { diffPage, type ListingScope, objectIssue, type PageDiff } from './diff-page.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
-import { pagesOf } from './pages.ts'
 import { readTasks } from './read-tasks.ts'
-import { retryPages } from './retry-pages.ts'
 import { type Shard, toStored } from './shards.ts'
-import type { Written } from './write-page.ts'
+import type { Written } from './sink.ts'
+import type { ObjectSource } from './source.ts'
 
 /** What all ranges of an import share. */
 export interface ShardWork {
@@ -36,6 +35,8 @@ export interface ShardWork {
   filter: ObjectFilter
   /** Number of objects that may still be imported; undefined = no limit. */
   room: { left: number } | undefined
+  source: ObjectSource
+  /** Gives a part of a page to the sink. */
   write: (target: PageTarget, part: PageWrite) => Promise<Written>
 }
 
@@ -61,27 +62,17 @@ export async function importShard(
     storage: storage.id,
     project: work.project.id,
     replaces: storage.changedPolicy === 'UPDATE',
-    dryRun: run.kind === 'DRY_RUN',
   }
   const reader = readerOf(work, signal)
-  const keepsSeen = storage.missingPolicy !== 'KEEP' && run.kind !== 'RETRY'
+  const keepsSeen = storage.missingPolicy !== 'KEEP' && policyOf(run.kind).findsMissing !== 'NEVER'
   const started = performance.now()
   let [pages, waitedMs] = [0, 0]
   let before: Promise<void> = Promise.resolve()
   try {
-    const { provider } = work
-    const listing =
-      run.kind === 'RETRY'
-        ? retryPages(em, { run, provider, cursor: shard.cursor, signal })
-        : pagesOf(provider, {
-            range: shard,
-            isOrdered: provider.ordered === true && !(await hasBrokenOrder(em, run.id)),
-            ...{ recursive: storage.recursive, signal },
-          })
-    for await (const page of listing) {
+    for await (const page of work.source(shard, signal)) {
       const diff = await diffPage(
         em,
-        { storage, run, filter: work.filter, refusesKey: provider.refusesKey, scope: work.scope },
+        { storage, run, filter: work.filter, refusesKey: work.provider.refusesKey, scope: work.scope },
         page,
       )
       const isFull = room ? applyMaxObjects(room, diff) : false
@@ -129,12 +120,6 @@ export async function importShard(
     // The first error caused the others.
     throw work.signal.aborted ? work.signal.reason : (own.signal.reason ?? error)
   }
-}
-
-/** Whether the run has found keys out of order. */
-async function hasBrokenOrder(em: EntityManager, run: number): Promise<boolean> {
-  const seen = await sql(em, `select 1 from sync_key where run_id = $1 and kind = 'SEEN' limit 1`, [run])
-  return seen.length > 0
 }
 
 /** Applies `maxObjects` to the page. True when the limit is reached. */

@@ -1,22 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { createAdaptiveLimit } from '../adaptive.ts'
-import { type Project, ProjectEntity } from '../entities/project.ts'
-import type { Storage } from '../entities/storage.ts'
+import { policyOf } from '../entities/run-policies.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import { compareKeys } from '../providers/key-order.ts'
-import type { Provider } from '../providers/provider.ts'
-import { providers } from '../providers/registry.ts'
-import type { Breaker } from '../runs/breaker.ts'
-import { patientProvider } from '../runs/patient-provider.ts'
 import { missedBeats } from '../runs/sweep.ts'
 import { sql } from '../sql.ts'
-import { createObjectFilter, isSidecar } from '../storages/object-filter.ts'
 import { lookAhead, middleOf } from './find-split.ts'
 import { importShard, type ShardWork } from './import-shard.ts'
+import { type Import, openWork } from './import-work.ts'
 import { sweepMissing } from './missing.ts'
-import { createPageWriter } from './page-writer.ts'
 import {
   allDone,
   beatShards,
@@ -26,34 +19,18 @@ import {
   releaseShard,
   reloadShard,
   type Shard,
+  ShardChanged,
   splitShard,
   splittable,
 } from './shards.ts'
-import { ShardChanged } from './write-page.ts'
 
-/** An import and who works on it. */
-export interface Import {
-  em: EntityManager
-  run: SyncRun
-  storage: Storage
-  provider: Provider
-  /** Objects read at the same time. */
-  readConcurrency: number
-  /** Ranges of the bucket listed at the same time. */
-  listConcurrency: number
-  heartbeatSeconds: number
-  /** Where objects wait until their checksum is known. */
-  spoolFolder?: string | undefined
-  breaker: Pick<Breaker, 'call'>
-  /** Aborts with the breaker, too. */
-  signal: AbortSignal
-}
+export type { Import }
 
 // Before so many pages nobody can say that a listing is long.
 const minPagesToSplit = 20
 
 /**
- * Imports page by page: list → filter → drop what is linked → read (TASKS) → write with links, counters and cursor in one
+ * Imports page by page: source → diff with the links → read (TASKS) → sink, which writes tasks, links, counters and cursor in one
  * commit. Continues where each range of the listing stands. Faults of single objects become issues of the run. While a page
  * is being written, the next one is read, and the one after that listed. When listing is what takes the time, and the
  * storage can, the bucket is listed in several ranges at once. At last, what was not found is dealt with.
@@ -61,12 +38,13 @@ const minPagesToSplit = 20
  */
 export async function importStorage(given: Import): Promise<void> {
   const { em, run, storage, provider } = given
-  const isNewOnly = storage.syncMode === 'NEW_ONLY' && run.kind !== 'RETRY'
+  const { source, movesHighestKey } = policyOf(run.kind)
+  const isNewOnly = storage.syncMode === 'NEW_ONLY' && source === 'SETTINGS'
   if (isNewOnly && !provider.keyCursor) throw new SluiceError('NEW_ONLY_UNSUPPORTED')
   await openShards(em, run.id, isNewOnly ? (storage.highestKey ?? null) : null)
   await workOnShards(given, 'LEADS')
   await sweepMissing(em, { run, storage, provider, signal: given.signal })
-  if (run.kind === 'SYNC') await noteHighestKey(em, run)
+  if (movesHighestKey) await noteHighestKey(em, run)
 }
 
 /** From where a NEW_ONLY sync goes on. */
@@ -90,9 +68,9 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
   const { em, run, provider, heartbeatSeconds } = given
   const holder = newHolder()
   const left = new AbortController()
-  const work = await workOf(given, AbortSignal.any([given.signal, left.signal]))
+  const work = await openWork(given, AbortSignal.any([given.signal, left.signal]))
   const canSplit =
-    Boolean(provider.keyCursor) && work.storage.recursive && work.room === undefined && run.kind !== 'RETRY'
+    Boolean(provider.keyCursor) && work.storage.recursive && work.room === undefined && policyOf(run.kind).splitsRanges
   const lanes = new Set<Promise<unknown>>()
   let longListing = Promise.withResolvers<void>()
   // After a range that could not be cut, so many pages pass before another try: each costs some ten questions.
@@ -186,33 +164,4 @@ async function splitOne(
     range = await reloadShard(em, now)
   }
   return undefined
-}
-
-async function workOf(given: Import, signal: AbortSignal): Promise<ShardWork> {
-  const { em, run, storage } = given
-  const project: Project = await em.fork().findOneOrFail(ProjectEntity, storage.project)
-  const limit = createAdaptiveLimit(given.readConcurrency)
-  const kind = providers[storage.provider]
-  const { bucket, prefix } = kind.place(storage.location)
-  const { maxObjects } = storage.filters ?? {}
-  const isRetry = run.kind === 'RETRY'
-  const folder = storage.recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
-  return {
-    em,
-    run,
-    storage,
-    project,
-    provider: patientProvider(given.provider, { breaker: given.breaker, signal, limit }),
-    limit,
-    spoolFolder: given.spoolFolder,
-    signal,
-    uriBase: { scheme: kind.uriScheme, bucket },
-    scope: { prefix: folder, recursive: storage.recursive },
-    filter: isRetry
-      ? ({ key }) => (storage.skipSidecars && isSidecar(key) ? 'SIDECAR' : null)
-      : createObjectFilter(storage),
-    room:
-      maxObjects === undefined || isRetry ? undefined : { left: maxObjects - Math.max(0, run.matched - run.existed) },
-    write: createPageWriter(em),
-  }
 }

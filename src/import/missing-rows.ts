@@ -1,6 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Storage } from '../entities/storage.ts'
-import type { SyncRun } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
 import { lockRun, type RunLease, RunLost } from '../runs/lease.ts'
 import { sql } from '../sql.ts'
@@ -13,24 +12,14 @@ const isDue = ({ missingPolicy }: Pick<Storage, 'missingPolicy'>) =>
     ? '(l.object_exists or not exists (select 1 from annotation a where a.task_id = l.task_id))'
     : 'l.object_exists'
 
-/** Number of links on which `sweepMissingRows` would act; in a dry run, with those that the real run would mark. */
-export async function countMissingRows(
-  em: EntityManager,
-  { id, kind }: Pick<SyncRun, 'id' | 'kind'>,
-  storage: Storage,
-): Promise<number> {
+/** Number of links on which `sweepMissingRows` would act. */
+export async function countMissingRows(em: EntityManager, storage: Storage): Promise<number> {
   const [marked] = await sql<{ count: string }>(
     em,
     `select count(*) from import_link l where l.storage_id = $1 and not l.row_exists and ${isDue(storage)}`,
     [storage.id],
   )
-  if (kind !== 'DRY_RUN') return Number(marked!.count)
-  const [noted] = await sql<{ count: string }>(
-    em,
-    `select coalesce(sum(rows), 0) as count from sync_key where run_id = $1 and kind = 'SHRUNK'`,
-    [id],
-  )
-  return Number(marked!.count) + Number(noted!.count)
+  return Number(marked!.count)
 }
 
 /**

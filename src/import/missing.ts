@@ -1,15 +1,13 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { policyOf } from '../entities/run-policies.ts'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import type { Provider } from '../providers/provider.ts'
-import { lockRun, type RunLease, RunLost } from '../runs/lease.ts'
+import type { RunLease } from '../runs/lease.ts'
 import { sql } from '../sql.ts'
-import { countMissingRows, countSwept, sweepMissingRows } from './missing-rows.ts'
-import { setExistence } from './write-page.ts'
+import { sinkOf } from './import-work.ts'
 
-const pageSize = 1_000
-
-interface Sweep {
+interface Sweeping {
   run: SyncRun
   storage: Storage
   provider: Provider
@@ -17,32 +15,30 @@ interface Sweep {
 }
 
 /**
- * After the listing: applies `missingPolicy` to links whose objects a complete listing did not return, and to links whose rows
- * are no longer in their objects, one page per transaction. Above `maxMissing` it changes nothing and reports
+ * After the last page: lets the sink apply `missingPolicy` to links whose objects a complete listing did not return, and to links
+ * whose rows are no longer in their objects. Above `maxMissing` it changes nothing and reports
  * TOO_MANY_MISSING. A partial listing (NEW_ONLY, `maxObjects`, RETRY) proves nothing about objects, but a file that it read to
  * its end proves which rows it has.
  * @throws RunLost; the signal's reason.
  */
-export async function sweepMissing(em: EntityManager, { run, storage, provider, signal }: Sweep): Promise<void> {
+export async function sweepMissing(em: EntityManager, { run, storage, provider, signal }: Sweeping): Promise<void> {
   if (storage.missingPolicy === 'KEEP') return
-  const isComplete = storage.syncMode === 'FULL' && storage.filters?.maxObjects === undefined && run.kind !== 'RETRY'
+  const sink = sinkOf(run)
+  const { findsMissing } = policyOf(run.kind)
+  const isComplete =
+    findsMissing === 'BY_LISTING' && storage.syncMode === 'FULL' && storage.filters?.maxObjects === undefined
   const objects = isComplete ? await findMissing(em, { run, storage, provider }) : 0
-  const rows = await countMissingRows(em, run, storage)
+  const rows = await sink.countMissingRows(em, run, storage)
   if (objects + rows === 0) return
   const words = await missingLimitError(em, storage, { objects, rows })
   if (words) return reportTooManyMissing(em, run, words)
-  if (run.kind === 'DRY_RUN') return countMissing(em, run, { storage: storage.id, objects, rows })
-  for (let page: string[] | undefined; objects > 0 && (!page || page.length === pageSize); ) {
-    signal.throwIfAborted()
-    page = await sweepPage(em, { run, storage, after: page?.at(-1) ?? null })
-  }
-  if (rows > 0) await sweepMissingRows(em, { run, storage, signal })
+  await sink.sweep(em, { run, storage, objects, rows, signal })
 }
 
 /** Number of objects that a complete listing did not return; their keys are in `sync_key`. */
 async function findMissing(
   em: EntityManager,
-  { run, storage, provider }: Pick<Sweep, 'run' | 'storage' | 'provider'>,
+  { run, storage, provider }: Pick<Sweeping, 'run' | 'storage' | 'provider'>,
 ): Promise<number> {
   if (!provider.ordered) await noteUnseen(em, run, storage)
   else await forgetSeen(em, run)
@@ -140,65 +136,6 @@ async function reportTooManyMissing(em: EntityManager, { id, attempt }: RunLease
       [id, words],
     )
   })
-}
-
-async function countMissing(
-  em: EntityManager,
-  { id, attempt }: RunLease,
-  { storage, objects, rows }: { storage: number; objects: number; rows: number },
-): Promise<void> {
-  await sql(
-    em,
-    `update sync_run set missing = $4::bigint + case when $5::bigint = 0 then 0 else (
-       select count(*) from sync_key k join import_link l
-         on l.storage_id = $3 and l.key = k.key and (l.row_index = -1 or l.row_index <> -1)
-       where k.run_id = $1 and k.kind = 'MISSING') end
-     where id = $1 and attempt = $2 and status = 'IN_PROGRESS'`,
-    [id, attempt, storage, rows, objects],
-  )
-}
-
-/** Sweeps the next keys after `after` (null = from the first) and returns them. Fewer than a page are the last ones. */
-async function sweepPage(
-  em: EntityManager,
-  { run, storage, after }: { run: RunLease; storage: Storage; after: string | null },
-): Promise<string[]> {
-  return em.fork().transactional(async (tx) => {
-    if (!(await lockRun(tx, run))) throw new RunLost()
-    // Two statements instead of a subquery: without statistics of the keys of a new run, the planner would execute the subquery for
-    // every remaining key.
-    const rows = await sql<{ key: string }>(
-      tx,
-      `select key from sync_key where run_id = $1 and kind = 'MISSING' and ($2::text is null or key > $2)
-       order by key limit ${pageSize}`,
-      [run.id, after],
-    )
-    const keys = rows.map(({ key }) => key)
-    await sql(tx, `delete from sync_key where run_id = $1 and kind = 'MISSING' and key = any($2)`, [run.id, keys])
-    const deleted = storage.missingPolicy === 'DELETE_UNANNOTATED' ? await deleteUnannotated(tx, storage.id, keys) : 0
-    const flagged = await setExistence(tx, storage.id, keys, false)
-    await countSwept(tx, run, { missing: flagged + deleted, deleted })
-    return keys
-  })
-}
-
-/** Deletes the tasks of these objects that have no annotations, with their links. Returns the number of tasks. */
-async function deleteUnannotated(em: EntityManager, storage: number, keys: string[]): Promise<number> {
-  let deleted = 0
-  for (const rows of ['l.row_index = -1', 'l.row_index <> -1']) {
-    const gone = await sql(
-      em,
-      `delete from task t using import_link l
-       where l.storage_id = $1 and l.key = any($2) and ${rows} and t.id = l.task_id
-         and not exists (select 1 from annotation a where a.task_id = t.id)
-       returning 1`,
-      [storage, keys],
-    )
-    deleted += gone.length
-  }
-  // If the object is listed again, the deleted rows are imported again.
-  await sql(em, 'update imported_object set rows = null where storage_id = $1 and key = any($2)', [storage, keys])
-  return deleted
 }
 
 async function countOf(em: EntityManager, text: string, params: unknown[]): Promise<number> {

@@ -29,7 +29,7 @@ export async function markOutdatedRows(em: EntityManager, { storage }: PageTarge
   await mark(outdatedRows, [[...files, ...singles], ...groups])
 }
 
-/** Notes how many links `markOutdatedRows` would mark, for the dry run of `target`. Idempotent. */
+/** Notes how many links `markOutdatedRows` would mark, for the run of `target`, which only counts. Idempotent. */
 export async function noteOutdatedRows(em: EntityManager, target: PageTarget, part: PageWrite): Promise<void> {
   const { files, singles, groups } = objectsOf(part)
   if (files.length + singles.length === 0) return

@@ -57,6 +57,19 @@ export interface PageTarget extends ShardHold {
   project: number
   /** Replaces the data of tasks that were imported from another version of the object (UPDATE). */
   replaces: boolean
-  /** Writes only the counters and issues. */
-  dryRun: boolean
+}
+
+/** A write with nothing in it. */
+export function emptyPageWrite(): PageWrite {
+  return {
+    tasks: [],
+    issues: [],
+    objects: [],
+    restored: [],
+    missing: [],
+    unread: [],
+    seen: [],
+    counts: { listed: 0, skipped: 0, existed: 0, bytesRead: 0 },
+    checkpoint: undefined,
+  }
 }

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { recordEvent } from '../events/log.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
-import { needsTransaction, type Written, writePage } from './write-page.ts'
+import type { ImportSink, Written } from './sink.ts'
 
 // At most 4 progress events per second and run. The final state has its own event, so no counter is lost at the end.
 const eventEveryMs = 250
@@ -9,19 +9,22 @@ const eventEveryMs = 250
 const checkpointEveryMs = 250
 
 /**
- * Writes the pages of a run one after the other, and a progress event at most every 250 ms. A page without changes only moves the
+ * Gives the pages of a run to the sink one after the other, and a progress event at most every 250 ms. A page without changes only moves the
  * checkpoint; this write is merged with the next page of the range if that comes within 250 ms.
  */
-export function createPageWriter(em: EntityManager): (target: PageTarget, part: PageWrite) => Promise<Written> {
+export function createPageWriter(
+  em: EntityManager,
+  sink: ImportSink,
+): (target: PageTarget, part: PageWrite) => Promise<Written> {
   let turn: Promise<unknown> = Promise.resolve()
   let lastEventAt = Number.NEGATIVE_INFINITY
   const waiting = new Map<number, { part: PageWrite; since: number }>()
 
   const write = async (target: PageTarget, part: PageWrite): Promise<Written> => {
     const addsEvent = performance.now() - lastEventAt >= eventEveryMs
-    if (!addsEvent && !needsTransaction(part, target)) return writePage(em.fork(), target, part)
+    if (!addsEvent && !sink.needsTransaction(part, target)) return sink.write(em.fork(), target, part)
     const written = await em.fork().transactional(async (tx) => {
-      const done = await writePage(tx, target, part)
+      const done = await sink.write(tx, target, part)
       if (addsEvent) await recordEvent(tx, 'PROGRESS', target.run)
       return done
     })
@@ -42,7 +45,7 @@ export function createPageWriter(em: EntityManager): (target: PageTarget, part: 
     if (pending && !part.checkpoint) await inTurn(target, pending.part)
     const whole = pending && part.checkpoint ? merged(pending.part, part) : part
     const since = pending?.since ?? performance.now()
-    if (isIdle(whole, target) && performance.now() - since < checkpointEveryMs) {
+    if (isIdle(sink, whole, target) && performance.now() - since < checkpointEveryMs) {
       waiting.set(target.number, { part: whole, since })
       return { created: 0, existed: 0 }
     }
@@ -51,12 +54,12 @@ export function createPageWriter(em: EntityManager): (target: PageTarget, part: 
 }
 
 /** Whether a write only moves a checkpoint that is not the last one. */
-function isIdle(part: PageWrite, target: PageTarget): boolean {
+function isIdle(sink: ImportSink, part: PageWrite, target: PageTarget): boolean {
   return (
     part.checkpoint !== undefined &&
     part.checkpoint.cursor !== null &&
     part.tasks.length + part.issues.length + part.objects.length === 0 &&
-    !needsTransaction(part, target)
+    !sink.needsTransaction(part, target)
   )
 }
 

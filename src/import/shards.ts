@@ -20,6 +20,13 @@ export interface Shard extends ShardHold {
   lastKey: string | null
 }
 
+/** Another worker of the run took over or split the range. Nothing was written; the worker reads its range again. */
+export class ShardChanged extends Error {
+  constructor() {
+    super('Another worker split or took over the range of keys.')
+  }
+}
+
 /** A new name for a worker that owns ranges. */
 export const newHolder = (): string => randomUUID()
 

@@ -1,3 +1,4 @@
+import { policyOf } from '../entities/run-policies.ts'
 import { StorageEntity } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import type { LoggedEvent } from '../events/log.ts'
@@ -62,9 +63,12 @@ export function startAssisting(parts: WorkerParts): () => Promise<void> {
 /** Both times are from the database's clock. */
 function isLong({ assistAfterSeconds }: WorkerParts, { kind, payload, createdAt }: LoggedEvent): boolean {
   const started = Date.parse(String(payload.started_at))
-  const isImport = payload.kind === 'SYNC' || payload.kind === 'DRY_RUN'
+  const { splitsRanges } = policyOf(payload.kind)
   return (
-    kind === 'PROGRESS' && isImport && !payload.waiting && createdAt.getTime() - started >= assistAfterSeconds * 1_000
+    kind === 'PROGRESS' &&
+    splitsRanges &&
+    !payload.waiting &&
+    createdAt.getTime() - started >= assistAfterSeconds * 1_000
   )
 }
 

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { isSyncKind, policyOf } from '../entities/run-policies.ts'
 import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
 import { ConflictError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
@@ -32,7 +33,7 @@ export interface RunOptions {
 }
 
 /**
- * Queues a run, or returns the active one: a storage has at most one active SYNC or RETRY, across all processes. The caller
+ * Queues a run, or returns the active one: a storage has at most one active sync (see `RunPolicy.isSync`), across all processes. The caller
  * enqueues the job if `isNew` is true.
  * @throws ConflictError STORAGE_PAUSED if the storage is paused
  */
@@ -53,7 +54,7 @@ export async function queueRun(
     const [active] = await sql(
       em,
       `select * from sync_run
-       where storage_id = $1 and status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY')`,
+       where storage_id = $1 and status in ('QUEUED', 'IN_PROGRESS') and ${isSyncKind('kind')}`,
       [storageId],
     )
     if (active) return { run: toRun(em, active), isNew: false }
@@ -74,11 +75,11 @@ export async function insertRun(
     `with fresh as (
        insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged)
        select id, $2::text, $3::bigint, $4::text, $5::boolean from storage where id = $1 and synchronizable
-       on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and kind in ('SYNC', 'RETRY') do nothing
+       on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and ${isSyncKind('kind')} do nothing
        returning *),
      marked as (
        update storage set last_run = fresh.id, last_sync_count = null from fresh
-       where storage.id = $1 and fresh.kind in ('SYNC', 'RETRY'))
+       where storage.id = $1 and ${isSyncKind('fresh.kind')})
      select * from fresh`,
     [storageId, kind, retryOf, exportScope, skipUnchanged],
   )
@@ -207,7 +208,7 @@ async function transition(
   return em.fork().transactional(async (tx) => {
     const [row] = await sql(tx, `update sync_run set ${set} where ${where} returning *`, params)
     if (!row) return undefined
-    const isSync = row.kind === 'SYNC' || row.kind === 'RETRY'
+    const { isSync } = policyOf(row.kind)
     if (isSync && row.finished_at !== null && row.started_at !== null) {
       await sql(tx, 'update storage set last_sync_at = $2, last_sync_count = $3 where id = $1', [
         row.storage_id,

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { runPolicies } from '../entities/run-policies.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { type ExportScope, type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
@@ -33,7 +34,7 @@ export async function startSync(
   const storage = await em.fork().findOne(StorageEntity, storageId)
   if (!storage) throw new NotFoundError('There is no such storage.')
   mustFit(storage, { exportScope, skipUnchanged })
-  if (storage.direction === 'EXPORT' && dryRun) {
+  if (dryRun && !runPolicies.DRY_RUN.directions.includes(storage.direction)) {
     throw new ValidationError([{ path: 'input.dryRun', message: 'is for imports, and this is an export storage' }])
   }
   const { run, isNew } = await queueRun(em, storageId, {

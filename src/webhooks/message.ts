@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { policyOf } from '../entities/run-policies.ts'
 import type { StorageDirection } from '../entities/storage.ts'
 import { SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
 import type { WebhookAction } from '../entities/webhook.ts'
@@ -66,5 +67,5 @@ export function actionOf({ kind, payload }: LoggedEvent): WebhookAction | undefi
 export const endsSync = ({ kind, payload }: LoggedEvent) =>
   kind === 'STATUS' && isSync(payload) && payload.finished_at !== null
 
-/** Dry runs and exports of chosen annotations send no messages. */
-const isSync = (run: Record<string, unknown>) => run.kind === 'SYNC' || run.kind === 'RETRY'
+/** Other runs, such as dry runs, send no messages. */
+const isSync = (run: Record<string, unknown>) => policyOf(run.kind).isSync

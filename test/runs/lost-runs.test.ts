@@ -4,7 +4,8 @@ import { finished, startSync } from '@sluice/testkit/scenario.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { ShardChanged, writePage } from '../../src/import/write-page.ts'
+import { ShardChanged } from '../../src/import/shards.ts'
+import { writePage } from '../../src/import/write-page.ts'
 import { RunLost } from '../../src/runs/lease.ts'
 
 /** The job of an import, as it lies in the queue. */

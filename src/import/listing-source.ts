@@ -1,50 +1,30 @@
 import { compareKeys } from '../providers/key-order.ts'
 import { followListing } from '../providers/kit/list-progress.ts'
-import type { ListGap, ListPage, ObjectInfo, Provider } from '../providers/provider.ts'
+import type { ListPage, ObjectInfo, Provider } from '../providers/provider.ts'
+import type { ObjectSource, Page, SourceRange } from './source.ts'
 
-/** A page of a listing, limited to the range. */
-export interface Page {
-  objects: ObjectInfo[]
-  /** Where the listing continues. */
-  cursor: string | null
-  /**
-   * The page contains every key after `after` and up to `until` (null = no bound). Null for an unordered listing: there, the keys
-   * that a page lacks may be in another page.
-   */
-  range: { after: string | null; until: string | null } | null
-  /** Milliseconds spent waiting for this page. */
-  waitedMs: number
-  /** Folders and keys that could not be listed. Nothing there counts as missing. */
-  gaps: ListGap[]
-}
-
-/** What is listed: after the key `after`, or from `cursor` on, up to `until`; null = no bound. */
-interface ListedRange {
-  after: string | null
-  until: string | null
-  cursor: string | null
-  /** The last key before `cursor`. */
-  lastKey: string | null
-}
-
-/** How a range is listed. */
-export interface Listing {
-  range: ListedRange
-  /** Whether the keys have come in byte order so far. */
-  isOrdered: boolean
+/** How a storage is listed. */
+interface Listing {
+  /** Whether the keys have come in byte order so far. Read once for each range. */
+  isOrdered: () => Promise<boolean>
   recursive: boolean
-  signal: AbortSignal
 }
 
 const pageSize = 1_000
 
 /**
- * Lists a range, page by page. While a page is processed, the next one is requested; its error is thrown when it is its turn.
+ * The objects that the storage lists. While a page is processed, the next one is requested; its error is thrown when it is its turn.
  * @throws SluiceError as `Provider.list`; UNEXPECTED_ANSWER for a listing that would never end.
  */
-export async function* pagesOf(
+export const listingSource =
+  (provider: Provider, listing: Listing): ObjectSource =>
+  (range, signal) =>
+    pagesOf(provider, listing, { range, signal })
+
+async function* pagesOf(
   provider: Provider,
-  { range, isOrdered: wasOrdered, recursive, signal }: Listing,
+  { isOrdered: readIsOrdered, recursive }: Listing,
+  { range, signal }: { range: SourceRange; signal: AbortSignal },
 ): AsyncGenerator<Page> {
   const left = new AbortController()
   const either = AbortSignal.any([signal, left.signal])
@@ -54,7 +34,7 @@ export async function* pagesOf(
     return page
   }
   const progress = followListing({ ordered: (provider.ordered ?? provider.ascends) === true })
-  let isOrdered = wasOrdered
+  let isOrdered = await readIsOrdered()
   let after = range.lastKey ?? range.after
   // The last key that the database can compare with; undefined if the last key is not text.
   let bound = isText(after) ? after : undefined

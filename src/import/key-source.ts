@@ -3,15 +3,20 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
-import type { Page } from './pages.ts'
+import type { ObjectSource, Page } from './source.ts'
 
 const pageSize = 1_000
 
 /**
- * Pages of the objects that failed in another run: each key of its issues once, in order, with its present metadata. A missing
+ * The objects that failed in another run: each key of its issues once, in order, with its present metadata. A missing
  * object has size 0; reading it reports OBJECT_MISSING. Folders and keys that are not text are left to the next sync.
  */
-export async function* retryPages(
+export const retrySource =
+  (em: EntityManager, run: SyncRun, provider: Provider): ObjectSource =>
+  (range, signal) =>
+    pagesOf(em, { run, provider, cursor: range.cursor, signal })
+
+async function* pagesOf(
   em: EntityManager,
   { run, provider, cursor, signal }: { run: SyncRun; provider: Provider; cursor: string | null; signal: AbortSignal },
 ): AsyncGenerator<Page> {

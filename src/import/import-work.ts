@@ -1,0 +1,91 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { createAdaptiveLimit } from '../adaptive.ts'
+import { type Project, ProjectEntity } from '../entities/project.ts'
+import { policyOf } from '../entities/run-policies.ts'
+import type { Storage } from '../entities/storage.ts'
+import type { SyncRun } from '../entities/sync-run.ts'
+import type { Provider } from '../providers/provider.ts'
+import { providers } from '../providers/registry.ts'
+import type { Breaker } from '../runs/breaker.ts'
+import { patientProvider } from '../runs/patient-provider.ts'
+import { sql } from '../sql.ts'
+import { createObjectFilter, isSidecar } from '../storages/object-filter.ts'
+import { countSink } from './count-sink.ts'
+import type { ShardWork } from './import-shard.ts'
+import { retrySource } from './key-source.ts'
+import { listingSource } from './listing-source.ts'
+import { createPageWriter } from './page-writer.ts'
+import type { ImportSink } from './sink.ts'
+import type { ObjectSource } from './source.ts'
+import { taskSink } from './task-sink.ts'
+
+/** An import and who works on it. */
+export interface Import {
+  em: EntityManager
+  run: SyncRun
+  storage: Storage
+  provider: Provider
+  /** Objects read at the same time. */
+  readConcurrency: number
+  /** Ranges of the bucket listed at the same time. */
+  listConcurrency: number
+  heartbeatSeconds: number
+  /** Where objects wait until their checksum is known. */
+  spoolFolder?: string | undefined
+  breaker: Pick<Breaker, 'call'>
+  /** Aborts with the breaker, too. */
+  signal: AbortSignal
+}
+
+/** The sink of a run. */
+export const sinkOf = ({ kind }: SyncRun): ImportSink => (policyOf(kind).countsOnly ? countSink : taskSink)
+
+function sourceOf(
+  em: EntityManager,
+  run: SyncRun,
+  { provider, recursive }: { provider: Provider; recursive: boolean },
+): ObjectSource {
+  if (policyOf(run.kind).source === 'FAILURES') return retrySource(em, run, provider)
+  const isOrdered = async () => provider.ordered === true && !(await hasBrokenOrder(em, run.id))
+  return listingSource(provider, { isOrdered, recursive })
+}
+
+/** Whether the run has found keys out of order. */
+async function hasBrokenOrder(em: EntityManager, run: number): Promise<boolean> {
+  const seen = await sql(em, `select 1 from sync_key where run_id = $1 and kind = 'SEEN' limit 1`, [run])
+  return seen.length > 0
+}
+
+/** What the ranges of an import share. */
+export async function openWork(given: Import, signal: AbortSignal): Promise<ShardWork> {
+  const { em, run, storage } = given
+  const project: Project = await em.fork().findOneOrFail(ProjectEntity, storage.project)
+  const limit = createAdaptiveLimit(given.readConcurrency)
+  const kind = providers[storage.provider]
+  const { bucket, prefix } = kind.place(storage.location)
+  const { maxObjects } = storage.filters ?? {}
+  const { source, appliesFilters } = policyOf(run.kind)
+  const folder = storage.recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
+  const provider = patientProvider(given.provider, { breaker: given.breaker, signal, limit })
+  return {
+    em,
+    run,
+    storage,
+    project,
+    provider,
+    limit,
+    spoolFolder: given.spoolFolder,
+    signal,
+    uriBase: { scheme: kind.uriScheme, bucket },
+    scope: { prefix: folder, recursive: storage.recursive },
+    filter: appliesFilters
+      ? createObjectFilter(storage)
+      : ({ key }) => (storage.skipSidecars && isSidecar(key) ? 'SIDECAR' : null),
+    room:
+      maxObjects === undefined || source !== 'SETTINGS'
+        ? undefined
+        : { left: maxObjects - Math.max(0, run.matched - run.existed) },
+    source: sourceOf(em, run, { provider, recursive: storage.recursive }),
+    write: createPageWriter(em, sinkOf(run)),
+  }
+}
