@@ -10,7 +10,7 @@ export async function holdRun(url: string, run: number, attempt = 1): Promise<Pa
        (select project_id::int from storage s join sync_run r on r.storage_id = s.id where r.id = $1) as project`,
     [run, attempt],
   )
-  const held = { run, attempt, number: 0, holder: 'test', until: null, ...row }
+  const held = { run, attempt, number: 0, holder: 'test', until: null, claimedAt: 'infinity', ...row }
   return { ...held, replaces: false }
 }
 

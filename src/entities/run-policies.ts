@@ -57,7 +57,7 @@ export const runPolicies: Record<RunKind, RunPolicy> = {
     movesHighestKey: false,
   },
   CHOSEN: {
-    directions: ['EXPORT'],
+    directions: ['IMPORT', 'EXPORT'],
     source: 'CHOICE',
     isSync: false,
     countsOnly: false,

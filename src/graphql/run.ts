@@ -25,13 +25,15 @@ const RunKindRef = builder.enumType('SyncRunKind', {
     RETRY: { description: 'Processes only the objects or annotations that failed in another run.' },
     DRY_RUN: { description: 'Counts what a SYNC of an import storage would do, and changes nothing.' },
     CHOSEN: {
-      description: 'Exports the annotations that a client chose. It does not change the status of the storage.',
+      description:
+        'Imports the objects, or exports the annotations, that a client chose. It does not change the status of the storage.',
     },
   } satisfies Record<(typeof runKinds)[number], { description: string }>,
 })
 
 const counters = {
-  listed: 'Objects that the storage returned in its listing.',
+  listed:
+    'Objects that the storage returned in its listing. Runs of chosen or failed objects: keys that they looked up.',
   skipped:
     'Imports: listed objects that the filters exclude, and folder markers. Exports: objects that did not change (skipUnchanged).',
   matched: 'Listed objects that the filters include: `listed` minus `skipped`.',

@@ -1,6 +1,6 @@
 import type { exportScopes } from '../entities/sync-run.ts'
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
-import { cancelSync, startChosen, startRetry, startSync } from '../runs/start.ts'
+import { cancelSync, startChosen, startImportOfKeys, startRetry, startSync } from '../runs/start.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { SyncRunRef } from './refs.ts'
@@ -44,6 +44,18 @@ const ExportAnnotationsInput = builder.inputType('ExportAnnotationsInput', {
   }),
 })
 
+const ImportObjectsInput = builder.inputType('ImportObjectsInput', {
+  description: 'The objects to import, and from where.',
+  fields: (t) => ({
+    storageId: t.id({ required: true, description: 'Global id of the import storage.' }),
+    keys: t.stringList({
+      required: true,
+      description:
+        'Full keys of the objects, with the prefix of the storage: 1 to 10,000 distinct keys. A key that occurs twice counts once.',
+    }),
+  }),
+})
+
 builder.mutationFields((t) => ({
   syncStorage: t.field({
     type: SyncRunRef,
@@ -79,6 +91,20 @@ builder.mutationFields((t) => ({
       const annotations = annotationIds.map((id) => idOf('Annotation', id))
       return startChosen(parts, idOf('ExportStorage', storageId), { annotations, skipUnchanged })
     },
+  }),
+  importObjects: t.field({
+    type: SyncRunRef,
+    description:
+      'Queues an import of chosen objects and returns its run without waiting for the end. The run looks up each key, without a listing, and creates, updates and flags as a sync does. It can run beside a sync and does not change the status of the storage. Keys that the prefix or the filters exclude count as skipped. A key without an object is a missing object if it was imported before, and otherwise the issue OBJECT_MISSING. `maxObjects` does not apply. Subscribe to syncRunChanged to follow the progress.',
+    errors: {
+      types: [NotFoundError, ValidationError],
+      dataField: { name: 'run', description: 'The queued run.' },
+    },
+    args: {
+      input: t.arg({ type: ImportObjectsInput, required: true, description: 'The keys and the import storage.' }),
+    },
+    resolve: (_root, { input: { storageId, keys } }, parts) =>
+      startImportOfKeys(parts, idOf('ImportStorage', storageId), keys),
   }),
   retryFailed: t.field({
     type: SyncRunRef,

@@ -40,12 +40,14 @@ export interface DiffOptions {
   /** The reason why the storage cannot read a key that it lists, if there is one. */
   refusesKey?: Provider['refusesKey']
   scope: ListingScope
+  /** Whether linked keys without an object are missing objects. Otherwise each is an issue. */
+  flagsAbsent?: boolean
 }
 
 /** Compares a page with the links of the storage, in one statement. Writes nothing. */
 export async function diffPage(
   em: EntityManager,
-  { storage, run, filter, refusesKey, scope }: DiffOptions,
+  { storage, run, filter, refusesKey, scope, flagsAbsent = false }: DiffOptions,
   page: Page,
 ): Promise<PageDiff> {
   const issues: NewIssue[] = []
@@ -64,7 +66,7 @@ export async function diffPage(
     if (error) issues.push(objectIssue(object.key, error))
     else accepted.push(linkable.length - 1)
   }
-  const skipped = page.objects.length - matched
+  let skipped = page.objects.length - matched + (page.outside ?? 0)
   const states = await readLinkStates(em, { storage, run, scope }, { ...page, objects: linkable })
   const toImport: ObjectInfo[] = []
   const partlyImported = new Set<ObjectInfo>()
@@ -82,6 +84,16 @@ export async function diffPage(
     }
   }
   const { restored, missing } = states
+  if (page.absent?.length) {
+    const linked = flagsAbsent ? await readLinked(em, storage, page.absent) : new Map<string, boolean>()
+    for (const key of page.absent) {
+      if (linked.get(key)) missing.push(key)
+      else if (linked.has(key)) continue
+      // No object, no size: only rules about the name can exclude it.
+      else if (filter({ key, size: Number.NaN, lastModified: null }) !== null) skipped++
+      else issues.push(objectIssue(key, keyFault(key) ?? 'OBJECT_MISSING'))
+    }
+  }
   return { toImport, partlyImported, restored, missing, issues, skipped, existed }
 }
 
@@ -152,9 +164,32 @@ async function readLinkStates(
   }
 }
 
-function inScope(key: string, { prefix, recursive }: ListingScope): boolean {
-  return recursive || !key.slice(prefix.length).includes('/')
+/** Whether a listing of the storage can return the key. */
+export function inScope(key: string, { prefix, recursive }: ListingScope): boolean {
+  return key.startsWith(prefix) && (recursive || !key.slice(prefix.length).includes('/'))
 }
+
+/** Those of the keys that have links, and whether `missingPolicy` has something to do about them. */
+async function readLinked(
+  em: EntityManager,
+  { id, missingPolicy }: DiffOptions['storage'],
+  keys: string[],
+): Promise<Map<string, boolean>> {
+  const rows = await sql<{ key: string; object_exists: boolean }>(
+    em,
+    `select key, object_exists from import_link where storage_id = $1 and key = any($2) and row_index = -1 and row_exists
+     union all select key, object_exists from imported_object where storage_id = $1 and key = any($2)`,
+    [id, keys],
+  )
+  const isDue = (exists: boolean) => missingPolicy !== 'KEEP' && (exists || missingPolicy === 'DELETE_UNANNOTATED')
+  return new Map(rows.map(({ key, object_exists }) => [key, isDue(object_exists)]))
+}
+
+// A listing can return times to the millisecond, and a HEAD to the second (S3: LastModified, Last-Modified).
+/** SQL condition: two times of an object differ, at the lower precision of the two. */
+export const timesDiffer = (a: string, b: string) => `(${a} is distinct from ${b} and (
+  ${a} is null or ${b} is null or date_trunc('second', ${a}) <> date_trunc('second', ${b})
+  or (${a} <> date_trunc('second', ${a}) and ${b} <> date_trunc('second', ${b}))))`
 
 // For an ordered listing, one scan of the index covers the range of the page and shows which linked keys were not listed. For an
 // unordered listing, each key is looked up. One row without a key means that nothing is linked, as in a first import.
@@ -173,7 +208,7 @@ select * from (
       when k.key is null then 'NEW'
       when not k.complete then 'PARTIAL'
       when $6 and (l.etag is distinct from k.etag or l.size is distinct from k.size
-        or l.modified is distinct from k.last_modified) then 'CHANGED'
+        or ${timesDiffer('l.modified', 'k.last_modified')}) then 'CHANGED'
       when k.own then 'IMPORTED_BY_THIS_RUN'
       else 'UNCHANGED' end as state,
     l.key is not null and not k.object_exists as restored

@@ -55,6 +55,7 @@ export async function importShard(
   { minPages, onLongListing }: { minPages: number; onLongListing: () => void },
 ): Promise<void> {
   const { em, run, storage, room } = work
+  const policy = policyOf(run.kind)
   const own = new AbortController()
   const signal = AbortSignal.any([work.signal, own.signal])
   const target: PageTarget = {
@@ -64,7 +65,7 @@ export async function importShard(
     replaces: storage.changedPolicy === 'UPDATE',
   }
   const reader = readerOf(work, signal)
-  const keepsSeen = storage.missingPolicy !== 'KEEP' && policyOf(run.kind).findsMissing !== 'NEVER'
+  const keepsSeen = storage.missingPolicy !== 'KEEP' && policy.findsMissing !== 'NEVER'
   const started = performance.now()
   let [pages, waitedMs] = [0, 0]
   let before: Promise<void> = Promise.resolve()
@@ -72,7 +73,14 @@ export async function importShard(
     for await (const page of work.source(shard, signal)) {
       const diff = await diffPage(
         em,
-        { storage, run, filter: work.filter, refusesKey: work.provider.refusesKey, scope: work.scope },
+        {
+          storage,
+          run,
+          filter: work.filter,
+          refusesKey: work.provider.refusesKey,
+          scope: work.scope,
+          flagsAbsent: policy.findsMissing === 'BY_KEY',
+        },
         page,
       )
       const isFull = room ? applyMaxObjects(room, diff) : false
@@ -102,7 +110,7 @@ export async function importShard(
             keepsSeen && page.range === null
               ? page.objects.flatMap(({ key }) => (key.includes('\0') ? [] : [key]))
               : [],
-          counts: { listed: page.objects.length, skipped, existed },
+          counts: { listed: page.objects.length + (page.absent?.length ?? 0) + (page.outside ?? 0), skipped, existed },
           checkpoint: { cursor: toStored(cursor), lastKey: toStored(last?.key ?? null), pages: 1 },
         })
       })()

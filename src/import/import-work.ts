@@ -12,7 +12,7 @@ import { sql } from '../sql.ts'
 import { createObjectFilter, isSidecar } from '../storages/object-filter.ts'
 import { countSink } from './count-sink.ts'
 import type { ShardWork } from './import-shard.ts'
-import { retrySource } from './key-source.ts'
+import { chosenKeys, failedKeys, keySource } from './key-source.ts'
 import { listingSource } from './listing-source.ts'
 import { createPageWriter } from './page-writer.ts'
 import type { ImportSink } from './sink.ts'
@@ -40,15 +40,25 @@ export interface Import {
 /** The sink of a run. */
 export const sinkOf = ({ kind }: SyncRun): ImportSink => (policyOf(kind).countsOnly ? countSink : taskSink)
 
-function sourceOf(
-  em: EntityManager,
-  run: SyncRun,
-  { provider, recursive }: { provider: Provider; recursive: boolean },
-): ObjectSource {
-  if (policyOf(run.kind).source === 'FAILURES') return retrySource(em, run, provider)
+function sourceOf({
+  em,
+  run,
+  provider,
+  scope,
+  limit,
+}: Pick<ShardWork, 'em' | 'run' | 'provider' | 'scope' | 'limit'>): ObjectSource {
+  const { source } = policyOf(run.kind)
+  if (source !== 'SETTINGS') {
+    const nextKeys = (source === 'CHOICE' ? chosenKeys : failedKeys)(em, run)
+    return keySource({ nextKeys, provider, scope, limit })
+  }
   const isOrdered = async () => provider.ordered === true && !(await hasBrokenOrder(em, run.id))
-  return listingSource(provider, { isOrdered, recursive })
+  return listingSource(provider, { isOrdered, recursive: scope.recursive })
 }
+
+/** Number of objects that a run may still import. */
+export const roomLeft = (maxObjects: number, { matched, existed }: Pick<SyncRun, 'matched' | 'existed'>): number =>
+  maxObjects - Math.max(0, matched - existed)
 
 /** Whether the run has found keys out of order. */
 async function hasBrokenOrder(em: EntityManager, run: number): Promise<boolean> {
@@ -66,6 +76,7 @@ export async function openWork(given: Import, signal: AbortSignal): Promise<Shar
   const { maxObjects } = storage.filters ?? {}
   const { source, appliesFilters } = policyOf(run.kind)
   const folder = storage.recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
+  const scope = { prefix: folder, recursive: storage.recursive }
   const provider = patientProvider(given.provider, { breaker: given.breaker, signal, limit })
   return {
     em,
@@ -77,15 +88,12 @@ export async function openWork(given: Import, signal: AbortSignal): Promise<Shar
     spoolFolder: given.spoolFolder,
     signal,
     uriBase: { scheme: kind.uriScheme, bucket },
-    scope: { prefix: folder, recursive: storage.recursive },
+    scope,
     filter: appliesFilters
       ? createObjectFilter(storage)
       : ({ key }) => (storage.skipSidecars && isSidecar(key) ? 'SIDECAR' : null),
-    room:
-      maxObjects === undefined || source !== 'SETTINGS'
-        ? undefined
-        : { left: maxObjects - Math.max(0, run.matched - run.existed) },
-    source: sourceOf(em, run, { provider, recursive: storage.recursive }),
+    room: maxObjects === undefined || source !== 'SETTINGS' ? undefined : { left: roomLeft(maxObjects, run) },
+    source: sourceOf({ em, run, provider, scope, limit }),
     write: createPageWriter(em, sinkOf(run)),
   }
 }

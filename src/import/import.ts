@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { policyOf } from '../entities/run-policies.ts'
-import type { SyncRun } from '../entities/sync-run.ts'
+import { type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import { compareKeys } from '../providers/key-order.ts'
 import { missedBeats } from '../runs/sweep.ts'
 import { sql } from '../sql.ts'
 import { lookAhead, middleOf } from './find-split.ts'
 import { importShard, type ShardWork } from './import-shard.ts'
-import { type Import, openWork } from './import-work.ts'
+import { type Import, openWork, roomLeft } from './import-work.ts'
 import { sweepMissing } from './missing.ts'
 import {
   allDone,
@@ -124,16 +124,33 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
   if (failure) throw failure.error
 }
 
+// So often a page is read again because another run has written its objects. After that the page is written over them: an object that
+// changes all the time must not stop the import.
+const maxRepeats = 5
+
 /** Imports a range to its end, whoever cuts it meanwhile; returns early when it was taken over. */
 async function importWhole(work: ShardWork, shard: Shard, onLongListing: () => void): Promise<void> {
+  let repeats = 0
   for (let held: Shard | undefined = shard; held; ) {
+    const claimedAt = repeats > maxRepeats ? 'infinity' : held.claimedAt
     try {
-      return await importShard(work, held, { minPages: minPagesToSplit, onLongListing })
+      return await importShard(work, { ...held, claimedAt }, { minPages: minPagesToSplit, onLongListing })
     } catch (error) {
       if (!(error instanceof ShardChanged)) throw error
-      held = await reloadShard(work.em, held)
+      const now: Shard | undefined = await reloadShard(work.em, held)
+      repeats = now && now.cursor === held.cursor && now.until === held.until ? repeats + 1 : 0
+      if (repeats > 2 * maxRepeats) throw error.cause ?? error
+      await restoreRoom(work)
+      held = now
     }
   }
+}
+
+/** Applies `maxObjects` again to what was not written. */
+async function restoreRoom({ em, run, storage, room }: ShardWork): Promise<void> {
+  if (!room) return
+  const { matched, existed } = await em.fork().findOneOrFail(SyncRunEntity, run.id)
+  room.left = roomLeft(storage.filters!.maxObjects!, { matched, existed })
 }
 
 const splitAttempts = 3

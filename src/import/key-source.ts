@@ -1,64 +1,93 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import type { AdaptiveLimit } from '../adaptive.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
+import { inScope, type ListingScope } from './diff-page.ts'
 import type { ObjectSource, Page } from './source.ts'
 
-const pageSize = 1_000
+// A page has one checkpoint and one progress event.
+const pageSize = 500
 
-/**
- * The objects that failed in another run: each key of its issues once, in order, with its present metadata. A missing
- * object has size 0; reading it reports OBJECT_MISSING. Folders and keys that are not text are left to the next sync.
- */
-export const retrySource =
-  (em: EntityManager, run: SyncRun, provider: Provider): ObjectSource =>
-  (range, signal) =>
-    pagesOf(em, { run, provider, cursor: range.cursor, signal })
+interface KeySource {
+  /** The next keys after a key (null = the first), at most `pageSize`, in order. */
+  nextKeys: (after: string | null) => Promise<string[]>
+  provider: Provider
+  /** Keys outside are not looked up. */
+  scope: ListingScope
+  limit: AdaptiveLimit
+}
 
-async function* pagesOf(
-  em: EntityManager,
-  { run, provider, cursor, signal }: { run: SyncRun; provider: Provider; cursor: string | null; signal: AbortSignal },
-): AsyncGenerator<Page> {
-  for (let from = cursor; ; ) {
-    const rows = await sql<{ key: string }>(
+/** The keys that a client has chosen for the run. */
+export const chosenKeys =
+  (em: EntityManager, { id }: SyncRun) =>
+  (after: string | null): Promise<string[]> =>
+    keysOf(em, `select key from sync_key where run_id = $1 and kind = 'CHOSEN'`, { run: id, after })
+
+/** The keys of the objects that failed in another run. Folders and keys that are not text are left to the next sync. */
+export const failedKeys =
+  (em: EntityManager, { retryOf }: SyncRun) =>
+  (after: string | null): Promise<string[]> =>
+    keysOf(
       em,
       `select distinct key from sync_issue
-       where run_id = $1 and key is not null and code <> 'KEY_NOT_TEXT' and key not like '%/'
-         and ($2::text is null or key > $2)
-       order by key limit $3`,
-      [run.retryOf, from, pageSize],
+       where run_id = $1 and key is not null and code <> 'KEY_NOT_TEXT' and key not like '%/'`,
+      { run: retryOf, after },
     )
-    const objects: ObjectInfo[] = []
-    for (const { key } of rows) objects.push(await find(provider, key, signal))
-    from = rows.length < pageSize ? null : rows.at(-1)!.key
-    yield { objects, cursor: from, range: null, waitedMs: 0, gaps: [] }
+
+async function keysOf(
+  em: EntityManager,
+  query: string,
+  { run, after }: { run: SyncRun['retryOf']; after: string | null },
+): Promise<string[]> {
+  const rows = await sql<{ key: string }>(
+    em,
+    `${query} and ($2::text is null or key > $2) order by key limit ${pageSize}`,
+    [run, after],
+  )
+  return rows.map(({ key }) => key)
+}
+
+/** The objects of a list of keys, in the order of the keys. Each is looked up when its page is read. */
+export const keySource =
+  (options: KeySource): ObjectSource =>
+  (range, signal) =>
+    pagesOf(options, range.cursor, signal)
+
+async function* pagesOf(
+  { nextKeys, provider, scope, limit }: KeySource,
+  cursor: string | null,
+  signal: AbortSignal,
+): AsyncGenerator<Page> {
+  for (let from = cursor; ; ) {
+    const keys = await nextKeys(from)
+    const inside = keys.filter((key) => inScope(key, scope))
+    const found = await Promise.all(inside.map((key) => limit.run(() => lookUp(provider, key, signal))))
+    const objects = found.filter((object) => object !== undefined)
+    // A missing bucket or folder also answers that the object is missing. Listing it throws.
+    if (found.some((object) => !object || object.fault)) {
+      await provider.list({ cursor: null, limit: 1, recursive: true, signal })
+    }
+    from = keys.length < pageSize ? null : keys.at(-1)!
+    yield {
+      ...{ objects, cursor: from, range: null, waitedMs: 0, gaps: [] },
+      absent: inside.filter((_, at) => found[at] === undefined),
+      outside: keys.length - inside.length,
+    }
     if (from === null) return
   }
 }
 
-async function find(provider: Provider, key: string, signal: AbortSignal): Promise<ObjectInfo> {
-  const unknown = { key, size: 0, etag: null, lastModified: null }
-  if (provider.keyCursor) {
-    const { objects } = await provider.list({ cursor: justBefore(key), limit: 1, recursive: true, signal })
-    return objects[0]?.key === key ? objects[0] : unknown
-  }
+/** The present metadata of an object; undefined if there is none. */
+async function lookUp(provider: Provider, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
   try {
-    const { body, size, etag, lastModified } = await provider.read(key, { signal })
-    body.destroy()
+    signal.throwIfAborted()
+    const { size, etag, lastModified } = await provider.head(key, signal)
     return { key, size, etag, lastModified }
   } catch (error) {
     signal.throwIfAborted()
-    if (error instanceof SluiceError) return error.code === 'WRONG_TYPE' ? { ...unknown, fault: error } : unknown
-    throw error
+    if (!(error instanceof SluiceError)) throw error
+    return error.code === 'OBJECT_MISSING' ? undefined : { key, size: 0, etag: null, lastModified: null, fault: error }
   }
-}
-
-/** A string that sorts directly before the key: only keys with U+10FFFF lie between them. */
-function justBefore(key: string): string | null {
-  const points = [...key]
-  const last = points.pop()!.codePointAt(0)!
-  const before = last === 0xe000 ? 0xd7ff : last - 1
-  const text = points.join('') + (before < 1 ? '' : `${String.fromCodePoint(before)}\u{10ffff}`)
-  return text === '' ? null : text
 }

@@ -17,7 +17,7 @@ interface Sweeping {
 /**
  * After the last page: lets the sink apply `missingPolicy` to links whose objects a complete listing did not return, and to links
  * whose rows are no longer in their objects. Above `maxMissing` it changes nothing and reports
- * TOO_MANY_MISSING. A partial listing (NEW_ONLY, `maxObjects`, RETRY) proves nothing about objects, but a file that it read to
+ * TOO_MANY_MISSING. A partial listing (NEW_ONLY, `maxObjects`, RETRY) proves nothing about objects, but a file that was read to
  * its end proves which rows it has.
  * @throws RunLost; the signal's reason.
  */
@@ -27,7 +27,11 @@ export async function sweepMissing(em: EntityManager, { run, storage, provider, 
   const { findsMissing } = policyOf(run.kind)
   const isComplete =
     findsMissing === 'BY_LISTING' && storage.syncMode === 'FULL' && storage.filters?.maxObjects === undefined
-  const objects = isComplete ? await findMissing(em, { run, storage, provider }) : 0
+  const objects = isComplete
+    ? await findMissing(em, { run, storage, provider })
+    : findsMissing === 'BY_KEY'
+      ? await countUnseen(em, run, storage)
+      : 0
   const rows = await sink.countMissingRows(em, run, storage)
   if (objects + rows === 0) return
   const words = await missingLimitError(em, storage, { objects, rows })
@@ -41,8 +45,13 @@ async function findMissing(
   { run, storage, provider }: Pick<Sweeping, 'run' | 'storage' | 'provider'>,
 ): Promise<number> {
   if (!provider.ordered) await noteUnseen(em, run, storage)
-  else await forgetSeen(em, run)
   await forgetUnread(em, run)
+  return countUnseen(em, run, storage)
+}
+
+/** Number of missing objects that no run has seen meanwhile. The others are forgotten. */
+async function countUnseen(em: EntityManager, run: SyncRun, storage: Storage): Promise<number> {
+  await forgetSeen(em, run, storage)
   return countOf(em, `select count(*) from sync_key where run_id = $1 and kind = 'MISSING'`, [run.id])
 }
 
@@ -61,14 +70,32 @@ async function noteUnseen(em: EntityManager, { id }: RunLease, { id: storage, mi
   )
 }
 
-/** Removes keys that were listed out of order from the missing ones. */
-async function forgetSeen(em: EntityManager, { id }: RunLease): Promise<void> {
+/**
+ * Removes keys from the missing ones that were listed out of order, and, if other runs of the storage were active at the same time,
+ * keys that those have seen or imported.
+ */
+async function forgetSeen(em: EntityManager, { id, startedAt }: SyncRun, { id: storage }: Storage): Promise<void> {
+  const beside = await sql<{ id: string }>(
+    em,
+    `select id from sync_run where storage_id = $1 and id <> $2 and started_at is not null
+       and (finished_at is null or finished_at >= $3)`,
+    [storage, id, startedAt],
+  )
   await sql(
     em,
     `delete from sync_key m using sync_key s
-     where m.run_id = $1 and m.kind = 'MISSING' and s.run_id = $1 and s.kind = 'SEEN' and s.key = m.key`,
-    [id],
+     where m.run_id = $1 and m.kind = 'MISSING' and s.run_id = any($2::bigint[]) and s.kind = 'SEEN' and s.key = m.key`,
+    [id, [id, ...beside.map((run) => run.id)]],
   )
+  for (const rows of beside.length > 0 ? ['l.row_index = -1', 'l.row_index <> -1'] : []) {
+    await sql(
+      em,
+      `delete from sync_key m using import_link l
+       where m.run_id = $1 and m.kind = 'MISSING' and l.storage_id = $2 and l.key = m.key and ${rows}
+         and l.object_exists and l.updated_at >= $3`,
+      [id, storage, startedAt],
+    )
+  }
 }
 
 /** Removes keys below folders that could not be listed from the missing ones. In byte order, "0" follows "/". */

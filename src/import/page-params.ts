@@ -49,6 +49,7 @@ export function writeParams(target: PageTarget, part: PageWrite): unknown[] {
     ...labelColumns(tasks),
     ...objectColumns(objects),
     ...timeColumns(tasks),
+    target.claimedAt,
   ]
 }
 

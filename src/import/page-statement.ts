@@ -1,3 +1,5 @@
+import { timesDiffer } from './diff-page.ts'
+
 /** How many issues of a run are stored; of more only the number is kept. */
 export const maxStoredIssues = 10_000
 
@@ -7,8 +9,12 @@ const link = (columns: string, where: string) =>
   `left join lateral (
     select ${columns} from import_link l where $31::bool and l.storage_id = $10 and l.key = i.key and ${where} offset 0)`
 
+// Another run may import the same object at the same time, and has written a version that it saw later. A link that was written
+// before the source was read is older than what the source returned.
+const isOvertaken = (claimedAt: string) => `link_id is not null and replaced and changed_at > ${claimedAt}`
+
 // The run's row is locked before any id of a link is drawn: so the ids of one storage's links are in the order of commits.
-const common = `
+const common = (overtaken: string) => `
 with held as materialized (
   select id, first_link, failed, started_at from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update),
 mine as materialized (
@@ -21,9 +27,10 @@ mine as materialized (
   returning held.id, held.first_link, held.failed, held.started_at),
 given as materialized (
   select i.*, coalesce(a.id, b.id) as link_id, coalesce(a.task_id, b.task_id) as linked_task,
+    coalesce(a.updated_at, b.updated_at) as changed_at,
     $14::bool and coalesce(a.updated_at, b.updated_at) >= mine.started_at as is_own,
-    $14::bool and ((coalesce(a.etag, b.etag), coalesce(a.size, b.size), coalesce(a.last_modified, b.last_modified))
-      is distinct from (i.etag, i.size, i.last_modified) or not coalesce(a.row_exists, b.row_exists, true)) as replaced
+    $14::bool and ((coalesce(a.etag, b.etag), coalesce(a.size, b.size)) is distinct from (i.etag, i.size)
+      or ${timesDiffer('coalesce(a.last_modified, b.last_modified)', 'i.last_modified')} or not coalesce(a.row_exists, b.row_exists, true)) as replaced
   from mine cross join unnest(
       $11::text[], $12::int[], $13::int[], $15::bigint[], $16::text[], $17::timestamptz[], $28::text[], $29::text[], $30::bool[])
     with ordinality as i (key, row_group, row_index, size, etag, last_modified, data, meta, allow_skip, at)
@@ -31,7 +38,7 @@ given as materialized (
   ${link('l.*', 'l.row_group = i.row_group and l.row_index = i.row_index and l.row_index <> -1')} b on true),
 amount as materialized (
   select count(*) filter (where link_id is null) as fresh,
-    count(*) filter (where link_id is not null and replaced) as replaced,
+    count(*) filter (where link_id is not null and replaced) as replaced, ${overtaken} as overtaken,
     -- A link that this run has made or renewed was counted then: the page is written again after a crash.
     count(*) filter (where not replaced and not is_own and link_id <= coalesce(first_link, link_id)) as existed
   from given, mine),
@@ -55,13 +62,13 @@ update sync_run r set
   failed = r.failed + cardinality($18::text[]) - (select count(*) from issue) + (select count(*) from stored),
   bytes_read = bytes_read + $27, heartbeat_at = clock_timestamp()
 from mine, amount where r.id = mine.id
-returning amount.fresh as created, case when $6 then 0 else amount.existed end as existed`
+returning amount.fresh as created, case when $6 then 0 else amount.existed end as existed, amount.overtaken`
 
 /** Counts what the same parameters would write, and stores only the counts, the issues and the cursor. */
-export const countStatement = `${common}${counters}`
+export const countStatement = `${common('0')}${counters}`
 
-/** Writes a part of a page. */
-export const writeStatement = `${common},
+/** Writes a part of a page. If it returns `overtaken` links, it must be rolled back. */
+export const writeStatement = `${common(`count(*) filter (where ${isOvertaken('$53::timestamptz')})`)},
 placed as materialized (
   select g.*, case when link_id is null then nextval('task_id_seq') else linked_task end as task_id from given g),
 -- By their place in the page: a join would be a loop over all for each.

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { recordEvent } from '../events/log.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
+import { ShardChanged } from './shards.ts'
 import type { ImportSink, Written } from './sink.ts'
 
 // At most 4 progress events per second and run. The final state has its own event, so no counter is lost at the end.
@@ -32,7 +33,11 @@ export function createPageWriter(
     return written
   }
   const inTurn = (target: PageTarget, part: PageWrite): Promise<Written> => {
-    const written = turn.then(() => write(target, part))
+    const written = turn
+      .then(() => write(target, part))
+      .catch((error: unknown) => {
+        throw isOverlap(error) ? new ShardChanged({ cause: error }) : error
+      })
     // An error ends only its own range.
     turn = written.catch(() => {})
     return written
@@ -51,6 +56,15 @@ export function createPageWriter(
     }
     return inTurn(target, whole)
   }
+}
+
+/**
+ * Whether another run has linked the same objects in this moment: unique_violation, or deadlock_detected because it inserts them in
+ * another order (PostgreSQL, "Error Codes").
+ */
+function isOverlap(error: unknown): boolean {
+  const { code, constraint } = (error ?? {}) as { code?: unknown; constraint?: unknown }
+  return code === '40P01' || (code === '23505' && /^import_link_/.test(String(constraint)))
 }
 
 /** Whether a write only moves a checkpoint that is not the last one. */

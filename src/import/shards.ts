@@ -11,6 +11,8 @@ export interface ShardHold {
   holder: string
   /** Last key of the range when it was claimed; null = no end. */
   until: string | null
+  /** When the worker read the state of the range, by the database's clock. It reads the source after that. */
+  claimedAt: string
 }
 
 /** A range of keys that a worker owns, with its checkpoint. */
@@ -20,10 +22,13 @@ export interface Shard extends ShardHold {
   lastKey: string | null
 }
 
-/** Another worker of the run took over or split the range. Nothing was written; the worker reads its range again. */
+/**
+ * Another worker of the run took over or split the range, or another run has written links of the same objects meanwhile. Nothing
+ * was written; the worker reads its range again.
+ */
 export class ShardChanged extends Error {
-  constructor() {
-    super('Another worker split or took over the range of keys.')
+  constructor(options?: ErrorOptions) {
+    super('Another worker split or took over the range of keys, or another run imported the same objects.', options)
   }
 }
 
@@ -55,7 +60,7 @@ export async function claimShard(
        where run_id = $1 and not done
          and (holder is null or attempt < $2 or heartbeat_at < now() - make_interval(secs => $4))
        order by number limit 1 for update skip locked)
-     returning *`,
+     returning ${columns}`,
     [id, attempt, holder, staleSeconds],
   )
   return row && toShard(row)
@@ -65,7 +70,7 @@ export async function claimShard(
 export async function reloadShard(em: EntityManager, held: ShardHold): Promise<Shard | undefined> {
   const [row] = await sql<ShardRow>(
     em,
-    'select * from sync_shard where run_id = $1 and number = $2 and holder = $3 and attempt = $4 and not done',
+    `select ${columns} from sync_shard where run_id = $1 and number = $2 and holder = $3 and attempt = $4 and not done`,
     [held.run, held.number, held.holder, held.attempt],
   )
   return row && toShard(row)
@@ -98,7 +103,7 @@ export async function allDone(em: EntityManager, run: number): Promise<boolean> 
 export async function splittable(em: EntityManager, run: number, minPages: number): Promise<Shard | undefined> {
   const [row] = await sql<ShardRow>(
     em,
-    `select * from sync_shard where run_id = $1 and not done and holder is not null and pages >= $2 and last_key is not null
+    `select ${columns} from sync_shard where run_id = $1 and not done and holder is not null and pages >= $2 and last_key is not null
      order by random() limit 1`,
     [run, minPages],
   )
@@ -129,7 +134,7 @@ export async function splitShard(
          returning run_id)
        insert into sync_shard (run_id, number, after, until, holder, attempt)
        select $1, 1 + (select max(number) from sync_shard where run_id = $1), $3, $4, $5, $6 from shortened
-       returning *`,
+       returning ${columns}`,
       [range.run, range.number, at, range.until, holder, attempt],
     )
     return row && toShard(row)
@@ -148,6 +153,8 @@ export const toStored = (text: string | null): string | null =>
 const fromStored = (text: string | null): string | null =>
   text?.startsWith(mark) ? (JSON.parse(text.slice(mark.length)) as string) : text
 
+const columns = '*, clock_timestamp() as claimed_at'
+
 interface ShardRow {
   run_id: string
   number: number
@@ -157,6 +164,7 @@ interface ShardRow {
   until: string | null
   cursor: string | null
   last_key: string | null
+  claimed_at: string
 }
 
 function toShard(row: ShardRow): Shard {
@@ -167,6 +175,7 @@ function toShard(row: ShardRow): Shard {
     holder: row.holder,
     after: row.after,
     until: row.until,
+    claimedAt: row.claimed_at,
     cursor: fromStored(row.cursor),
     lastKey: fromStored(row.last_key),
   }

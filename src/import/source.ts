@@ -14,6 +14,10 @@ export interface Page {
   waitedMs: number
   /** Folders and keys that could not be listed. Nothing there counts as missing. */
   gaps: ListGap[]
+  /** Sources of keys: keys that were looked up and have no object. */
+  absent?: string[]
+  /** Sources of keys: number of keys that no listing of the storage could return. */
+  outside?: number
 }
 
 /** The part of a source that one worker processes: the keys after `after`, up to `until`; null = no bound. */

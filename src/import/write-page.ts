@@ -13,7 +13,8 @@ import type { Written } from './sink.ts'
  * Writes tasks, links, predictions, annotations, issues, counters and the checkpoint in one statement. If `needsTransaction` is
  * true, further statements follow, so `em` must be in a transaction. Rows that have links are left out: the same page written
  * again, as after a crash, changes nothing, not even counters.
- * @throws RunLost, ShardChanged if the lease of the run or range has passed to another worker (fencing).
+ * @throws RunLost, ShardChanged if the lease of the run or range has passed to another worker (fencing); ShardChanged if another
+ * run has written a newer version of an object since `claimedAt`.
  */
 export async function writePage(em: EntityManager, target: PageTarget, part: PageWrite): Promise<Written> {
   const written = await runStatement(em, target, { text: writeStatement, params: writeParams(target, part) })
@@ -27,7 +28,9 @@ export async function writePage(em: EntityManager, target: PageTarget, part: Pag
 /** Whether `writePage` needs more than one statement. */
 export function needsTransaction(part: PageWrite, target: PageTarget): boolean {
   const joins = part.tasks.some(({ origin }) => origin !== undefined)
-  return joins || part.restored.length > 0 || needsRecords(part, target)
+  // The transaction is rolled back if another run has replaced the same tasks meanwhile.
+  const replacesTasks = target.replaces && part.tasks.some(({ isNew }) => !isNew)
+  return joins || replacesTasks || part.restored.length > 0 || needsRecords(part, target)
 }
 
 /** Whether keys or outdated rows must be recorded besides what the statement of the page writes. */
@@ -43,8 +46,9 @@ export async function runStatement(
   target: PageTarget,
   { text, params }: { text: string; params: unknown[] },
 ): Promise<Written> {
-  const [written] = await sql<Record<keyof Written, string>>(em, text, params)
+  const [written] = await sql<Record<keyof Written | 'overtaken', string>>(em, text, params)
   if (!written) throw (await isHeld(em, target)) ? new ShardChanged() : new RunLost()
+  if (Number(written.overtaken) > 0) throw new ShardChanged()
   return { created: Number(written.created), existed: Number(written.existed) }
 }
 

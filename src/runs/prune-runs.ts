@@ -9,7 +9,12 @@ export const keptRuns = { rows: 1_000, issues: 100 }
  * run that has not ended loses nothing.
  */
 export async function pruneRuns(em: EntityManager, { rows, issues } = keptRuns): Promise<void> {
-  await sql(em, `delete from sync_key k using sync_run r where r.id = k.run_id and ${hasEnded}`)
+  await sql(
+    em,
+    // Another run of the storage still asks which objects this one has seen.
+    `delete from sync_key k using sync_run r where r.id = k.run_id and ${hasEnded} and (k.kind <> 'SEEN' or not exists (
+       select 1 from sync_run a where a.storage_id = r.storage_id and a.status in ('QUEUED', 'IN_PROGRESS')))`,
+  )
   await sql(em, `delete from sync_issue i using ${oldRuns} and i.run_id = r.id`, [issues])
   await sql(em, `delete from sync_run d using ${oldRuns} and d.id = r.id`, [rows])
 }

@@ -28,8 +28,10 @@ export interface RunOptions {
   retryOf?: number | null
   exportScope?: ExportScope
   skipUnchanged?: boolean
-  /** The annotations of a CHOSEN run. */
+  /** The annotations of a CHOSEN export. */
   chosen?: number[]
+  /** The keys of a CHOSEN import. */
+  keys?: string[]
 }
 
 /**
@@ -68,7 +70,7 @@ export async function queueRun(
 export async function insertRun(
   tx: EntityManager,
   storageId: number,
-  { kind = 'SYNC', retryOf = null, exportScope = 'ALL', skipUnchanged = false, chosen = [] }: RunOptions,
+  { kind = 'SYNC', retryOf = null, exportScope = 'ALL', skipUnchanged = false, chosen = [], keys = [] }: RunOptions,
 ): Promise<Record<string, unknown> | undefined> {
   const [row] = await sql(
     tx,
@@ -86,6 +88,9 @@ export async function insertRun(
   if (row && chosen.length > 0) {
     const text = 'insert into chosen_annotation (run_id, annotation) select $1, unnest($2::bigint[])'
     await sql(tx, text, [row.id, [...new Set(chosen)]])
+  }
+  if (row && keys.length > 0) {
+    await sql(tx, `insert into sync_key (run_id, kind, key) select $1, 'CHOSEN', unnest($2::text[])`, [row.id, keys])
   }
   return row
 }

@@ -5,6 +5,7 @@ import { type ExportScope, type SyncRun, SyncRunEntity } from '../entities/sync-
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { sql } from '../sql.ts'
+import { distinctKeys } from './chosen-keys.ts'
 import { type Changed, dispatchRun } from './dispatch.ts'
 import { cancelRun, isFinal, queueRun } from './run.ts'
 import { askToRetry } from './waiting.ts'
@@ -74,6 +75,23 @@ export async function startChosen(
   if (found.length < chosen.length)
     throw new NotFoundError('There is no such annotation in the project of the storage.')
   const { run } = await queueRun(em, storageId, { kind: 'CHOSEN', chosen, skipUnchanged: skipUnchanged ?? false })
+  await dispatchRun({ em, queue }, placeOf(run))
+  return run
+}
+
+/**
+ * Queues an import of the objects of these keys. It can run beside a sync and does not change the status of the storage.
+ * @throws NotFoundError if there is no such import storage; ValidationError as `distinctKeys`
+ */
+export async function startImportOfKeys(
+  { em, queue }: { em: EntityManager; queue: Queue },
+  storageId: Storage['id'],
+  keys: string[],
+): Promise<SyncRun> {
+  const distinct = distinctKeys(keys)
+  const storage = await em.fork().findOne(StorageEntity, { id: storageId, direction: 'IMPORT' })
+  if (!storage) throw new NotFoundError('There is no such import storage.')
+  const { run } = await queueRun(em, storage.id, { kind: 'CHOSEN', keys: distinct })
   await dispatchRun({ em, queue }, placeOf(run))
   return run
 }

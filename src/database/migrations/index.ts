@@ -18,6 +18,7 @@ import { MissingRows } from './0017-missing-rows.ts'
 import { KeepTimes } from './0018-keep-times.ts'
 import { UrlMappings } from './0019-url-mappings.ts'
 import { PausedStorages } from './0020-paused-storages.ts'
+import { ChosenKeys } from './0021-chosen-keys.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -44,4 +45,5 @@ export const migrations = [
   { name: '0018-keep-times', class: KeepTimes },
   { name: '0019-url-mappings', class: UrlMappings },
   { name: '0020-paused-storages', class: PausedStorages },
+  { name: '0021-chosen-keys', class: ChosenKeys },
 ]

@@ -1,0 +1,27 @@
+import { type FieldError, SluiceError, ValidationError } from '../errors.ts'
+import { keyFault } from '../providers/key-bytes.ts'
+
+/** Most distinct keys of one run. */
+export const maxChosenKeys = 10_000
+const maxReported = 20
+
+/**
+ * Each key once.
+ * @throws ValidationError if there are none or more than 10,000, or if no object can have one of them; it names the first 20.
+ */
+export function distinctKeys(keys: readonly string[]): string[] {
+  const distinct = [...new Set(keys)]
+  if (distinct.length === 0) throw new ValidationError([{ path: 'input.keys', message: 'must not be empty' }])
+  if (distinct.length > maxChosenKeys) {
+    const message = `has ${distinct.length} distinct keys; the limit is ${maxChosenKeys.toLocaleString('en')}`
+    throw new ValidationError([{ path: 'input.keys', message }])
+  }
+  const faults = keys.flatMap((key, at): FieldError[] => {
+    const path = `input.keys.${at}`
+    if (key === '') return [{ path, message: 'must not be empty' }]
+    const code = keyFault(key)
+    return code ? [{ path, message: new SluiceError(code).message, code }] : []
+  })
+  if (faults.length > 0) throw new ValidationError(faults.slice(0, maxReported))
+  return distinct
+}
