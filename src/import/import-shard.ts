@@ -11,12 +11,13 @@ import type { ObjectFilter } from '../storages/object-filter.ts'
 import { hiveColumnsOf, withColumns } from '../task-files/hive-columns.ts'
 import type { ParsedTask } from '../task-files/parse-task.ts'
 import { Batch } from './batch.ts'
-import { diffPage, type ListingScope, objectIssue, type PageDiff } from './diff-page.ts'
+import { diffPage, objectIssue, type PageDiff } from './diff-page.ts'
+import type { ListingScope } from './link-states.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
 import { readTasks } from './read-tasks.ts'
 import { type Shard, toStored } from './shards.ts'
 import type { Written } from './sink.ts'
-import type { ObjectSource } from './source.ts'
+import type { ObjectSource, Page } from './source.ts'
 
 /** What all ranges of an import share. */
 export interface ShardWork {
@@ -110,7 +111,7 @@ export async function importShard(
             keepsSeen && page.range === null
               ? page.objects.flatMap(({ key }) => (key.includes('\0') ? [] : [key]))
               : [],
-          counts: { listed: page.objects.length + (page.absent?.length ?? 0) + (page.outside ?? 0), skipped, existed },
+          counts: { listed: sizeOf(page), skipped, existed },
           checkpoint: { cursor: toStored(cursor), lastKey: toStored(last?.key ?? null), pages: 1 },
         })
       })()
@@ -129,6 +130,8 @@ export async function importShard(
     throw work.signal.aborted ? work.signal.reason : (own.signal.reason ?? error)
   }
 }
+
+const sizeOf = ({ objects, absent = [], outside = 0 }: Page) => objects.length + absent.length + outside
 
 /** Applies `maxObjects` to the page. True when the limit is reached. */
 function applyMaxObjects(room: { left: number }, diff: PageDiff): boolean {

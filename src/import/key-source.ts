@@ -4,7 +4,7 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import { sql } from '../sql.ts'
-import { inScope, type ListingScope } from './diff-page.ts'
+import { inScope, type ListingScope } from './link-states.ts'
 import type { ObjectSource, Page } from './source.ts'
 
 // A page has one checkpoint and one progress event.

@@ -1,4 +1,4 @@
-import { timesDiffer } from './diff-page.ts'
+import { timesDiffer } from './link-states.ts'
 
 /** How many issues of a run are stored; of more only the number is kept. */
 export const maxStoredIssues = 10_000

@@ -11,9 +11,10 @@ export const keptRuns = { rows: 1_000, issues: 100 }
 export async function pruneRuns(em: EntityManager, { rows, issues } = keptRuns): Promise<void> {
   await sql(
     em,
-    // Another run of the storage still asks which objects this one has seen.
+    // A run that was active at the same time still asks which objects this one has seen.
     `delete from sync_key k using sync_run r where r.id = k.run_id and ${hasEnded} and (k.kind <> 'SEEN' or not exists (
-       select 1 from sync_run a where a.storage_id = r.storage_id and a.status in ('QUEUED', 'IN_PROGRESS')))`,
+       select 1 from sync_run a where a.storage_id = r.storage_id and a.status in ('QUEUED', 'IN_PROGRESS')
+         and r.finished_at >= a.started_at))`,
   )
   await sql(em, `delete from sync_issue i using ${oldRuns} and i.run_id = r.id`, [issues])
   await sql(em, `delete from sync_run d using ${oldRuns} and d.id = r.id`, [rows])

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { importObjects } from '@sluice/testkit/chosen-keys.ts'
 import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
 import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
 import { kindNames } from '@sluice/testkit/storage-kinds.ts'
 import { tasksOf } from '@sluice/testkit/tasks.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 describe.each(kindNames)('importObjects from %s', (kind) => {
   let world: KindWorld
