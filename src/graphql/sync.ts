@@ -95,9 +95,9 @@ builder.mutationFields((t) => ({
   importObjects: t.field({
     type: SyncRunRef,
     description:
-      'Queues an import of chosen objects and returns its run without waiting for the end. The run looks up each key, without a listing, and creates, updates and flags as a sync does. It can run beside a sync and does not change the status of the storage. Keys that the prefix or the filters exclude count as skipped. A key without an object is a missing object if it was imported before, and otherwise the issue OBJECT_MISSING. `maxObjects` does not apply. Subscribe to syncRunChanged to follow the progress.',
+      'Queues an import of chosen objects and returns its run without waiting for the end. The run looks up each key, without a listing, and creates, updates and flags as a sync does. It can run beside a sync and does not change the status of the storage. Keys that the prefix or the filters exclude count as skipped. A key without an object is a missing object if it was imported before, and otherwise the issue OBJECT_MISSING. `maxObjects` does not apply. Fails with ConflictError (STORAGE_PAUSED) if the storage is paused. Subscribe to syncRunChanged to follow the progress.',
     errors: {
-      types: [NotFoundError, ValidationError],
+      types: [NotFoundError, ValidationError, ConflictError],
       dataField: { name: 'run', description: 'The queued run.' },
     },
     args: {

@@ -35,8 +35,8 @@ export interface RunOptions {
 }
 
 /**
- * Queues a run, or returns the active one: a storage has at most one active sync (see `RunPolicy.isSync`), across all processes. The caller
- * enqueues the job if `isNew` is true.
+ * Queues a run, or returns the active one: a storage has at most one active sync (`RunPolicy.isSync`), across all processes.
+ * The caller enqueues the job if `isNew` is true.
  * @throws ConflictError STORAGE_PAUSED if the storage is paused
  */
 export async function queueRun(

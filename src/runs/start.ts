@@ -81,7 +81,7 @@ export async function startChosen(
 
 /**
  * Queues an import of the objects of these keys. It can run beside a sync and does not change the status of the storage.
- * @throws NotFoundError if there is no such import storage; ValidationError as `distinctKeys`
+ * @throws NotFoundError if there is no such import storage; ValidationError as `distinctKeys`; ConflictError as `queueRun`
  */
 export async function startImportOfKeys(
   { em, queue }: { em: EntityManager; queue: Queue },

@@ -223,6 +223,11 @@ describe('importObjects refuses', () => {
     }
   })
 
+  it('a paused storage', async () => {
+    const storage = await world.storage({ objects: { a: '1' }, synchronizable: false })
+    expect(await askToImport(world.app, storage.id, ['a'])).toMatchObject({ code: 'STORAGE_PAUSED' })
+  })
+
   it('a client without a token', async () => {
     const response = await fetch(`${world.app.url}/graphql`, {
       method: 'POST',
