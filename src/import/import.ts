@@ -124,11 +124,11 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
   if (failure) throw failure.error
 }
 
-// So often a page is read again because another run has written its objects. After that the page is written over them: an object that
-// changes all the time must not stop the import.
+// Number of times that a page is read again because another run has written its objects. After that the page overwrites them: an object
+// that changes all the time must not stop the import.
 const maxRepeats = 5
 
-/** Imports a range to its end, whoever cuts it meanwhile; returns early when it was taken over. */
+/** Imports a range to its end, even if other workers split it. Returns early if another worker has taken it over. */
 async function importWhole(work: ShardWork, shard: Shard, onLongListing: () => void): Promise<void> {
   let repeats = 0
   for (let held: Shard | undefined = shard; held; ) {
