@@ -17,6 +17,7 @@ import { releaseMemory } from './events/release-memory.ts'
 import { globalIdOf } from './graphql/ids.ts'
 import { createLogger } from './logger.ts'
 import { orAbort } from './or-abort.ts'
+import { createPacing } from './pacing/pacing.ts'
 import { createAmbientCredentials } from './providers/ambient.ts'
 import type { Queue } from './queue/agenda.ts'
 import { openQueue } from './queue/open.ts'
@@ -111,6 +112,7 @@ export async function startApp(
         },
       },
       ambient: createAmbientCredentials(config.AMBIENT_CREDENTIALS, isLocal),
+      paceOf: createPacing(em),
     })
     stops.push(async () => connections.stop())
     const { connect } = connections

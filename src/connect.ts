@@ -4,16 +4,17 @@ import type { Storage } from './entities/storage.ts'
 import { SluiceError } from './errors.ts'
 import { type AmbientCredentials, createAmbientCredentials } from './providers/ambient.ts'
 import { guardProvider } from './providers/kit/guard.ts'
+import { type Lane, type LimitedStorage, noPace, type PaceOf } from './providers/pace.ts'
 import type { Provider, ProviderEnvironment, ProviderKind } from './providers/provider.ts'
 import { providers } from './providers/registry.ts'
 import { type SealedRow, storageContext } from './providers/seal-context.ts'
 import type { Sealer } from './security/seal.ts'
 
 /** A stored storage: what of its row is needed to reach its place. */
-export type StoredPlace = SealedRow & Pick<Storage, 'secrets' | 'updatedAt'>
+export type StoredPlace = SealedRow & LimitedStorage & Pick<Storage, 'secrets' | 'updatedAt'>
 
 /** The place of a storage that is not saved yet. A function, so that nothing prints the secrets by mistake. */
-export interface DraftPlace extends Pick<SealedRow, 'provider' | 'location'> {
+export interface DraftPlace extends Pick<SealedRow, 'provider' | 'location'>, Pick<Partial<LimitedStorage>, 'id'> {
   readSecrets(): Record<string, string>
 }
 
@@ -26,9 +27,10 @@ export interface Connections {
    * cached credentials, is shared by all who use it at the same time or soon after, for as long as neither its settings nor the
    * clock of this machine are changed. Rejects with BLOCKED_ADDRESS where the server may not connect, with BAD_CREDENTIALS if the secrets were not
    * entered for this row and location, and with AMBIENT_CREDENTIALS_DISABLED if it has none and may not use the server's
-   * identity. `close` gives it back and must be called once.
+   * identity. `close` gives it back and must be called once. What `lane` does waits for the limits of the storage; runs and people
+   * have clients of their own, and take turns.
    */
-  connect(storage: Connectable): Promise<Provider>
+  connect(storage: Connectable, lane?: Lane): Promise<Provider>
   /** Closes the clients that nobody uses; the others close when they are given back. */
   stop(): void
 }
@@ -50,15 +52,18 @@ export function createConnections(
     sealer,
     environment,
     ambient = createAmbientCredentials([], false),
+    paceOf = () => noPace,
   }: {
     sealer: Sealer
     environment: ProviderEnvironment
     /** Who may use the server's own identity; by default nobody. */
     ambient?: AmbientCredentials
+    /** The limits of storages; by default there are none. */
+    paceOf?: PaceOf
   },
   { idleMs = 60_000, clocks = machineClocks }: { idleMs?: number; clocks?: Clocks } = {},
 ): Connections {
-  const open = async (storage: Connectable): Promise<Provider> => {
+  const open = async (storage: Connectable, lane: Lane): Promise<Provider> => {
     const kind: ProviderKind = providers[storage.provider]
     const location = kind.location.safeParse(storage.location)
     if (!location.success) throw locationInvalid(location.error.issues)
@@ -70,8 +75,10 @@ export function createConnections(
     await environment.egress.allow(kind.targets(location.data, secrets.data))
     const request = kind.ambient?.(location.data, secrets.data)
     if (request) ambient.allow(request)
-    const provider = await kind.open(location.data, secrets.data, environment)
-    return guardProvider(provider, { sendsDotSegments: kind.sendsDotSegments(location.data) })
+    const { id } = storage
+    const pace = id === undefined ? noPace : paceOf('readSecrets' in storage ? { id } : storage, lane)
+    const provider = await kind.open(location.data, secrets.data, Object.create(environment, { pace: { value: pace } }))
+    return guardProvider(provider, { sendsDotSegments: kind.sendsDotSegments(location.data), pace })
   }
   const shared = new Map<string, Shared>()
   let stopped = false
@@ -86,15 +93,15 @@ export function createConnections(
   }
 
   return {
-    async connect(storage) {
-      if ('readSecrets' in storage) return open(storage)
-      const version = `${storage.id}@${storage.updatedAt.getTime()}`
+    async connect(storage, lane = 'PEOPLE') {
+      if ('readSecrets' in storage) return open(storage, lane)
+      const version = `${storage.id}@${storage.updatedAt.getTime()} ${lane}`
       const known = shared.get(version)
       const fits = known && !known.isOutdated() && isSame(known, storage)
       if (known?.users === 0 && !fits) end(version, known)
       const client = fits
         ? known
-        : { provider: open(storage), storage, users: 0, idle: undefined, isOutdated: watchClock(clocks) }
+        : { provider: open(storage, lane), storage, users: 0, idle: undefined, isOutdated: watchClock(clocks) }
       shared.set(version, client)
       client.users++
       let given = true

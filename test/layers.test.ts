@@ -25,7 +25,7 @@ const layers = [
   ['security', 'storage-settings'],
   ['providers'],
   ['entities'],
-  ['connect', 'database', 'events', 'queue', 'task-files'],
+  ['connect', 'database', 'events', 'pacing', 'queue', 'task-files'],
   ['access', 'labeling', 'resolve', 'runs', 'storages', 'webhooks'],
   ['export', 'import'],
   ['graphql', 'http', 'jobs'],

@@ -11,6 +11,7 @@ import { PeriodicTaskEntity } from './periodic-task.ts'
 import { PredictionEntity } from './prediction.ts'
 import { ProjectEntity } from './project.ts'
 import { StorageEntity } from './storage.ts'
+import { StorageBudgetEntity } from './storage-budget.ts'
 import { SyncIssueEntity } from './sync-issue.ts'
 import { SyncKeyEntity } from './sync-key.ts'
 import { SyncRunEntity } from './sync-run.ts'
@@ -32,6 +33,7 @@ export const entities = [
   AnnotationEntity,
   PredictionEntity,
   StorageEntity,
+  StorageBudgetEntity,
   UrlMappingEntity,
   ImportLinkEntity,
   ImportedObjectEntity,

@@ -62,7 +62,7 @@ async function writeOne(
   if (claims.length === 0) return []
   const storage = await em.fork().findOne(StorageEntity, id)
   if (!storage) throw new NotFoundError('The storage was deleted.')
-  const opened = await connect(storage)
+  const opened = await connect(storage, 'RUNS')
   const provider = patientProvider(opened, { breaker, signal: rest.lease.signal, limit: rest.limit })
   try {
     return await writeClaims({ em, storage, provider, ...rest }, claims)

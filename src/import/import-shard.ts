@@ -118,7 +118,12 @@ export async function importShard(
       before.catch((error) => own.abort(error))
       await previous
       waitedMs += page.waitedMs
-      const isSlow = waitedMs > slowPageMs * ++pages && waitedMs > (performance.now() - started) / 4
+      pages++
+      // A listing that waits for the limit of its storage is not slow: further ranges would wait, too.
+      const isSlow =
+        storage.maxRequestsPerSecond == null &&
+        waitedMs > slowPageMs * pages &&
+        waitedMs > (performance.now() - started) / 4
       if (pages >= minPages && isSlow) onLongListing()
       if (isFull) break
     }

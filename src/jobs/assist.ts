@@ -79,7 +79,7 @@ async function assist(
 ): Promise<void> {
   const storage = await parts.em.fork().findOne(StorageEntity, { id: run.storage, direction: 'IMPORT' })
   if (!storage) return
-  const provider = await parts.connect(storage)
+  const provider = await parts.connect(storage, 'RUNS')
   try {
     await assistImport({ ...parts, run, storage, provider, breaker, signal })
   } finally {

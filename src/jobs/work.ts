@@ -98,7 +98,7 @@ interface Work {
 }
 
 async function importFrom({ connect, ...parts }: WorkerParts, work: Work): Promise<void> {
-  const provider = await connect(work.storage)
+  const provider = await connect(work.storage, 'RUNS')
   try {
     await importStorage({ ...parts, ...work, provider })
   } finally {

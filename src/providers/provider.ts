@@ -6,6 +6,7 @@ import { type EgressTarget, targetOf } from '../security/egress-policy.ts'
 import type { AmbientRequest } from './ambient.ts'
 import type { BoundParts } from './binding.ts'
 import type { Checksum } from './checksum.ts'
+import type { Pace } from './pace.ts'
 
 /** What a listing tells about one object. */
 export interface ObjectInfo {
@@ -135,6 +136,8 @@ export interface ProviderEnvironment {
   egress: Egress
   /** The folder below which local storages may lie; undefined = none may. */
   localFilesRoot?: string | undefined
+  /** The request and byte limits of the storage; absent = it has none. Every request to the storage asks it first. */
+  pace?: Pace
 }
 
 /** How a form shows a field; kept in the zod schema's metadata. */

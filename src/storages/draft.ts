@@ -28,8 +28,10 @@ export interface StorageInput extends SettingsInput {
 
 /** What saving sets, with the secrets as they were entered; what syncs write meanwhile is left alone. */
 export type Draft = Place &
-  Pick<Storage, 'project' | 'direction' | 'fingerprint'> &
-  Partial<Omit<Storage, 'id' | 'secrets' | 'createdAt' | 'updatedAt' | 'lastRun' | 'lastSyncAt' | 'lastSyncCount'>>
+  Pick<Storage, 'project' | 'direction' | 'fingerprint'> & {
+    /** Of a stored storage: its limits hold for checks and previews, too. */
+    id?: number
+  } & Partial<Omit<Storage, 'id' | 'secrets' | 'createdAt' | 'updatedAt' | 'lastRun' | 'lastSyncAt' | 'lastSyncCount'>>
 
 /**
  * The project and the checked location of a storage. `read` receives what is stored, reads the settings and adds their faults to
@@ -41,7 +43,7 @@ export async function draftCommon<Own>(
   target: DraftTarget,
   input: StorageInput,
   read: (stored: Storage | null, faults: FieldError[]) => Own,
-): Promise<{ place: Pick<Draft, 'project'> & Place; own: Own }> {
+): Promise<{ place: Pick<Draft, 'project' | 'id'> & Place; own: Own }> {
   const stored = 'id' in target ? await em.fork().findOne(StorageEntity, target.id) : null
   if ('id' in target && !stored) throw new NotFoundError('There is no such storage.')
   const project = stored?.project ?? (target as { project: number }).project
@@ -52,5 +54,5 @@ export async function draftCommon<Own>(
   const place = placeOf(sealer, { stored, input: input.location }, faults)
   const own = read(stored, faults)
   if (faults.length > 0) throw new ValidationError(faults.map((fault) => ({ ...fault, path: `input.${fault.path}` })))
-  return { place: { project, ...place! }, own }
+  return { place: { project, ...place!, ...(stored && { id: stored.id }) }, own }
 }

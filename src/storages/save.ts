@@ -104,6 +104,8 @@ async function save(
       // What was refused before may work with the new settings.
       await sql(tx, 'update outbox set due_at = now() where storage_id = $1 and lease is null', [row.id])
       await sql(tx, 'update storage set drain_at = null where id = $1', [row.id])
+      // What was reserved by the old limits would delay what the new ones allow.
+      await sql(tx, 'delete from storage_budget where storage_id = $1', [row.id])
     }
     Object.assign(row, columns)
     row.secrets = sealed === undefined ? sealSecrets(parts.sealer, readSecrets(), row) : sealed

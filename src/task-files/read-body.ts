@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { SluiceError } from '../errors.ts'
+import { PacedBody } from '../providers/kit/paced.ts'
 import { networkError } from '../providers/network-error.ts'
 import type { ObjectBody } from '../providers/provider.ts'
 
@@ -10,6 +11,19 @@ const longestTimerMs = 2 ** 31 - 1
 
 /** How long the bytes of a body may be waited for in all: a minute, and longer by a second for each 1,000 bytes that came. */
 const patienceMs = (bytes: number) => Math.min(60_000 + bytes, longestTimerMs)
+
+/** Destroys a body after some time, unless the returned function is called before. A body that waits for the limit of its storage is not late. */
+function whenLate(body: Readable, ms: number): () => void {
+  const end = () => {
+    if (body instanceof PacedBody && body.isWaiting) timer = setTimeout(end, pacedMs)
+    else body.destroy(new SluiceError('TIMEOUT'))
+  }
+  let timer = setTimeout(end, ms)
+  return () => clearTimeout(timer)
+}
+
+/** How long a body that waited for its limit may take from then on. */
+const pacedMs = 10_000
 
 /** How often a body that broke off is opened again without a byte in between. */
 const fruitlessTries = 3
@@ -37,8 +51,8 @@ export async function* bodyChunks(
   /** The next chunk of the current body; undefined at its end. */
   const take = async (chunks: AsyncIterator<Buffer>): Promise<Buffer | undefined> => {
     const asked = performance.now()
-    const late = setTimeout(() => current.destroy(new SluiceError('TIMEOUT')), patienceMs(seen) - waitedMs)
-    const next = await chunks.next().finally(() => clearTimeout(late))
+    const stop = whenLate(current, patienceMs(seen) - waitedMs)
+    const next = await chunks.next().finally(stop)
     waitedMs += performance.now() - asked
     return next.done ? undefined : next.value
   }
@@ -101,11 +115,11 @@ function readOnce(
     const done = (fault?: Error) => {
       if (isDone) return
       isDone = true
-      clearTimeout(late)
+      stop()
       countRead(seen)
       resolve({ bytes: parts.length === 1 ? parts[0]! : Buffer.concat(parts, seen), ...(fault && { fault }) })
     }
-    const late = setTimeout(() => body.destroy(new SluiceError('TIMEOUT')), patienceMs(length))
+    const stop = whenLate(body, patienceMs(length))
     body.on('data', (part: Buffer) => {
       seen += part.length
       if (seen > length) body.destroy(tooLong())

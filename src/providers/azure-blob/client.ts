@@ -10,6 +10,7 @@ import type { Egress } from '../../security/egress.ts'
 import { md5Of } from '../checksum.ts'
 import { clockSettler, createServerClock, type ServerClock, skewThatMattersMs } from '../kit/server-clock.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
+import { noPace } from '../pace.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { azureError } from './error.ts'
 import { limitedClient } from './limited-client.ts'
@@ -27,7 +28,7 @@ const answerTimeoutMs = 60_000
 const bytesPerMs = 32
 
 /** Opens a container. One client, and one pool of sockets, serves all reads. */
-export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress): Provider {
+export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, pace = noPace): Provider {
   const agent = socketPool(serviceUrl(place), egress)
   const clock = createServerClock()
   const service = connect(place, by, { agent, clock })
@@ -39,9 +40,18 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
       key,
       signal,
       timeoutMs = answerTimeoutMs,
-    }: { key?: string; signal?: AbortSignal | undefined; timeoutMs?: number },
+      bytes = 0,
+    }: { key?: string; signal?: AbortSignal | undefined; timeoutMs?: number; bytes?: number },
     send: (signal: AbortSignal) => Promise<T>,
-  ) => withRetries({ signal, timeoutMs, wrap: (error) => azureError(error, { place, key, sasEndsAt }) }, send)
+  ) =>
+    withRetries(
+      {
+        ...{ signal, timeoutMs },
+        wrap: (error) => azureError(error, { place, key, sasEndsAt }),
+        turn: () => pace.request(signal, bytes),
+      },
+      send,
+    )
 
   const absolute = async (key: string, range: ByteRange, signal: AbortSignal | undefined) => {
     if (!('suffix' in range)) return { ...range, etag: undefined }
@@ -110,7 +120,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress):
       if (!canBeNamed(key)) throw new SluiceError('DENIED', 'Azure can hold no object of this name.')
       const timeoutMs = answerTimeoutMs + body.length / bytesPerMs
       const md5 = Buffer.from(md5Of(body), 'base64')
-      await call({ key, signal, timeoutMs }, (abortSignal) =>
+      await call({ key, signal, timeoutMs, bytes: body.length }, (abortSignal) =>
         container.getBlockBlobClient(key).upload(body, body.length, {
           abortSignal,
           // Azure refuses bytes that do not have it ("Put Blob").

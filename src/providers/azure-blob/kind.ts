@@ -43,9 +43,9 @@ export const azureBlob = defineProvider({
   // Its SDK removes them from the URL, so the request would name another blob.
   sendsDotSegments: () => false,
   place: (place) => ({ endpoint: serviceUrl(place), bucket: place.container, prefix: place.prefix }),
-  async open(place, secrets, { egress }) {
+  async open(place, secrets, { egress, pace }) {
     const [{ openAzureBlob }, { signIn }] = await Promise.all([import('./client.ts'), import('./sign-in.ts')])
-    return openAzureBlob(place, await signIn(place, secrets, egress), egress)
+    return openAzureBlob(place, await signIn(place, secrets, egress), egress, pace)
   },
 })
 

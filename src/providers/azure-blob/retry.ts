@@ -16,11 +16,20 @@ export async function withRetries<T>(
     signal,
     timeoutMs,
     wrap,
-  }: { signal?: AbortSignal | undefined; timeoutMs: number; wrap: (error: unknown) => SluiceError },
+    turn,
+  }: {
+    signal?: AbortSignal | undefined
+    timeoutMs: number
+    wrap: (error: unknown) => SluiceError
+    /** Waits until an attempt may be sent; undefined if it may at once. */
+    turn: () => Promise<void> | undefined
+  },
   send: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted()
+    const mine = turn()
+    if (mine) await mine
     const giveUp = new AbortController()
     let isLate = false
     const timer = setTimeout(() => {

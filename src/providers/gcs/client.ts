@@ -9,6 +9,7 @@ import { maxPageBytes } from '../kit/limit-body.ts'
 import { cycleDetector } from '../kit/list-progress.ts'
 import { isNoAnswer } from '../kit/no-answer.ts'
 import { clockSettler, createServerClock } from '../kit/server-clock.ts'
+import { noPace, type Pace } from '../pace.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import { openAuth } from './auth.ts'
@@ -32,7 +33,11 @@ export function openGcs(
   secrets: GcsSecrets,
   egress: Egress,
   /** Where the credentials of this machine may be sent; who signs when there is no key at hand. */
-  { trusts = isGoogle, signingEndpoint }: { trusts?: typeof isGoogle; signingEndpoint?: string } = {},
+  {
+    trusts = isGoogle,
+    signingEndpoint,
+    pace = noPace,
+  }: { trusts?: typeof isGoogle; signingEndpoint?: string; pace?: Pace | undefined } = {},
 ): Provider {
   const { bucket, prefix } = place
   const endpoint = (place.endpoint ?? googleEndpoint).replace(/\/+$/, '')
@@ -43,7 +48,7 @@ export function openGcs(
   }
   const auth = place.anonymous ? undefined : openAuth(key?.account, egress)
   const clock = createServerClock()
-  const { send, close } = createSender(endpoint, { auth, egress, clock })
+  const { send, close } = createSender(endpoint, { auth, egress, clock, pace })
   const bucketPath = `/storage/v1/b/${encodeURIComponent(bucket)}/o`
   const pathOf = (name: string) => `${bucketPath}/${encodeURIComponent(name)}`
   const payer = createPayer(place.projectId)

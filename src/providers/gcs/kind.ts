@@ -36,7 +36,7 @@ export const gcs = defineProvider({
   // The key file says where its tokens come from.
   targets: ({ endpoint }, { serviceAccountJson }) => targetsOf(endpoint, tokenUriOf(serviceAccountJson)),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
-  open: async (place, keys, { egress }) => (await import('./client.ts')).openGcs(place, keys, egress),
+  open: async (place, keys, { egress, pace }) => (await import('./client.ts')).openGcs(place, keys, egress, { pace }),
 })
 
 function tokenUriOf(serviceAccountJson: string | undefined): string | undefined {

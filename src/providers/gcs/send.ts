@@ -7,6 +7,7 @@ import type { Egress } from '../../security/egress.ts'
 import { maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
 import { safeRequestId } from '../kit/remote-detail.ts'
 import type { ServerClock } from '../kit/server-clock.ts'
+import type { Pace } from '../pace.ts'
 import { authError, dropToken } from './auth.ts'
 import { isTransient, isUnauthorized, RequestRefused } from './error.ts'
 
@@ -46,7 +47,7 @@ const slowestBytesPerMs = 100
  */
 export function createSender(
   endpoint: string,
-  { auth, egress, clock }: { auth: GoogleAuth | undefined; egress: Egress; clock: ServerClock },
+  { auth, egress, clock, pace }: { auth: GoogleAuth | undefined; egress: Egress; clock: ServerClock; pace: Pace },
 ) {
   const agent = egress.agent(new URL(endpoint).protocol, { keepAlive: true, maxSockets: 512 })
   const transport = new gaxios.Gaxios({ agent, redirect: 'manual', errorRedactor: false })
@@ -103,6 +104,9 @@ export function createSender(
       let isTokenNew = false
       for (let attempt = 1; ; attempt++) {
         request.signal?.throwIfAborted()
+        // Before the time limit of the attempt begins.
+        const turn = pace.request(request.signal, request.body?.length)
+        if (turn) await turn
         let token: string | undefined
         try {
           return await sendOnce(request, (used) => {

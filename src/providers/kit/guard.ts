@@ -1,12 +1,16 @@
 import { SluiceError } from '../../errors.ts'
 import { textKey } from '../key-bytes.ts'
+import { noPace, type Pace } from '../pace.ts'
 import type { ListPage, ObjectBody, ObjectHead, ObjectInfo, Provider } from '../provider.ts'
 import { hasDotSegments } from './dot-segments.ts'
+import { paceBody } from './paced.ts'
 
 /** How much of an opened storage is trusted. */
 export interface Trust {
   /** Whether keys with dot segments may be sent. */
   sendsDotSegments: boolean
+  /** The limits of the storage, which hold for the bytes of bodies. */
+  pace?: Pace
 }
 
 // Beyond any storage's limit on a single object; arithmetic with it stays exact.
@@ -22,7 +26,7 @@ const [firstYear, lastYear] = [1900, 9999]
  * endpoints only.
  * @throws SluiceError UNEXPECTED_ANSWER, REMOTE_RESPONSE_TOO_LARGE, KEY_NOT_TEXT or KEY_HAS_DOT_SEGMENTS, besides those of the provider.
  */
-export function guardProvider(provider: Provider, { sendsDotSegments }: Trust): Provider {
+export function guardProvider(provider: Provider, { sendsDotSegments, pace = noPace }: Trust): Provider {
   const { presign, write } = provider
   const check = (key: string) => {
     textKey(key)
@@ -39,7 +43,7 @@ export function guardProvider(provider: Provider, { sendsDotSegments }: Trust): 
     async read(key, options) {
       check(key)
       const opened = await provider.read(key, options)
-      if (isBody(opened)) return opened
+      if (isBody(opened)) return paceBody(opened, pace)
       opened.body.destroy()
       throw unreadable()
     },

@@ -1,3 +1,5 @@
+import { paceCalls } from '../kit/paced.ts'
+import { noPace } from '../pace.ts'
 import { defineProvider } from '../provider.ts'
 import { hints } from './hints.ts'
 import { location, secrets } from './location.ts'
@@ -17,6 +19,8 @@ export const localFiles = defineProvider({
   // No name of a file is `.` or `..`.
   sendsDotSegments: () => true,
   place: ({ path }) => ({ endpoint: '', bucket: '', prefix: path === '' ? '' : `${path}/` }),
-  open: async (place, _secrets, { localFilesRoot }) =>
-    (await import('./folder.ts')).openLocalFolder(place, localFilesRoot),
+  async open(place, _secrets, { localFilesRoot, pace = noPace }) {
+    const { openLocalFolder } = await import('./folder.ts')
+    return paceCalls(await openLocalFolder(place, localFilesRoot), pace)
+  },
 })

@@ -4,6 +4,7 @@ import { absoluteRange } from '../absolute-range.ts'
 import { contentTypeOf } from '../content-type.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { textKey } from '../key-bytes.ts'
+import { noPace } from '../pace.ts'
 import type { Provider } from '../provider.ts'
 import { createConnection } from './connection.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
@@ -15,8 +16,8 @@ import { bodyOf, glance } from './value.ts'
  * Opens a database of a Redis server. Redis knows neither versions nor times of its strings: etag and lastModified are null,
  * and so a read with `ifMatch` never matches. Keys of other types are listed too, with size 0 and the fault WRONG_TYPE.
  */
-export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: Egress): Provider {
-  const connection = createConnection(place, secrets, egress)
+export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: Egress, pace = noPace): Provider {
+  const connection = createConnection(place, secrets, { egress, pace })
 
   return {
     async check(signal) {
@@ -53,7 +54,7 @@ export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: E
     },
 
     async write(key, body, { signal } = {}) {
-      await connection.run(signal, (redis) => redis.set(textKey(key), body))
+      await connection.run(signal, (redis) => redis.set(textKey(key), body), body.length)
     },
 
     async remove(key, signal) {

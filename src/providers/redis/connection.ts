@@ -4,6 +4,7 @@ import type { Redis } from 'ioredis'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { orAbort } from '../../or-abort.ts'
 import type { Egress } from '../../security/egress.ts'
+import type { Pace } from '../pace.ts'
 import { dial, type Session } from './dial.ts'
 import { redisError } from './error.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
@@ -16,17 +17,26 @@ const firstPauseMs = 100
 /** The one connection of a provider, which all its calls share. */
 export interface Connection {
   /**
-   * Runs commands, which must do no harm when they are run again: after a fault that may pass they are, a few times, with
+   * Runs commands, which are sent together and count as one request, and which must do no harm when they are run again: after a fault that may pass they are, a few times, with
    * jittered backoff. Connects when there is no connection; all who wait for it share one attempt, and its outcome. When
    * `signal` aborts, rejects with its reason at once; the connection is closed, unless others are using it: Redis cannot
    * be told to forget a command, so then its answer is thrown away. Other faults are SluiceErrors.
    */
-  run<T>(signal: AbortSignal | undefined, work: (redis: Redis, serverRun: string) => Promise<T>): Promise<T>
+  run<T>(
+    signal: AbortSignal | undefined,
+    work: (redis: Redis, serverRun: string) => Promise<T>,
+    /** Bytes of an object that the commands carry. */
+    bytes?: number,
+  ): Promise<T>
   close(): void
 }
 
 /** Makes a connection that is opened by the first `run`, and again after it was lost. */
-export function createConnection(place: RedisLocation, secrets: RedisSecrets, egress: Egress): Connection {
+export function createConnection(
+  place: RedisLocation,
+  secrets: RedisSecrets,
+  { egress, pace }: { egress: Egress; pace: Pace },
+): Connection {
   let line: { session: Promise<Session>; hangUp: () => void } | undefined
   let users = 0
   const closing = new AbortController()
@@ -61,7 +71,11 @@ export function createConnection(place: RedisLocation, secrets: RedisSecrets, eg
     }
   }
 
-  const runAgain = async <T>(signal: AbortSignal | undefined, work: (session: Session) => Promise<T>): Promise<T> => {
+  const runAgain = async <T>(
+    signal: AbortSignal | undefined,
+    bytes: number,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> => {
     for (let tries = 1; ; tries++) {
       // Not tried again here: that has been done.
       const session = await connect()
@@ -70,6 +84,7 @@ export function createConnection(place: RedisLocation, secrets: RedisSecrets, eg
         return await work(session)
       } catch (error) {
         await pass(session.explain(error), tries, signal)
+        await pace.request(signal, bytes)
       }
     }
   }
@@ -85,12 +100,14 @@ export function createConnection(place: RedisLocation, secrets: RedisSecrets, eg
   }
 
   return {
-    async run(signal, work) {
+    async run(signal, work, bytes = 0) {
       signal?.throwIfAborted()
+      const turn = pace.request(signal, bytes)
+      if (turn) await turn
       users++
       try {
         return await orAbort(
-          runAgain(signal, ({ redis, serverRun }) => work(redis, serverRun)),
+          runAgain(signal, bytes, ({ redis, serverRun }) => work(redis, serverRun)),
           signal,
         )
       } catch (error) {

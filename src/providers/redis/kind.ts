@@ -22,7 +22,7 @@ export const redis = defineProvider({
   // Keys are arguments of commands, not paths.
   sendsDotSegments: () => true,
   place: (place) => ({ endpoint: serverOf(place), bucket: `${serverOf(place)}:${place.db}`, prefix: place.path }),
-  open: async (place, keys, { egress }) => (await import('./client.ts')).openRedis(place, keys, egress),
+  open: async (place, keys, { egress, pace }) => (await import('./client.ts')).openRedis(place, keys, egress, pace),
 })
 
 /**

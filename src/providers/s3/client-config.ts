@@ -2,8 +2,7 @@ import type { AgentOptions, Agent as HttpAgent } from 'node:http'
 import type { Agent as HttpsAgent } from 'node:https'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Egress } from '../../security/egress.ts'
-import type { ServerClock } from '../kit/server-clock.ts'
-import { LimitedHandler } from './limited-handler.ts'
+import { type HandlerDeps, LimitedHandler } from './limited-handler.ts'
 import type { S3Location } from './location.ts'
 
 /**
@@ -12,12 +11,12 @@ import type { S3Location } from './location.ts'
  */
 export const ownEndpoints = { ignoreConfiguredEndpointUrls: true } as const
 
-/** How to speak to `place` at `endpoint` (undefined: AWS): all but the region and the credentials. `clock` learns from responses. */
+/** How to speak to `place` at `endpoint` (undefined: AWS): all but the region and the credentials. `about` is told of requests and responses. */
 export function clientConfig(
   place: S3Location,
   endpoint: string | undefined,
   egress: Egress,
-  clock?: ServerClock,
+  about?: HandlerDeps,
 ): S3ClientConfig {
   return {
     ...ownEndpoints,
@@ -32,15 +31,15 @@ export function clientConfig(
     responseChecksumValidation: 'WHEN_REQUIRED',
     forcePathStyle: place.addressing === 'AUTO' ? Boolean(endpoint) : place.addressing === 'PATH',
     maxAttempts: 4,
-    requestHandler: requestHandler(egress, { keepAlive: true, maxSockets: 1_024 }, clock),
+    requestHandler: requestHandler(egress, { keepAlive: true, maxSockets: 1_024 }, about),
   }
 }
 
 /** Sends the requests of an SDK client. It follows no redirect. */
-export function requestHandler(egress: Egress, options: AgentOptions, clock?: ServerClock): LimitedHandler {
+export function requestHandler(egress: Egress, options: AgentOptions, about?: HandlerDeps): LimitedHandler {
   const agents = {
     httpAgent: egress.agent('http:', options) as HttpAgent,
     httpsAgent: egress.agent('https:', options) as HttpsAgent,
   }
-  return new LimitedHandler(agents, clock)
+  return new LimitedHandler(agents, about)
 }

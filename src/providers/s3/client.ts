@@ -16,6 +16,7 @@ import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { isNoAnswer } from '../kit/no-answer.ts'
 import { clockSettler, createServerClock } from '../kit/server-clock.ts'
+import { noPace } from '../pace.ts'
 import type { ObjectBody, Provider } from '../provider.ts'
 import { isDirectoryBucket, s3Checksum } from './checksum.ts'
 import { clientConfig } from './client-config.ts'
@@ -34,12 +35,12 @@ import { isCorrected, renewSession, repeat } from './repeat.ts'
 import { timeOfAnswers } from './server-time.ts'
 
 /** Opens a bucket. One client, and one pool of sockets, serves all reads. */
-export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): Provider {
+export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pace = noPace): Provider {
   const region = createRegion(place)
   const clock = createServerClock()
   const newClient = (endpoint: string | undefined, credentials: ReturnType<typeof credentialsConfig>) => {
     const made = new S3Client({
-      ...clientConfig(place, endpoint, egress, clock),
+      ...clientConfig(place, endpoint, egress, { clock, pace }),
       ...credentials,
       region: async () => region.current,
     })
@@ -57,7 +58,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress): P
   const about = { Bucket, ...(place.requestPayer && { RequestPayer: 'requester' as const }) }
   const requests = createObjectRequests(client, { place, region })
   const publicRequests = publicClient === client ? requests : createObjectRequests(publicClient, { place, region })
-  const direct = createDirectReads(requests, { place, region, clock, egress })
+  const direct = createDirectReads(requests, { place, region, clock, egress, pace })
   const encryption = encryptionOf(place)
   const put = createPut(client)
 

@@ -7,6 +7,7 @@ import { createHttpClient } from '../http/client.ts'
 import { headerLine, type PlainGet, writeGet } from '../http/request.ts'
 import { readErrorBody } from '../kit/limit-body.ts'
 import type { ServerClock } from '../kit/server-clock.ts'
+import type { Pace } from '../pace.ts'
 import type { ByteRange, ObjectBody } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import { isDirectoryBucket, s3Checksum } from './checksum.ts'
@@ -41,7 +42,13 @@ export interface DirectReads {
  */
 export function createDirectReads(
   requestsNow: () => Promise<ObjectRequests | undefined>,
-  { place, region, clock, egress }: { place: S3Location; region: Region; clock: ServerClock; egress: Egress },
+  {
+    place,
+    region,
+    clock,
+    egress,
+    pace,
+  }: { place: S3Location; region: Region; clock: ServerClock; egress: Egress; pace: Pace },
 ): DirectReads {
   const http = createHttpClient(egress)
   const isDirectory = isDirectoryBucket(place.bucket)
@@ -68,6 +75,8 @@ export function createDirectReads(
         const request = signed.get(name) ?? (await sign(name, key))
         if (!request) return undefined
         const more = (range ? headerLine(['range', range]) : '') + (ifMatch ? headerLine(['if-match', ifMatch]) : '')
+        const turn = pace.request(signal)
+        if (turn) await turn
         const { status, headers, body } = await http.get(request, more, signal)
         const answer = body && described(body, { status, headers, isRanged: range !== undefined, isDirectory })
         if (!answer || clock.isOld) clock.learn(headers.date)

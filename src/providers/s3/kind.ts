@@ -75,5 +75,5 @@ export const s3 = defineProvider({
   sendsDotSegments: ({ endpoint, publicEndpoint }) =>
     isCloudHost('AWS', endpoint) && isCloudHost('AWS', publicEndpoint),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
-  open: async (place, keys, { egress }) => (await import('./client.ts')).openS3(place, keys, egress),
+  open: async (place, keys, { egress, pace }) => (await import('./client.ts')).openS3(place, keys, egress, pace),
 })

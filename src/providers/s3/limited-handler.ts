@@ -5,6 +5,15 @@ import { maxPageBytes, maxSmallBytes, readErrorBody, readLimited } from '../kit/
 import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
 import { safeRequestId } from '../kit/remote-detail.ts'
 import type { ServerClock } from '../kit/server-clock.ts'
+import { noPace, type Pace } from '../pace.ts'
+
+/** What a handler works with besides its agents. */
+export interface HandlerDeps {
+  /** Learns from every response. */
+  clock?: ServerClock
+  /** The limits of the storage; absent for requests to another service. */
+  pace?: Pace
+}
 
 type Handle = NodeHttpHandler['handle']
 type Request = Parameters<Handle>[0]
@@ -19,15 +28,19 @@ const requestIds = ['x-amz-request-id', 'x-amz-id-2', 'x-amzn-requestid']
  */
 export class LimitedHandler extends NodeHttpHandler {
   readonly #clock: ServerClock | undefined
+  readonly #pace: Pace
 
-  /** `clock` learns from every response. */
-  constructor(options: NodeHttpHandlerOptions, clock?: ServerClock) {
+  constructor(options: NodeHttpHandlerOptions, { clock, pace = noPace }: HandlerDeps = {}) {
     super({ connectionTimeout: 10_000, requestTimeout: 60_000, throwOnRequestTimeout: true, ...options })
     this.#clock = clock
+    this.#pace = pace
   }
 
   override async handle(request: Request, options?: Parameters<Handle>[1]): ReturnType<Handle> {
     request.headers['user-agent'] ??= userAgent
+    // Before the time limits of the transport begin.
+    const turn = this.#pace.request(options?.abortSignal as AbortSignal | undefined, sentBytes(request))
+    if (turn) await turn
     const result = await super.handle(request, options)
     const { response } = result
     hideMirrored(request, response.headers)
@@ -49,6 +62,10 @@ export class LimitedHandler extends NodeHttpHandler {
     return result
   }
 }
+
+/** Bytes of an object that a request sends. */
+const sentBytes = ({ method, headers }: Request) =>
+  method === 'PUT' ? Number(headers['x-amz-decoded-content-length'] ?? headers['content-length'] ?? 0) : 0
 
 /** The XML of a refusal; nothing in its place if it is long or no XML, so that the SDK goes by the status. */
 async function refusalOf(body: Readable, headers: Record<string, string>): Promise<Buffer> {

@@ -1,0 +1,63 @@
+import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from '../sql.ts'
+
+/** The limits of a storage per second; null = no limit. */
+export interface Limits {
+  requests: number | null
+  bytes: number | null
+}
+
+export type Unit = keyof Limits
+
+/** Reads the limits of storages. A storage that was deleted is absent. */
+export async function readLimits(em: EntityManager, storages: number[]): Promise<Map<number, Limits>> {
+  const rows = await sql<{ id: string; requests: string | null; bytes: string | null }>(
+    em.fork(),
+    `select id, max_requests_per_second as requests, max_bytes_per_second as bytes from storage
+     where id = any($1::bigint[])`,
+    [storages],
+  )
+  return new Map(
+    rows.map(({ id, requests, bytes }) => [Number(id), { requests: toNumber(requests), bytes: toNumber(bytes) }]),
+  )
+}
+
+const toNumber = (value: string | null) => (value === null ? null : Number(value))
+
+const statements = {
+  requests: reservation('max_requests_per_second', 'requests_until'),
+  bytes: reservation('max_bytes_per_second', 'bytes_until'),
+}
+
+/**
+ * The row of a storage says until when its budget is reserved. A reservation begins there, or now if that has passed, so that all
+ * processes are served in the order of their statements, and together do not exceed the limit.
+ */
+function reservation(limit: string, until: string): string {
+  return `with allowed as (select id, ${limit}::float8 as per_second from storage where id = $1 and ${limit} is not null)
+    insert into storage_budget as budget (storage_id, ${until})
+    select id, clock_timestamp() + make_interval(secs => $2::float8 / per_second) from allowed
+    on conflict (storage_id) do update set ${until} =
+      greatest(budget.${until}, clock_timestamp())
+        + make_interval(secs => $2::float8 / (select per_second from allowed))
+    returning (select per_second from allowed) as per_second,
+      1000 * extract(epoch from budget.${until} - clock_timestamp())::float8 as until_ms`
+}
+
+/** Part of a storage's budget that this process may use, from `inMs` on. */
+export interface Reservation {
+  amount: number
+  perSecond: number
+  inMs: number
+}
+
+/** Reserves requests or bytes of a storage. Undefined if it has no limit any more, or was deleted. */
+export async function reserve(
+  em: EntityManager,
+  { storage, unit, amount }: { storage: number; unit: Unit; amount: number },
+): Promise<Reservation | undefined> {
+  const [row] = await sql<{ per_second: number; until_ms: number }>(em.fork(), statements[unit], [storage, amount])
+  if (!row) return undefined
+  const perSecond = Number(row.per_second)
+  return { amount, perSecond, inMs: Number(row.until_ms) - (1_000 * amount) / perSecond }
+}
