@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { createClient, type GraphqlClient } from '@sluice/testkit/client.ts'
+import { type Client, createClient } from '@sluice/client'
 import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
 import { type App, startApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config.ts'
@@ -13,7 +13,7 @@ export interface Stage {
   app: App
   s3: S3Server
   /** Speaks to the GraphQL API over HTTP and WebSocket, as any client does. */
-  client: GraphqlClient
+  client: Client
   token: string
   dataDir: string
   /** Stops both servers, and removes the data folder unless it was named. */
@@ -50,7 +50,7 @@ export async function setStage(folders: Folder[], dataDir: string | undefined): 
       throwAway: dataDir === undefined,
     })
     stops.push(app.stop)
-    const client = createClient(app.url, token)
+    const client = createClient({ url: app.url, token })
     stops.push(client.close)
     return { app, s3, client, token, dataDir: folder, stop }
   } catch (error) {

@@ -1,4 +1,4 @@
-import type { GraphqlClient } from '@sluice/testkit/client.ts'
+import type { Client } from '@sluice/client'
 import { countTasks, issuesOf, type Run, startSync, watchProject } from './api.ts'
 import type { Folder } from './objects.ts'
 import { showProgress } from './progress.ts'
@@ -17,7 +17,7 @@ export interface Connected {
  * tasks created.
  * @throws NotTrue
  */
-export async function syncAll(client: GraphqlClient, projectId: string, storages: Connected[]): Promise<number> {
+export async function syncAll(client: Client, projectId: string, storages: Connected[]): Promise<number> {
   const before = await countTasks(client, projectId)
   const runs = await syncAndWatch(client, projectId, storages)
   const outcomes: Outcome[] = []
@@ -37,11 +37,7 @@ export async function syncAll(client: GraphqlClient, projectId: string, storages
 }
 
 /** Subscribes, starts a sync of each storage and follows them to their ends. The last state of each, by storage. */
-async function syncAndWatch(
-  client: GraphqlClient,
-  projectId: string,
-  storages: Connected[],
-): Promise<Map<string, Run>> {
+async function syncAndWatch(client: Client, projectId: string, storages: Connected[]): Promise<Map<string, Run>> {
   const changes = watchProject(client, projectId)
   await changes.next()
   const runs = new Map<string, Run>()
