@@ -90,8 +90,12 @@ export type CreateImportStorageInput = {
   keepTimes?: boolean | null | undefined;
   /** Location of the objects, and the credentials for it. */
   location: StorageLocationInput;
+  /** Maximum number of bytes of objects that Sluice reads from and writes to the storage per second, all processes together. Presigned URLs do not count. From 1,000,000 to 1,000,000,000,000. Null: no limit. */
+  maxBytesPerSecond?: number | null | undefined;
   /** Limit for missing objects and rows. If a sync misses more, it changes none of their links and tasks, and reports the issue TOO_MANY_MISSING. Null: no limit. */
   maxMissing?: MaxMissingInput | null | undefined;
+  /** Maximum number of requests that Sluice sends to the storage per second, all processes together. Presigned URLs do not count. From 1 to 100,000. Null: no limit. */
+  maxRequestsPerSecond?: number | null | undefined;
   /** What a sync does with tasks whose object is missing. Default: FLAG. */
   missingPolicy?: MissingPolicy | null | undefined;
   /** Whether resolve links redirect to presigned URLs of the storage. If false, the server streams the bytes. Default: true. */
@@ -110,6 +114,8 @@ export type CreateImportStorageInput = {
   skipSidecars?: boolean | null | undefined;
   /** Where a sync starts to list the storage. Default: FULL. */
   syncMode?: SyncMode | null | undefined;
+  /** Whether syncs and exports of the storage can start. If false, the storage is paused: Sluice refuses new syncs, retries and exports of it (STORAGE_PAUSED), its schedule skips its times, and saved annotations stay pending until it is resumed. A run that is queued or in progress continues, and links still resolve. Default: true. */
+  synchronizable?: boolean | null | undefined;
   /** Name of the storage, for people. Null: no name. */
   title?: string | null | undefined;
 };
@@ -248,6 +254,8 @@ export type ErrorCode =
   | 'SECRETS_REQUIRED'
   /** The storage has no space left. */
   | 'STORAGE_FULL'
+  /** The storage is paused, so no sync or export of it can start. Set its synchronizable to true to resume it. */
+  | 'STORAGE_PAUSED'
   /** The task is larger than the limit. */
   | 'TASK_TOO_LARGE'
   /** The storage asks to slow down. */
@@ -596,6 +604,7 @@ export type SyncStorageMutationVariables = Exact<{
 
 
 export type SyncStorageMutation = { syncStorage:
+    | { code: ErrorCode, message: string }
     | { code: ErrorCode, message: string }
     | { run: { id: string, status: SyncStatus, failure: string | null, durationMs: number | null, counters: { listed: number, skipped: number, existed: number, created: number, failed: number } } }
     | { code: ErrorCode, message: string, fieldErrors: Array<{ path: string, message: string }> }
