@@ -1,4 +1,4 @@
-import { expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createTokenTurns } from '../../src/http/token-turns.ts'
 
 /** Operations that end when they are told to, and the order in which they started. */
@@ -16,6 +16,19 @@ function operations() {
 
 /** Lets all promises go on that can. */
 const settle = () => new Promise((resolve) => setImmediate(resolve))
+/** Lets so much time pass for the turns. */
+const pass = async (ms: number) => {
+  vi.advanceTimersByTime(ms)
+  await settle()
+}
+const pauseMs = 5
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 it('all operations of a token start at once while no other token is active', async () => {
   const { ask, started } = operations()
@@ -35,7 +48,7 @@ it('the first operation of a token starts at once, and the further ones of other
   await settle()
   expect(started, 'started while the first operation of another token ran').toEqual(['first', 'g1'])
   end('first')
-  await settle()
+  await pass(pauseMs)
   expect(started).toEqual(['first', 'g1', 'g2'])
   ask('polite', 'second')
   await settle()
@@ -49,31 +62,41 @@ it('tokens with many operations take turns', async () => {
   expect(started).toEqual(['a1', 'b1'])
   for (const name of ['a1', 'b1', 'a2', 'b2', 'a3']) {
     end(name)
-    await settle()
+    await pass(pauseMs)
   }
   expect(started).toEqual(['a1', 'b1', 'a2', 'b2', 'a3', 'b3'])
 })
 
-it('an operation waits neither for ones that take long nor for more than its patience', async () => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
-  try {
-    const { ask, started } = operations()
-    ask('polite', 'long')
-    ask('greedy', 'g1')
-    ask('greedy', 'g2')
+it('a client that sends one operation after the other is not slowed down between two of its own', async () => {
+  const { ask, started, end } = operations()
+  ask('polite', 'p0')
+  for (const name of ['g1', 'g2']) ask('greedy', name)
+  await settle()
+  end('g1')
+  for (let n = 0; n < 5; n++) {
+    await pass(1)
+    end(`p${n}`)
+    await pass(pauseMs - 1)
+    ask('polite', `p${n + 1}`)
+    ask('greedy', `late ${n}`)
     await settle()
-    expect(started).toEqual(['long', 'g1'])
-    vi.advanceTimersByTime(50)
-    await settle()
-    expect(started).toEqual(['long', 'g1', 'g2'])
-    for (let round = 0; round < 6; round++) {
-      ask(`polite ${round}`, `p${round}`)
-      if (round === 0) ask('greedy', 'g3')
-      vi.advanceTimersByTime(49)
-      await settle()
-    }
-    expect(started).toContain('g3')
-  } finally {
-    vi.useRealTimers()
   }
+  expect(started).toEqual(['p0', 'g1', 'p1', 'p2', 'p3', 'p4', 'p5'])
+})
+
+it('an operation waits neither for ones that take long nor for more than its patience', async () => {
+  const { ask, started } = operations()
+  ask('polite', 'long')
+  ask('greedy', 'g1')
+  ask('greedy', 'g2')
+  await settle()
+  expect(started).toEqual(['long', 'g1'])
+  await pass(50 + pauseMs)
+  expect(started).toEqual(['long', 'g1', 'g2'])
+  for (let round = 0; round < 6; round++) {
+    ask(`polite ${round}`, `p${round}`)
+    if (round === 0) ask('greedy', 'g3')
+    await pass(49)
+  }
+  expect(started).toContain('g3')
 })
