@@ -98,7 +98,7 @@ export const settings = z.object({
     .transform((path) => resolve(path))
     .optional()
     .describe(
-      'Folder whose subfolders can be connected as local storages. It must not contain DATA_DIR or lie inside it. Default: the folder `files` next to DATA_DIR in local mode, otherwise none.',
+      'Folder whose subfolders can be connected as local storages. It must not contain DATA_DIR or lie inside it. Default: in local mode the folder `files` next to DATA_DIR, which the first start creates; otherwise none.',
     ),
   EGRESS_ALLOWED: z
     .string()
@@ -219,8 +219,14 @@ export const settings = z.object({
 /** The settings, checked, with defaults filled in. */
 export type Config = z.infer<typeof settings>
 
+/** The process cannot start. The message says why and what to do; `exitCode` is the process's exit code (sysexits.h). */
+export abstract class StartupError extends Error {
+  abstract readonly exitCode: number
+}
+
 /** The environment holds values that cannot be used. `faults` names every one of them, one per line. */
-export class ConfigError extends Error {
+export class ConfigError extends StartupError {
+  readonly exitCode = 78
   readonly faults: string[]
   constructor(faults: string[]) {
     super(`The settings cannot be used:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`)

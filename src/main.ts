@@ -7,30 +7,20 @@ await import('./node-version.cjs' as string)
 
 const [
   { startApp },
-  { ConfigError, readConfig },
+  { readConfig, StartupError },
   { filesWithSecrets },
-  { DataFolderInUse },
-  { DataFolderUnusable },
-  { OtherSecretKey },
-  { DatabaseUnusable },
-  { NewerSchemaError },
-  { JobsUnusable },
   { diskFullWords, isDiskFull },
   { isLocalMode },
   { localRootNotice },
+  { modeSettings },
 ] = await Promise.all([
   import('./app.ts'),
   import('./config.ts'),
   import('./config/secret-files.ts'),
-  import('./database/embedded.ts'),
-  import('./database/cluster.ts'),
-  import('./database/key-probe.ts'),
-  import('./database/reach.ts'),
-  import('./database/schema-version.ts'),
-  import('./queue/store.ts'),
   import('./errors.ts'),
   import('./security/local-mode.ts'),
   import('./security/local-root.ts'),
+  import('./security/mode-defaults.ts'),
 ])
 
 // A reader that leaves, as in `npm start | head`, must not end the server.
@@ -46,7 +36,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       console.log('Stopping …')
       interrupt.abort(new Error('Interrupted.'))
     } else if (performance.now() - interruptedAt > 1_000) {
-      // Asked again: now. Not at once, since npm passes on the Ctrl-C that the terminal has told us of already.
+      // Asked again: now. Not at once, since npm passes on the Ctrl-C that the terminal has sent to both already.
       process.exit(130)
     }
   })
@@ -59,22 +49,18 @@ try {
   const token = app.firstToken && `\n  Admin token ${app.firstToken}   (Sluice does not show it again)`
   const notice = config.LOCAL_FILES_ROOT && localRootNotice(config.LOCAL_FILES_ROOT)
   if (notice) console.error(notice)
+  const root = modeSettings(config).localFilesRootNow()
   console.log(`Sluice is ready.
-${doorsOf(config, app)}
+${addressesOf(config, app)}
   Mode        ${modeOf(config)}
   Database    ${app.clusterFolder ? `embedded PostgreSQL in ${app.clusterFolder}` : 'PostgreSQL of DATABASE_URL'}${config.JOBS_URL ? '\n  Jobs        database of JOBS_URL' : ''}
-  Data folder ${config.DATA_DIR}${token ?? ''}`)
+  Data folder ${config.DATA_DIR}${root ? `\n  Local files ${root}: connect its subfolders as storages` : ''}${token ?? ''}`)
   await interrupted
   await app.stop()
   process.exit(0)
 } catch (error) {
   if (interrupt.signal.aborted) process.exit(0)
-  if (error instanceof ConfigError || error instanceof OtherSecretKey || error instanceof NewerSchemaError) {
-    fail(78, error.message)
-  }
-  if (error instanceof DataFolderInUse) fail(75, error.message)
-  if (error instanceof DataFolderUnusable) fail(73, error.message)
-  if (error instanceof DatabaseUnusable || error instanceof JobsUnusable) fail(69, error.message)
+  if (error instanceof StartupError) fail(error.exitCode, error.message)
   if (isDiskFull(error)) fail(73, diskFullWords)
   const { code, port, address, message } = error as NodeJS.ErrnoException & { port?: number; address?: string }
   if (code === 'EADDRINUSE') fail(75, `Port ${port} on ${address} is in use. Set PORT to another port.`)
@@ -83,7 +69,7 @@ ${doorsOf(config, app)}
   fail(1, `Sluice could not start: ${message || code}`)
 }
 
-function doorsOf(config: Config, { url, port, graphiql }: App): string {
+function addressesOf(config: Config, { url, port, graphiql }: App): string {
   if (!config.SLUICE_ROLES.includes('api')) {
     return `  Role        worker: runs jobs, and answers only http://localhost:${port}/health and /ready`
   }

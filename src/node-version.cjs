@@ -1,4 +1,10 @@
 // Plain JavaScript, so that a Node which cannot read TypeScript reads at least this. Run before main.ts, and by it.
+if (process.platform === 'win32') {
+  console.error(
+    'Sluice runs on Linux and macOS. On Windows, install WSL ("wsl --install"), and run "npm ci && npm start" inside it.',
+  )
+  process.exit(78)
+}
 if (Number(process.versions.node.split('.')[0]) < 24) {
   console.error(`Sluice needs Node 24 or newer, and this is ${process.version}.
 "npm ci" installs one for the npm scripts, unless install scripts are switched off (--ignore-scripts).

@@ -29,7 +29,7 @@ const layers = [
   ['access', 'labeling', 'resolve', 'runs', 'storages', 'webhooks'],
   ['export', 'import'],
   ['graphql', 'http', 'jobs'],
-  ['app', 'main', 'node-version', 'worker'],
+  ['app', 'main', 'node-version'],
 ]
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(ts|cjs)$/.test(name))

@@ -19,6 +19,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { StartupError } from '../config.ts'
 import { closeFolder, makePrivateFolder } from '../security/private-folder.ts'
 
 /** PostgreSQL refuses to run as root, so root runs it as `nobody`. */
@@ -47,7 +48,9 @@ export interface Cluster {
 }
 
 /** The data folder cannot be made or written. */
-export class DataFolderUnusable extends Error {}
+export class DataFolderUnusable extends StartupError {
+  readonly exitCode = 73
+}
 
 /**
  * Finds the cluster of the data folder, or makes it with its folder.

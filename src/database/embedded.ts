@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
+import { StartupError } from '../config.ts'
 import { alive, type Cluster, childEnvironment, prepareCluster } from './cluster.ts'
 
 const ownerLock = 7164293
@@ -22,7 +23,9 @@ export interface EmbeddedPostgres {
 }
 
 /** The data folder is in use by another Sluice. */
-export class DataFolderInUse extends Error {}
+export class DataFolderInUse extends StartupError {
+  readonly exitCode = 75
+}
 
 interface EmbeddedOptions {
   /** Folder for the cluster; made when missing. */

@@ -1,10 +1,13 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { StartupError } from '../config.ts'
 import type { Sealer } from '../security/seal.ts'
 import { sql } from '../sql.ts'
 import { upgradeSeals } from './upgrade-seals.ts'
 
 /** SECRET_KEY is not the one with which the secrets in the database were sealed; the message says what to do. */
-export class OtherSecretKey extends Error {}
+export class OtherSecretKey extends StartupError {
+  readonly exitCode = 78
+}
 
 /** What the probe is sealed with in a database whose secrets are bound to their rows. */
 const context = 'key probe, secrets bound to rows'

@@ -1,8 +1,11 @@
 import pg from 'pg'
+import { StartupError } from '../config.ts'
 import { connectionOf } from './open.ts'
 
 /** The database of DATABASE_URL cannot be used; the message says why, without the password. */
-export class DatabaseUnusable extends Error {}
+export class DatabaseUnusable extends StartupError {
+  readonly exitCode = 69
+}
 
 const oldestVersion = 15
 const timeoutMs = 10_000

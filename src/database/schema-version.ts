@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import type { MikroORM } from '@mikro-orm/postgresql'
+import { StartupError } from '../config.ts'
 import { sql } from '../sql.ts'
 import { migrations } from './migrations/index.ts'
 
 /** The database has migrations that this version does not have; the message names both versions. */
-export class NewerSchemaError extends Error {
+export class NewerSchemaError extends StartupError {
+  readonly exitCode = 78
   constructor(found: string) {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
     super(

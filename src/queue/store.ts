@@ -1,4 +1,5 @@
 import type { AgendaBackend } from 'agenda'
+import { StartupError } from '../config.ts'
 
 /** Stores jobs. It hides all differences between the databases. */
 export interface JobStore {
@@ -13,7 +14,8 @@ export interface JobStore {
 }
 
 /** The database of JOBS_URL cannot be used; the message says why, without the password. */
-export class JobsUnusable extends Error {
+export class JobsUnusable extends StartupError {
+  readonly exitCode = 69
   constructor(where: string, cause: unknown) {
     const { message, code } = cause as Error & { code?: string }
     super(`The database of JOBS_URL (${where}) cannot be used: ${message || code}.`, { cause })

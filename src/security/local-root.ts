@@ -1,4 +1,4 @@
-import { type BigIntStats, readlinkSync, realpathSync, statSync } from 'node:fs'
+import { type BigIntStats, existsSync, mkdirSync, readlinkSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 
 /**
@@ -20,6 +20,19 @@ export function localRootFault(root: string, dataDir: string, secretFiles: reado
     if (contains(path, root)) return `is inside ${shown}`
   }
   return undefined
+}
+
+/**
+ * Creates the default LOCAL_FILES_ROOT at the first start, which is the one that finds no data folder. If the file system
+ * refuses, local storages stay disabled and the start goes on: most installations need none.
+ */
+export function createDefaultRoot(root: string, dataDir: string): void {
+  if (existsSync(dataDir)) return
+  try {
+    mkdirSync(root, { recursive: true })
+  } catch {
+    // Local storages then say what to do.
+  }
 }
 
 /** What to say at the start about a LOCAL_FILES_ROOT that no storage can use; undefined if it is a folder. */

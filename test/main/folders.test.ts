@@ -145,14 +145,26 @@ describe('LOCAL_FILES_ROOT', () => {
     expect(answer.storage.id).toBeTruthy()
   })
 
-  it('unset means in local mode the folder "files" beside the data folder, if there is one', async () => {
+  it('unset means in local mode the folder "files" beside the data folder, which the first start creates', async () => {
     const home = folder()
-    const env = { DATA_DIR: join(home, 'data') }
-    const none = await connect(env, 'photos')
-    expect(none.steps).toContainEqual(expect.objectContaining({ code: 'LOCAL_FILES_DISABLED' }))
-    mkdirSync(join(home, 'files/photos'), { recursive: true })
+    const env = { DATA_DIR: join(home, 'data'), ADMIN_TOKEN: 'test-admin-token-0123456789' }
+    const server = launch(env)
+    const { url } = await server.ready()
+    mkdirSync(join(home, 'files/photos'))
     writeFileSync(join(home, 'files/photos/one.jpg'), 'x')
-    expect((await connect(env, 'photos')).storage.id).toBeTruthy()
+    const client = createClient(url, env.ADMIN_TOKEN)
+    const projectId = await createProject(client)
+    const answer = await createStorage(client, { projectId, location: { localFiles: { path: 'photos' } } })
+    expect(answer.storage.id).toBeTruthy()
+    const { output } = await server.end()
+    expect(output).toContain(`Local files ${join(home, 'files')}`)
+  })
+
+  it('unset does not stop the start if the folder "files" cannot be created', async () => {
+    const home = folder()
+    writeFileSync(join(home, 'files'), '')
+    const answer = await connect({ DATA_DIR: join(home, 'data') }, 'photos')
+    expect(answer.steps).toContainEqual(expect.objectContaining({ code: expect.stringMatching(/^LOCAL_/) }))
   })
 
   it('unset means none where strangers can reach the server', async () => {
@@ -160,6 +172,14 @@ describe('LOCAL_FILES_ROOT', () => {
     mkdirSync(join(home, 'files/photos'), { recursive: true })
     const answer = await connect({ DATA_DIR: join(home, 'data'), HOST: '0.0.0.0' }, 'photos')
     expect(answer.steps).toContainEqual(expect.objectContaining({ code: 'LOCAL_FILES_DISABLED' }))
+  })
+
+  it('unset creates no folder where strangers can reach the server', async () => {
+    const home = folder()
+    const server = launch({ DATA_DIR: join(home, 'data'), HOST: '0.0.0.0' })
+    await server.ready()
+    await server.end()
+    expect(existsSync(join(home, 'files'))).toBe(false)
   })
 
   it.each([

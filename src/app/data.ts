@@ -1,0 +1,94 @@
+import type { EntityManager, MikroORM } from '@mikro-orm/postgresql'
+import type { Config } from '../config.ts'
+import { type Connect, createConnections } from '../connect.ts'
+import { closeDataFolder } from '../database/cluster.ts'
+import { type EmbeddedPostgres, startEmbedded } from '../database/embedded.ts'
+import { probeSecretKey } from '../database/key-probe.ts'
+import { connectionOf, openDatabase } from '../database/open.ts'
+import { reachDatabase } from '../database/reach.ts'
+import { createAccessCache } from '../events/access-cache.ts'
+import { createEventHub, type EventHub } from '../events/hub.ts'
+import { createListener } from '../events/listen.ts'
+import { releaseMemory } from '../events/release-memory.ts'
+import type { Logger } from '../logger.ts'
+import { orAbort } from '../or-abort.ts'
+import { createPacing } from '../pacing/pacing.ts'
+import { createAmbientCredentials } from '../providers/ambient.ts'
+import { createEgress, type Egress } from '../security/egress.ts'
+import { createSealer, type Sealer } from '../security/seal.ts'
+import { loadSecretKey } from '../security/secret-key.ts'
+
+/** What every role of a process needs: the database, the event log, secrets and connections to storages. */
+export interface Data {
+  orm: MikroORM
+  em: EntityManager
+  databaseUrl: string
+  /** Connection settings for a session: LISTEN and the job queue. */
+  session: ReturnType<typeof connectionOf>
+  /** Folder of the embedded PostgreSQL's cluster; undefined with DATABASE_URL. */
+  clusterFolder: string | undefined
+  events: EventHub
+  access: ReturnType<typeof createAccessCache>
+  sealer: Sealer
+  egress: Egress
+  connect: Connect
+}
+
+export interface DataOptions {
+  /** True skips what makes data survive a power cut. */
+  throwAway: boolean
+  isLocal: boolean
+  /** Folder whose subfolders may be storages at this moment. */
+  localFilesRootNow: () => string | undefined
+  logger: Logger
+  signal?: AbortSignal | undefined
+  /** Receives a function that stops each part, in the order of starts. */
+  stops: (() => Promise<unknown>)[]
+}
+
+/**
+ * Starts or reaches the database, migrates it, and opens what reads from it.
+ * @throws StartupError with the reason; the reason of `signal` when it aborts.
+ */
+export async function openData(
+  config: Config,
+  { throwAway, isLocal, localFilesRootNow, logger, signal, stops }: DataOptions,
+): Promise<Data> {
+  closeDataFolder(config.DATA_DIR)
+  let embedded: EmbeddedPostgres | undefined
+  if (!config.DATABASE_URL) {
+    embedded = await startEmbedded({ dataDir: config.DATA_DIR, throwAway, signal })
+    stops.push(embedded.stop)
+  }
+  const databaseUrl = config.DATABASE_URL ?? embedded!.url
+  if (!embedded) await orAbort(reachDatabase(databaseUrl), signal)
+  const orm = await orAbort(openDatabase(databaseUrl, logger, config.DATABASE_POOL_SIZE), signal)
+  stops.push(() => orm.close(true))
+  const em = orm.em.fork()
+
+  const session = connectionOf(config.DATABASE_SESSION_URL ?? databaseUrl)
+  const listener = createListener(session, logger)
+  const events = createEventHub(listener, () => orm.em.fork(), logger)
+  const access = createAccessCache(listener)
+  stops.push(listener.stop)
+  await listener.start()
+  stops.push(events.stop)
+  await events.start()
+  stops.push(releaseMemory(() => events.size))
+
+  const sealer = createSealer(config.SECRET_KEY ?? loadSecretKey(config.DATA_DIR))
+  await probeSecretKey(em, sealer, config.SECRET_KEY_CHANGED)
+  const egress = createEgress({ isLocal, allowed: config.EGRESS_ALLOWED, blocked: config.EGRESS_BLOCKED })
+  const environment = {
+    egress,
+    get localFilesRoot() {
+      return localFilesRootNow()
+    },
+  }
+  const ambient = createAmbientCredentials(config.AMBIENT_CREDENTIALS, isLocal)
+  const connections = createConnections({ sealer, environment, ambient, paceOf: createPacing(em) })
+  stops.push(async () => connections.stop())
+  const { connect } = connections
+  const clusterFolder = embedded?.folder
+  return { orm, em, databaseUrl, session, clusterFolder, events, access, sealer, egress, connect }
+}

@@ -1,0 +1,78 @@
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import type { Config } from '../config.ts'
+import { globalIdOf } from '../graphql/ids.ts'
+import { startAssisting } from '../jobs/assist.ts'
+import { handleJobs, type JobParts, startMaintenance } from '../jobs/index.ts'
+import type { Logger } from '../logger.ts'
+import { orAbort } from '../or-abort.ts'
+import type { Queue } from '../queue/agenda.ts'
+import { openQueue } from '../queue/open.ts'
+import { joinFleet } from '../runs/fleet.ts'
+import { startAnnouncer } from '../webhooks/announcer.ts'
+import type { Data } from './data.ts'
+
+export interface JobOptions {
+  logger: Logger
+  signal?: AbortSignal | undefined
+  /** Receives a function that stops each part, in the order of starts. */
+  stops: (() => Promise<unknown>)[]
+}
+
+/** The job queue, and what webhooks need to be saved, tested and delivered. */
+export interface Jobs {
+  queue: Queue
+  webhooks: JobParts['webhooks'] & Pick<Data, 'sealer' | 'egress'>
+}
+
+/**
+ * Opens the job queue. In a process with the worker role, also runs jobs (WORKER_CONCURRENCY syncs at a time), and starts the
+ * periodic tasks.
+ * @throws JobsUnusable if JOBS_URL cannot be used; the reason of `signal` when it aborts.
+ */
+export async function startJobs(config: Config, data: Data, options: JobOptions): Promise<Jobs> {
+  const { em, sealer, egress } = data
+  const { logger, signal, stops } = options
+  const queue = await orAbort(openQueue({ connection: data.session, jobsUrl: config.JOBS_URL }, logger), signal)
+  const webhooks = {
+    ...{ em, queue, sealer, egress, logger, globalId: globalIdOf },
+    retrySeconds: config.WEBHOOK_RETRY_DELAY,
+    timeoutSeconds: config.WEBHOOK_TIMEOUT,
+  }
+  if (config.SLUICE_ROLES.includes('worker')) {
+    await startWorker(config, data, { queue, webhooks }, options)
+  } else {
+    // The queue of a process without handlers takes no job, but it must have started before it notifies workers of new ones.
+    await queue.start()
+    stops.push(queue.stop)
+  }
+  return { queue, webhooks }
+}
+
+/** Starts the worker role. Stopping it hands running syncs over to other workers. */
+async function startWorker(
+  config: Config,
+  { em, events, connect }: Data,
+  { queue, webhooks }: Jobs,
+  { logger, stops }: JobOptions,
+): Promise<void> {
+  const worker = {
+    ...{ em, queue, events, connect, logger },
+    readConcurrency: config.READ_CONCURRENCY,
+    writeConcurrency: config.WRITE_CONCURRENCY ?? Math.min(8, 4 * availableParallelism()),
+    listConcurrency: config.LIST_CONCURRENCY,
+    assistAfterSeconds: config.ASSIST_AFTER,
+    patienceSeconds: config.STORAGE_PATIENCE,
+    spoolFolder: join(config.DATA_DIR, 'spool'),
+    leading: new Set<number>(),
+    heartbeatSeconds: config.STORAGE_IN_PROGRESS_TIMER,
+  }
+  const parts: JobParts = { worker, webhooks }
+  handleJobs(queue, parts, config.WORKER_CONCURRENCY)
+  stops.push(await joinFleet(worker, config.WORKER_CONCURRENCY))
+  await queue.start()
+  stops.push(queue.stop)
+  stops.push(startMaintenance(queue, parts))
+  stops.push(startAnnouncer({ ...webhooks, events }))
+  stops.push(startAssisting(worker))
+}
