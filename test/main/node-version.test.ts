@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
+import { projectFolder } from '@sluice/testkit/launch.ts'
 import { expect, it } from 'vitest'
-import { projectFolder } from './launch.ts'
 
 const startOn = (property: string) => {
   const script = `${property}; require(${JSON.stringify(join(projectFolder, 'src/node-version.cjs'))})`
