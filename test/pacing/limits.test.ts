@@ -169,6 +169,22 @@ describe('limits', () => {
   const statusOf = async (id: string) =>
     (await world.app.request('query ($id: ID!) { node(id: $id) { ... on SyncRun { status } } }', { id })).node.status
 
+  it('hold for checks of a saved storage: 3 checks at 2 requests a second take 1 to 15 seconds', async () => {
+    const { app } = world
+    const { id } = await world.storage({ objects: files(1), maxRequestsPerSecond: 2, presign: false })
+    const seconds = await secondsOf(async () => {
+      for (let n = 0; n < 3; n++) {
+        const { checkStorage } = await app.request(
+          `mutation ($id: ID!) { checkStorage(input: { id: $id }) { ... on CheckStorageSuccess { check { ok } } } }`,
+          { id },
+        )
+        expect(checkStorage).toEqual({ check: { ok: true } })
+      }
+    })
+    expect(seconds).toBeGreaterThan(1)
+    expect(seconds).toBeLessThan(15)
+  })
+
   it('let a run be canceled while it waits', async () => {
     const { app } = world
     const { id } = await world.storage({ objects: files(60), importMethod: 'TASKS', maxRequestsPerSecond: 1 })

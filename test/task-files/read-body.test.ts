@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { SluiceError } from '../../src/errors.ts'
+import { PacedBody } from '../../src/providers/kit/paced.ts'
 import { readWhole } from '../../src/task-files/read-body.ts'
 
 const open = () => new Readable({ read() {} }).on('error', () => {})
@@ -18,6 +19,21 @@ const read = async (body: Readable, length: number) => {
 }
 
 describe('a body that is read as a whole', () => {
+  it('is TIMEOUT when it hardly moves, but not while it waits for the limit of its storage', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const slow = read(open(), 2)
+    await vi.advanceTimersByTimeAsync(61_000)
+    expect(await slow).toMatchObject({ code: 'TIMEOUT' })
+
+    const turn = Promise.withResolvers<void>()
+    const pace = { request: () => undefined, receive: () => turn.promise, limitsBytes: true }
+    const paced = read(new PacedBody(Readable.from([Buffer.from('ha')]), pace), 2)
+    await vi.advanceTimersByTimeAsync(600_000)
+    turn.resolve()
+    expect(await paced).toEqual({ text: 'ha', counted: 2, code: undefined })
+  })
+
   it('is its bytes, counted once', async () => {
     expect(await read(Readable.from([Buffer.from('whole')]), 5)).toEqual({ text: 'whole', counted: 5, code: undefined })
   })
