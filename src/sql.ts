@@ -1,17 +1,27 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { CompiledQuery, type Kysely } from 'kysely'
+import { CompiledQuery, type Kysely, type RawBuilder } from 'kysely'
 
 /**
- * Runs one statement with `$1 …` parameters on the connection, and inside the transaction, of `em`. Parameters go to the
- * server apart from the text, so an array is one parameter (`unnest($1::text[])`) whatever its length. Rows come back as
- * the driver reads them: bigint as string, timestamps as text, json parsed.
+ * Runs one statement, composed with Kysely's `sql` tag, on the connection and inside the transaction of `em`. Each `${value}` is
+ * one parameter, also an array (`any(${ids}::bigint[])`), null or undefined; a nested `sql` fragment becomes part of the text. Rows
+ * come back as the driver reads them: bigint as string, timestamps as text, json parsed.
  */
+export async function execute<Row = Record<string, unknown>>(
+  em: EntityManager,
+  statement: RawBuilder<Row>,
+): Promise<Row[]> {
+  return (await statement.execute(clientOf(em))).rows
+}
+
+/** Runs a text with numbered parameters, for statements that are not composed with the tag yet. */
 export async function sql<Row = Record<string, unknown>>(
   em: EntityManager,
   text: string,
   params: unknown[] = [],
 ): Promise<Row[]> {
-  const client = (em.getTransactionContext() ?? em.getConnection().getClient()) as unknown as Kysely<unknown>
-  const result = await client.executeQuery<Row>(CompiledQuery.raw(text, params))
-  return result.rows
+  return (await clientOf(em).executeQuery<Row>(CompiledQuery.raw(text, params))).rows
+}
+
+function clientOf(em: EntityManager): Kysely<unknown> {
+  return (em.getTransactionContext() ?? em.getConnection().getClient()) as unknown as Kysely<unknown>
 }

@@ -1,7 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { inBatches } from '../batch.ts'
 import { NotFoundError } from '../errors.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { mayRead } from './access.ts'
 import type { Authenticator, Viewer } from './tokens.ts'
 
@@ -20,13 +21,15 @@ export type Admit = (viewer: Viewer, watched: Watched) => Promise<number>
 export function createAdmit(em: EntityManager, recall: Authenticator['recall']): Admit {
   const projectOf = inBatches(async (keys: string[]) => {
     const ids = (kind: string) => keys.flatMap((key) => (key.startsWith(`${kind} `) ? key.slice(kind.length + 1) : []))
-    const rows = await sql<{ key: string; project: string }>(
+    const rows = await execute(
       em,
-      `select 'project ' || id as key, id as project from project where id = any($1)
-       union all select 'storage ' || id, project_id from storage where id = any($2)
+      sql<{
+        key: string
+        project: string
+      }>`select 'project ' || id as key, id as project from project where id = any(${ids('project')})
+       union all select 'storage ' || id, project_id from storage where id = any(${ids('storage')})
        union all select 'run ' || r.id, s.project_id from sync_run r join storage s on s.id = r.storage_id
-         where r.id = any($3)`,
-      [ids('project'), ids('storage'), ids('run')],
+         where r.id = any(${ids('run')})`,
     )
     return new Map(rows.map(({ key, project }) => [key, Number(project)]))
   })

@@ -1,11 +1,12 @@
 import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { decodeJwt, errors, jwtVerify, SignJWT } from 'jose'
+import { sql } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { inBatches } from '../batch.ts'
 import { NotFoundError, SluiceError, ValidationError, WrongTokenError } from '../errors.ts'
 import type { Sealer } from '../security/seal.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import type { Authenticator, Viewer } from './tokens.ts'
 
 /** A token for URLs, and its expiry. */
@@ -55,8 +56,13 @@ export function createMediaTokens(parts: {
   const newKey = (project: number) => sealer.seal(randomBytes(32).toString('base64url'), contextOf(project))
 
   const keyNow = inBatches(async (projects: number[]) => {
-    const text = 'select id, media_key from project where id = any($1::bigint[]) and media_key is not null'
-    const rows = await sql<{ id: string; media_key: string }>(em, text, [projects])
+    const rows = await execute(
+      em,
+      sql<{
+        id: string
+        media_key: string
+      }>`select id, media_key from project where id = any(${projects}::bigint[]) and media_key is not null`,
+    )
     return new Map(rows.map(({ id, media_key }) => [Number(id), media_key]))
   })
 
@@ -65,10 +71,11 @@ export function createMediaTokens(parts: {
     const kept = await keyNow(project)
     if (kept) return kept
     // Two processes that create one at the same time use the same key.
-    const [made] = await sql<{ media_key: string }>(
+    const [made] = await execute(
       em,
-      'update project set media_key = coalesce(media_key, $2) where id = $1 returning media_key',
-      [project, newKey(project)],
+      sql<{
+        media_key: string
+      }>`update project set media_key = coalesce(media_key, ${newKey(project)}) where id = ${project} returning media_key`,
     )
     if (!made) throw new NotFoundError('There is no such project.')
     return made.media_key
@@ -133,10 +140,10 @@ export function createMediaTokens(parts: {
     },
 
     async rotate(project) {
-      const rows = await sql(em, 'update project set media_key = $2 where id = $1 returning id', [
-        project,
-        newKey(project),
-      ])
+      const rows = await execute(
+        em,
+        sql`update project set media_key = ${newKey(project)} where id = ${project} returning id`,
+      )
       if (rows.length === 0) throw new NotFoundError('There is no such project.')
     },
   }

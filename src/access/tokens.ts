@@ -1,10 +1,11 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { inBatches } from '../batch.ts'
 import { type ApiToken, ApiTokenEntity } from '../entities/api-token.ts'
 import { NotFoundError, SluiceError, WrongTokenError } from '../errors.ts'
 import type { AccessCache } from '../events/access-cache.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 
 /** Who is asking. For now every valid token is an administrator's. */
 export interface Viewer {
@@ -67,10 +68,13 @@ export function createAuthenticator(
   const admin = adminHash === undefined ? undefined : { id: `admin:${adminHash.slice(0, 16)}`, name: 'admin' }
   const load = inBatches(async (keys: string[]) => {
     const isHash = (key: string) => key.length > 16
-    const rows = await sql<{ id: string; hash: string; name: string }>(
+    const rows = await execute(
       em,
-      'select id, hash, name from api_token where (hash = any($1::text[]) or id = any($2::bigint[])) and revoked_at is null',
-      [keys.filter(isHash), keys.filter((key) => !isHash(key))],
+      sql<{
+        id: string
+        hash: string
+        name: string
+      }>`select id, hash, name from api_token where (hash = any(${keys.filter(isHash)}::text[]) or id = any(${keys.filter((key) => !isHash(key))}::bigint[])) and revoked_at is null`,
     )
     return new Map(
       rows.flatMap(({ id, hash, name }) => {

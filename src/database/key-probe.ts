@@ -1,7 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { StartupError } from '../config.ts'
 import type { Sealer } from '../security/seal.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { upgradeSeals } from './upgrade-seals.ts'
 
 /** SECRET_KEY is not the one with which the secrets in the database were sealed; the message says what to do. */
@@ -24,14 +25,14 @@ const formerContext = 'key probe'
  */
 export async function probeSecretKey(em: EntityManager, sealer: Sealer, isChanged: boolean): Promise<void> {
   const probe = sealer.seal('', context)
-  await sql(em, 'insert into key_probe (id, sealed) values (1, $1) on conflict do nothing', [probe])
+  await execute(em, sql`insert into key_probe (id, sealed) values (1, ${probe}) on conflict do nothing`)
   await em.fork().transactional(async (tx) => {
-    const [row] = await sql<{ sealed: string }>(tx, 'select sealed from key_probe where id = 1 for update')
+    const [row] = await execute(tx, sql<{ sealed: string }>`select sealed from key_probe where id = 1 for update`)
     if (opens(sealer, row!.sealed, context)) return
     if (opens(sealer, row!.sealed, formerContext)) await upgradeSeals(tx, sealer)
-    else if (isChanged) await sql(tx, 'update project set media_key = null')
+    else if (isChanged) await execute(tx, sql`update project set media_key = null`)
     else throw new OtherSecretKey(words)
-    await sql(tx, 'update key_probe set sealed = $1 where id = 1', [probe])
+    await execute(tx, sql`update key_probe set sealed = ${probe} where id = 1`)
   })
 }
 

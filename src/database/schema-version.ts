@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { MikroORM } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { StartupError } from '../config.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { migrations } from './migrations/index.ts'
 
 /** The database has migrations that this version does not have; the message names both versions. */
@@ -27,12 +28,15 @@ const formerNames: Record<string, string> = { '0008-task-origins': '0007-task-or
  */
 export async function compareSchemaVersions(orm: MikroORM): Promise<void> {
   const em = orm.em.fork()
-  const [table] = await sql<{ exists: boolean }>(em, `select to_regclass('mikro_orm_migrations') is not null as exists`)
+  const [table] = await execute(
+    em,
+    sql<{ exists: boolean }>`select to_regclass('mikro_orm_migrations') is not null as exists`,
+  )
   if (!table!.exists) return
   for (const [former, present] of Object.entries(formerNames)) {
-    await sql(em, 'update mikro_orm_migrations set name = $2 where name = $1', [former, present])
+    await execute(em, sql`update mikro_orm_migrations set name = ${present} where name = ${former}`)
   }
-  const rows = await sql<{ name: string }>(em, 'select name from mikro_orm_migrations order by name')
+  const rows = await execute(em, sql<{ name: string }>`select name from mikro_orm_migrations order by name`)
   const known = new Set(migrations.map(({ name }) => name))
   const unknown = rows.filter(({ name }) => !known.has(name))
   if (unknown.length > 0) throw new NewerSchemaError(unknown.at(-1)!.name)

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import type { Event } from '../entities/event.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 
 /** PostgreSQL notifies every process on this channel when the log has grown. */
 export const eventChannel = 'sluice_events'
@@ -24,16 +25,15 @@ export interface EventFilter {
  * commits, and a reader that has seen id n never finds a smaller one later.
  */
 export async function recordEvent(em: EntityManager, kind: Event['kind'], runId: number): Promise<void> {
-  await sql(
+  await execute(
     em,
-    `with turn as materialized (select pg_advisory_xact_lock(hashtext('${eventChannel}'))),
+    sql`with turn as materialized (select pg_advisory_xact_lock(hashtext(${eventChannel}))),
      added as (
        insert into event (kind, project, storage, run, payload)
-       select $1, s.project_id, s.id, r.id, to_jsonb(r)
-       from turn, sync_run r join storage s on s.id = r.storage_id where r.id = $2
+       select ${kind}, s.project_id, s.id, r.id, to_jsonb(r)
+       from turn, sync_run r join storage s on s.id = r.storage_id where r.id = ${runId}
        returning id)
-     select pg_notify('${eventChannel}', id::text) from added`,
-    [kind, runId],
+     select pg_notify(${eventChannel}, id::text) from added`,
   )
 }
 
@@ -44,13 +44,15 @@ export async function readEvents(
   filter: EventFilter = {},
   limit = 1_000,
 ): Promise<LoggedEvent[]> {
-  const rows = await sql<Record<keyof LoggedEvent, unknown>>(
+  const { project = null, storage = null, run = null } = filter
+  const rows = await execute(
     em,
-    `select id, kind, project, storage, run, payload, created_at as "createdAt" from event
-     where id > $1 and ($2::bigint is null or project = $2) and ($3::bigint is null or storage = $3)
-       and ($4::bigint is null or run = $4)
-     order by id limit $5`,
-    [after, filter.project ?? null, filter.storage ?? null, filter.run ?? null, limit],
+    sql<
+      Record<keyof LoggedEvent, unknown>
+    >`select id, kind, project, storage, run, payload, created_at as "createdAt" from event
+     where id > ${after} and (${project}::bigint is null or project = ${project}::bigint) and (${storage}::bigint is null or storage = ${storage}::bigint)
+       and (${run}::bigint is null or run = ${run}::bigint)
+     order by id limit ${limit}`,
   )
   return rows.map((row) => ({
     id: Number(row.id),
@@ -65,13 +67,13 @@ export async function readEvents(
 
 /** The highest id in the log, as the transaction of `em` sees it; 0 if the log is empty. */
 export async function lastEventId(em: EntityManager): Promise<number> {
-  const [row] = await sql<{ last: string | null }>(em, 'select max(id) as last from event')
+  const [row] = await execute(em, sql<{ last: string | null }>`select max(id) as last from event`)
   return Number(row?.last ?? 0)
 }
 
 /** The lowest id in the log; 0 if the log is empty. */
 export async function firstEventId(em: EntityManager): Promise<number> {
-  const [row] = await sql<{ first: string | null }>(em, 'select min(id) as first from event')
+  const [row] = await execute(em, sql<{ first: string | null }>`select min(id) as first from event`)
   return Number(row?.first ?? 0)
 }
 
@@ -80,16 +82,14 @@ export async function firstEventId(em: EntityManager): Promise<number> {
  * events above the maximum count. The newest event always stays, because readers continue from its id.
  */
 export async function pruneEvents(em: EntityManager, { hours, progressMinutes, count } = retention): Promise<void> {
-  await sql(
+  await execute(
     em,
-    `delete from event where created_at < now() - make_interval(hours => $1) and id < (select max(id) from event)`,
-    [hours],
+    sql`delete from event where created_at < now() - make_interval(hours => ${hours}) and id < (select max(id) from event)`,
   )
-  await sql(
+  await execute(
     em,
-    `delete from event old where kind = 'PROGRESS' and created_at < now() - make_interval(mins => $1)
+    sql`delete from event old where kind = 'PROGRESS' and created_at < now() - make_interval(mins => ${progressMinutes})
        and exists (select 1 from event e where e.project = old.project and e.run = old.run and e.id > old.id)`,
-    [progressMinutes],
   )
-  await sql(em, 'delete from event where id <= (select id from event order by id desc offset $1 limit 1)', [count])
+  await execute(em, sql`delete from event where id <= (select id from event order by id desc offset ${count} limit 1)`)
 }

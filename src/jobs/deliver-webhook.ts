@@ -1,6 +1,7 @@
+import { sql } from 'kysely'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { createTurns } from '../turns.ts'
 import { type DeliverParts, deliverDue } from '../webhooks/deliver.ts'
 
@@ -16,10 +17,9 @@ const perProject = 32
 export function handleDeliveries(queue: Queue, parts: DeliverParts): void {
   const turns = createTurns(perProject)
   const work = async ({ webhookId }: { webhookId: number }, stopping: AbortSignal) => {
-    const [webhook] = await sql<{ project: string }>(
+    const [webhook] = await execute(
       parts.em.fork(),
-      'select project_id as project from webhook where id = $1',
-      [webhookId],
+      sql<{ project: string }>`select project_id as project from webhook where id = ${webhookId}`,
     )
     if (!webhook) return
     await turns.take(Number(webhook.project), webhookId, (id) => deliverDue(parts, id, stopping), stopping)

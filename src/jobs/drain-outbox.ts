@@ -1,7 +1,8 @@
+import { sql } from 'kysely'
 import { type DrainParts, drainOutbox } from '../export/drain.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { createTurns } from '../turns.ts'
 
 /**
@@ -11,10 +12,9 @@ import { createTurns } from '../turns.ts'
 export function handleOutbox(queue: Queue, parts: DrainParts, concurrency: number): void {
   const turns = createTurns(concurrency)
   const work = async ({ storageId }: { storageId: number }, stopping: AbortSignal) => {
-    const [storage] = await sql<{ project: string }>(
+    const [storage] = await execute(
       parts.em.fork(),
-      'select project_id as project from storage where id = $1',
-      [storageId],
+      sql<{ project: string }>`select project_id as project from storage where id = ${storageId}`,
     )
     if (!storage) return
     await turns.take(Number(storage.project), storageId, (id) => drainOutbox(parts, id, stopping), stopping)

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import type { Logger } from '../logger.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 
 /** A task that the fleet runs again and again. It can be interrupted at any point; another process then runs it from its start. */
 export interface PeriodicTask {
@@ -30,22 +31,27 @@ export function startPeriodicTasks(
     em
       .fork()
       .transactional(async (tx) => {
-        const lock = 'select name from round where name = $1 and due_at <= now() for update skip locked'
-        if ((await sql(tx, lock, [name])).length === 0) return
+        const locked = await execute(
+          tx,
+          sql`select name from round where name = ${name} and due_at <= now() for update skip locked`,
+        )
+        if (locked.length === 0) return
         // The database ends a session that is idle in a transaction, because its process may have stopped.
-        const heartbeat = setInterval(() => sql(tx, 'select 1').catch(() => {}), heartbeatMs)
+        const heartbeat = setInterval(() => execute(tx, sql`select 1`).catch(() => {}), heartbeatMs)
         await run().finally(() => clearInterval(heartbeat))
-        const next = 'update round set due_at = clock_timestamp() + make_interval(secs => $2) where name = $1'
-        await sql(tx, next, [name, everySeconds])
+        await execute(
+          tx,
+          sql`update round set due_at = clock_timestamp() + make_interval(secs => ${everySeconds}) where name = ${name}`,
+        )
       })
       .catch((err) => logger.warn({ err, task: name }, 'a periodic task failed and will run again'))
       .finally(() => running.delete(name))
 
   const poll = async () => {
     const names = Object.keys(tasks)
-    await sql(em.fork(), 'insert into round (name) select unnest($1::text[]) on conflict do nothing', [names])
+    await execute(em.fork(), sql`insert into round (name) select unnest(${names}::text[]) on conflict do nothing`)
     while (!stopping.signal.aborted) {
-      const due = await sql<{ name: string }>(em.fork(), 'select name from round where due_at <= now()')
+      const due = await execute(em.fork(), sql<{ name: string }>`select name from round where due_at <= now()`)
       for (const { name } of due) {
         const task = tasks[name]
         if (task && !running.has(name)) running.set(name, runOne(name, task))

@@ -1,8 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
 import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { assertLists, mustBeFew, mustBeSeconds, mustBeSmall } from './bounds.ts'
 import { queueExports, queueRemovals } from './outbox.ts'
 
@@ -49,21 +50,15 @@ export async function createAnnotations(
       tx,
       annotations.map(({ task }) => task),
     )
-    const made = await sql<{ id: string }>(
+    const made = await execute(
       tx,
-      `insert into annotation (task_id, result, was_cancelled, lead_time_seconds, completed_by, author)
-       select n.task, n.result::json, n.cancelled, n.lead_time, $5, $6
-       from unnest($1::bigint[], $2::text[], $3::bool[], $4::float8[])
+      sql<{
+        id: string
+      }>`insert into annotation (task_id, result, was_cancelled, lead_time_seconds, completed_by, author)
+       select n.task, n.result::json, n.cancelled, n.lead_time, ${viewer.name}, ${authorOf(viewer)}
+       from unnest(${annotations.map(({ task }) => task)}::bigint[], ${annotations.map(({ result }) => JSON.stringify(result))}::text[], ${annotations.map(({ wasCancelled }) => wasCancelled ?? false)}::bool[], ${annotations.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null)}::float8[])
          with ordinality as n (task, result, cancelled, lead_time, at) order by n.at
        returning id`,
-      [
-        annotations.map(({ task }) => task),
-        annotations.map(({ result }) => JSON.stringify(result)),
-        annotations.map(({ wasCancelled }) => wasCancelled ?? false),
-        annotations.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null),
-        viewer.name,
-        authorOf(viewer),
-      ],
     )
     return saved(
       tx,
@@ -84,21 +79,14 @@ export async function updateAnnotations(em: EntityManager, changes: AnnotationCh
   const ids = changes.map(({ id }) => id)
   return em.fork().transactional(async (tx) => {
     await lockAnnotations(tx, ids)
-    await sql(
+    await execute(
       tx,
-      `update annotation a set result = coalesce(c.result::json, a.result),
+      sql`update annotation a set result = coalesce(c.result::json, a.result),
          was_cancelled = coalesce(c.cancelled, a.was_cancelled),
          lead_time_seconds = case when c.sets_lead_time then c.lead_time else a.lead_time_seconds end, updated_at = now()
-       from unnest($1::bigint[], $2::text[], $3::bool[], $4::bool[], $5::float8[])
+       from unnest(${ids}::bigint[], ${changes.map(({ result }) => (result === undefined ? null : JSON.stringify(result)))}::text[], ${changes.map(({ wasCancelled }) => wasCancelled ?? null)}::bool[], ${changes.map(({ leadTimeSeconds }) => leadTimeSeconds !== undefined)}::bool[], ${changes.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null)}::float8[])
          as c (id, result, cancelled, sets_lead_time, lead_time)
        where a.id = c.id`,
-      [
-        ids,
-        changes.map(({ result }) => (result === undefined ? null : JSON.stringify(result))),
-        changes.map(({ wasCancelled }) => wasCancelled ?? null),
-        changes.map(({ leadTimeSeconds }) => leadTimeSeconds !== undefined),
-        changes.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null),
-      ],
     )
     return saved(tx, ids)
   })
@@ -111,9 +99,9 @@ export async function updateAnnotations(em: EntityManager, changes: AnnotationCh
 export async function deleteAnnotations(em: EntityManager, ids: number[]): Promise<number> {
   mustBeFew(ids)
   return em.fork().transactional(async (tx) => {
-    await sql(tx, 'select id from annotation where id = any($1::bigint[]) order by id for update', [ids])
+    await execute(tx, sql`select id from annotation where id = any(${ids}::bigint[]) order by id for update`)
     await queueRemovals(tx, ids)
-    return (await sql(tx, 'delete from annotation where id = any($1::bigint[]) returning id', [ids])).length
+    return (await execute(tx, sql`delete from annotation where id = any(${ids}::bigint[]) returning id`)).length
   })
 }
 
@@ -126,12 +114,17 @@ async function saved(tx: EntityManager, ids: number[]): Promise<Annotation[]> {
 /** Locks the tasks against deletion until the commit. @throws NotFoundError */
 export async function lockTasks(tx: EntityManager, ids: number[]): Promise<void> {
   const wanted = [...new Set(ids)]
-  const found = await sql(tx, 'select id from task where id = any($1::bigint[]) order by id for key share', [wanted])
+  const found = await execute(
+    tx,
+    sql`select id from task where id = any(${wanted}::bigint[]) order by id for key share`,
+  )
   if (found.length < wanted.length) throw new NotFoundError('There is no such task. Nothing was saved.')
 }
 
 async function lockAnnotations(tx: EntityManager, ids: number[]): Promise<void> {
-  const text = 'select id from annotation where id = any($1::bigint[]) order by id for no key update'
-  const found = await sql(tx, text, [ids])
+  const found = await execute(
+    tx,
+    sql`select id from annotation where id = any(${ids}::bigint[]) order by id for no key update`,
+  )
   if (found.length < new Set(ids).size) throw new NotFoundError('There is no such annotation. Nothing was saved.')
 }

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { sql } from '../sql.ts'
+import { type RawBuilder, sql } from 'kysely'
+import { execute } from '../sql.ts'
 
 // People often save several times in a row; one write is enough for all.
 const gatherSeconds = 1
@@ -10,19 +11,18 @@ const gatherSeconds = 1
  * does not count as a write of the new state.
  */
 export async function queueExports(tx: EntityManager, annotations: number[]): Promise<void> {
-  await sql(
+  await execute(
     tx,
-    `with ${targetsOf('s.auto_export')}
+    sql`with ${targetsOf(annotations, sql`s.auto_export`)}
      insert into outbox (storage_id, kind, subject, due_at)
      select distinct s.id, s.export_format, case s.export_format when 'TASK' then t.id else a.id end,
-       now() + make_interval(secs => $2)
+       now() + make_interval(secs => ${gatherSeconds})
      from annotation a
      join task t on t.id = a.task_id
      join target s on s.project_id = t.project_id
-     where a.id = any($1::bigint[])
+     where a.id = any(${annotations}::bigint[])
      order by 1, 3
      on conflict (storage_id, kind, subject) do update set version = outbox.version + 1`,
-    [annotations, gatherSeconds],
   )
 }
 
@@ -31,16 +31,16 @@ export async function queueExports(tx: EntityManager, annotations: number[]): Pr
  * every export storage with `canDeleteObjects`.
  */
 export async function queueRemovals(tx: EntityManager, annotations: number[]): Promise<void> {
-  await sql(
+  await execute(
     tx,
-    `with ${targetsOf('s.can_delete_objects')},
+    sql`with ${targetsOf(annotations, sql`s.can_delete_objects`)},
      gone as (
        select s.id as storage, s.export_format as kind, case s.export_format when 'TASK' then t.id else a.id end as subject,
          (select l.key from export_link l where l.storage_id = s.id and l.annotation_id = a.id) as key
        from annotation a
        join task t on t.id = a.task_id
        join target s on s.project_id = t.project_id
-       where a.id = any($1::bigint[]))
+       where a.id = any(${annotations}::bigint[]))
      insert into outbox (storage_id, kind, subject, key)
      select g.storage, g.kind, g.subject, max(g.key) from gone g
      left join outbox o on o.storage_id = g.storage and o.kind = g.kind and o.subject = g.subject
@@ -49,13 +49,12 @@ export async function queueRemovals(tx: EntityManager, annotations: number[]): P
      order by 1, 3
      on conflict (storage_id, kind, subject) do update
      set version = outbox.version + 1, key = coalesce(outbox.key, excluded.key)`,
-    [annotations],
   )
 }
 
-/** The export storages for the annotations `$1`, locked against deletion until the commit. */
-const targetsOf = (condition: string) => `target as materialized (
+/** The export storages for the annotations, locked against deletion until the commit. */
+const targetsOf = (annotations: number[], condition: RawBuilder<unknown>) => sql`target as materialized (
        select s.id, s.project_id, s.export_format from storage s
        where s.direction = 'EXPORT' and ${condition} and s.project_id in (
-         select t.project_id from annotation a join task t on t.id = a.task_id where a.id = any($1::bigint[]))
+         select t.project_id from annotation a join task t on t.id = a.task_id where a.id = any(${annotations}::bigint[]))
        for key share)`

@@ -1,8 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { type Prediction, PredictionEntity } from '../entities/prediction.ts'
 import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { lockTasks } from './annotations.ts'
 import { assertLists, mustBeFew, mustBeSmall } from './bounds.ts'
 
@@ -25,19 +26,13 @@ export async function createPredictions(em: EntityManager, predictions: NewPredi
   const tasks = predictions.map(({ task }) => task)
   return em.fork().transactional(async (tx) => {
     await lockTasks(tx, tasks)
-    const made = await sql<{ id: string }>(
+    const made = await execute(
       tx,
-      `insert into prediction (task_id, result, score, model_version)
+      sql<{ id: string }>`insert into prediction (task_id, result, score, model_version)
        select n.task, n.result::json, n.score, n.version
-       from unnest($1::bigint[], $2::text[], $3::float8[], $4::text[])
+       from unnest(${tasks}::bigint[], ${predictions.map(({ result }) => JSON.stringify(result))}::text[], ${predictions.map(({ score }) => score ?? null)}::float8[], ${predictions.map(({ modelVersion }) => modelVersion?.replaceAll('\0', '\ufffd') ?? null)}::text[])
          with ordinality as n (task, result, score, version, at) order by n.at
        returning id`,
-      [
-        tasks,
-        predictions.map(({ result }) => JSON.stringify(result)),
-        predictions.map(({ score }) => score ?? null),
-        predictions.map(({ modelVersion }) => modelVersion?.replaceAll('\0', '\ufffd') ?? null),
-      ],
     )
     return inOrder(
       tx,
@@ -53,24 +48,19 @@ export async function updatePredictions(em: EntityManager, changes: PredictionCh
   assertLists(changes)
   const ids = changes.map(({ id }) => id)
   return em.fork().transactional(async (tx) => {
-    const found = await sql(tx, 'select id from prediction where id = any($1::bigint[]) order by id for update', [ids])
-    if (found.length < new Set(ids).size) throw new NotFoundError('There is no such prediction. Nothing was saved.')
-    await sql(
+    const found = await execute(
       tx,
-      `update prediction p set result = coalesce(c.result::json, p.result),
+      sql`select id from prediction where id = any(${ids}::bigint[]) order by id for update`,
+    )
+    if (found.length < new Set(ids).size) throw new NotFoundError('There is no such prediction. Nothing was saved.')
+    await execute(
+      tx,
+      sql`update prediction p set result = coalesce(c.result::json, p.result),
          score = case when c.sets_score then c.score else p.score end,
          model_version = case when c.sets_version then c.version else p.model_version end
-       from unnest($1::bigint[], $2::text[], $3::bool[], $4::float8[], $5::bool[], $6::text[])
+       from unnest(${ids}::bigint[], ${changes.map(({ result }) => (result === undefined ? null : JSON.stringify(result)))}::text[], ${changes.map(({ score }) => score !== undefined)}::bool[], ${changes.map(({ score }) => score ?? null)}::float8[], ${changes.map(({ modelVersion }) => modelVersion !== undefined)}::bool[], ${changes.map(({ modelVersion }) => modelVersion?.replaceAll('\0', '\ufffd') ?? null)}::text[])
          as c (id, result, sets_score, score, sets_version, version)
        where p.id = c.id`,
-      [
-        ids,
-        changes.map(({ result }) => (result === undefined ? null : JSON.stringify(result))),
-        changes.map(({ score }) => score !== undefined),
-        changes.map(({ score }) => score ?? null),
-        changes.map(({ modelVersion }) => modelVersion !== undefined),
-        changes.map(({ modelVersion }) => modelVersion?.replaceAll('\0', '\ufffd') ?? null),
-      ],
     )
     return inOrder(tx, ids)
   })
@@ -79,7 +69,7 @@ export async function updatePredictions(em: EntityManager, changes: PredictionCh
 /** Deletes at most 1,000 predictions and returns the number that existed. @throws ValidationError */
 export async function deletePredictions(em: EntityManager, ids: number[]): Promise<number> {
   mustBeFew(ids)
-  return (await sql(em.fork(), 'delete from prediction where id = any($1::bigint[]) returning id', [ids])).length
+  return (await execute(em.fork(), sql`delete from prediction where id = any(${ids}::bigint[]) returning id`)).length
 }
 
 async function inOrder(tx: EntityManager, ids: number[]): Promise<Prediction[]> {

@@ -1,7 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { type Project, ProjectEntity } from '../entities/project.ts'
 import { ConflictError, type FieldError, NotFoundError, ValidationError } from '../errors.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { saveUrlMappings, type UrlMappingInput, urlMappingFaults } from './url-mappings.ts'
 
 /** Settings of a project. Absent fields keep their value or get their default. */
@@ -56,11 +57,10 @@ export async function deleteProject(em: EntityManager, id: number): Promise<void
 }
 
 async function mustBeAtRest(em: EntityManager, id: number): Promise<void> {
-  const active = await sql(
+  const active = await execute(
     em,
-    `select 1 from sync_run r join storage s on s.id = r.storage_id
-     where s.project_id = $1 and r.status in ('QUEUED', 'IN_PROGRESS') limit 1`,
-    [id],
+    sql`select 1 from sync_run r join storage s on s.id = r.storage_id
+     where s.project_id = ${id} and r.status in ('QUEUED', 'IN_PROGRESS') limit 1`,
   )
   if (active.length > 0) throw new ConflictError('A sync of this project is under way. Cancel it first.')
 }
@@ -72,14 +72,18 @@ const tasksAtOnce = 10_000
 async function deleteTasksInBlocks(em: EntityManager, project: number): Promise<boolean> {
   let after = 0
   for (;;) {
-    const [end] = await sql<{ inner_id: string }>(
+    const [end] = await execute(
       em,
-      'select inner_id from task where project_id = $1 and inner_id > $2 order by inner_id offset $3 limit 1',
-      [project, after, tasksAtOnce - 1],
+      sql<{
+        inner_id: string
+      }>`select inner_id from task where project_id = ${project} and inner_id > ${after} order by inner_id offset ${tasksAtOnce - 1} limit 1`,
     )
     if (!end) return after > 0
     const upTo = Number(end.inner_id)
-    await sql(em, 'delete from task where project_id = $1 and inner_id > $2 and inner_id <= $3', [project, after, upTo])
+    await execute(
+      em,
+      sql`delete from task where project_id = ${project} and inner_id > ${after} and inner_id <= ${upTo}`,
+    )
     after = upTo
   }
 }

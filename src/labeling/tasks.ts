@@ -1,8 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { type Task, TaskEntity } from '../entities/task.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'
 import { isJsonObject, type Json } from '../json.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { jsonFaults, mustBeFew } from './bounds.ts'
 import { queueRemovals } from './outbox.ts'
 
@@ -26,21 +27,16 @@ export async function createTasks(em: EntityManager, project: number, tasks: New
   ])
   if (faults.length > 0) throw new ValidationError(faults)
   return em.fork().transactional(async (tx) => {
-    const made = await sql<{ id: string }>(
+    const texts = tasks.map(({ data }) => JSON.stringify(data))
+    const made = await execute(
       tx,
-      `with numbered as (
-         update project set last_inner_id = last_inner_id + cardinality($2::text[]) where id = $1
-         returning last_inner_id - cardinality($2::text[]) as base)
+      sql<{ id: string }>`with numbered as (
+         update project set last_inner_id = last_inner_id + cardinality(${texts}::text[]) where id = ${project}
+         returning last_inner_id - cardinality(${texts}::text[]) as base)
        insert into task (project_id, inner_id, data, meta, allow_skip)
-       select $1, numbered.base + n.at, n.data::json, n.meta::json, n.allow_skip
-       from numbered, unnest($2::text[], $3::text[], $4::bool[]) with ordinality as n (data, meta, allow_skip, at)
+       select ${project}, numbered.base + n.at, n.data::json, n.meta::json, n.allow_skip
+       from numbered, unnest(${texts}::text[], ${tasks.map(({ meta }) => (meta ? JSON.stringify(meta) : null))}::text[], ${tasks.map(({ allowSkip }) => allowSkip ?? true)}::bool[]) with ordinality as n (data, meta, allow_skip, at)
        order by n.at returning id`,
-      [
-        project,
-        tasks.map(({ data }) => JSON.stringify(data)),
-        tasks.map(({ meta }) => (meta ? JSON.stringify(meta) : null)),
-        tasks.map(({ allowSkip }) => allowSkip ?? true),
-      ],
     )
     if (made.length < tasks.length) throw new NotFoundError('There is no such project.')
     return tx.find(TaskEntity, { id: made.map(({ id }) => Number(id)) }, { orderBy: { innerId: 'asc' } })
@@ -53,10 +49,9 @@ export async function createTasks(em: EntityManager, project: number, tasks: New
  */
 export async function deleteTasks(em: EntityManager, ids: number[]): Promise<number> {
   return em.fork().transactional(async (tx) => {
-    const annotations = await sql<{ id: string }>(
+    const annotations = await execute(
       tx,
-      'select id from annotation where task_id = any($1::bigint[]) order by id for update',
-      [ids],
+      sql<{ id: string }>`select id from annotation where task_id = any(${ids}::bigint[]) order by id for update`,
     )
     if (annotations.length > 0) {
       await queueRemovals(
@@ -64,12 +59,11 @@ export async function deleteTasks(em: EntityManager, ids: number[]): Promise<num
         annotations.map(({ id }) => Number(id)),
       )
     }
-    await sql(
+    await execute(
       tx,
-      `update imported_object o set rows = null from import_link l
-       where l.task_id = any($1::bigint[]) and l.row_index <> -1 and l.row_exists and o.storage_id = l.storage_id and o.key = l.key`,
-      [ids],
+      sql`update imported_object o set rows = null from import_link l
+       where l.task_id = any(${ids}::bigint[]) and l.row_index <> -1 and l.row_exists and o.storage_id = l.storage_id and o.key = l.key`,
     )
-    return (await sql(tx, 'delete from task where id = any($1::bigint[]) returning id', [ids])).length
+    return (await execute(tx, sql`delete from task where id = any(${ids}::bigint[]) returning id`)).length
   })
 }

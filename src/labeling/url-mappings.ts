@@ -1,9 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { UrlMappingEntity } from '../entities/url-mapping.ts'
 import type { FieldError } from '../errors.ts'
 import { hasDotSegments } from '../providers/kit/dot-segments.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 
 /** URLs of another tool that begin with `prefix` stand for objects of an import storage of the same project. */
 export interface UrlMappingInput {
@@ -29,11 +30,14 @@ export async function urlMappingFaults(
 ): Promise<FieldError[]> {
   const path = 'input.urlMappings'
   if (mappings.length > maxMappings) return [{ path, message: `must be at most ${maxMappings}` }]
-  const rows = await sql<{ id: string; provider: ProviderName; location: Record<string, unknown> }>(
+  const rows = await execute(
     tx,
-    `select id, provider, location from storage
-     where project_id = $1 and direction = 'IMPORT' and id = any($2::bigint[]) order by id for key share`,
-    [project, mappings.map(({ storage }) => storage)],
+    sql<{
+      id: string
+      provider: ProviderName
+      location: Record<string, unknown>
+    }>`select id, provider, location from storage
+     where project_id = ${project} and direction = 'IMPORT' and id = any(${mappings.map(({ storage }) => storage)}::bigint[]) order by id for key share`,
   )
   const storages = new Map(rows.map((row) => [Number(row.id), providers[row.provider].place(row.location as never)]))
   return mappings.flatMap(({ prefix, storage, keyPrefix }, index) => {

@@ -1,9 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { LRUCache } from 'lru-cache'
 import { inBatches } from '../batch.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import type { AccessCache } from '../events/access-cache.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import type { Mapping } from './url-mappings.ts'
 
 /** A task or a project. */
@@ -59,21 +60,20 @@ export function createLocator(em: EntityManager, cached: AccessCache['cached']):
 
   const load = inBatches(async (keys: string[]) => {
     const ids = (kind: string) => keys.filter((key) => key.startsWith(kind)).map((key) => key.slice(kind.length))
-    const found = await sql<Row>(
+    const found = await execute(
       em,
-      `with asked as (
+      sql<Row>`with asked as (
          select t.id, t.project_id,
                 (select l.storage_id from import_link l where l.task_id = t.id order by l.id limit 1) as storage_id
-         from task t where t.id = any($1::bigint[])),
+         from task t where t.id = any(${ids('task:')}::bigint[])),
        projects as (
-         select id, media_key from project where id = any($2::bigint[]) or id in (select project_id from asked))
+         select id, media_key from project where id = any(${ids('project:')}::bigint[]) or id in (select project_id from asked))
        select 'task' as kind, id, project_id as project, storage_id as storage, null as text from asked
        union all select 'project', id, id, null, media_key from projects
        union all select 'storage', s.id, s.project_id, null, s.xmin::text
          from storage s join projects p on p.id = s.project_id where s.direction = 'IMPORT'
        union all select 'mapping', m.storage_id, m.project_id, null, json_build_array(m.prefix, m.key_prefix)::text
          from url_mapping m join projects p on p.id = m.project_id`,
-      [ids('task:'), ids('project:')],
     )
     const byProject = await storagesOf(found.filter(({ kind }) => kind === 'storage'))
     const mappings = Map.groupBy(

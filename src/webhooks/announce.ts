@@ -1,11 +1,12 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import type { StorageDirection } from '../entities/storage.ts'
 import type { WebhookAction } from '../entities/webhook.ts'
 import { type LoggedEvent, readEvents } from '../events/log.ts'
 import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { setLastEvent, takeTasks } from './cursors.ts'
 import { actionOf, endsSync, type GlobalId, placeData, runData, writeMessage } from './message.ts'
 
@@ -28,7 +29,15 @@ export interface AnnounceParts {
 export async function announce({ em, queue, globalId, logger }: AnnounceParts): Promise<void> {
   const faulty = new Set<number>()
   for (;;) {
-    const behind = await sql<{ id: string }>(em, webhooksBehind, [webhooksPerLook, [...faulty]])
+    const behind = await execute(
+      em,
+      sql<{ id: string }>`
+select id from (
+  select w.id, row_number() over (partition by w.project_id order by w.last_event, w.id) as turn from webhook w
+  where w.active and not w.id = any(${[...faulty]}::bigint[])
+    and exists (select 1 from event e where e.project = w.project_id and e.id > w.last_event)) behind
+order by turn, id limit ${webhooksPerLook}`,
+    )
     if (behind.length === 0) return
     for (const webhookId of behind.map(({ id }) => Number(id))) {
       try {
@@ -44,22 +53,19 @@ export async function announce({ em, queue, globalId, logger }: AnnounceParts): 
 
 // Projects take turns, so that a project with many webhooks or a long backlog does not delay the others.
 const webhooksPerLook = 100
-const webhooksBehind = `
-select id from (
-  select w.id, row_number() over (partition by w.project_id order by w.last_event, w.id) as turn from webhook w
-  where w.active and not w.id = any($2::bigint[])
-    and exists (select 1 from event e where e.project = w.project_id and e.id > w.last_event)) behind
-order by turn, id limit $1`
 
 /**
  * Processes the events of one transaction; returns the number of new deliveries. It waits while another process has locked the
  * webhook.
  */
 async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: number): Promise<number> {
-  const [webhook] = await sql<{ project: string; actions: WebhookAction[]; last: string }>(
+  const [webhook] = await execute(
     tx,
-    `select project_id as project, actions, last_event as last from webhook where id = $1 and active for no key update`,
-    [webhookId],
+    sql<{
+      project: string
+      actions: WebhookAction[]
+      last: string
+    }>`select project_id as project, actions, last_event as last from webhook where id = ${webhookId} and active for no key update`,
   )
   if (!webhook) return 0
   const events = await readEvents(tx, Number(webhook.last), { project: Number(webhook.project) }, eventsPerTurn)
@@ -74,11 +80,10 @@ async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: numb
       ...placeData(globalId, event, directions.get(event.storage)),
       ...data,
     })
-    await sql(tx, 'insert into webhook_delivery (webhook_id, action, payload) values ($1, $2, $3)', [
-      webhookId,
-      action,
-      body,
-    ])
+    await execute(
+      tx,
+      sql`insert into webhook_delivery (webhook_id, action, payload) values (${webhookId}, ${action}, ${body})`,
+    )
     made++
   }
 
@@ -104,10 +109,9 @@ async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: numb
 }
 
 async function directionsOf(tx: EntityManager, storages: number[]): Promise<Map<number, StorageDirection>> {
-  const rows = await sql<{ id: string; direction: StorageDirection }>(
+  const rows = await execute(
     tx,
-    'select id, direction from storage where id = any($1)',
-    [storages],
+    sql<{ id: string; direction: StorageDirection }>`select id, direction from storage where id = any(${storages})`,
   )
   return new Map(rows.map(({ id, direction }) => [Number(id), direction]))
 }

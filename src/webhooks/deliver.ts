@@ -1,10 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { SluiceError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import type { Egress } from '../security/egress.ts'
 import type { Sealer } from '../security/seal.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { type Answer, post } from './post.ts'
 import { unsealWebhookSecret } from './save.ts'
 import { signatureHeaders } from './sign.ts'
@@ -53,7 +54,7 @@ export async function deliverDue(parts: DeliverParts, webhookId: number, stoppin
     } catch (error) {
       if (!stopping.aborted) throw error
     } finally {
-      await sql(em, 'update webhook set leased_until = null where id = $1', [webhookId])
+      await execute(em, sql`update webhook set leased_until = null where id = ${webhookId}`)
     }
     // Deliveries that became due meanwhile could not get the lease.
     if (!(await isDue(em, webhookId))) return
@@ -66,25 +67,23 @@ export async function deliverDue(parts: DeliverParts, webhookId: number, stoppin
 
 /** Enqueues jobs for overdue deliveries, whose worker or job was lost. */
 export async function sweepDeliveries({ em, queue }: Pick<DeliverParts, 'em' | 'queue'>): Promise<void> {
-  const waiting = await sql<{ id: string }>(
+  const waiting = await execute(
     em,
-    `select id from (
+    sql<{ id: string }>`select id from (
        select w.id, row_number() over (partition by w.project_id order by w.id) as turn from webhook w
        where (w.leased_until is null or w.leased_until < now()) and exists (
          select from webhook_delivery d where d.webhook_id = w.id and d.status = 'PENDING'
-           and d.next_attempt_at < now() - make_interval(secs => $1) and (w.active or d.action = 'PING'))) late
-     where turn <= $2 order by turn`,
-    [overdueSeconds, sweptPerProject],
+           and d.next_attempt_at < now() - make_interval(secs => ${overdueSeconds}) and (w.active or d.action = 'PING'))) late
+     where turn <= ${sweptPerProject} order by turn`,
   )
   for (const { id } of waiting) await queue.enqueue(jobs.deliverWebhook, { webhookId: Number(id) })
 }
 
 async function lease(em: EntityManager, webhookId: number, seconds: number): Promise<boolean> {
-  const rows = await sql(
+  const rows = await execute(
     em,
-    `update webhook set leased_until = now() + make_interval(secs => $2)
-     where id = $1 and (leased_until is null or leased_until < now()) returning id`,
-    [webhookId, seconds],
+    sql`update webhook set leased_until = now() + make_interval(secs => ${seconds})
+     where id = ${webhookId} and (leased_until is null or leased_until < now()) returning id`,
   )
   return rows.length > 0
 }
@@ -101,28 +100,26 @@ interface Due {
   former_secret: string | null
 }
 
-const dueCondition = `d.status = 'PENDING' and d.next_attempt_at <= now() and (w.active or d.action = 'PING')`
+const dueCondition = sql`d.status = 'PENDING' and d.next_attempt_at <= now() and (w.active or d.action = 'PING')`
 
 /** Renews the lease with every message. */
 async function nextDue(em: EntityManager, webhookId: number, seconds: number): Promise<Due | undefined> {
-  const [due] = await sql<Due>(
+  const [due] = await execute(
     em,
-    `with w as (
-       update webhook set leased_until = now() + make_interval(secs => $2) where id = $1 returning *)
+    sql<Due>`with w as (
+       update webhook set leased_until = now() + make_interval(secs => ${seconds}) where id = ${webhookId} returning *)
      select d.id, d.message_id, d.payload, d.attempts, w.id as webhook, w.project_id as project, w.url, w.secret,
        case when w.former_secret_until > now() then w.former_secret end as former_secret
      from w join webhook_delivery d on d.webhook_id = w.id where ${dueCondition} order by d.id limit 1`,
-    [webhookId, seconds],
   )
   return due
 }
 
 async function isDue(em: EntityManager, webhookId: number): Promise<boolean> {
-  const rows = await sql(
+  const rows = await execute(
     em,
-    `select 1 from webhook w join webhook_delivery d on d.webhook_id = w.id
-     where w.id = $1 and ${dueCondition} limit 1`,
-    [webhookId],
+    sql`select 1 from webhook w join webhook_delivery d on d.webhook_id = w.id
+     where w.id = ${webhookId} and ${dueCondition} limit 1`,
   )
   return rows.length > 0
 }
@@ -144,16 +141,16 @@ async function attempt(parts: DeliverParts, due: Due, stopping: AbortSignal): Pr
   const gone = answer?.status === 410
   const status = error === null ? 'DELIVERED' : gone || attempts >= maxAttempts ? 'FAILED' : 'PENDING'
   const wait = Math.min(Math.max(waitSeconds(attempts, retrySeconds), answer?.retryAfterSeconds ?? 0), maxWaitSeconds)
-  await sql(
+  // PostgreSQL's text cannot store NUL.
+  const body = answer?.body?.replaceAll('\0', '\ufffd') ?? null
+  await execute(
     em,
-    `update webhook_delivery set status = $2, attempts = $3, attempted_at = now(),
-       next_attempt_at = now() + make_interval(secs => $4), response_status = $5, response_body = $6, error = $7,
-       delivered_at = case when $2 = 'DELIVERED' then now() end
-     where id = $1 and status = 'PENDING'`,
-    // PostgreSQL's text cannot store NUL.
-    [due.id, status, attempts, wait, answer?.status ?? null, answer?.body?.replaceAll('\0', '\ufffd') ?? null, error],
+    sql`update webhook_delivery set status = ${status}::text, attempts = ${attempts}, attempted_at = now(),
+       next_attempt_at = now() + make_interval(secs => ${wait}), response_status = ${answer?.status ?? null}, response_body = ${body}, error = ${error},
+       delivered_at = case when ${status}::text = 'DELIVERED' then now() end
+     where id = ${due.id} and status = 'PENDING'`,
   )
-  if (gone) await sql(em, 'update webhook set active = false, updated_at = now() where id = $1', [due.webhook])
+  if (gone) await execute(em, sql`update webhook set active = false, updated_at = now() where id = ${due.webhook}`)
   if (status === 'PENDING') {
     const at = new Date(Date.now() + wait * 1_000)
     await queue.enqueue(jobs.deliverWebhook, { webhookId: Number(due.webhook) }, at)

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { sql } from '../sql.ts'
+import { sql } from 'kysely'
+import { execute } from '../sql.ts'
 
 /** Retention of deliveries, in days. */
 export const keptDays = 30
@@ -8,13 +9,12 @@ export const maxKept = 2_000
 
 /** Deletes deliveries above the retention. Pending ones of that age belong to an inactive webhook. */
 export async function pruneDeliveries(em: EntityManager): Promise<void> {
-  await sql(em, 'delete from webhook_delivery where created_at < now() - make_interval(days => $1)', [keptDays])
-  await sql(
+  await execute(em, sql`delete from webhook_delivery where created_at < now() - make_interval(days => ${keptDays})`)
+  await execute(
     em,
-    `delete from webhook_delivery d using webhook w
+    sql`delete from webhook_delivery d using webhook w
      cross join lateral (
-       select id from webhook_delivery where webhook_id = w.id order by id desc offset $1 limit 1) oldest
+       select id from webhook_delivery where webhook_id = w.id order by id desc offset ${maxKept} limit 1) oldest
      where d.webhook_id = w.id and d.id <= oldest.id and d.status <> 'PENDING'`,
-    [maxKept],
   )
 }

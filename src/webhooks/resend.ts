@@ -1,8 +1,9 @@
+import { sql } from 'kysely'
 import { WebhookEntity } from '../entities/webhook.ts'
 import { type WebhookDelivery, WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
 import { ConflictError, NotFoundError } from '../errors.ts'
 import { jobs } from '../queue/jobs.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import type { AnnounceParts } from './announce.ts'
 import { writeMessage } from './message.ts'
 
@@ -34,11 +35,10 @@ export async function redeliver({ em, queue }: ResendParts, deliveryId: number):
   if (!delivery) throw new NotFoundError('There is no such delivery.')
   const webhook = await fork.findOneOrFail(WebhookEntity, delivery.webhook)
   if (!webhook.active && delivery.action !== 'PING') throw new ConflictError('The webhook is not active.')
-  await sql(
+  await execute(
     fork,
-    `update webhook_delivery set status = 'PENDING', attempts = 0, next_attempt_at = now(), delivered_at = null
-     where id = $1`,
-    [deliveryId],
+    sql`update webhook_delivery set status = 'PENDING', attempts = 0, next_attempt_at = now(), delivered_at = null
+     where id = ${deliveryId}`,
   )
   await queue.offer(jobs.deliverWebhook, { webhookId: webhook.id })
   return fork.refreshOrFail(delivery)

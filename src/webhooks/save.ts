@@ -1,4 +1,5 @@
 import { type EntityManager, LockMode } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { ProjectEntity } from '../entities/project.ts'
 import { type Webhook, type WebhookAction, WebhookEntity } from '../entities/webhook.ts'
 import { type FieldError, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
@@ -8,7 +9,7 @@ import { webhookContext } from '../security/contexts.ts'
 import type { Egress } from '../security/egress.ts'
 import { targetOf } from '../security/egress-policy.ts'
 import type { Sealer } from '../security/seal.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { skipEvents, skipTasks } from './cursors.ts'
 import { createSecret, faultOfSecret } from './sign.ts'
 
@@ -46,7 +47,7 @@ export async function createWebhook(
   return parts.em.fork().transactional(async (tx) => {
     if ((await tx.count(ProjectEntity, { id: project })) === 0) throw new NotFoundError('There is no such project.')
     // The secret is encrypted for the id, so the id is allocated first.
-    const [next] = await sql<{ id: string }>(tx, `select nextval(pg_get_serial_sequence('webhook', 'id')) as id`)
+    const [next] = await execute(tx, sql<{ id: string }>`select nextval(pg_get_serial_sequence('webhook', 'id')) as id`)
     const id = Number(next!.id)
     const settings = columns(parts, { id, project }, { ...input, secret, active: input.active ?? true })
     const webhook = tx.create(WebhookEntity, { id, project, ...settings } as Webhook)
