@@ -27,15 +27,14 @@ export async function createTasks(em: EntityManager, project: number, tasks: New
   ])
   if (faults.length > 0) throw new ValidationError(faults)
   return em.fork().transactional(async (tx) => {
-    const texts = tasks.map(({ data }) => JSON.stringify(data))
     const made = await execute(
       tx,
       sql<{ id: string }>`with numbered as (
-         update project set last_inner_id = last_inner_id + cardinality(${texts}::text[]) where id = ${project}
-         returning last_inner_id - cardinality(${texts}::text[]) as base)
+         update project set last_inner_id = last_inner_id + ${tasks.length}::int where id = ${project}
+         returning last_inner_id - ${tasks.length}::int as base)
        insert into task (project_id, inner_id, data, meta, allow_skip)
        select ${project}, numbered.base + n.at, n.data::json, n.meta::json, n.allow_skip
-       from numbered, unnest(${texts}::text[], ${tasks.map(({ meta }) => (meta ? JSON.stringify(meta) : null))}::text[], ${tasks.map(({ allowSkip }) => allowSkip ?? true)}::bool[]) with ordinality as n (data, meta, allow_skip, at)
+       from numbered, unnest(${tasks.map(({ data }) => JSON.stringify(data))}::text[], ${tasks.map(({ meta }) => (meta ? JSON.stringify(meta) : null))}::text[], ${tasks.map(({ allowSkip }) => allowSkip ?? true)}::bool[]) with ordinality as n (data, meta, allow_skip, at)
        order by n.at returning id`,
     )
     if (made.length < tasks.length) throw new NotFoundError('There is no such project.')
