@@ -1,7 +1,6 @@
 import { groups } from '@sluice/testkit/conformance/groups.ts'
-import { type Check, createWorld } from '@sluice/testkit/conformance/world.ts'
+import { abilitiesOf, type Check, createWorld } from '@sluice/testkit/conformance/world.ts'
 import { describeError, SluiceError } from '../src/errors.ts'
-import { abilitiesOf } from './abilities.ts'
 import type { Order } from './arguments.ts'
 import type { Ground } from './ground.ts'
 
@@ -30,8 +29,8 @@ export async function* grade(
   ground: Ground,
   { signal, redact }: { signal: AbortSignal; redact: (text: string) => string },
 ): AsyncGenerator<Verdict> {
-  const { name, kind, readOnly, only } = order
-  const abilities = abilitiesOf(name, kind)
+  const { kind, readOnly, only } = order
+  const abilities = abilitiesOf(kind)
   for (const { title, checks, readOnly: isReading } of groups) {
     if (readOnly && !isReading) continue
     for (const check of checks) {

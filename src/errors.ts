@@ -46,6 +46,10 @@ export class SluiceError extends Error {
   get retryable(): boolean {
     return errorTable[this.code].retryable
   }
+  /** True if the storage has no bytes for the key. */
+  get hasNoBytes(): boolean {
+    return 'hasNoBytes' in errorTable[this.code]
+  }
   /** The HTTP status this fault has at the door. */
   get status(): number {
     return errorTable[this.code].status

@@ -1,3 +1,15 @@
+/** What a code means. */
+export interface ErrorDefinition {
+  /** HTTP status. */
+  status: number
+  /** True if the same call may succeed later without any change. */
+  retryable: boolean
+  /** The message, as text for people. */
+  words: string
+  /** True if the storage has no bytes for the key: a link to it answers 404. */
+  hasNoBytes?: true
+}
+
 /** Every error code the product can show, with its HTTP status, whether trying again later may help, and words for the public. */
 export const errorTable = {
   VALIDATION: { status: 400, retryable: false, words: 'Some of the input is not valid.' },
@@ -121,12 +133,19 @@ export const errorTable = {
   WRONG_TYPE: {
     status: 422,
     retryable: false,
+    hasNoBytes: true,
     words: 'The key holds a list, hash or another structure, not a string.',
   },
-  KEY_NOT_TEXT: { status: 422, retryable: false, words: 'The key is not text (UTF-8), so it cannot be used.' },
+  KEY_NOT_TEXT: {
+    status: 422,
+    retryable: false,
+    hasNoBytes: true,
+    words: 'The key is not text (UTF-8), so it cannot be used.',
+  },
   KEY_HAS_DOT_SEGMENTS: {
     status: 422,
     retryable: false,
+    hasNoBytes: true,
     words:
       'The key has a "." or ".." segment, which a proxy before this endpoint could turn into another key. Rename the object.',
   },
@@ -144,15 +163,22 @@ export const errorTable = {
   LOCAL_FILES_DISABLED: {
     status: 422,
     retryable: false,
+    hasNoBytes: true,
     words: 'Local storages are disabled. Set LOCAL_FILES_ROOT on the server.',
   },
-  LOCAL_PATH_OUTSIDE_ROOT: { status: 422, retryable: false, words: 'The path leaves LOCAL_FILES_ROOT.' },
+  LOCAL_PATH_OUTSIDE_ROOT: {
+    status: 422,
+    retryable: false,
+    hasNoBytes: true,
+    words: 'The path leaves LOCAL_FILES_ROOT.',
+  },
   LOCAL_PATH_IS_ROOT: {
     status: 422,
     retryable: false,
+    hasNoBytes: true,
     words: 'Choose a folder inside LOCAL_FILES_ROOT, not the root.',
   },
-  LOCAL_PATH_MISSING: { status: 422, retryable: false, words: 'There is no such folder.' },
+  LOCAL_PATH_MISSING: { status: 422, retryable: false, hasNoBytes: true, words: 'There is no such folder.' },
 
   NOT_JSON: { status: 422, retryable: false, words: 'The object is not valid JSON.' },
   NOT_A_TASK: { status: 422, retryable: false, words: 'A task must be a JSON object.' },
@@ -217,7 +243,7 @@ export const errorTable = {
     retryable: false,
     words: 'NEW_ONLY needs a storage that can start a listing at a given key, and this one cannot. Use syncMode FULL.',
   },
-  KEY_TOO_LONG: { status: 422, retryable: false, words: 'The key is too long to be imported.' },
+  KEY_TOO_LONG: { status: 422, retryable: false, hasNoBytes: true, words: 'The key is too long to be imported.' },
   ENVELOPE_WITHOUT_DATA: {
     status: 422,
     retryable: false,
@@ -236,4 +262,4 @@ export const errorTable = {
       'The bytes do not have the checksum of the object: they were changed on the way, or in the storage. Try again, or write the object again.',
   },
   BODY_CUT: { status: 502, retryable: true, words: 'The connection ended before the whole object was read.' },
-} as const satisfies Record<string, { status: number; retryable: boolean; words: string }>
+} as const satisfies Record<string, ErrorDefinition>

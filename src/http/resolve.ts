@@ -6,7 +6,6 @@ import type { Authenticator, Viewer } from '../access/tokens.ts'
 import {
   describeError,
   diskFullWords,
-  type ErrorCode,
   isDiskFull,
   NotFoundError,
   SluiceError,
@@ -158,20 +157,9 @@ async function enter(door: ResolveDoor, { authorization, token, asked }: Credent
   })
 }
 
-/** Faults of input elsewhere, which mean here that the storage has no bytes of this name to give. */
-const noBytes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'WRONG_TYPE',
-  'KEY_NOT_TEXT',
-  'KEY_TOO_LONG',
-  'KEY_HAS_DOT_SEGMENTS',
-  'LOCAL_FILES_DISABLED',
-  'LOCAL_PATH_OUTSIDE_ROOT',
-  'LOCAL_PATH_IS_ROOT',
-  'LOCAL_PATH_MISSING',
-])
-
-function statusOf({ code, status }: SluiceError): number {
-  if (noBytes.has(code)) return 404
+/** Faults of input elsewhere mean here that the storage has no bytes of this name to give. */
+function statusOf({ hasNoBytes, status }: SluiceError): number {
+  if (hasNoBytes) return 404
   return status === 422 ? 502 : status
 }
 

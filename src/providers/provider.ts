@@ -140,6 +140,40 @@ export interface ProviderEnvironment {
   pace?: Pace
 }
 
+/**
+ * What storages of one kind promise beyond `Provider`, or cannot do. The conformance checks follow it. Names of keys are those of
+ * `hostileKeys` in packages/testkit.
+ */
+export interface KindAbilities {
+  /** In which order keys are listed. */
+  keyOrder: 'bytes' | 'any'
+  /** Whether a listing may start after any string. */
+  keyCursor: boolean
+  /** Whether the location names keys that start with a text, or the inside of a folder. */
+  prefix: 'literal' | 'folder'
+  /** Whether a key may end in `/`. */
+  folderMarkers: boolean
+  /** Where the content type of an object comes from. */
+  contentType: 'as written' | 'from the name'
+  /** Whether writes carry a checksum of their body that the server must compare; absent: none does. */
+  checksums?: boolean
+  /** Whether the storage has a version (etag) and a time of each object; absent: it has. */
+  versions?: boolean
+  /** Keys that the storage cannot hold, each with the reason. */
+  cannotHold: Record<string, string>
+  /** Keys that cannot stand in a URL, each with the reason. */
+  cannotPresign: Record<string, string>
+  /** Whether the storage can hold a generated key (the part behind the base); absent: it holds every one. */
+  holds?(key: string): boolean
+}
+
+/** The longest key that a storage accepts, in UTF-8 bytes or UTF-16 code units, of the whole key or of each part between slashes. */
+export interface KeyLimit {
+  max: number
+  unit: 'bytes' | 'characters'
+  per: 'key' | 'segment'
+}
+
 /** How a form shows a field; kept in the zod schema's metadata. */
 export interface FieldMeta {
   title: string
@@ -160,6 +194,9 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   inputName: string
   uriScheme: string
   canPresign: boolean
+  abilities: KindAbilities
+  /** The limit of names that an export writes; null = none. */
+  keyLimit: KeyLimit | null
   location: Location
   secrets: Secrets
   /** The parts of a location that the secrets are bound to: they are sent nowhere else. Empty for a kind without secrets. */

@@ -1,6 +1,7 @@
 import type { ExportFormat, Storage } from '../entities/storage.ts'
 import { SluiceError } from '../errors.ts'
-import { type ProviderName, providers } from '../providers/registry.ts'
+import type { ProviderKind } from '../providers/provider.ts'
+import { providers } from '../providers/registry.ts'
 
 /** What a name template may say, and how many annotations or tasks can share its value. */
 const fields = {
@@ -113,9 +114,10 @@ export function keyFor(
   if (name.split('/').some((segment) => segment === '' || segment === '.' || segment === '..') || name.includes('\0')) {
     throw new SluiceError('NAME_LEAVES_PREFIX', `The name ${JSON.stringify(name)} would leave the prefix.`)
   }
-  const { prefix } = providers[storage.provider].place(storage.location)
+  const kind: ProviderKind = providers[storage.provider]
+  const { prefix } = kind.place(storage.location)
   const key = `${prefix.replace(/\/+$/, '')}${prefix === '' ? '' : '/'}${name}`
-  mustFit(storage.provider, key)
+  assertKeyFits(kind, key)
   return key
 }
 
@@ -125,21 +127,16 @@ function stemOf(key: string | null): string {
   return last.replace(/(?<=.)\.[^.]*$/, '') || noStem
 }
 
-/**
- * @throws SluiceError KEY_TOO_LONG (Amazon S3 and Google Cloud Storage, "Object naming": 1,024 bytes of UTF-8; Azure Blob
- * Storage, "Naming containers and blobs": 1,024 characters; file systems: 255 bytes for each part of a path).
- */
-function mustFit(provider: ProviderName, key: string): void {
-  const tooLong = (words: string) => new SluiceError('KEY_TOO_LONG', `The name of the object has ${words}.`)
-  if (provider === 'S3' || provider === 'GCS') {
-    const bytes = Buffer.byteLength(key)
-    if (bytes > 1_024) throw tooLong(`${bytes} bytes; the storage takes 1,024`)
-  }
-  if (provider === 'AZURE_BLOB' && key.length > 1_024) {
-    throw tooLong(`${key.length} characters; the storage takes 1,024`)
-  }
-  if (provider === 'LOCAL_FILES') {
-    const longest = Math.max(...key.split('/').map((segment) => Buffer.byteLength(segment)))
-    if (longest > 255) throw tooLong(`a part of ${longest} bytes; file systems take 255`)
-  }
+/** @throws SluiceError KEY_TOO_LONG if the key is longer than the storage accepts */
+function assertKeyFits({ keyLimit }: Pick<ProviderKind, 'keyLimit'>, key: string): void {
+  if (!keyLimit) return
+  const { max, unit, per } = keyLimit
+  const parts = per === 'segment' ? key.split('/') : [key]
+  const longest = Math.max(...parts.map((part) => (unit === 'bytes' ? Buffer.byteLength(part) : part.length)))
+  if (longest <= max) return
+  const what = per === 'segment' ? `a part of ${longest}` : longest
+  throw new SluiceError(
+    'KEY_TOO_LONG',
+    `The name of the object has ${what} ${unit}; the storage takes ${max.toLocaleString('en')}.`,
+  )
 }

@@ -14,39 +14,10 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-// Azure, "Naming and Referencing Containers, Blobs, and Metadata"; what it says of `\` is in its SDKs' own tests.
-const control = 'control characters are not allowed in names'
-const dot = 'no path segment of a name should end with a dot'
-const dots = 'a URL has no dot segments'
-// biome-ignore lint/suspicious/noControlCharactersInRegex: those are what names may not have
-const forbidden = /[\x00-\x1f\x7f-\x9f\ufffe\uffff\\]|\.(\/|$)/
-
-describeProvider(
-  'Azure Blob',
-  {
-    presign: true,
-    keyOrder: 'any',
-    keyCursor: false,
-    prefix: 'literal',
-    folderMarkers: true,
-    contentType: 'as written',
-    cannotHold: {
-      'a backslash': 'Azure stores \\ as /',
-      'a line break': control,
-      'a control character': control,
-      'a dot segment': dots,
-      'a double dot segment': dots,
-      'only dots': dots,
-      'dots in a name': dot,
-    },
-    cannotPresign: {},
-    holds: (key) => !forbidden.test(key),
-  },
-  async () => {
-    const { open, put } = await placeOf(server)
-    return { base: '', open: (prefix = '') => open({ prefix }), put }
-  },
-)
+describeProvider('Azure Blob', azureBlob, async () => {
+  const { open, put } = await placeOf(server)
+  return { base: '', open: (prefix = '') => open({ prefix }), put }
+})
 
 const manyNames = (count: number, name: (n: number) => string): [string, ...string[]] => [
   name(0),

@@ -2,9 +2,9 @@ import { buffer, text } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { describeProvider } from '@sluice/testkit/conformance/describe.ts'
 import { type GcsServer, startGcs } from '@sluice/testkit/gcs.ts'
-import { nameFault } from '@sluice/testkit/gcs-bucket.ts'
 import type { GcsRequest } from '@sluice/testkit/gcs-faults.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { gcs } from '../../src/providers/gcs/kind.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { bucketOn, open } from './gcs-place.ts'
 
@@ -16,31 +16,14 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-const names = 'Cloud Storage takes no such name (Object name requirements)'
-const dots = 'URLs drop dot segments, in fetch as in browsers (RFC 3986 §5.2.4, WHATWG URL)'
-
-describeProvider(
-  'GCS',
-  {
-    presign: true,
-    keyOrder: 'bytes',
-    keyCursor: true,
-    prefix: 'literal',
-    folderMarkers: true,
-    contentType: 'as written',
-    cannotHold: { 'a line break': names, 'only dots': names },
-    cannotPresign: { 'a dot segment': dots, 'a double dot segment': dots },
-    holds: (key) => nameFault(key) === undefined,
-  },
-  async () => {
-    const { bucket, endpoint, serviceAccountJson } = await bucketOn(server)
-    return {
-      base: '',
-      open: (prefix = '') => open({ bucket, prefix, endpoint }, { serviceAccountJson }),
-      put: async (key, body) => server.put(bucket, key, body),
-    }
-  },
-)
+describeProvider('GCS', gcs, async () => {
+  const { bucket, endpoint, serviceAccountJson } = await bucketOn(server)
+  return {
+    base: '',
+    open: (prefix = '') => open({ bucket, prefix, endpoint }, { serviceAccountJson }),
+    put: async (key, body) => server.put(bucket, key, body),
+  }
+})
 
 async function allKeys(provider: Provider, options: { limit?: number; recursive?: boolean } = {}) {
   const { limit = 1000, recursive = true } = options

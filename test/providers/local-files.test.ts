@@ -43,40 +43,14 @@ const open = async (root: string | undefined, path: string): Promise<Provider> =
 const listed = async (provider: Provider) =>
   (await provider.list({ cursor: null, limit: 1000, recursive: true })).objects.map((object) => object.key)
 
-const sameFile = 'a path with an empty or dot segment is another spelling of one without'
-
-describeProvider(
-  'local files',
-  {
-    presign: false,
-    keyOrder: 'bytes',
-    keyCursor: true,
-    prefix: 'folder',
-    folderMarkers: false,
-    contentType: 'from the name',
-    cannotHold: {
-      'a doubled slash': sameFile,
-      'a leading slash': sameFile,
-      'two leading slashes': sameFile,
-      'only a slash': sameFile,
-      'a dot segment': sameFile,
-      'a double dot segment': sameFile,
-      'only dots': sameFile,
-      'a URL': sameFile,
-    },
-    cannotPresign: {},
-    // Nor a name of more than 255 bytes.
-    holds: (key) => key.split('/').every((part) => !['', '.', '..'].includes(part) && Buffer.byteLength(part) <= 255),
-  },
-  async () => {
-    const root = await newRoot({ 'data/': '' })
-    return {
-      base: 'data/',
-      open: (prefix = '') => open(root, `data/${prefix}`),
-      put: (key, body) => put(root, key, body),
-    }
-  },
-)
+describeProvider('local files', localFiles, async () => {
+  const root = await newRoot({ 'data/': '' })
+  return {
+    base: 'data/',
+    open: (prefix = '') => open(root, `data/${prefix}`),
+    put: (key, body) => put(root, key, body),
+  }
+})
 
 test.for(['../elsewhere', 'data/../../elsewhere', '..', '../', 'data/../..'])(
   'the path "%s" is LOCAL_PATH_OUTSIDE_ROOT',

@@ -8,6 +8,7 @@ import { tlsFiles } from '@sluice/testkit/redis-small.ts'
 import type { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { ByteRange } from '../../src/providers/provider.ts'
+import { redis } from '../../src/providers/redis/kind.ts'
 import { allKeys, open } from './redis-place.ts'
 
 let server: RedisServer
@@ -18,30 +19,16 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-describeProvider(
-  'Redis',
-  {
-    presign: false,
-    keyOrder: 'any',
-    keyCursor: false,
-    prefix: 'literal',
-    folderMarkers: true,
-    contentType: 'from the name',
-    versions: false,
-    cannotHold: {},
-    cannotPresign: {},
-  },
-  async () => {
-    const { host, port } = server
-    const db = ++databases
-    const client = server.client(db)
-    return {
-      base: '',
-      open: (path = '') => open({ host, port, db, path }),
-      put: async (key, body) => void (await client.set(key, body)),
-    }
-  },
-)
+describeProvider('Redis', redis, async () => {
+  const { host, port } = server
+  const db = ++databases
+  const client = server.client(db)
+  return {
+    base: '',
+    open: (path = '') => open({ host, port, db, path }),
+    put: async (key, body) => void (await client.set(key, body)),
+  }
+})
 
 /** A new database, opened, and a client beside it. */
 async function newDatabase() {

@@ -3,7 +3,6 @@ import { describeProvider } from '@sluice/testkit/conformance/describe.ts'
 import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
 import { startFront } from '@sluice/testkit/s3-front.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { s3Abilities } from '../../conform/abilities.ts'
 import { s3 } from '../../src/providers/s3/kind.ts'
 import type { S3Location } from '../../src/providers/s3/location.ts'
 import { fronted, keyPair, open } from './s3-place.ts'
@@ -15,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-describeProvider('S3', s3Abilities, async () => {
+describeProvider('S3', s3, async () => {
   const { bucket, endpoint } = await fronted(server, { objectLock: true })
   return {
     base: '',

@@ -1,9 +1,11 @@
 import { describe, test } from 'vitest'
+import type { ProviderKind } from '../../../src/providers/provider.ts'
 import { groups } from './groups.ts'
-import { type Abilities, createWorld, type Place } from './world.ts'
+import { abilitiesOf, createWorld, type Place } from './world.ts'
 
 /** The contract of `Provider`, as tests that every kind of storage passes. `setup` is called for each place a test needs. */
-export function describeProvider(name: string, abilities: Abilities, setup: () => Promise<Place>): void {
+export function describeProvider(name: string, kind: ProviderKind, setup: () => Promise<Place>): void {
+  const abilities = abilitiesOf(kind)
   for (const { title, checks } of groups) {
     describe(`${name}: ${title}`, () => {
       for (const check of checks) {

@@ -1,34 +1,19 @@
 import assert from 'node:assert/strict'
 import type { ErrorCode } from '../../../src/errors.ts'
-import type { ListPage, Provider } from '../../../src/providers/provider.ts'
-import type { HostileKey } from './hostile-keys.ts'
+import type { KindAbilities, ListPage, Provider, ProviderKind } from '../../../src/providers/provider.ts'
 
-/** What a kind of storage can and cannot do. */
-export interface Abilities {
+/** What a storage is held to: the abilities of its kind, unless a test says otherwise. */
+export interface Abilities extends KindAbilities {
   presign: boolean
   /** Whether the server compares signatures at all; absent: it does. */
   signatures?: 'checked' | 'not checked'
-  /** In which order keys are listed. */
-  keyOrder: 'bytes' | 'any'
-  /** Whether a listing may start after any string. */
-  keyCursor: boolean
-  /** Whether the location names keys that start with a text, or the inside of a folder. */
-  prefix: 'literal' | 'folder'
-  /** Whether a key may end in `/`. */
-  folderMarkers: boolean
-  /** Where the content type of an object comes from. */
-  contentType: 'as written' | 'from the name'
-  /** Whether writes carry a checksum of their body that the server must compare; absent: none does. */
-  checksums?: boolean
-  /** Whether the storage keeps a version (etag) and a time of each object; absent: it does. */
-  versions?: boolean
-  /** Keys that the storage cannot hold, each with the reason. */
-  cannotHold: Partial<Record<HostileKey, string>>
-  /** Keys that cannot stand in a URL, each with the reason. */
-  cannotPresign: Partial<Record<HostileKey, string>>
-  /** Whether the storage can hold a key that was made up (the part behind the base); absent: it holds every one. */
-  holds?(key: string): boolean
 }
+
+/** What all storages of a kind are held to. */
+export const abilitiesOf = ({ abilities, canPresign }: Pick<ProviderKind, 'abilities' | 'canPresign'>): Abilities => ({
+  ...abilities,
+  presign: canPresign,
+})
 
 /** An empty place, made for one check. */
 export interface Place {

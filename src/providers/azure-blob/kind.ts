@@ -1,5 +1,6 @@
 import type { FieldError } from '../../errors.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
+import { abilities } from './abilities.ts'
 import { corsRule, hints } from './hints.ts'
 import {
   type AzureLocation,
@@ -19,6 +20,9 @@ export const azureBlob = defineProvider({
   inputName: 'azureBlob',
   uriScheme: 'azure-blob',
   canPresign: true,
+  abilities,
+  // Azure, "Naming and Referencing Containers, Blobs, and Metadata".
+  keyLimit: { max: 1_024, unit: 'characters', per: 'key' },
   location,
   secrets,
   boundTo,

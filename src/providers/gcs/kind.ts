@@ -1,5 +1,6 @@
 import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
+import { abilities } from './abilities.ts'
 import { corsRule, hints } from './hints.ts'
 import { boundTo, isGoogle, location, secrets } from './location.ts'
 import { readServiceAccount } from './service-account.ts'
@@ -11,6 +12,9 @@ export const gcs = defineProvider({
   inputName: 'gcs',
   uriScheme: 'gs',
   canPresign: true,
+  abilities,
+  // Cloud Storage, "Object name requirements".
+  keyLimit: { max: 1_024, unit: 'bytes', per: 'key' },
   location,
   secrets,
   boundTo,

@@ -1,6 +1,7 @@
 import { paceCalls } from '../kit/paced.ts'
 import { noPace } from '../pace.ts'
 import { defineProvider } from '../provider.ts'
+import { abilities } from './abilities.ts'
 import { hints } from './hints.ts'
 import { location, secrets } from './location.ts'
 
@@ -11,6 +12,9 @@ export const localFiles = defineProvider({
   inputName: 'localFiles',
   uriScheme: 'local-files',
   canPresign: false,
+  abilities,
+  // What file systems take.
+  keyLimit: { max: 255, unit: 'bytes', per: 'segment' },
   location,
   secrets,
   boundTo: {},

@@ -1,5 +1,6 @@
 import { SluiceError } from '../../errors.ts'
 import { defineProvider } from '../provider.ts'
+import { abilities } from './abilities.ts'
 import { hints } from './hints.ts'
 import { boundTo, location, type RedisLocation, secrets } from './location.ts'
 
@@ -10,6 +11,9 @@ export const redis = defineProvider({
   inputName: 'redis',
   uriScheme: 'redis',
   canPresign: false,
+  abilities,
+  // 512 MB.
+  keyLimit: null,
   location,
   secrets,
   boundTo,

@@ -1,5 +1,6 @@
 import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
+import { abilities } from './abilities.ts'
 import { accessPointRegion } from './bucket-arn.ts'
 import { isDirectoryBucket } from './checksum.ts'
 import { corsRule, hints } from './hints.ts'
@@ -12,6 +13,9 @@ export const s3 = defineProvider({
   inputName: 's3',
   uriScheme: 's3',
   canPresign: true,
+  abilities,
+  // Amazon S3, "Naming Amazon S3 objects".
+  keyLimit: { max: 1_024, unit: 'bytes', per: 'key' },
   location,
   secrets,
   boundTo,
