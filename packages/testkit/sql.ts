@@ -36,8 +36,8 @@ export function watchStatements(sent: Sent[]): () => void {
   }
 }
 
-/** What goes by the clock: the polling of the job queue, and the heartbeat of workers. */
-const periodic = /agenda_jobs|insert into worker /
+/** What goes by the clock: the polling of the job queue and of the periodic tasks, and the heartbeat of workers. */
+const periodic = /agenda_jobs|insert into worker |select name from round where due_at/
 
 /** The SQL statements that this process sends while `work` runs, without those that go by the clock. */
 export async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
