@@ -73,6 +73,8 @@ FormFieldRef.implement({
       type: [FormFieldRef],
       nullable: true,
       description: 'The fields inside this one. Null unless the type is `group` or `oneOf`.',
+      // Few fields are groups: each level of a form has fewer fields than the one above.
+      extensions: { listSize: 1 },
     }),
   }),
 })

@@ -36,12 +36,14 @@ const ProviderRef = builder.objectRef<ProviderName>('ProviderDescriptor').implem
       type: [FormFieldRef],
       description:
         'The fields for the settings of an import storage, in the order in which to display them. Their names are those of CreateImportStorageInput.',
+      extensions: { listSize: Object.keys(importSettings).length },
       resolve: () => settingsForm(importSettings),
     }),
     exportSettings: t.field({
       type: [FormFieldRef],
       description:
         'The fields for the settings of an export storage, in the order in which to display them. Their names are those of CreateExportStorageInput.',
+      extensions: { listSize: Object.keys(exportSettings).length },
       resolve: () => settingsForm(exportSettings),
     }),
   }),
@@ -51,6 +53,7 @@ builder.queryFields((t) => ({
   providers: t.field({
     type: [ProviderRef],
     description: 'The kinds of storage that the server supports.',
+    extensions: { listSize: providerNames.length },
     resolve: () => providerNames,
   }),
 }))

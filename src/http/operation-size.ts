@@ -32,7 +32,7 @@ export interface OperationSize {
 
 /** Rows of a page without `first` or `last`, and the most that a page has. */
 const page = { normal: 50, most: 200 }
-/** Assumed length of a list that no argument limits. */
+/** Assumed length of a list that no argument limits, if the field does not say its length (extension `listSize`). */
 const usualList = 10
 // So that the query of GraphiQL, which asks for arguments of fields of types, passes.
 const usualIntrospection = 7
@@ -95,7 +95,8 @@ export function measureOperation(options: {
     const below = sizeOf(field, args) ?? size
     const inside = getNamedType(field.type)
     if (!isListType(getNullableType(field.type))) return own + costOf(inside, node.selectionSet, below)
-    const usual = isIntrospectionType(inside) ? usualIntrospection : usualList
+    const known = typeof field.extensions.listSize === 'number' ? field.extensions.listSize : usualList
+    const usual = isIntrospectionType(inside) ? usualIntrospection : known
     return own + (below ?? usual) * (1 + costOf(inside, node.selectionSet, undefined))
   }
   return { cost: costOf(root, operation.selectionSet, undefined), faults }

@@ -91,6 +91,15 @@ describe('providers', () => {
   })
   afterAll(() => app?.stop())
 
+  it('return the whole form of every kind in one operation, within the limit of its cost', async () => {
+    const field = 'name label help placeholder type options required secret defaultValue minimum maximum'
+    const form = `{ ${field} fields { ${field} fields { ${field} fields { name } } } }`
+    const { providers } = await app.request(
+      `{ providers { provider title inputName uriScheme canPresign fields ${form} importSettings ${form} exportSettings ${form} } }`,
+    )
+    expect(providers).toHaveLength(5)
+  })
+
   it('return the fields of a form for the settings of each direction', async () => {
     const field = 'name label help type options required defaultValue minimum maximum'
     const { providers } = await app.request(
