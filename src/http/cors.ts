@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 const exposed = 'Content-Range, Content-Length, ETag, Accept-Ranges'
 const asked = 'Authorization, Range, If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range'
 
-/** Lets pages of the configured origins read the answer (Fetch standard, "CORS protocol"); `*` stands for all of them. */
+/** Lets pages of the configured origins read the response (Fetch standard, "CORS protocol"). `*` stands for all origins. */
 export function allowOrigin(origins: readonly string[], req: IncomingMessage, res: ServerResponse): void {
   if (origins.length === 0) return
   res.appendHeader('Vary', 'Origin')
@@ -13,7 +13,7 @@ export function allowOrigin(origins: readonly string[], req: IncomingMessage, re
   res.setHeader('Access-Control-Expose-Headers', exposed)
 }
 
-/** Answers OPTIONS: what may be asked here, and for the configured origins the preflight. */
+/** Answers OPTIONS with the allowed methods, and answers the preflight of the configured origins. */
 export function answerOptions(res: ServerResponse): void {
   res.setHeader('Allow', 'GET, HEAD, OPTIONS')
   if (res.hasHeader('Access-Control-Allow-Origin')) {

@@ -5,8 +5,8 @@ const maxBytes = 8_192
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * The URI behind `fileuri`: base64url, or the URI itself in old links. A URL of another tool that a project may map, such as
- * `/data/upload/1/a.jpg`, counts as one. @throws SluiceError VALIDATION
+ * Reads the URI in `fileuri`: base64url, or the URI itself in old links. It accepts a path of another tool, such as
+ * `/data/upload/1/a.jpg`, because a project can map it. @throws SluiceError VALIDATION
  */
 export function readFileuri(fileuri: string | null): string {
   if (!fileuri) throw new SluiceError('VALIDATION', 'The parameter fileuri is missing.')
@@ -18,7 +18,7 @@ export function readFileuri(fileuri: string | null): string {
   return uri
 }
 
-/** The text of base64url (RFC 4648 §5), with or without padding; undefined when it is none. */
+/** Decodes base64url (RFC 4648 §5), with or without padding. Undefined if the input is not base64url or not UTF-8. */
 function decode(encoded: string): string | undefined {
   const bytes = Buffer.from(encoded, 'base64url')
   if (bytes.toString('base64url') !== encoded.replace(/=+$/, '')) return undefined

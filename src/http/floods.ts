@@ -5,22 +5,22 @@ import { errorTable } from '../errors/table.ts'
 import { createRate } from '../rate.ts'
 import { clientAddress } from './client-address.ts'
 
-/** Limits how fast operations may come: of each token, and of each address that sends none, or a malformed one. */
+/** Limits the rate of operations per token. Clients without a well-formed token are limited by address. */
 export interface Floods {
   /**
-   * Counts an operation. 0 if it may run, otherwise the seconds until the next one may. The token is not checked: an
-   * unknown one has a limit of its own here, and wrong tokens have theirs elsewhere.
+   * Counts an operation. Returns 0 if it may run, otherwise the seconds until the next one may run. The token is not
+   * verified here, so an unknown token has its own limit; `GuessLimit` limits wrong tokens.
    */
   take(authorization: string | null | undefined, address: string | undefined): number
 }
 
-/** `perSecond` operations in the long run, and those of ten seconds at once. */
+/** Allows `perSecond` operations on average, and a burst of ten seconds' worth. */
 export function createFloods(perSecond: number): Floods {
   const rate = createRate({ perSecond, burst: 10 * perSecond })
   return {
     take(authorization, address) {
-      // Users behind one proxy share its address, so who sends a token is known by that alone: not by the header, which has
-      // many spellings of one token.
+      // Users behind one proxy share its address, so the token alone is the key. The whole header is not, because one token can
+      // be spelled in many ways there.
       const token = bearerToken(authorization)
       return rate.take(token ? createHash('sha256').update(token).digest('base64') : `address ${address}`)
     },
@@ -30,7 +30,7 @@ export function createFloods(perSecond: number): Floods {
 /** The error message for a client that sends too many requests. */
 export const floodWords = (seconds: number) => `${errorTable.TOO_MANY_REQUESTS.words} Try again in ${seconds} s.`
 
-/** Answers an HTTP request with 429 and Retry-After (RFC 6585 §4); true if it did. The body is a GraphQL response. */
+/** Answers a request above the limit with 429, Retry-After (RFC 6585 §4) and a GraphQL response. Returns true if it did. */
 export function refuseFlood(floods: Floods, req: IncomingMessage, res: ServerResponse): boolean {
   const seconds = floods.take(req.headers.authorization, clientAddress(req))
   if (seconds === 0) return false

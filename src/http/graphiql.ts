@@ -16,14 +16,14 @@ const options = {
   subscriptionsProtocol: 'GRAPHQL_SSE',
 } as const
 
-/** True for a browser that opens the address of the API as a page. */
+/** True if a browser opens the URL of the API as a page. */
 export function wantsPage({ method, headers }: IncomingMessage): boolean {
   return method === 'GET' && Boolean(headers.accept?.includes('text/html'))
 }
 
-/** Sends the GraphiQL page, which runs no script but its own and talks to this server only. */
+/** Sends the GraphiQL page. Its policy allows only its own script, and connections to this server only. */
 export async function sendGraphiql(res: ServerResponse): Promise<void> {
-  // It is 50 MiB, which few processes ever show to anybody.
+  // The module takes 50 MiB of memory and few processes ever need it, so it is imported on demand.
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql')
   const nonce = randomBytes(18).toString('base64')
   const page = renderGraphiQL(options).replace('<script>', `<script nonce="${nonce}">`)
@@ -38,7 +38,7 @@ export async function sendGraphiql(res: ServerResponse): Promise<void> {
   res.writeHead(200, headers).end(page)
 }
 
-/** The editor makes its workers from blobs, and sets styles as attributes and elements. */
+/** The editor creates its workers from blobs, and sets styles as attributes and elements. */
 function policy(nonce: string): string {
   return [
     "default-src 'none'",

@@ -20,31 +20,31 @@ import { limitOperations, type OperationLimits } from './operation-limits.ts'
 import { limitBodies } from './request-body.ts'
 import { cleanResult, hideSuggestions, withoutSuggestion } from './suggestions.ts'
 
-/** What the GraphQL door needs to know. */
+/** Dependencies of the GraphQL endpoint. */
 export interface GraphqlDoor {
   schema: GraphQLSchema
-  /** Runs a subscription; a result with `stringify` knows its own JSON. */
+  /** Runs a subscription. A result with `stringify` is serialized by that function. */
   subscribe: (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>
-  /** Makes the context of an operation from the value of its Authorization header; throws UNAUTHENTICATED. */
+  /** Creates the context of an operation from the value of its Authorization header. Throws UNAUTHENTICATED. */
   enter: (authorization: string | null) => Promise<object>
   guesses: GuessLimit
   /** Answer introspection queries, and suggest names of the schema in errors. */
   introspection: boolean
-  /** Is called when a mutation was executed, before it is answered. */
+  /** Called after a mutation was executed, before the response is sent. */
   onMutated: () => void
   limits: OperationLimits
   logger: Logger
 }
 
-/** The WebSocket door, which has no request, brings the context of an operation. */
+/** The WebSocket server has no HTTP request per operation, so it passes the context of the operation itself. */
 export interface Entered {
   entered: object
 }
 
-/** GraphQL over HTTP and SSE; its parse, validate and execute serve the WebSocket door, too. */
+/** GraphQL over HTTP and SSE. The WebSocket server uses its parse, validate and execute functions, too. */
 export function createGraphql(door: GraphqlDoor) {
   const { schema, subscribe, enter, guesses, introspection, onMutated, limits, logger } = door
-  // Authentication comes first: errors of parsing and validation would disclose the schema.
+  // Authentication comes first, because parse and validation errors would disclose the schema.
   const authenticateFirst: Plugin<Partial<Entered>> = {
     async onRequestParse({ request, serverContext }) {
       const context = serverContext as Partial<Entered> as Partial<Entered> & { req: IncomingMessage }
@@ -85,7 +85,7 @@ export function createGraphql(door: GraphqlDoor) {
         maxAliases: { n: 30 },
         maxDirectives: { n: 50 },
         maxTokens: { n: 2_000 },
-        // It ignores variables; limitOperations counts them.
+        // Its cost limit ignores variables; limitOperations counts them.
         costLimit: { enabled: false },
         blockFieldSuggestion: { enabled: false },
       }),
@@ -100,10 +100,10 @@ export function createGraphql(door: GraphqlDoor) {
   })
 }
 
-/** How errors are shown. */
+/** Options of `maskError`. */
 export type MaskOptions = Pick<GraphqlDoor, 'logger' | 'introspection'>
 
-/** Status and headers of a response to a client that has not shown a valid token, or has used up its share. */
+/** Extensions with the HTTP status and headers of a missing or wrong token (401) and of a reached limit (429). */
 function httpOf(fault: SluiceError): object {
   if (fault instanceof TooManyWrongTokensError) {
     const { retryAfterSeconds } = fault
@@ -113,7 +113,7 @@ function httpOf(fault: SluiceError): object {
   return fault.status === 429 ? { http: { status: 429, headers: { 'Retry-After': '1' } } } : {}
 }
 
-/** Expected faults keep their words and get their code; all others are logged under an id, and only the id is shown. */
+/** Expected errors keep their message and get their code. Others are logged with an id, and the client sees only the id. */
 export function maskError(error: unknown, { logger, introspection }: MaskOptions): GraphQLError {
   const original = error instanceof GraphQLError ? error.originalError : error
   if (isStatementTimeout(original)) return maskError(new SluiceError('OPERATION_TIMEOUT'), { logger, introspection })
@@ -150,11 +150,11 @@ export function maskError(error: unknown, { logger, introspection }: MaskOptions
 /** PostgreSQL's query_canceled, which `statement_timeout` raises (PostgreSQL manual, appendix A). */
 const isStatementTimeout = (error: unknown) => (error as { code?: unknown } | undefined)?.code === '57014'
 
-/** The words about a variable of the wrong type without its value, which graphql-js prints and which may hold secrets. */
+/** Removes the value from the message about a variable of the wrong type: graphql-js prints it, and it may contain secrets. */
 function withoutValue(message: string): string {
   if (!/^Variable "\$\w+" got invalid value /.test(message)) return message
   const words = message.replace(/( cannot represent [^:]*value): [\s\S]*$/, '$1.')
-  // The last place named is graphql-js's own: all before it may stem from the value.
+  // graphql-js writes the last ` at "…"` in the message. Everything before it may be part of the value.
   const [, place] = / got invalid value [\s\S]*( at "[\w.[\]]+"; )/.exec(words) ?? []
   const end = words.lastIndexOf(place ?? '; ')
   return `${words.slice(0, words.indexOf(' got invalid value '))} got an invalid value${words.slice(end)}`

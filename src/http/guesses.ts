@@ -5,23 +5,23 @@ import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible'
 import { TooManyWrongTokensError, WrongTokenError } from '../errors.ts'
 import { clientAddress } from './client-address.ts'
 
-/** Slows down clients that guess tokens, and never those that send a right one. */
+/** Slows down clients that guess tokens. Clients with a valid token are never slowed down. */
 export interface GuessLimit {
   /**
    * Runs `authenticate`. A WrongTokenError counts against the client's address.
-   * @throws TooManyWrongTokensError in its place, once the address has sent more wrong tokens in a minute than allowed; whatever
-   * else `authenticate` throws.
+   * @throws TooManyWrongTokensError instead of WrongTokenError once the address has sent more wrong tokens in a minute than
+   * allowed. Other errors of `authenticate` pass through.
    */
   guard<T>(req: IncomingMessage, authenticate: () => Promise<T>): Promise<T>
 }
 
-/** Addresses share this many counters, so that no number of addresses takes more memory. */
+/** All addresses share this number of counters, which bounds the memory. */
 const counters = 65_536
 
 /** Limits the wrong tokens that one client address may send in a minute. 0 = no limit. */
 export function createGuessLimit(perMinute: number): GuessLimit {
   const limiter = new RateLimiterMemory({ points: perMinute, duration: 60 })
-  // Keyed, so that nobody can choose an address that shares the counter of another one.
+  // The hash has a secret key, so that a client cannot choose an address that shares the counter of another client.
   const key = randomBytes(32)
   const counterOf = (address: string) =>
     String(createHmac('sha256', key).update(networkOf(address)).digest().readUInt32BE() % counters)
@@ -41,7 +41,7 @@ export function createGuessLimit(perMinute: number): GuessLimit {
   }
 }
 
-/** An IPv6 client has a whole /64 of addresses (RFC 6177 §2), so that network counts as one. */
+/** An IPv6 client has a whole /64 of addresses (RFC 6177 §2), so all addresses of a /64 share a counter. */
 function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1]
   if (mapped !== undefined) return mapped

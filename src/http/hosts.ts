@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http'
  */
 export type HostRole = 'ALL' | 'LINKS'
 
-/** Tells which host a request was sent to. */
+/** Returns the role of the host that a request was sent to. */
 export type RoleOfHost = (req: IncomingMessage) => HostRole
 
 const defaultPort: Record<string, string> = { 'http:': '80', 'https:': '443' }

@@ -3,7 +3,7 @@ import { SluiceError } from '../errors.ts'
 import type { Whereabouts } from '../resolve/locate.ts'
 import { readFileuri } from './fileuri.ts'
 
-/** What a resolve link says. */
+/** The parts of a resolve link. */
 export interface Link {
   where: Whereabouts
   uri: string
@@ -13,12 +13,12 @@ export interface Link {
 
 const route = /^\/(tasks|projects)\/([^/]+)\/(?:resolve|presign)\/?$/
 
-/** True if the path is that of a resolve link. */
+/** True if the path belongs to a resolve link. */
 export function isLinkPath(path: string): boolean {
   return route.test(path)
 }
 
-// A player asks for one link over and over, a range at a time.
+// A media player requests the same link many times, once for each range.
 const read = new LRUCache<string, Link>({ max: 1_000 })
 
 /** Reads the path and query of a resolve link. @throws SluiceError VALIDATION */

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { isLoopbackName } from '../security/local-mode.ts'
 
-/** What the refusal of a request says (RFC 9110 §15.5.20, 421 Misdirected Request). */
+/** Body of the 421 response (RFC 9110 §15.5.20, Misdirected Request). */
 export const misdirected = {
   code: 'MISDIRECTED_REQUEST',
   message:
@@ -9,8 +9,8 @@ export const misdirected = {
 }
 
 /**
- * Whether a request names this machine alone. A request that names another host came through a proxy, or from a web page whose
- * name was pointed at this machine (DNS rebinding). Without one Host header, nobody can tell.
+ * True if the request names only this machine as its host. A request for another host came through a proxy, or from a web page
+ * whose domain name points to this machine (DNS rebinding). A request without exactly one Host header is refused, too.
  */
 export function isForThisMachine({ url = '', rawHeaders }: Pick<IncomingMessage, 'url' | 'rawHeaders'>): boolean {
   const hosts: string[] = []
@@ -22,13 +22,13 @@ export function isForThisMachine({ url = '', rawHeaders }: Pick<IncomingMessage,
     }
   }
   if (hosts.length !== 1 || !isLoopbackHost(hosts[0]!)) return false
-  // The absolute form of a target overrides the header (RFC 9112 §3.2.2).
+  // A request target in absolute form overrides the Host header (RFC 9112 §3.2.2).
   if (url.startsWith('/')) return true
   const target = /^[a-z][a-z\d+.-]*:\/\/([^/?#]*)/i.exec(url)?.[1]
   return target === undefined || isLoopbackHost(target)
 }
 
-/** Hosts that were found to be loopback names: nearly all requests name one of a few, and to read a name takes time. */
+/** Cache of Host values that are loopback names. Nearly all requests use one of a few values, and parsing takes time. */
 const known = new Set<string>()
 const mostKnown = 64
 

@@ -4,8 +4,8 @@ import type { IncomingMessage } from 'node:http'
 export type RangeLimitFor = 'MEDIA' | 'ALL' | 'NONE'
 
 /**
- * Whether a media element of a browser sent the request (Fetch Metadata, "The Sec-Fetch-Dest HTTP Request Header"). Such an element
- * takes a 206 that is shorter than the range for what it is, and requests the next range when it needs it.
+ * True if a media element of a browser sent the request (Fetch Metadata, "The Sec-Fetch-Dest HTTP Request Header"). Such an
+ * element accepts a 206 that is shorter than the requested range, and requests the next range when it needs it.
  */
 export function isMediaElement({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
   const destination = headers['sec-fetch-dest']
@@ -13,8 +13,8 @@ export function isMediaElement({ headers }: Pick<IncomingMessage, 'headers'>): b
 }
 
 /**
- * Most bytes of a range for the client of this request. Downloaders and libraries treat the end of a 206 as the end of what
- * they requested, so a shorter one would truncate their files.
+ * The maximum bytes of a range for the client of this request. Downloaders and libraries treat the end of a 206 as the end of
+ * the requested range, so a shorter response would truncate their files.
  */
 export function maxRangeBytesFor(
   req: Pick<IncomingMessage, 'headers'>,

@@ -5,27 +5,27 @@ import { TooManyWrongTokensError, WrongTokenError } from '../errors.ts'
 import type { GuessLimit } from './guesses.ts'
 import { guardHeaders } from './isolation.ts'
 
-/** What the resolve door tells of each request. */
+/** Measurements that the resolve route reports for each request. */
 export interface ResolveMetrics {
-  /** A request that was answered: by a redirect, by bytes of an object, or by neither (NONE), with a status. */
+  /** A response was sent: a redirect (PRESIGN), bytes of an object (PROXY) or neither (NONE), with this status. */
   answered(mode: 'PRESIGN' | 'PROXY' | 'NONE', status: number): void
   sent(bytes: number): void
-  /** From asking a storage for an object to the first it tells. */
+  /** Time from the request for an object to the first response of the storage. */
   opened(seconds: number): void
-  /** A body that broke off at the storage was gone on with so often. */
+  /** Number of times that a body was resumed after the storage had interrupted it. */
   continued(times: number): void
-  /** A body was not sent to its end. */
+  /** A body was not sent completely. */
   aborted(by: 'client' | 'timeout' | 'storage'): void
 }
 
 /** The metrics of this process, in the text format of Prometheus. */
 export interface Metrics {
   resolve: ResolveMetrics
-  /** Answers GET `/metrics`: to bearers of the token alone. */
+  /** Answers GET `/metrics` if the request carries the metrics token. */
   answer(req: IncomingMessage, res: ServerResponse): Promise<void>
 }
 
-/** Asked at each scrape: streams that are open, readers of live events, and syncs by status. */
+/** Creates the metrics. Each scrape calls `streams` (open streams), `feeds` (event subscribers) and `runs` (runs by status). */
 export function createMetrics(options: {
   token: string
   guesses: GuessLimit

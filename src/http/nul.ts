@@ -4,7 +4,7 @@ import type { Plugin } from 'graphql-yoga'
 const fault = (nodes?: GraphQLError['nodes']) =>
   new GraphQLError('A text must not hold a NUL character.', { nodes, extensions: { code: 'VALIDATION' } })
 
-/** With a stack of its own: variables may be nested deeper than functions can be called. */
+/** Uses an explicit stack, because variables may be nested deeper than the call stack allows. */
 function holdsNul(value: unknown): boolean {
   const stack = [value]
   while (stack.length > 0) {
@@ -21,7 +21,7 @@ const noNulInText: ValidationRule = (context) => ({
   },
 })
 
-/** Refuses NUL characters in any input, once for all: no text of PostgreSQL can hold one. */
+/** Refuses NUL characters in all input, because PostgreSQL cannot store them in text. */
 export const refuseNul: Plugin = {
   onValidate: ({ addValidationRule }) => {
     addValidationRule(noNulInText)

@@ -3,7 +3,7 @@ import type { ObjectHead } from '../providers/provider.ts'
 import { type EmbeddableBy, isolation, judgeType, type ServedType } from './isolation.ts'
 
 interface Asked {
-  /** The viewer's. */
+  /** The ETag as the viewer sees it. */
   etag: string | null
   key: string
   cacheSeconds: number
@@ -11,12 +11,12 @@ interface Asked {
   embeddableBy: EmbeddableBy
 }
 
-/** What was said of an object last, and to what. */
+/** Cache: the last headers of each object, with the options that they were built from. */
 const said = new WeakMap<ObjectHead, Asked & { headers: readonly string[] }>()
 
 /**
- * The headers of an answer about an object, whatever part of it is sent (RFC 9110 §8, §13, RFC 9111 §5.2): names and values in
- * turn, the content type first.
+ * The headers of every response about an object, whichever part is sent (RFC 9110 §8, §13, RFC 9111 §5.2). Names and values
+ * alternate; the content type comes first.
  */
 export function objectHeaders(object: ObjectHead, asked: Asked): readonly string[] {
   const known = said.get(object)
@@ -34,11 +34,11 @@ export function objectHeaders(object: ObjectHead, asked: Asked): readonly string
   const headers = Object.entries({
     'Content-Type': type,
     'Accept-Ranges': 'bytes',
-    // What is stored compressed is sent so, and its ranges are of that (RFC 9110 §14.1).
+    // Objects that are stored compressed are sent compressed, and ranges refer to the compressed bytes (RFC 9110 §14.1).
     ...(/^[\w-]+(, [\w-]+)*$/.test(object.contentEncoding ?? '') && { 'Content-Encoding': object.contentEncoding! }),
     'Cache-Control': `private, max-age=${cacheSeconds}, must-revalidate`,
     'X-Content-Type-Options': 'nosniff',
-    // The URL may hold a media token.
+    // The URL may contain a media token.
     'Referrer-Policy': 'no-referrer',
     ...(etag !== null && { ETag: etag }),
     ...(object.lastModified && { 'Last-Modified': object.lastModified.toUTCString() }),
@@ -52,7 +52,7 @@ export function objectHeaders(object: ObjectHead, asked: Asked): readonly string
 
 const unknownType: ServedType = { type: 'application/octet-stream', isHarmless: false }
 
-/** The object's own type; the type of the key's extension if the object has none, a generic one, or no valid one. */
+/** The type of the object. If it is missing, generic or invalid, the extension of the key decides. */
 function servedType(given: string | null, key: string): ServedType {
   const own = given ? judgeType(given) : null
   if (own && !/^(application|binary)\/octet-stream/i.test(given!)) return own

@@ -12,13 +12,13 @@ import { inRequestScope } from '../security/request-scope.ts'
 import { measureOperation } from './operation-size.ts'
 import { createTokenTurns } from './token-turns.ts'
 
-/** What one operation, and one token, may use. */
+/** Limits of one operation, and of one token. */
 export interface OperationLimits {
   /** Upper estimate of the fields in a response. */
   maxCost: number
   /** Seconds that a query or mutation may take. */
   operationSeconds: number
-  /** Seconds that one SQL statement of it may take. */
+  /** Seconds that one SQL statement of an operation may take. */
   statementSeconds: number
   /** Queries and mutations of one token that this process executes at the same time. */
   perToken: number
@@ -29,8 +29,9 @@ interface LimitedContext {
 }
 
 /**
- * Refuses operations that ask for too much, before they are executed, and bounds the others in time and number: the same for
- * HTTP, SSE and WebSocket. Tokens take turns, see `createTokenTurns`. Extension `maxSeconds` of a root field allows it more time.
+ * Refuses operations that cost too much before they are executed. Limits the time of the others and their number per token.
+ * HTTP, SSE and WebSocket have the same limits. Tokens take turns, see `createTokenTurns`. The extension `maxSeconds` of a root
+ * field raises its time limit.
  */
 export function limitOperations(limits: OperationLimits): Plugin {
   const turns = createTokenTurns()
@@ -62,7 +63,10 @@ export function limitOperations(limits: OperationLimits): Plugin {
   }
 }
 
-/** Executes; after the limit it answers with an error, and what still runs counts until it has ended (`done`). */
+/**
+ * Executes an operation. When the time limit expires, it returns an error at once. The operation counts as running until
+ * everything that it started has ended; then `done` is called.
+ */
 async function withTimeLimit(
   limits: OperationLimits,
   args: ExecutionArgs,
@@ -91,7 +95,7 @@ async function withTimeLimit(
   }
 }
 
-/** The longest time that a root field of the operation is allowed by its extension. */
+/** The longest `maxSeconds` of the root fields of a mutation. Undefined if none has one. */
 function maxSecondsOf({ schema, document, operationName }: ExecutionArgs): number | undefined {
   const operation = getOperationAST(document, operationName)
   if (operation?.operation !== OperationTypeNode.MUTATION) return undefined

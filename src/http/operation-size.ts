@@ -22,7 +22,7 @@ import {
 } from 'graphql'
 import type { FieldError } from '../errors.ts'
 
-/** How much an operation asks for, its variables included. */
+/** Size of an operation with its variables. */
 export interface OperationSize {
   /** Upper estimate of the fields in the response; expensive fields count more (extension `cost`). */
   cost: number
@@ -30,16 +30,16 @@ export interface OperationSize {
   faults: FieldError[]
 }
 
-/** Rows of a page without `first` or `last`, and the most that a page has. */
+/** Rows of a page without `first` and `last`, and the maximum. */
 const page = { normal: 50, most: 200 }
 /** Assumed length of a list that no argument limits, if the field does not say its length (extension `listSize`). */
 const usualList = 10
-// So that the query of GraphiQL, which asks for arguments of fields of types, passes.
+// Small enough for the introspection query of GraphiQL, which reads the arguments of the fields of all types.
 const usualIntrospection = 7
-// Mutations limit their lists themselves, and report it as data; this is the bound behind those.
+// Mutations check the length of their lists themselves and report errors as data. This higher limit is a safety net.
 const maxItems = { QUERY: 1_000, MUTATION: 20_000 }
 
-/** Measures an operation before it is executed. Takes time linear in the document. Undefined if the operation is not valid. */
+/** Measures an operation before it is executed, in linear time of the document. Undefined if the operation is not valid. */
 export function measureOperation(options: {
   schema: GraphQLSchema
   document: DocumentNode
@@ -59,7 +59,7 @@ export function measureOperation(options: {
   const faults: FieldError[] = []
   const maxList = operation.operation === 'mutation' ? maxItems.MUTATION : maxItems.QUERY
 
-  /** `size` is the length of the next list below, if an argument above limits it. */
+  /** `size` is the length of the next nested list, if an argument of an outer field limits it. */
   const costOf = (type: GraphQLNamedType, { selections }: SelectionSetNode, size: number | undefined): number => {
     let cost = 0
     for (const node of selections) {
@@ -75,7 +75,7 @@ export function measureOperation(options: {
     const key = `${name} ${size}`
     const known = fragmentCosts.get(key)
     if (known !== undefined) return known
-    // A fragment that spreads itself is not valid; it must not be followed for ever all the same.
+    // A fragment that spreads itself is not valid, but it must not cause an infinite recursion here.
     fragmentCosts.set(key, 0)
     const fragment = fragments.get(name)
     const on = fragment && schema.getType(fragment.typeCondition.name.value)
@@ -112,12 +112,12 @@ function argumentsOf(field: GraphQLField<unknown, unknown>, node: FieldNode, var
   try {
     return getArgumentValues(field, node, variables)
   } catch {
-    // The executor reports it in the place of the field.
+    // The executor reports the error at this field.
     return {}
   }
 }
 
-/** How many rows the arguments ask for; undefined if they do not say. */
+/** The number of rows that the arguments request. Undefined if they do not limit it. */
 function sizeOf(field: GraphQLField<unknown, unknown>, args: Record<string, unknown>): number | undefined {
   if (field.args.some(({ name }) => name === 'first')) {
     const asked = args.first ?? args.last ?? page.normal

@@ -4,7 +4,7 @@ import { errorTable } from '../errors/table.ts'
 import type { ErrorCode } from '../errors.ts'
 import { createJsonCounter } from '../security/json-size.ts'
 
-/** What the body of a GraphQL request may be. */
+/** Limits of the body of a GraphQL request. */
 export interface BodyLimits {
   maxBytes: number
   /** JSON values: object members and array items. */
@@ -24,8 +24,8 @@ export const bodyLimits: BodyLimits = {
 }
 
 /**
- * Reads request bodies within limits, before they are parsed. The refusals: 413 REQUEST_TOO_LARGE, and 408 REQUEST_TIMEOUT for a
- * body that arrives too slowly; both close the connection.
+ * Checks the limits while a request body is read, before it is parsed. A body that is too large is refused with 413
+ * REQUEST_TOO_LARGE, one that arrives too slowly with 408 REQUEST_TIMEOUT. Both close the connection.
  */
 export function limitBodies(limits: BodyLimits = bodyLimits): Plugin {
   return {

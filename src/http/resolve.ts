@@ -24,7 +24,7 @@ import type { ResolveMetrics } from './metrics.ts'
 import { type SendSettings, sendObject } from './send-object.ts'
 import { limitTime } from './time-limit.ts'
 
-/** What the resolve door needs. */
+/** Dependencies and settings of the resolve route. */
 export interface ResolveDoor extends SendSettings {
   authenticator: Authenticator
   mediaTokens: MediaTokens
@@ -37,15 +37,15 @@ export interface ResolveDoor extends SendSettings {
   timeoutSeconds: number
   /** Bytes that a client must read within the time limit. */
   bufferBytes: number
-  /** Origins whose pages may read answers. */
+  /** Origins whose pages may read responses. */
   corsOrigins: readonly string[]
   logger: Logger
 }
 
 /**
- * GET and HEAD `/tasks/<id>/resolve/?fileuri=<base64url of the URI>`, the same for `/projects/<id>/…`, and `/presign/` for
- * `/resolve/`: a 303 to a signed URL, or the bytes. A body that cannot be finished is cut by resetting the connection,
- * never by ending it as if it were complete.
+ * Handles GET and HEAD of `/tasks/<id>/resolve/?fileuri=<base64url of the URI>` and `/projects/<id>/resolve/…`. `/presign/` is
+ * an alias of `/resolve/`. The response is a 303 to a presigned URL, or the bytes. If a body cannot be completed, the server
+ * resets the connection, so that the client cannot mistake the part for the whole.
  */
 export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const over = new AbortController()
@@ -57,10 +57,10 @@ export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res
     if (!res.headersSent) return refuse(door, { ...exchange, error })
     resetBy.set(req.socket, exchange.brokenBy)
     req.socket.resetAndDestroy()
-    // One that waits behind another on its connection is not told of its end.
+    // A response that is queued after another on its connection (pipelining) has no socket, and Node emits no 'close' for it.
     if (!res.socket) res.emit('close')
   }
-  // What is asked for on the way, such as a signature, may be others' too, and goes on.
+  // Work that other requests may share, such as creating a signature, continues after the time limit.
   const limit = { seconds: door.timeoutSeconds, bytes: door.bufferBytes, isTotal: isMediaElement(req) }
   const stopLimit = limitTime({ req, res }, limit, () => fail(new SluiceError('TIMEOUT')))
   res.once('close', () => {
@@ -80,8 +80,8 @@ export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res
 }
 
 /**
- * Connections that this server has reset, and why. Other responses that wait on such a connection end with it: no client has
- * left them.
+ * Connections that this server has reset, and why. Other responses that are queued on such a connection end with it, and must
+ * not be counted as aborted by the client.
  */
 const resetBy = new WeakMap<Socket, 'timeout' | 'storage'>()
 
@@ -89,10 +89,10 @@ interface Exchange {
   req: IncomingMessage
   res: ServerResponse
   signal: AbortSignal
-  /** How it is answered. */
+  /** Kind of the response. */
   mode: 'PRESIGN' | 'PROXY' | 'NONE'
   embeddableBy: EmbeddableBy
-  /** Why the answer is cut, unless the client has left. */
+  /** Why the server aborted the response. Undefined if the client disconnected. */
   brokenBy?: 'timeout' | 'storage'
 }
 
@@ -105,16 +105,16 @@ async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
   if (req.method !== 'GET' && req.method !== 'HEAD') throw new SluiceError('METHOD_NOT_ALLOWED')
   const { where, uri, token } = readLink(req.url!)
   const asked = door.locate(where)
-  // Nobody is told of it, nor of its fault, before it is known who asks.
+  // The lookup runs in parallel. Its result and its error are used only after the viewer is authenticated.
   asked.catch(() => {})
   const { authorization } = req.headers
   const viewer = await door.guesses.guard(req, () => enter(door, { authorization, token, asked }))
-  // By what has opened the link: anybody can add a token to a URL.
+  // Depends on the credential that authorized the request, because anybody can add a token to a URL.
   if (viewer.onlyProject !== undefined) exchange.embeddableBy = 'cross-origin'
   const located = await asked
   if (!located) throw new NotFoundError('task' in where ? 'There is no such task.' : 'There is no such project.')
   mayRead(viewer, located.project)
-  // A URL that is signed for GET refuses HEAD.
+  // A URL that is presigned for GET refuses HEAD.
   const mode = req.method === 'HEAD' ? 'PROXY' : undefined
   const delivery = await deliver(door.parts, located, { uri, mode })
   if (signal.aborted) throw signal.reason
@@ -144,11 +144,11 @@ async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
 interface Credentials {
   authorization: string | undefined
   token: string | null
-  /** What is asked for: most often it has the key of the token. */
+  /** The requested task or project. Usually it has the key that verifies the token. */
   asked: Promise<Located | undefined>
 }
 
-/** A header goes before a token in the URL. */
+/** The Authorization header takes precedence over a token in the URL. */
 async function enter(door: ResolveDoor, { authorization, token, asked }: Credentials): Promise<Viewer> {
   if (authorization !== undefined || token === null) return door.authenticator.authenticate(authorization)
   return door.mediaTokens.enter(token, async (project) => {
@@ -157,7 +157,7 @@ async function enter(door: ResolveDoor, { authorization, token, asked }: Credent
   })
 }
 
-/** Faults of input elsewhere mean here that the storage has no bytes of this name to give. */
+/** Errors with `hasNoBytes` become 404: the storage has no bytes under this name. A 422 becomes 502. */
 function statusOf({ hasNoBytes, status }: SluiceError): number {
   if (hasNoBytes) return 404
   return status === 422 ? 502 : status

@@ -3,22 +3,22 @@ import type { Readable } from 'node:stream'
 import { SluiceError } from '../errors.ts'
 import { LendingBody } from '../providers/http/lending-body.ts'
 
-/** How often a body that broke off may be gone on with, without a byte having come in between. */
+/** The maximum number of consecutive retries of an interrupted body that return no byte. */
 const fruitlessTries = 3
 
-/** A body of `length` bytes to send. `reopen` opens what comes behind the first `sent` bytes, or rejects. */
+/** A body of `length` bytes to send. `reopen` opens the rest after the first `sent` bytes, or rejects. */
 export interface Sendable {
   body: Readable
   length: number
   reopen: (sent: number) => Promise<Readable>
-  /** Is told of the bytes of each chunk. */
+  /** Called with the size of each chunk. */
   count?: ((bytes: number) => void) | undefined
 }
 
 /**
- * Sends exactly `length` bytes and ends the response; at most what the response buffers is held, and the source waits. A
- * source that breaks off is opened again. Number of times it was; rejects when the response is closed, or the body cannot be
- * finished: then the response has not been ended, and the caller must cut it.
+ * Sends exactly `length` bytes and ends the response. It holds no more than the response buffers, and pauses the source
+ * meanwhile. If the source is interrupted, it is reopened; the result is the number of times. Rejects if the connection is
+ * closed or the body cannot be completed. The response is then not ended, and the caller must abort it.
  */
 export function sendBody(res: ServerResponse, { body, length, reopen, count }: Sendable): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>()

@@ -9,18 +9,19 @@ import type { ResolveMetrics } from './metrics.ts'
 import { objectHeaders } from './object-headers.ts'
 import { sendBody } from './send-body.ts'
 
-/** How objects are sent. */
+/** Settings for sending objects. */
 export interface SendSettings {
-  /** Most bytes in one answer to a range, for the clients that `rangeLimitFor` names. */
+  /** Maximum bytes of one range response, for the clients that `rangeLimitFor` selects. */
   maxRangeBytes: number
   rangeLimitFor: RangeLimitFor
-  /** How long a browser may keep an object. */
+  /** Seconds for which a browser may cache an object. */
   cacheSeconds: number
 }
 
 /**
- * Answers a GET or HEAD with the object, a part of it, or why neither is needed. A body that breaks off is gone on with as
- * long as the object is the same. Rejects as providers do: before the first byte, or when the body cannot be finished.
+ * Answers GET or HEAD with the object, a range, or 304. An interrupted body is resumed as long as the object is unchanged.
+ * Rejects with the errors of providers, before the first byte or when the body cannot be completed, and with
+ * PRECONDITION_FAILED or RANGE_UNSATISFIABLE.
  */
 export async function sendObject(exchange: {
   req: IncomingMessage
@@ -52,7 +53,7 @@ export async function sendObject(exchange: {
   metrics?.opened((performance.now() - asked) / 1_000)
   signal.throwIfAborted()
   const { object, etag } = answer
-  // Answers to a token in the URL and to one in a header are the same; to another viewer's they are not.
+  // The response depends on the viewer. A media token is part of the URL, so only the Authorization header must be listed.
   const vary = res.hasHeader('Vary') ? `${res.getHeader('Vary')}, Authorization` : 'Authorization'
   const about = objectHeaders(object, {
     etag,

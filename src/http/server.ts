@@ -9,25 +9,25 @@ import { isForThisMachine, misdirected } from './local-host.ts'
 import type { Metrics } from './metrics.ts'
 import { handleResolve, type ResolveDoor } from './resolve.ts'
 
-/** What the HTTP server leads to. */
+/** Handlers and settings of the HTTP server. */
 export interface HttpDoors {
-  /** What clients are served with; undefined in a process that only works. */
+  /** Handlers for clients. Undefined in a process that is only a worker. */
   api: { yoga: ReturnType<typeof createGraphql>; graphiql: boolean; floods: Floods; resolve: ResolveDoor } | undefined
   roleOf: RoleOfHost
-  /** Undefined when there are none to be shown. */
+  /** Undefined if metrics are not enabled. */
   metrics: Metrics | undefined
-  /** Bytes that a response holds before its source has to wait. */
+  /** Bytes that a response buffers before its source is paused. */
   bufferBytes: number
-  /** Whether only requests that name this machine are answered (local mode). */
+  /** Answer only requests that name this machine as their host (local mode). */
   isLocal: boolean
-  /** Rejects unless requests can be served. */
+  /** Rejects while requests cannot be served. */
   ready: () => Promise<void>
 }
 
 /** All routes: /graphql and the resolve links, /health (the process is alive), /ready (database and queue answer) and /metrics. */
 export function createHttpServer({ api, roleOf, metrics, bufferBytes, isLocal, ready }: HttpDoors): Server {
   return createServer({ highWaterMark: bufferBytes, ...slowClients }, async (req, res) => {
-    // Nobody reads a body elsewhere, so it must not keep the connection.
+    // Only /graphql reads bodies. An unread body would block the connection, so it is closed after the response.
     if (hasBody(req) && !req.url?.startsWith('/graphql')) res.shouldKeepAlive = false
     if (isLocal && !isForThisMachine(req)) return json(res, 421, misdirected)
     const { url = '/' } = req
@@ -55,7 +55,7 @@ export function createHttpServer({ api, roleOf, metrics, bufferBytes, isLocal, r
   })
 }
 
-/** Node answers 408 to a client that takes longer for its headers, or for a whole request, and closes the connection. */
+/** Node answers 408 and closes the connection if the headers or the whole request take longer (milliseconds). */
 const slowClients = { headersTimeout: 15_000, requestTimeout: 120_000, connectionsCheckingInterval: 2_000 }
 
 const hasBody = ({ headers }: IncomingMessage) =>

@@ -14,7 +14,7 @@ export interface SocketSettings {
 
 /** The limits of the WebSockets of this process. */
 export interface SocketLimits {
-  /** Whether the process has a place for another socket. */
+  /** True if the process may accept another socket. */
   hasPlace(): boolean
   /**
    * Counts an open socket. Closes it with 4429 if the process has too many sockets or the client sends too fast. Sockets that
@@ -25,7 +25,7 @@ export interface SocketLimits {
   enter(socket: WebSocket, viewer: string): boolean
 }
 
-/** graphql-ws has 4429 for too many ConnectionInit messages; here it stands for too many of anything. */
+/** graphql-ws uses 4429 for too many ConnectionInit messages. Here it stands for every exceeded limit. */
 const close = (socket: WebSocket, reason: string) => socket.close(CloseCode.TooManyInitialisationRequests, reason)
 
 export function createSocketLimits({ max, maxPerToken, messagesPerSecond }: SocketSettings): SocketLimits {
@@ -49,7 +49,7 @@ export function createSocketLimits({ max, maxPerToken, messagesPerSecond }: Sock
       socket.on('message', () => {
         if (take() === 0) return
         close(socket, 'Too many messages')
-        // What else it has sent is not read.
+        // Further messages of the client are not read.
         socket.pause()
         setTimeout(() => socket.terminate(), 1_000).unref()
       })

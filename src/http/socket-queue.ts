@@ -4,11 +4,11 @@ import { endianness } from 'node:os'
 import { bytesOfAddress } from '../security/network.ts'
 
 /**
- * Bytes that the kernel still holds for the peer of a connection: sent to it, and not acknowledged. 0 where the system does
- * not tell (only Linux does: proc(5), /proc/net/tcp, tx_queue). The answer is at most `maxAgeMs` milliseconds old.
+ * Bytes in the kernel's send queue of a connection, which the peer has not acknowledged. Only Linux reports them (proc(5),
+ * /proc/net/tcp, tx_queue); elsewhere the result is 0. The result is at most `maxAgeMs` milliseconds old.
  *
- * Node reports that a write is complete when the kernel has taken it. The kernel takes megabytes, and then nothing until a third
- * of them is acknowledged, so a slow client looks as if it had stopped.
+ * Node reports a write as complete when the kernel has accepted it. The kernel accepts megabytes at once, and then nothing
+ * until a third of them is acknowledged. Without this number, a slow client would look stalled.
  */
 export async function socketQueue(socket: Socket, maxAgeMs: number): Promise<number> {
   const { localPort, remoteAddress, remotePort } = socket
@@ -18,7 +18,7 @@ export async function socketQueue(socket: Socket, maxAgeMs: number): Promise<num
   return queues.get(nameOf(localPort, `${addressHex(remoteAddress)}:${portHex(remotePort)}`)) ?? 0
 }
 
-/** One table for all connections of the process, since a system can have thousands. */
+/** The last table that was read. All connections of the process share it, because a system can have thousands of them. */
 let last: { readAt: number; queues: Promise<Map<string, number>> } | undefined
 
 async function readQueues(): Promise<Map<string, number>> {
@@ -28,7 +28,7 @@ async function readQueues(): Promise<Map<string, number>> {
     for (const line of table.split('\n')) {
       const [, local, remote, , queue] = line.trim().split(/\s+/)
       const bytes = Number.parseInt(queue ?? '', 16)
-      // An IPv4 address in IPv6 form is the same address.
+      // An IPv4-mapped IPv6 address is the same address as its IPv4 form.
       const peer = remote?.replace(/^0{16}(?:0000FFFF|FFFF0000)/, '')
       if (local && peer && bytes > 0) queues.set(nameOf(Number.parseInt(local.split(':')[1]!, 16), peer), bytes)
     }
@@ -39,7 +39,7 @@ async function readQueues(): Promise<Map<string, number>> {
 const nameOf = (localPort: number, peer: string) => `${localPort} ${peer}`
 const portHex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
 
-/** An address as the table has it: 32-bit words in the order of the machine. */
+/** Formats an address as the table does: 32-bit words in the byte order of the machine. */
 function addressHex(address: string): string {
   const bytes = bytesOfAddress(address.replace(/^::ffff:(?=\d+\.)/i, '')) ?? []
   const words = Array.from({ length: bytes.length / 4 }, (_, n) => bytes.slice(n * 4, n * 4 + 4))

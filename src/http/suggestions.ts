@@ -2,8 +2,8 @@ import { type ExecutionResult, GraphQLError } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 
 /**
- * The message without graphql-js's suggestions, which name fields, types, arguments and enum values of the schema. They always
- * stand at the end: `… Did you mean "title"?`
+ * Removes the suggestion of graphql-js, which discloses fields, types, arguments and enum values of the schema. It is always
+ * at the end of the message: `… Did you mean "title"?`
  */
 export function withoutSuggestion(message: string): string {
   const at = message.indexOf('Did you mean ')
@@ -15,13 +15,13 @@ function clean(error: GraphQLError): GraphQLError {
   return message === error.message ? error : new GraphQLError(message, { ...error, originalError: error.originalError })
 }
 
-/** Takes suggestions out of the errors of a result. */
+/** Removes suggestions from the errors of a result. */
 export function cleanResult<Result extends object>(result: Result): Result {
   const { errors } = result as ExecutionResult
   return errors ? { ...result, errors: errors.map(clean) } : result
 }
 
-/** Keeps suggestions out of validation errors. */
+/** Removes suggestions from validation errors. */
 export const hideSuggestions: Plugin = {
   onValidate:
     () =>

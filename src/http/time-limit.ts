@@ -1,29 +1,30 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { socketQueue } from './socket-queue.ts'
 
-/** The timer fires so often in the time limit: a response whose storage stalls ends after 1 to 1.25 times the limit. */
+/** The timer fires this often per time limit, so a stalled response ends after 1 to 1.25 times the limit. */
 const ticksPerLimit = 4
 
 /**
- * A receiver that reads slowly announces what it has read in steps of a 16th of its buffer, which can be hundreds of kilobytes. A step
- * counts for the time in which it may have been read, up to this number of limits.
+ * A slow receiver acknowledges in steps of a 16th of its buffer, which can be hundreds of kilobytes. After such a step, the
+ * client may take as long for the next one as it needs to read that many bytes, at most this number of time limits.
  */
 const maxLimitsPerStep = 4
 
-/** What limits the time of a response. */
+/** Time limit of a response. */
 export interface TimeLimit {
   /** 0 = no limit. */
   seconds: number
-  /** Number of bytes that the client must read in that time, once the response has begun. */
+  /** Bytes that the client must read within that time, after the response has begun. */
   bytes: number
-  /** The limit applies to the whole response: its client requests the rest by itself. */
+  /** Limit the whole response. For media elements, which request the rest themselves. */
   isTotal: boolean
 }
 
 /**
- * Calls `onTimeout`, once, when a response has not begun within the limit, or its client has then not read `bytes` within the limit, or
- * (`isTotal`) the response has not ended. A client that waits for the storage needs to read what there is. One timer per response.
- * Responses on one connection share its progress: one that waits behind another ends when that one stalls. Returns what stops it.
+ * Calls `onTimeout` once, if within the limit the response has not begun, or the client has not read `bytes` since its last
+ * progress, or (`isTotal`) the response has not ended. While the storage is the slow side, the client only has to read what is
+ * available. One timer per response. Responses on one connection share its progress, so a queued response ends when the one
+ * before it stalls. Returns a function that stops the timer.
  */
 export function limitTime(
   { req, res }: { req: IncomingMessage; res: ServerResponse },
@@ -38,7 +39,7 @@ export function limitTime(
   let ticksAllowed = ticksPerLimit
   let isOver = false
 
-  /** Whether the client has read enough since the last time that it had. */
+  /** True if the client has read enough since the last time that this function returned true. */
   const hasProgress = async () => {
     const queued = await socketQueue(socket, Math.min(tickMs / 2, 1_000))
     const waiting = socket.writableLength + queued

@@ -1,34 +1,34 @@
 import { performance } from 'node:perf_hooks'
 
-/** After this an operation has had its turn: one that takes longer mostly waits for something else. */
+/** A turn ends after this time at the latest, because an operation that takes longer mostly waits for something else. */
 const turnMs = 50
 /**
- * After the last turn, the operations that wait start only if no other has begun for so long: a client that sends one operation
- * after the other is not slowed down by what starts between two of its own. In `node bench/fairness.ts` the 95th percentile of
- * such a client's query is 1.5 × instead of 2.5 × that without the other.
+ * Waiting operations start only if no turn has begun for this time after the last one. So they do not start between two
+ * operations of a client that sends one after the other. In `node bench/fairness.ts`, the 95th percentile of such a client's
+ * query is 1.5 × (instead of 2.5 ×) its value without a second client.
  */
 const pauseMs = 5
-/** The longest time that an operation waits for its turn. */
+/** Maximum time that an operation waits for its turn. */
 const patienceMs = 250
-/** For so long after its last operation, a token counts as active. */
+/** A token counts as active for this time after its last operation began. */
 const activeMs = 1_000
 
 /** Decides when the operations of each token start. */
 export interface TokenTurns {
-  /** How many operations of the token wait or run. */
+  /** Number of operations of the token that wait or run. */
   underWay(token: string): number
-  /** Resolves when an operation of the token may start, with the function to call at its end. */
+  /** Waits until an operation of the token may start. The caller must call the returned function when the operation ends. */
   enter(token: string): Promise<() => void>
 }
 
 /**
- * Keeps a token with many operations at once from slowing down the others. The first operation of a token starts at once. While
- * other tokens are active, each further one waits until no operation had its turn for 5 ms, but not longer than 250 ms; tokens
- * take turns.
+ * Prevents a token with many concurrent operations from slowing down other tokens. The first operation of a token starts at
+ * once. While other tokens are active, each further operation waits until no turn has been in progress for 5 ms, at most 250 ms.
+ * Tokens take turns.
  */
 export function createTokenTurns(now: () => number = () => performance.now()): TokenTurns {
   const counts = new Map<string, number>()
-  /** What starts the operations that wait, by token; the token at the front is next. */
+  /** Functions that start the waiting operations, by token. The first token is next. */
   const waiting = new Map<string, Set<() => void>>()
   let inTurn = 0
   let pause: NodeJS.Timeout | undefined
@@ -49,12 +49,12 @@ export function createTokenTurns(now: () => number = () => performance.now()): T
     pause = undefined
     const [token, starts] = waiting.entries().next().value ?? []
     if (token === undefined) return
-    // The others of this token wait until the other tokens had their turn.
+    // The token moves to the end, so that the other tokens come first.
     waiting.delete(token)
     waiting.set(token, starts!)
     starts!.values().next().value!()
   }
-  /** Begins a turn; the returned function ends it, once. */
+  /** Begins a turn. The returned function ends it; further calls do nothing. */
   const begin = () => {
     inTurn++
     clearTimeout(pause)

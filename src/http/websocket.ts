@@ -11,10 +11,10 @@ import { isForThisMachine, misdirected } from './local-host.ts'
 import type { SocketLimits } from './socket-limits.ts'
 
 /**
- * GraphQL over WebSocket (graphql-transport-ws). The token comes in the payload of ConnectionInit:
- * `{ "authorization": "Bearer …" }`. A wrong one closes the socket with 4403; 4429 closes it for too many wrong ones from one
- * address, for a socket beyond a limit, and for messages that come too fast. An operation too many is answered with an error,
- * and the socket stays. Returns what closes all sockets.
+ * GraphQL over WebSocket (graphql-transport-ws). Clients send the token in the payload of ConnectionInit:
+ * `{ "authorization": "Bearer …" }`. A wrong token closes the socket with 4403. The server closes it with 4429 after too many
+ * wrong tokens from one address, above the limit of sockets, and if messages arrive too fast. An operation above the rate limit
+ * is answered with an error, and the socket stays open. Returns a function that closes all sockets.
  */
 export function attachWebSocket(
   server: Server,
@@ -65,7 +65,7 @@ export function attachWebSocket(
             const extensions = { code: 'TOO_MANY_REQUESTS', retryAfterSeconds }
             return [new GraphQLError(floodWords(retryAfterSeconds), { extensions })]
           }
-          // A fresh context for every operation: a revoked token opens nothing more on an old socket.
+          // Every operation is authenticated again, so that a revoked token cannot be used on an open socket.
           const entered = await guesses.guard(request, () => enter(authorization))
           const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
             entered,
@@ -82,7 +82,7 @@ export function attachWebSocket(
           const errors = validate(args.schema, args.document)
           return errors.length > 0 ? errors : args
         } catch (error) {
-          // Thrown further, a fault of one operation would close the socket under all others.
+          // If the error of one operation were thrown, graphql-ws would close the socket and end all other operations.
           return [mask(error)]
         }
       },
@@ -100,30 +100,30 @@ export function attachWebSocket(
 const json = { 'Content-Type': 'application/json' }
 
 interface SocketDoor extends Pick<GraphqlDoor, 'guesses'> {
-  /** Makes the context of an operation; throws UNAUTHENTICATED. */
+  /** Creates the context of an operation. Throws UNAUTHENTICATED. */
   enter: (authorization: string | null) => Promise<{ viewer: { id: string } }>
   floods: Floods
   limits: SocketLimits
   yoga: ReturnType<typeof createGraphql>
   roleOf: RoleOfHost
-  /** Whether only requests that name this machine are answered (local mode). */
+  /** Answer only requests that name this machine as their host (local mode). */
   isLocal: boolean
-  /** Makes of any fault what a client may be shown. */
+  /** Converts any error to one that a client may see. */
   mask: (error: unknown) => GraphQLError
 }
 
-/** Bytes that a socket may hold for a client that reads slowly; meanwhile its events wait in the bounded queue. */
+/** Maximum bytes that a socket buffers for a slow client. Further events wait in the bounded queue of the subscriber. */
 const maxBufferedBytes = 65_536
 
 const isFree = (socket: WebSocket) => socket.bufferedAmount < maxBufferedBytes
 
-/** Makes messages of results, given as JSON. */
+/** Returns a function that wraps a result (JSON) in a message of the protocol. */
 function writing(id: string): (result: string) => string {
   const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`
   return (result) => `${head}${result}}`
 }
 
-/** Sends a result that did not come by the stream, unless the client reads slowly. */
+/** Returns a function that sends a result directly, past the stream. Slow client: it sends nothing, returns false. */
 function pushing(socket: WebSocket, id: string): (result: string) => boolean {
   const write = writing(id)
   return (result) => {
@@ -137,7 +137,7 @@ interface Result {
   stringify?: () => string
 }
 
-/** A stream that yields nothing, but sends the results itself: graphql-ws would write the JSON of each for every socket. */
+/** A stream that sends results itself and yields nothing, because graphql-ws would serialize each result for every socket. */
 function sending(socket: WebSocket, id: string, results: AsyncIterableIterator<Result>): AsyncIterableIterator<never> {
   const write = writing(id)
   const stream: AsyncIterableIterator<never> = {
