@@ -6,7 +6,7 @@ import type { Json } from '../json.ts'
 import type { Context } from './context.ts'
 import { decodeId, isNodeId } from './ids.ts'
 
-/** The schema is built with this; every file of the room adds its subject. */
+/** Builds the schema. Every file of this folder adds its types and fields. */
 export const builder = new SchemaBuilder<{
   Context: Context
   Connection: { countAll?: () => Promise<number> }
@@ -24,7 +24,7 @@ export const builder = new SchemaBuilder<{
   defaultFieldNullability: false,
   relay: {
     cursorType: 'String',
-    // A malformed id is the id of no object.
+    // A malformed id belongs to no object.
     decodeGlobalID: decodeId,
     edgesFieldOptions: { nullable: false, description: 'The nodes of this page, each with its cursor.' },
     nodeFieldOptions: { nullable: false, description: 'The node.' },
@@ -58,7 +58,7 @@ export const builder = new SchemaBuilder<{
       description:
         'Objects of any type by their global ids, in the order of `ids`. Null for each object that does not exist.',
       args: { ids: { description: 'Global ids of the objects, at most 100.', extensions: { maxItems: 100 } } },
-      // Not by the given function, which takes no other ids than the argument's.
+      // The function that Pothos passes takes the ids of the argument only, so it cannot skip malformed ones.
       resolve: (_root, { ids }, context, info) => {
         const known = ids.map((id) => (isNodeId(info.schema, id) ? id : null))
         return resolveNodes(itself(), context, info, known)
@@ -79,7 +79,7 @@ export const builder = new SchemaBuilder<{
   },
 })
 
-/** The builder, for use in its own options. */
+/** The builder, for use within its own options. */
 function itself(): PothosSchemaTypes.SchemaBuilder<never> {
   return builder as never
 }

@@ -4,7 +4,7 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import type { LoggedEvent } from '../events/log.ts'
 import { toRun } from '../runs/run.ts'
 
-/** One thing that a subscriber is told; `cursor` says where it stands in the log, or that it stands before all of it. */
+/** One message to a subscriber. `cursor` is its position in the event log, or `start` for a position before the log. */
 export type Change =
   | {
       kind: 'SNAPSHOT' | 'STATUS' | 'PROGRESS'
@@ -17,17 +17,17 @@ export type Change =
     }
   | { kind: 'HEARTBEAT' | 'LAGGED'; cursor: number | typeof start; at: Date }
 
-/** The cursor of who has not been told the whole of the present state yet. */
+/** The cursor of a subscriber who has not received the whole snapshot yet. */
 export const start = 'start'
 
-/** What tells of no storage. */
+/** A message without a storage. */
 export const mark = (kind: 'HEARTBEAT' | 'LAGGED', cursor: number): Change => ({ kind, cursor, at: new Date() })
 
-// All who are told of an event are told the same object, so that what is made of it is made once.
+// All subscribers receive the same object for an event, so that its rendering is cached once for all.
 const changes = new WeakMap<LoggedEvent, Change>()
 const runs = new WeakMap<LoggedEvent, SyncRun>()
 
-/** The event as a change of its storage; for the same event always the same object. */
+/** Converts an event to a change of its storage. Returns the same object for the same event. */
 export function asChange(em: EntityManager, event: LoggedEvent): Change {
   const known = changes.get(event)
   if (known) return known
@@ -37,7 +37,7 @@ export function asChange(em: EntityManager, event: LoggedEvent): Change {
   return change
 }
 
-/** The state of the run that the event tells; for the same event always the same object. */
+/** The state of the run in an event. Returns the same object for the same event. */
 export function asRun(em: EntityManager, event: LoggedEvent): SyncRun {
   const run = runs.get(event) ?? toRun(em, event.payload)
   runs.set(event, run)

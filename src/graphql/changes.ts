@@ -121,13 +121,13 @@ interface Watching<T> {
   filter: EventFilter
   /** The message for an event. */
   render: (event: LoggedEvent) => T
-  /** Whether the stream ends after this value. */
+  /** True if the stream ends after this value. */
   isLast?: (value: T) => boolean
 }
 
 /**
- * The stream that `read` makes of a queue, which it opens first and closes last. While it waits for an event, messages can be
- * sent past it; direct sends are authorized, too. @throws SluiceError TOO_MANY_SUBSCRIPTIONS
+ * Returns the stream that `read` creates from a queue. `read` opens the queue first and closes it last. While the stream waits
+ * for an event, messages can be sent directly; direct sends are authorized, too. @throws SluiceError TOO_MANY_SUBSCRIPTIONS
  */
 function subscribeTo<T extends object, Message>(
   { events, sendDirect, shared, viewer, admit, subscriptions, socket }: Context,
@@ -157,7 +157,7 @@ function subscribeTo<T extends object, Message>(
   })
 }
 
-/** Whether the page contains no later event of the same run; a status is never replaced. */
+/** True if the page contains no later event of the same run. Always true for a status, which is never replaced. */
 function isNewest(event: LoggedEvent, n: number, page: LoggedEvent[]): boolean {
   return event.kind === 'STATUS' || !page.some((other, m) => m > n && other.run === event.run)
 }

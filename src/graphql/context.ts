@@ -22,41 +22,41 @@ export interface GraphqlParts {
   connect: Connect
   storages: StorageParts
   webhooks: SaveParts & AnnounceParts
-  /** Looks after the project's runs that nobody works on any more, so that what is read next is true; never rejects. */
+  /** Requeues or ends runs of the project that no worker processes any more, so that the next read is true. Never rejects. */
   sweep: (project: number) => Promise<void>
-  /** Least time between two syncs of a schedule. */
+  /** Minimum seconds between two syncs of a schedule. */
   scheduleMinSeconds: number
   mediaTokens: MediaTokens
   admit: Admit
   present: Present
-  /** Seconds after which a quiet subscription tells that it is alive. */
+  /** Seconds without an event after which a subscription sends a heartbeat. */
   heartbeatSeconds: number
   resolve: ResolveParts
-  /** What resolve links start with; without a slash at its end. */
+  /** Start of resolve links, without a trailing slash. */
   linksUrl: string
   /** Limits the subscriptions that are open at the same time. */
   subscriptions: Quota<'socket' | 'viewer' | 'project'>
 }
 
-/** What one operation works with; made alike for HTTP, SSE and WebSocket. */
+/** Context of one operation, over HTTP, SSE or WebSocket. */
 export interface Context extends GraphqlParts {
   viewer: Viewer
-  /** Reads of this operation, or of one event of a subscription. */
+  /** Batched reads of this operation, or of one event of a subscription. */
   loaders: Loaders
-  /** Names the WebSocket that the operation came by; absent for HTTP. */
+  /** Id of the WebSocket that carries the operation. Absent for HTTP. */
   socket?: string
-  /** Of a subscription over WebSocket: sends a result, as JSON, past the stream if the client can take it. */
+  /** For subscriptions over WebSocket: sends a result (JSON) directly. Returns false if the client is too slow. */
   sendDirect?: SendDirect
-  /** Of a subscription with `sendDirect`: what it shares with equal subscriptions. */
+  /** For subscriptions with `sendDirect`: shared by equal subscriptions. */
   shared?: {
-    /** Names who are shown the same of what they watch. */
+    /** Equal for subscriptions that render events in the same way. */
     name: string
-    /** What a value is shown as, in JSON; undefined when it cannot be shown without faults. */
+    /** The response for a value, as JSON. Undefined if the response contains errors. */
     jsonOf: (value: object) => Promise<string | undefined>
   }
 }
 
-/** A context with reads of its own. */
+/** Creates a context with its own loaders. */
 export function createContext(parts: GraphqlParts, viewer: Viewer): Context {
   const em = parts.em.fork()
   return { ...parts, em, viewer, loaders: createLoaders(em, issuer(parts, viewer)) }
@@ -68,8 +68,8 @@ const issuer =
     mediaTokens.issue(viewer, { project, ttlSeconds: mediaTokenSeconds.normal })
 
 /**
- * A context for what several viewers with the same rights may be shown, with reads of its own. `isPersonal` tells afterwards
- * whether what was made with it depends on who the viewer is.
+ * Creates a context for a response that viewers with the same rights can share. It has its own loaders. Afterwards,
+ * `isPersonal` returns true if the response depends on the viewer.
  */
 export function createSharedContext(context: Context): { context: Context; isPersonal: () => boolean } {
   let personal = false

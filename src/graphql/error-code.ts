@@ -2,7 +2,7 @@ import { errorTable } from '../errors/table.ts'
 import type { ErrorCode } from '../errors.ts'
 import { builder } from './builder.ts'
 
-/** GraphQL's enum of all error codes. */
+/** Enum of all error codes. */
 export const ErrorCodeRef = builder.enumType('ErrorCode', {
   description: 'Stable codes of errors and issues, for programs.',
   values: Object.fromEntries(

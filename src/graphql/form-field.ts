@@ -81,7 +81,7 @@ FormFieldRef.implement({
 
 const formTypes = { text: 'string', choice: 'string', flag: 'boolean', integer: 'integer', number: 'number' } as const
 
-/** The field of a form for a setting. */
+/** The form field for a setting. */
 export function formFieldOf(name: string, setting: Setting | Part): FormField {
   const { title, description, placeholder = null, null: nullMeans } = setting
   const value = 'default' in setting ? setting.default : null

@@ -2,12 +2,12 @@ import { decodeGlobalID, encodeGlobalID } from '@pothos/plugin-relay'
 import { type GraphQLSchema, isObjectType } from 'graphql'
 import { NotFoundError } from '../errors.ts'
 
-/** The types that a storage's global id can be of. */
+/** The types that the global id of a storage can have. */
 export const storageTypes = ['ImportStorage', 'ExportStorage'] as const
 
 /**
- * The database id inside a global id of the given type.
- * @throws NotFoundError when it is malformed or of another type: for the caller there is no such object.
+ * The database id in a global id of the given type.
+ * @throws NotFoundError if the global id is malformed or of another type.
  */
 export function idOf(typename: string | readonly string[], globalId: string | number): number {
   const wanted = typeof typename === 'string' ? [typename] : typename
@@ -25,7 +25,7 @@ export function globalIdOf(typename: string, id: number): string {
   return encodeGlobalID(typename, id)
 }
 
-/** The parts of a global id; both empty when it is malformed. */
+/** The parts of a global id. Both are empty if it is malformed. */
 export function decodeId(globalId: string): { typename: string; id: string } {
   try {
     return decodeGlobalID(globalId)
@@ -34,7 +34,7 @@ export function decodeId(globalId: string): { typename: string; id: string } {
   }
 }
 
-/** Whether the parts of a global id can be those of an object of the schema. */
+/** True if the parts of a global id name a type with ids and a valid database id. */
 export function isNodeId(schema: GraphQLSchema, { typename, id }: { typename: string; id: string }): boolean {
   const type = schema.getType(typename)
   return isObjectType(type) && type.getInterfaces().some(({ name }) => name === 'Node') && isDatabaseId(id)

@@ -6,23 +6,23 @@ import { maxJsonDepth, sizeOfText } from '../security/json-size.ts'
 import { createSlices } from '../security/slices.ts'
 import { sql } from '../sql.ts'
 
-/** What the JSON in the response to one operation may use in all. */
+/** Limits of all JSON in the response to one operation together. */
 interface Budget {
   bytes: number
   values: number
 }
 
 const budgetOfOperation: Budget = { bytes: 64 * 2 ** 20, values: 1_000_000 }
-// A shorter text cannot have many values, nor be nested deeply.
+// A shorter text cannot exceed the depth limit and has few values, so it is not measured.
 const shortLength = 2 * maxJsonDepth
 
 export type JsonColumns = ReturnType<typeof createJsonColumns>
 
-/** Loaders of the JSON columns, which rows are read without. All together keep to one budget for the operation. */
+/** Loaders of the JSON columns, which other reads of rows exclude. All loaders share one budget for the operation. */
 export function createJsonColumns(em: EntityManager) {
   const left = { ...budgetOfOperation }
   const column = <T>(table: string, name: string, read: (text: string, left: Budget) => T | Error) => {
-    // The sizes are added up in the database, so that no row beyond the budget is sent.
+    // The database sums the sizes, so that it sends no row beyond the budget.
     const text = `select id, case when total <= $2 then value end as value, value is null as empty from (
       select id, ${name}::text as value, sum(octet_length(${name}::text)) over (order by id rows unbounded preceding) as total
       from ${table} where id = any($1::bigint[])) rows`
@@ -39,14 +39,14 @@ export function createJsonColumns(em: EntityManager) {
   }
   return {
     taskData: column('task', 'data', parsed),
-    /** As it is stored, to the digit. */
+    /** The stored text, unparsed, so that numbers keep all their digits. */
     taskDataText: column('task', 'data', plain),
     taskMeta: column('task', 'meta', parsed),
     annotationResult: column('annotation', 'result', parsed),
     predictionResult: column('prediction', 'result', parsed),
     /** Bytes that the operation may still read. */
     bytesLeft: () => left.bytes,
-    /** Reads a value that came with its row; null stands for one beyond the budget. */
+    /** Parses a value that was read with its row. Null stands for a value beyond the budget. */
     read: (text: string | null) => (text === null ? tooLarge() : parsed(text, left)),
   }
 }
@@ -62,7 +62,7 @@ function parsed(text: string, left: Budget): Json | Error {
   if (text.length > shortLength) {
     const { values, depth } = sizeOfText(text, { values: left.values, depth: maxJsonDepth })
     left.values -= values
-    // Stored before there were limits.
+    // Values that were stored before the limits existed can exceed them.
     if (depth > maxJsonDepth) {
       return new SluiceError('RESPONSE_TOO_LARGE', `The value is nested more than ${maxJsonDepth} levels deep.`)
     }

@@ -5,7 +5,7 @@ import { SluiceError } from '../errors.ts'
 import { sql } from '../sql.ts'
 import type { JsonColumns } from './json-columns.ts'
 
-/** Labels that one operation may list for one page of tasks. */
+/** Maximum number of labels for one page of tasks. */
 const maxLabels = 20_000
 
 interface Row {
@@ -15,7 +15,7 @@ interface Row {
   created: number
 }
 
-/** Predictions of tasks, oldest first, in one statement. Their results go to the loader of results, within its budget. */
+/** Reads the predictions of tasks in one statement, oldest first. Primes the loader of results, within its budget. */
 export async function predictionsOf(em: EntityManager, tasks: number[], json: JsonColumns): Promise<Prediction[]> {
   type Own = { score: number | null; version: string | null }
   const rows = await labelsOf<Own>(em, { table: 'prediction', columns: 'score, model_version as version' }, tasks, json)
@@ -26,7 +26,7 @@ export async function predictionsOf(em: EntityManager, tasks: number[], json: Js
   })
 }
 
-/** Annotations of tasks, as `predictionsOf`. */
+/** Reads the annotations of tasks, in the same way as `predictionsOf`. */
 export async function annotationsOf(em: EntityManager, tasks: number[], json: JsonColumns): Promise<Annotation[]> {
   type Own = {
     cancelled: boolean

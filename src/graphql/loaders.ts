@@ -17,34 +17,34 @@ import { sql } from '../sql.ts'
 import { createJsonColumns } from './json-columns.ts'
 import { annotationsOf, predictionsOf } from './labels.ts'
 
-/** What a target still has to be given. */
+/** Pending exports of a storage, and the error of the last failed write. */
 export interface PendingExports {
   count: number
   failure: string | null
 }
 
-/** How many labels a task has. */
+/** Number of labels of a task. */
 export interface LabelCounts {
   annotations: number
   cancelled: number
   predictions: number
 }
 
-/** Reads that are batched: a page of any size costs one statement for each kind. */
+/** Batched reads: a page of any size needs one statement per kind. */
 export type Loaders = ReturnType<typeof createLoaders>
 
-/** Fresh loaders on `em`; they live as long as one operation or one event. */
+/** Creates loaders for one operation or one event. They cache, so they must not live longer. */
 export function createLoaders(em: EntityManager, issueMediaToken: (project: number) => Promise<MediaToken>) {
   const json = createJsonColumns(em)
   return {
-    /** The viewer's media token of a project, of the usual life. */
+    /** The media token of the viewer for a project, with the usual lifetime. */
     mediaToken: new DataLoader((projects: readonly number[]) => Promise.all(projects.map(issueMediaToken))),
     ...json,
     project: byId((ids) => em.fork().find(ProjectEntity, { id: ids })),
     task: byId((ids) => em.fork().find(TaskEntity, { id: ids }, { exclude: ['data', 'meta'] }) as Promise<Task[]>),
     storage: byId((ids) => em.fork().find(StorageEntity, { id: ids })),
     run: byId((ids) => em.fork().find(SyncRunEntity, { id: ids })),
-    /** Of an export storage: how many saves wait to be written, and why the last write failed. */
+    /** For an export storage: the number of pending exports, and why the last write failed. */
     pendingExports: new DataLoader<number, PendingExports>(async (storages) => {
       const rows = await sql<{ storage: string; count: string; failure: string | null }>(
         em,
@@ -78,7 +78,7 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
       const found = new Map(links.map((link) => [link.task, link]))
       return tasks.map((task) => found.get(task) ?? null)
     }),
-    /** How many labels a task has; skipped annotations are counted apart. */
+    /** Number of labels of a task. Skipped annotations are counted separately. */
     countsOfTask: new DataLoader<number, LabelCounts>(async (tasks) => {
       const rows = await sql<Record<'task' | keyof LabelCounts, string>>(
         em,

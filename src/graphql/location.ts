@@ -5,7 +5,7 @@ import type { LocationInput } from '../storages/place.ts'
 import { builder } from './builder.ts'
 import type { FormField } from './form-field.ts'
 
-/** GraphQL's enum of the kinds of storage. */
+/** Enum of the kinds of storage. */
 export const StorageProviderRef = builder.enumType('StorageProvider', {
   description: 'Kind of a storage.',
   values: Object.fromEntries(providerNames.map((name) => [name, { description: providers[name].title }])) as Record<
@@ -14,13 +14,13 @@ export const StorageProviderRef = builder.enumType('StorageProvider', {
   >,
 })
 
-/** A field of a location, and what each of its options means. */
+/** A field of a location, with the meaning of each of its options. */
 interface LocationField extends FormField {
   type: keyof typeof scalars
   choices: Record<string, string>
 }
 
-/** The fields of a provider's form: where it is, then the secrets. */
+/** The fields of a provider's form: location first, then secrets. */
 export function formFields(name: ProviderName): LocationField[] {
   const { location, secrets } = providers[name]
   return [...fieldsOf(location, false), ...fieldsOf(secrets, true)]
@@ -50,7 +50,7 @@ function fieldsOf(schema: z.ZodObject, secret: boolean): LocationField[] {
 
 const scalars = { string: 'String', boolean: 'Boolean', integer: 'Int' } as const
 
-/** The location types and inputs of all providers, made from their forms. */
+/** The location types and inputs of all providers, generated from their forms. */
 const made = providerNames.map((name) => {
   const kind = providers[name]
   const fields = formFields(name).map((field) => ({ ...field, graphqlType: typeOf(kind.typeName, field) }))
@@ -90,7 +90,7 @@ const made = providerNames.map((name) => {
   return { name, kind, object, input }
 })
 
-/** A limit that the schema sets. Zod also limits integers to those that JavaScript can count. */
+/** A limit that the schema sets. Null for the limit of safe integers, which Zod adds to every integer. */
 function bound(limit: number | undefined): number | null {
   return limit === undefined || Math.abs(limit) === Number.MAX_SAFE_INTEGER ? null : limit
 }
@@ -102,20 +102,20 @@ function typeOf(typeName: string, { name, type, options, choices }: LocationFiel
   return builder.enumType(enumName, { description: `Allowed values of \`${name}\`.`, values })
 }
 
-/** Where a storage's objects are; one type for each provider. */
+/** Location of the objects of a storage. Each provider has its own type. */
 export const StorageLocationRef = builder.unionType('StorageLocation', {
   description: 'Location of the objects of a storage. Each provider has its own type. None of them contains a secret.',
   types: made.map(({ object }) => object),
   resolveType: (location) => (location as { __typename: string }).__typename,
 })
 
-/** A stored location as the union wants it; fields that came after it was stored have their defaults. */
+/** Converts a stored location to a member of the union. Fields that were introduced later have their defaults. */
 export function locationObject(provider: ProviderName, location: Record<string, unknown>) {
   const kind = providers[provider]
   return { ...kind.location.safeParse(location).data, ...location, __typename: kind.typeName }
 }
 
-/** The input for a location: exactly one provider's. */
+/** Input for a location: the fields of exactly one provider. */
 export const StorageLocationInputRef = builder.inputType('StorageLocationInput', {
   description: 'Location of the objects of a storage. Set the field of exactly one provider.',
   isOneOf: true,
@@ -128,7 +128,7 @@ export const StorageLocationInputRef = builder.inputType('StorageLocationInput',
     ),
 })
 
-/** The one provider that was given, with its fields. */
+/** The provider that the input names, with its fields. */
 export function locationInput(input: Record<string, unknown>): LocationInput {
   const found = made.find(({ kind }) => input[kind.inputName])
   if (!found) throw new SluiceError('VALIDATION', 'Name exactly one provider.')

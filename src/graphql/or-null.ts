@@ -1,6 +1,6 @@
 import { NotFoundError } from '../errors.ts'
 
-/** Null instead of a NotFoundError, for fields of queries where "there is none" is an answer. */
+/** Returns null instead of a NotFoundError, for nullable fields of queries. */
 export async function orNull<T>(read: () => Promise<T | null>): Promise<T | null> {
   try {
     return await read()

@@ -10,14 +10,14 @@ export interface PageArgs {
   after?: string | null | undefined
 }
 
-/** A page as the connection types want it. */
+/** A page in the shape of the connection types. */
 export interface Page<T> {
   edges: { cursor: string; node: T }[]
   pageInfo: PageInfoShape
   countAll: () => Promise<number>
 }
 
-/** How a page is read: `without` are columns that are left out. */
+/** `by`: the number column that orders the rows. `without`: columns that are not read. */
 interface PageOptions<T> {
   by?: keyof T & string
   without?: (keyof T & string)[]
@@ -26,8 +26,8 @@ interface PageOptions<T> {
 const maxSize = 200
 
 /**
- * A page of rows, newest first, by keyset on the id, or on another number that grows with it (`by`): stable while rows are added, and as fast on the last page as on the
- * first. At most 200 rows; 50 when the size is not said.
+ * Reads a page of rows, newest first. It uses keyset pagination on the id, or on another number that grows with the id (`by`).
+ * Pages are stable while rows are added, and the last page is as fast as the first. At most 200 rows, 50 by default.
  */
 export async function pageById<T extends object>(
   em: EntityManager,

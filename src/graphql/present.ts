@@ -6,16 +6,16 @@ import { lastEventId } from '../events/log.ts'
 import { type Change, mark, start } from './change.ts'
 
 /**
- * What subscriptions begin with. It is read after it was asked for, and at one moment of the database; many who ask at the same
- * time share the reading, and those who ask for the same are given the same objects.
+ * Snapshots that subscriptions begin with. Each is read after its request, in one repeatable-read transaction. Concurrent
+ * requests are batched, and requests for the same project, storage or run receive the same objects.
  */
 export interface Present {
   /**
-   * States of the storages of a project, or of one. At least one message; only with the last of them is the whole told, so only
-   * that has a cursor of the log.
+   * States of all storages of a project, or of one storage; at least one message. The snapshot is complete only with the last
+   * message, so only that has a cursor of the log.
    */
   storages(watched: { project: number } | { storage: number }): Promise<Change[]>
-  /** State of a run, null if there is none, and the last event of the log that it may include. */
+  /** State of a run (null if it does not exist), and the id of the last event that the state may include. */
   run(id: number): Promise<{ run: SyncRun | null; last: number }>
 }
 
@@ -44,7 +44,7 @@ export function createPresent(em: EntityManager): Present {
       for (const group of groups.values()) {
         const end = group.at(-1)
         if (end) end.cursor = last
-        // Without a storage there is no state to show, but the subscriber still learns that it is connected, and a cursor.
+        // Without storages there is no state to send. The heartbeat confirms the subscription and carries the cursor.
         else group.push(mark('HEARTBEAT', last))
       }
       return groups
@@ -64,7 +64,7 @@ export function createPresent(em: EntityManager): Present {
   }
 }
 
-/** All that `work` reads is of one snapshot of the database. */
+/** Runs `work` on one snapshot of the database. */
 function atOneMoment<T>(em: EntityManager, work: (tx: EntityManager) => Promise<T>): Promise<T> {
   return em.fork().transactional(work, { isolationLevel: IsolationLevel.REPEATABLE_READ })
 }

@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { lexicographicSortSchema, printSchema } from 'graphql'
 import { schema } from './schema.ts'
 
-// `npm run schema` writes schema.graphql; with --check it only says whether the file is the code's.
+// `npm run schema` writes schema.graphql. With --check it only fails if the file does not match the code.
 const file = new URL('../../schema.graphql', import.meta.url)
 const printed = `${printSchema(lexicographicSortSchema(schema))}\n`
 if (process.argv.includes('--check')) {

@@ -118,7 +118,7 @@ builder.mutationFields((t) => ({
       updateProject(em, idOf('Project', id), { ...changes, urlMappings: urlMappings?.map(readUrlMapping) }),
   }),
   deleteProject: t.field({
-    // Many tasks go in several transactions.
+    // Many tasks are deleted in several transactions.
     extensions: { maxSeconds: 3_600 },
     type: 'ID',
     description:

@@ -6,7 +6,7 @@ import type { Group, Part, Setting, Settings } from '../storage-settings/kinds.t
 import { settingOf } from '../storages/read-settings.ts'
 import { builder } from './builder.ts'
 
-// Fields that are made from a list have no static types: the resolvers receive `unknown`, which the settings check.
+// Fields that are generated from a list have no static types. The resolvers receive `unknown`, and the settings validate it.
 type Typeless = 'String'
 type InputFields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0]
 const typeless = (ref: unknown) => ref as Typeless
@@ -14,7 +14,7 @@ const typeless = (ref: unknown) => ref as Typeless
 const enums = new Map<string, { ref: unknown }>()
 const groups = new Map<string, { object: unknown; input: unknown }>()
 
-/** The fields of an input for all of these settings. Absent ones keep their value or, when a storage is created, have the default. */
+/** Input fields for these settings. An absent field keeps its value, or has its default when a storage is created. */
 export function settingInputs(t: InputFields, settings: Settings, use: 'CREATE' | 'UPDATE' | 'CHECK'): object {
   const fields = Object.entries(settings)
     .filter(([, { fixed }]) => use !== 'UPDATE' || !fixed)
@@ -108,7 +108,7 @@ function settingFields(settings: Settings) {
 
 const isOwn = ([name]: [string, Setting]) => !(name in commonSettings)
 
-/** Output fields: those of the interface, and those that each direction adds. */
+/** Output fields: those of the interface, and the additional ones of each direction. */
 export const settingOutputs = {
   common: settingFields(commonSettings),
   IMPORT: settingFields(Object.fromEntries(Object.entries(importSettings).filter(isOwn))),

@@ -4,18 +4,18 @@ import { DuplicateStorageError, OverlappingStorageError, type SaveOptions } from
 import type { builder } from './builder.ts'
 import { locationInput } from './location.ts'
 
-/** The settings of a storage as an input type gives them. */
+/** The settings of a storage in the shape of an input type. */
 interface SettingsInput {
   location?: Record<string, unknown> | null | undefined
   [setting: string]: unknown
 }
 
-/** The settings without what is not one; null means absent where it cannot be a value. */
+/** Converts an input to settings. A location of null counts as absent. */
 export function settingsOf({ location, ...rest }: SettingsInput) {
   return { ...rest, ...(location && { location: locationInput(location) }) }
 }
 
-/** What is to be saved, and what the person waves through. */
+/** Splits an input into the settings to save and the options that override checks. */
 export function settingsAndOptions({
   skipCheck,
   skipProbe,
@@ -26,10 +26,10 @@ export function settingsAndOptions({
   return [settingsOf(settings), { skipCheck, skipProbe, allowDuplicate, allowOverlap }] as const
 }
 
-/** Gives an input type its fields. */
+/** The field builder of an input type. */
 export type InputFields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0]
 
-/** The input fields by which a person waves something through. */
+/** Input fields that override checks. */
 export const saveOptions = (t: InputFields) => ({
   skipCheck: t.boolean({ description: 'Save the storage without a connection check. Default: false.' }),
   allowDuplicate: t.boolean({
@@ -42,7 +42,7 @@ export const saveOptions = (t: InputFields) => ({
   }),
 })
 
-/** The input field by which a person keeps the check of a target from writing. */
+/** Input field that prevents the check of an export storage from writing a probe object. */
 export const probeOption = (t: InputFields) => ({
   skipProbe: t.boolean({
     description:
@@ -50,7 +50,7 @@ export const probeOption = (t: InputFields) => ({
   }),
 })
 
-/** What saving a storage can answer with. */
+/** Errors that saving a storage can return, and the name of its result. */
 export const saveErrors = {
   types: [ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError],
   dataField: { name: 'storage', description: 'The storage after the change.' },

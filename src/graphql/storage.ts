@@ -106,12 +106,12 @@ StorageRef.implement({
   }),
 })
 
-/** The storage, if it goes the way that its global id says. */
+/** Returns the storage if it has this direction, otherwise null. */
 export function ofDirection(direction: StorageDirection, storage: Storage | null): Storage | null {
   return storage?.direction === direction ? storage : null
 }
 
-/** Every link: of an object or of a row of one. Each kind has an index of keys of its own, which only this lets be used. */
+/** Matches every link. Whole objects and rows have separate partial indexes on keys; PostgreSQL uses them only with this OR. */
 const eitherKind = { $or: [{ rowIndex: -1 }, { rowIndex: { $ne: -1 } }] }
 
 builder.node(ImportStorageRef, {

@@ -11,23 +11,23 @@ import {
 import { rightsOf } from '../access/access.ts'
 import { type Context, createSharedContext } from './context.ts'
 
-/** The answer to one event, and its JSON, made once for all who are sent it. */
+/** The response for one event. `stringify` serializes it once for all subscribers. */
 interface Answer extends ExecutionResult {
   stringify?: () => string
 }
 
 interface Made {
   answer: Answer
-  /** Who alone may be sent it; undefined: all with the same rights. */
+  /** Id of the only viewer who may receive it. Undefined: all viewers with the same rights. */
   onlyFor: string | undefined
 }
 
-/** What was made of an event, by selection; gone with the event. */
+/** Cache of the responses for an event, by selection. It is released with the event. */
 const madeOf = new WeakMap<object, Map<string, Promise<Made>>>()
 
 /**
- * Runs a subscription as graphql-js does, but executes an event, and writes its JSON, only once for all subscribers of this
- * process who select the same with the same values and rights. A fault in the stream of events is its last result.
+ * Runs a subscription like graphql-js, but executes and serializes an event only once for all subscribers of this process with
+ * the same selection, variables and rights. If the stream of events fails, the error is its last result.
  */
 export async function subscribe(
   args: ExecutionArgs,
@@ -44,7 +44,7 @@ export async function subscribe(
   return answering(source as AsyncGenerator<object, void>, answer)
 }
 
-/** Written out, since a generator on top of another would take several more turns for each event of each subscriber. */
+/** Not a generator, because it would add several microtasks for each event of each subscriber. */
 function answering(
   events: AsyncGenerator<object, void>,
   answer: (event: object) => Promise<ExecutionResult>,
@@ -109,8 +109,8 @@ async function make(args: ExecutionArgs, event: object): Promise<Made> {
 }
 
 /**
- * What decides how an event is shown, but for the viewer: the document, and the variables below its root field, whose own
- * arguments only say which events are wanted.
+ * Cache key of a rendered event, without the viewer. It contains the document and the variables below the root field. The
+ * arguments of the root field only select events, so they are not part of it.
  */
 function selectionOf({ schema, document, operationName, variableValues }: ExecutionArgs): string {
   const used: Record<string, unknown> = {}

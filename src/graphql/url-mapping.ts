@@ -42,7 +42,7 @@ export const UrlMappingInput = builder.inputType('UrlMappingInput', {
   }),
 })
 
-/** The mapping with the database id of its storage; 0, which no storage has, for an id of anything else. */
+/** Converts the input to a mapping with the database id of the storage. The id is 0, which no storage has, if it is invalid. */
 export function readUrlMapping(input: {
   prefix: string
   storageId: string | number

@@ -23,8 +23,8 @@ export interface TokenTurns {
 
 /**
  * Prevents a token with many concurrent operations from slowing down other tokens. The first operation of a token starts at
- * once. While other tokens are active, each further operation waits until no turn has been in progress for 5 ms, at most 250 ms.
- * Tokens take turns.
+ * once. While other tokens are active, each further operation waits until no turn has been in progress for 5 ms, but at most
+ * 250 ms. Tokens take turns.
  */
 export function createTokenTurns(now: () => number = () => performance.now()): TokenTurns {
   const counts = new Map<string, number>()

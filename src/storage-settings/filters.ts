@@ -1,7 +1,7 @@
 import { p } from '@mikro-orm/core'
 import { z } from 'zod'
 
-/** Which objects an import includes, beside `regexFilter`. An absent part includes all. */
+/** Conditions for objects to import, in addition to `regexFilter`. An absent part includes all objects. */
 export interface ImportFilters {
   /** Glob patterns of which a key must match one. */
   include?: string[]
@@ -21,7 +21,7 @@ const count = z.number().nullish()
 const withoutNulls = (value: object) =>
   Object.fromEntries(Object.entries(value).filter(([, part]) => part !== null && part !== undefined))
 
-/** The limits of the parts, and what must hold between them, are rules of `storages/object-filter.ts`. */
+/** Checks types only. `storages/object-filter.ts` checks the ranges of the parts and the rules between them. */
 const schema = z
   .object({
     include: z.array(z.string()).nullish(),

@@ -7,11 +7,11 @@ export interface About {
   /** What the setting does, as one or more sentences. */
   description: string
   placeholder?: string
-  /** Whether the value is given at creation only, and why a change is refused. */
+  /** Set if the value cannot be changed after creation. The text says why. */
   fixed?: string
 }
 
-/** What null means, such as `no limit`, for a setting that may be null. */
+/** The meaning of null, such as `no limit`, for a nullable setting. */
 interface Nullable {
   null: string
 }
@@ -30,14 +30,14 @@ export interface Group {
   /** Name of its GraphQL object; the name of its input ends in `Input`. */
   typeName: string
   typeDescription: string
-  /** Whether exactly one field is set. */
+  /** Exactly one field must be set. */
   isOneOf?: boolean
   parts: Record<string, Part>
 }
 
 /**
- * One setting of a storage. Its column, its check, the inputs and outputs of the schema and the field of a form follow from it.
- * `default` is the value of a new storage. A value of null keeps what is stored, unless `null` says what it means.
+ * One setting of a storage. Its column, validation, GraphQL inputs and outputs, and form field are derived from this definition.
+ * `default` is the value for a new storage. An input of null keeps the stored value, unless `null` gives it a meaning.
  */
 export type Setting = About & {
   null?: string
@@ -52,9 +52,9 @@ export type Setting = About & {
     | (Group & TwoColumns)
   )
 
-/** How a value that does not fit into one column is stored. By default it is the value of the column of the same name. */
+/** For a value that needs several columns. Without it, the value is in the column of the same name. */
 interface TwoColumns {
-  /** The value that a row has. */
+  /** The value in a row. */
   ofRow?(row: never): unknown
   /** The columns that store a value. */
   toRow?(value: never): object
@@ -68,7 +68,7 @@ export function columnsOf<const S extends Settings>(settings: S): { [Name in key
   return Object.fromEntries(columns)
 }
 
-/** The checked values of settings. */
+/** The validated values of settings. */
 export type ValuesOf<S extends Settings> = { [Name in keyof S]: z.output<S[Name]['schema']> }
 
 /** A text, or null. `emptyIsNull` stores an empty text as null. */
@@ -92,7 +92,7 @@ export function choice<Value extends string>(
 interface Range {
   minimum: number
   maximum: number
-  /** What the maximum is in other words, for the message of an error. */
+  /** The maximum as text (such as another unit), for error messages. */
   maximumIs?: string
 }
 

@@ -1,9 +1,9 @@
 import { requestScope } from '../security/request-scope.ts'
 
-/** Milliseconds that a person waits at most for one answer of a storage, in a check or a preview. */
+/** Timeout in milliseconds for one response of a storage, in a check or a preview that a person waits for. */
 export const answerTimeoutMs = 15_000
 
-/** Aborts after `timeoutMs` with a TimeoutError, or with the operation that waits for the answer. */
+/** Returns a signal that aborts after `timeoutMs` with a TimeoutError, or when the API operation that waits is aborted. */
 export function answerSignal(timeoutMs: number): AbortSignal {
   const operation = requestScope()?.signal
   const timeout = AbortSignal.timeout(timeoutMs)

@@ -8,15 +8,15 @@ import { draftExport, refusalOf } from './export-settings.ts'
 import { draftImport } from './import-settings.ts'
 import { createObjectFilter } from './object-filter.ts'
 
-/** What of a check may be left out. */
+/** Options of a check. */
 export interface CheckOptions {
-  /** Write nothing to a target. */
+  /** Write no probe object to an export storage. */
   skipProbe?: boolean | null | undefined
 }
 
 /**
- * Checks a stored storage, a stored one with changes, or a candidate. Stores nothing. `direction` is what the place is meant
- * for: that of the stored one unless said, and IMPORT for a candidate.
+ * Checks a stored storage, a stored storage with changes, or a candidate that is not stored. Saves nothing. `direction` is by
+ * default that of the stored storage, and IMPORT for a candidate.
  * @throws ValidationError, NotFoundError
  */
 export async function checkStorage(

@@ -4,7 +4,7 @@ import { keyFault, printableKey } from '../providers/key-bytes.ts'
 import type { ListGap, ObjectInfo, Provider } from '../providers/provider.ts'
 import { emptyPrefix } from './prefix-oddity.ts'
 
-/** Faults of one object, which say nothing of the others: a sync goes on after them. */
+/** Errors that concern one object only. A sync reports them as issues and continues. */
 const ownFaults = new Set<ErrorCode>([
   'ARCHIVED',
   'DENIED',
@@ -15,15 +15,16 @@ const ownFaults = new Set<ErrorCode>([
 ])
 const maxTried = 10
 
-/** What the first page of a listing has. */
+/** Contents of the first page of a listing. */
 export interface Found {
   objects: ObjectInfo[]
   gaps: ListGap[]
 }
 
 /**
- * The objects of the first page that would be imported, or else those that could be: at least one.
- * @throws SluiceError what is wrong with the first of them if it is so with all; EMPTY_PREFIX.
+ * Returns the objects of the first page that a sync would import. If the filter excludes all, it returns those that could be
+ * imported. There is at least one.
+ * @throws SluiceError EMPTY_PREFIX; the error of the first object if every object has an error.
  */
 export async function findObjects(
   provider: Provider,
@@ -48,7 +49,7 @@ function faultOf([first]: ObjectInfo[]): SluiceError | undefined {
   return code ? new SluiceError(code) : first?.fault
 }
 
-/** What the check says of the objects that it found. */
+/** The message of the check about the objects that it found. */
 export function foundWords({ gaps: [first, ...others] }: Found): string {
   if (!first) return 'There are objects to import.'
   const more = others.length > 0 ? ` and ${others.length} more` : ''
@@ -56,9 +57,9 @@ export function foundWords({ gaps: [first, ...others] }: Found): string {
 }
 
 /**
- * Uses one object after another until one works: a bucket is not judged by one object. It tries at most 10: the first 5, and 5
- * spread over the rest, because keys that begin alike are often stored alike, such as an archived folder.
- * @throws the fault of most of them, or at once a fault that is not one of the object alone.
+ * Tries objects until one works, because a single object does not represent its bucket. It tries at most 10: the first 5, and 5
+ * spread over the rest. Objects of one folder often have the same problem, for example if the folder is archived.
+ * @throws the most frequent error; or at once an error that does not concern the object alone.
  */
 export async function useSome(objects: ObjectInfo[], use: (object: ObjectInfo) => Promise<void>): Promise<void> {
   const faults: SluiceError[] = []
@@ -83,7 +84,7 @@ function sampleOf(objects: ObjectInfo[]): ObjectInfo[] {
   return [...objects.slice(0, near), ...far.reverse()]
 }
 
-/** Begins to read an object. */
+/** Reads the first chunk of an object. */
 export async function beginRead(provider: Provider, key: string, signal: AbortSignal): Promise<void> {
   const { body } = await provider.read(key, { signal })
   for await (const _chunk of body) break

@@ -12,7 +12,7 @@ import { fetchSigned } from './fetch-signed.ts'
 import { hintFor } from './hints.ts'
 import { prefixOddity } from './prefix-oddity.ts'
 
-/** The steps of a check, in their order. */
+/** The steps of a check, in order. */
 export const checkSteps = [
   'CONFIGURATION',
   'EGRESS',
@@ -27,13 +27,13 @@ export const checkSteps = [
 ] as const
 export type CheckStepName = (typeof checkSteps)[number]
 
-/** What one step found. */
+/** Result of one step. */
 export interface CheckStep {
   name: CheckStepName
   status: 'OK' | 'FAILED' | 'SKIPPED'
   code: ErrorCode | null
   message: string
-  /** What to do about it; of a signed URL that works, what browsers on other sites need besides. */
+  /** What to do about the error. For a presigned URL that works: what browsers on other sites also need. */
   hint: string | null
   milliseconds: number
 }
@@ -49,29 +49,29 @@ export class ConnectionCheckError extends SluiceError {
   }
 }
 
-/** What the check wants to know of a storage besides its place. */
+/** The storage to check. */
 export interface CheckSubject {
-  /** A target is written to, not read: it needs no object, and a probe is written and removed unless that is to be skipped. */
+  /** IMPORT: objects are listed and read. EXPORT: a probe object is written and removed, unless `skipProbe` is set. */
   direction: StorageDirection
-  /** What the keys of a target start with. */
+  /** The start of the keys that an export writes. */
   prefix: string
   provider: ProviderName
-  /** Opens the connection to a signed URL. */
+  /** Opens connections to presigned URLs. */
   egress: Egress
-  /** Opens the place; faults of the configuration are thrown here. */
+  /** Opens the provider. Rejects with errors of the configuration. */
   open: () => Promise<Provider>
-  /** Whether a sync would take the object. */
+  /** True if a sync would import the object. */
   takes: (object: ObjectInfo) => boolean | Promise<boolean>
   readsTasks: boolean
-  /** Whether nothing is to be written to a target. */
+  /** Write no probe object to an export storage. */
   skipProbe?: boolean
   recursive: boolean
   presigns: boolean
-  /** Browsers fetch signed URLs from another address than ours; then we cannot try one. */
+  /** Browsers use another address of the storage than this server, so the check cannot try a presigned URL. */
   publicEndpoint: boolean
 }
 
-/** The step at which a fault of the first contact shows. */
+/** The step that an error of the first contact belongs to. */
 const stepOf: Partial<Record<ErrorCode, CheckStepName>> = {
   BLOCKED_ADDRESS: 'EGRESS',
   UNRESOLVABLE_HOST: 'REACH',
@@ -86,16 +86,19 @@ const stepOf: Partial<Record<ErrorCode, CheckStepName>> = {
   CLOCK_SKEW: 'AUTHENTICATE',
 }
 
-/** The steps of permissions that are refused before the first contact. */
+/** The step that a refused permission belongs to, if the refusal comes before the first contact. */
 const permissionStep: Partial<Record<ErrorCode, CheckStepName>> = {
   BLOCKED_ADDRESS: 'EGRESS',
   AMBIENT_CREDENTIALS_DISABLED: 'AUTHENTICATE',
 }
 
-/** Tries a connection step by step, up to the first fault; what comes behind it is SKIPPED. Stores nothing, looks at one page at most. */
+/**
+ * Tries a connection step by step, until the first error. The remaining steps are SKIPPED. Saves nothing, and lists at most one
+ * page.
+ */
 export async function checkConnection(
   subject: CheckSubject,
-  /** What one step may take, in milliseconds. */
+  /** Timeout of one step in milliseconds. */
   { stepTimeoutMs = answerTimeoutMs }: { stepTimeoutMs?: number } = {},
 ): Promise<CheckStep[]> {
   const steps: CheckStep[] = []
@@ -114,7 +117,7 @@ export async function checkConnection(
     } catch (error) {
       const known = error instanceof SluiceError ? error : undefined
       const code = known?.code ?? (signal.aborted ? 'TIMEOUT' : 'INTERNAL')
-      // Opening a place asks for permissions, when all else is in order.
+      // Opening a provider checks permissions last. If one is refused, the configuration itself is valid.
       const failed = (name === 'CONFIGURATION' && permissionStep[code]) || name
       if (failed !== name && typeof done === 'string') note(name, 'OK', done, since)
       note(failed, 'FAILED', known?.message ?? errorTable[code].words, since, { code, hint: known?.hint })
@@ -142,7 +145,7 @@ export async function checkConnection(
   return steps.sort((a, b) => checkSteps.indexOf(a.name) - checkSteps.indexOf(b.name))
 }
 
-/** Does a step. `done` says what it found. */
+/** Runs a step. `done` is the message of its success. */
 type Attempt = <T>(
   name: CheckStepName,
   done: string | ((value: T) => string),
@@ -189,10 +192,10 @@ async function tryTarget(provider: Provider, { prefix, skipProbe }: CheckSubject
   })
 }
 
-// What S3 (RequestTimeTooSkewed), Cloud Storage (signed URLs) and Azure (Authorize with Shared Key) accept.
+// The clock skew that S3 (RequestTimeTooSkewed), Cloud Storage (signed URLs) and Azure (Authorize with Shared Key) accept.
 const mostSkewMs = 15 * 60_000
 
-/** A clock that is wrong makes requests and signed URLs fail, at once or on the day that nobody corrects for it any more. */
+/** Fails if the clock of this server is wrong. Requests and presigned URLs then fail, now or when nothing corrects the skew. */
 async function compareClocks(provider: Provider, attempt: Attempt): Promise<void> {
   const { serverTime } = provider
   if (!serverTime) return
@@ -210,7 +213,7 @@ async function compareClocks(provider: Provider, attempt: Attempt): Promise<void
   )
 }
 
-/** What a person should know of a step that succeeded. */
+/** Hint for a step that succeeded. */
 function hintOfSuccess(name: CheckStepName, { provider, prefix }: CheckSubject): string | undefined {
   if (name === 'WRITE_OBJECT') {
     const oddity = prefixOddity(prefix)
@@ -230,7 +233,7 @@ type Note = (
   more?: { code?: ErrorCode | undefined; hint?: string | undefined },
 ) => void
 
-/** One call tells four things: the place may be connected to, it answers, the credentials are known, the bucket may be listed. */
+/** Runs four steps with one call of the provider: EGRESS, REACH, AUTHENTICATE and OPEN. */
 async function firstContact(
   provider: Provider,
   { prefix }: CheckSubject,

@@ -8,35 +8,35 @@ import type { Sealer } from '../security/seal.ts'
 import { type LocationInput, type Place, placeOf } from './place.ts'
 import type { SettingsInput } from './read-settings.ts'
 
-/** What the storages room works with. */
+/** Dependencies of this folder. */
 export interface StorageParts {
   em: EntityManager
   sealer: Sealer
   connect: Connect
   egress: Egress
-  /** The id by which clients know an object of the schema. */
+  /** The global id of an object of the schema. */
   globalId: (typename: string, id: number) => string
 }
 
-/** The storage that is to be saved or checked: a stored one, or a new one of a project. */
+/** The storage to save or check: a stored one, or a new one of a project. */
 export type DraftTarget = { project: number } | { id: number }
 
-/** The location and the settings of a storage; absent ones keep their value or default. */
+/** The location and the settings of a storage. Absent ones keep their value or have their default. */
 export interface StorageInput extends SettingsInput {
   location?: LocationInput | undefined
 }
 
-/** What saving sets, with the secrets as they were entered; what syncs write meanwhile is left alone. */
+/** The columns that saving sets, with the secrets in plain text. Columns that syncs write are not part of it. */
 export type Draft = Place &
   Pick<Storage, 'project' | 'direction' | 'fingerprint'> & {
-    /** Of a stored storage: its limits hold for checks and previews, too. */
+    /** Id of a stored storage. Its rate limits apply to checks and previews, too. */
     id?: number
   } & Partial<Omit<Storage, 'id' | 'secrets' | 'createdAt' | 'updatedAt' | 'lastRun' | 'lastSyncAt' | 'lastSyncCount'>>
 
 /**
- * The project and the checked location of a storage. `read` receives what is stored, reads the settings and adds their faults to
- * the list; the path of each begins with the name of the setting.
- * @throws ValidationError with all faults at once; NotFoundError
+ * Returns the project and the validated location of a storage. `read` receives the stored row, reads the settings and adds
+ * their errors to the list. The path of each error begins with the name of the setting.
+ * @throws ValidationError with all errors at once; NotFoundError
  */
 export async function draftCommon<Own>(
   { em, sealer }: StorageParts,

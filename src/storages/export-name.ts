@@ -3,7 +3,7 @@ import { SluiceError } from '../errors.ts'
 import type { ProviderKind } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 
-/** What a name template may say, and how many annotations or tasks can share its value. */
+/** The fields of name templates, and the type of their values. A constant has the same value in all names of a storage. */
 const fields = {
   projectId: 'constant',
   taskId: 'number',
@@ -17,7 +17,7 @@ const uniqueFields: Record<ExportFormat, Field[]> = { ANNOTATION: ['annotationId
 
 const defaultTemplate: Record<ExportFormat, string> = { ANNOTATION: '{annotationId}.json', TASK: '{taskId}.json' }
 
-/** What the fields of a template stand for. `sourceKey` is the object that the task came from, if there was one. */
+/** The values for the fields of a template. `sourceKey` is the key of the object that the task was imported from, if any. */
 export interface Named {
   projectId: number
   taskId: number
@@ -27,14 +27,14 @@ export interface Named {
   sourceKey: string | null
 }
 
-/** Names of objects that tasks did not come from. */
+/** The value of `sourceStem` for tasks that were not imported from an object. */
 const noStem = 'unnamed'
 
 type Part = { literal: string } | { field: Field }
 
 /**
- * What is wrong with a name template, in words; undefined when by it no two annotations (in TASK format, tasks) can ever
- * share a name, and no name that it gives by itself leaves the prefix.
+ * Returns the error message for a name template. Undefined if the template is valid: two annotations (in TASK format, two tasks)
+ * never share a name, and no literal part makes the name leave the prefix.
  */
 export function templateFault(template: string, format: ExportFormat): string | undefined {
   const parts = partsOf(template)
@@ -65,8 +65,8 @@ export function templateFault(template: string, format: ExportFormat): string | 
 }
 
 /**
- * Whether the value of `field` can be told from every name: its digits end where a literal with something else follows, or
- * the name does, and all fields on one of its sides are numbers, so that it is found by reading from there.
+ * True if the value of `field` can be parsed from every name. This needs two things: a literal with a non-digit, or the end of
+ * the name, delimits its digits; and all fields on one side are numbers, so that a parser can start on that side.
  */
 function tellsApart(parts: Part[], field: Field): boolean {
   return parts.some((part, at) => {
@@ -78,7 +78,7 @@ function tellsApart(parts: Part[], field: Field): boolean {
 
 const isText = ({ field }: { field: Field }) => fields[field] === 'text'
 
-/** Whether each two values on a side, the one beside it first, have something that is no digit between them. */
+/** True if a non-digit separates all values of a side from each other and from the field. The nearest part comes first. */
 function isApart(side: Part[]): boolean {
   let apart = false
   for (const part of side) {
@@ -99,7 +99,7 @@ function partsOf(template: string): Part[] {
 }
 
 /**
- * The key that an annotation or task is written to: `<prefix>/<name>`, with one slash between.
+ * The key for an annotation or task: `<prefix>/<name>`, with one slash between them.
  * @throws SluiceError NAME_LEAVES_PREFIX, KEY_TOO_LONG
  */
 export function keyFor(

@@ -19,7 +19,7 @@ export async function draftExport(parts: StorageParts, target: DraftTarget, inpu
   return { ...place, ...own.columns, direction: 'EXPORT', fingerprint: fingerprintOf('EXPORT', place, null) }
 }
 
-/** Why nothing may be exported to the place; undefined when it may. */
+/** Why this location cannot be an export target. Undefined if it can. */
 export function refusalOf({ provider, location }: Draft): SluiceError | undefined {
   const kind: ProviderKind = providers[provider]
   return kind.refuseTarget?.(location)

@@ -6,9 +6,9 @@ import { networkError } from '../providers/network-error.ts'
 import type { Egress } from '../security/egress.ts'
 
 /**
- * Fetches the first byte behind a signed URL, as a browser would, but follows no redirect. `archivedCode` is the code by which the
- * storage refuses to give an archived object.
- * @throws SluiceError if that is refused; the reason of `signal`
+ * Fetches the first byte of a presigned URL, as a browser would, but follows no redirect. `archivedCode` is the error code of
+ * the storage for archived objects.
+ * @throws SluiceError if the storage refuses; the reason of `signal`
  */
 export async function fetchSigned(
   url: URL,
@@ -27,7 +27,7 @@ export async function fetchSigned(
   const { statusCode: status = 0 } = response
   // 416: the object is empty, and the signature was accepted.
   const isRefused = (status < 200 || status >= 300) && status !== 416
-  // Of the words of a refusal, one code alone decides.
+  // The body of a refusal matters only if it can contain `archivedCode`.
   const words = isRefused && archivedCode ? (await readErrorBody(response)).bytes.toString() : ''
   response.destroy()
   signal.throwIfAborted()

@@ -33,7 +33,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   LOCAL_PATH_MISSING: 'Create the folder on the machine the server runs on.',
 }
 
-/** What a person can do about a fault of this kind of storage; null where there is nothing to say. */
+/** What a person can do about an error of this kind of storage. Null if there is no hint. */
 export function hintFor(code: ErrorCode, provider: ProviderName): string | null {
   const { hints: own }: ProviderKind = providers[provider]
   return own?.[code] ?? hints[code] ?? null

@@ -22,32 +22,32 @@ export const filterRules = [
 ] as const
 export type FilterRule = (typeof filterRules)[number]
 
-/** Decides which objects a sync takes. */
+/** Decides which objects a sync imports. */
 export interface ObjectFilter {
-  /** The rule that leaves an object out; null when it is taken. */
+  /** The rule that excludes an object. Null if the object is included. */
   (object: Omit<ObjectInfo, 'etag'>): FilterRule | null
   /**
-   * The same for many objects. It gives way to other work of the process whenever `slices` are used up, also between two
-   * patterns of one object. Absent where the rule costs next to nothing.
+   * The same for many objects. It yields to the event loop whenever `slices` are used up, also between two patterns of one
+   * object. Absent if the filter needs hardly any time.
    */
   all?(objects: readonly Omit<ObjectInfo, 'etag'>[], slices?: Slices): Promise<(FilterRule | null)[]>
 }
 
-/** What of a storage decides which objects are taken. */
+/** The settings of a storage that select objects. */
 export type FilterSettings = Pick<Storage, 'regexFilter' | 'filters'> & { skipSidecars?: boolean }
 
-// What Spark, Dask and Hadoop write beside their files, and what desktops leave in folders.
+// Files that Spark, Dask and Hadoop write next to their data, and that desktops leave in folders.
 const sidecar =
   /(?:^|\/)(?:_SUCCESS|_metadata|_common_metadata|_started_[^/]*|_committed_[^/]*|\.[^/]*\.crc|\.DS_Store|Thumbs\.db)$/
 
-/** Whether a key names a file that another program keeps beside the data, and that is no data itself. */
+/** True if the key names a file that another program keeps next to the data, and that contains no data itself. */
 export const isSidecar = (key: string): boolean => sidecar.test(key)
 
 /**
- * The filter of a storage. `regexFilter` is matched from the start of the full key and need not reach its end; globs match the
- * whole key (`*` within a folder, `**` over folders); null or empty takes every key. Patterns are limited in size, and take time
- * linear in the length of the key. Ages are counted back from `now`; an object without a time is of any age.
- * @throws ValidationError with every fault, paths as in the input of a storage.
+ * Creates the filter of a storage. `regexFilter` must match from the start of the full key, but not to its end. Globs match the
+ * whole key (`*` within a folder, `**` across folders). Null or empty includes every key. The size of patterns is limited, and
+ * matching takes linear time of the key. Ages count back from `now`; an object without a time matches every age.
+ * @throws ValidationError with every error; paths as in the input of a storage.
  */
 export function createObjectFilter(
   { regexFilter, filters, skipSidecars = true }: FilterSettings,
@@ -78,7 +78,7 @@ export function createObjectFilter(
     if (sample && crc32(key) % sample.of >= sample.take) return 'SAMPLE'
     return null
   }
-  /** Yields after each pattern, so that the caller can give way. */
+  /** Yields after each pattern, so that the caller can yield to the event loop. */
   function* byPatterns(key: string): Generator<undefined, FilterRule | null> {
     if (regex) {
       if (!regex(key)) return 'REGEX'

@@ -1,17 +1,17 @@
 import globToRegExp from 'glob-to-regexp'
 import { RE2JS } from 're2js'
 
-/** Characters of one pattern. */
+/** Maximum characters of one pattern. */
 export const maxPatternLength = 1_000
-/** Instructions of one compiled pattern. RE2 takes up to 100 ns for each of them and each character of a key. */
+/** Maximum instructions of one compiled pattern. RE2 takes up to 100 ns per instruction and character of a key. */
 export const maxPatternSize = 500
-/** Patterns of one list. */
+/** Maximum patterns of one list. */
 export const maxPatterns = 100
-// Instructions × characters: bounds the time for one key. A link stores at most 2,600 bytes of key, so the largest pattern
-// reads all of every key that can be imported; a longer key is an issue anyway.
+// Maximum instructions × characters, which limits the time for one key. A link stores at most 2,600 bytes of key, so even the
+// largest pattern can read every key that can be imported. Longer keys are issues anyway.
 const maxSteps = 2_600 * maxPatternSize
 
-/** A pattern that can be matched in time linear in the length of a key. */
+/** A pattern that matches a key in linear time. */
 export type Pattern = (key: string) => boolean
 
 /** Compiles a regular expression (RE2 syntax) that must match from the start of a key. @throws Error that says what is wrong */
@@ -29,7 +29,7 @@ export function compileGlob(text: string): Pattern {
   return (key) => key.length > maxLength || regex.matches(key)
 }
 
-/** The program of a pattern, and the length of the longest key that it reads. */
+/** The compiled pattern, and the length of the longest key that it may read. */
 function compile(text: string): { regex: RE2JS; maxLength: number } {
   const copies = countedCopies(text)
   if (copies > 2 * maxPatternSize) throw new Error(`repeats ${copies} times in all; the limit is ${2 * maxPatternSize}`)

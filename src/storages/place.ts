@@ -8,25 +8,26 @@ import type { ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Sealer } from '../security/seal.ts'
 
-/** Location and secrets as a person enters them: one flat object of fields. Absent secrets keep the stored ones, null clears. */
+/** Location and secrets as entered, in one flat object. An absent secret keeps the stored one, null deletes it. */
 export interface LocationInput {
   provider: ProviderName
   fields: Record<string, unknown>
 }
 
-/** Where a storage is and how it is entered. */
+/** Location and secrets of a storage. */
 export interface Place {
   provider: ProviderName
   location: Storage['location']
   /** @throws SluiceError BAD_CREDENTIALS if the stored secrets cannot be read. */
   readSecrets(): Record<string, string>
-  /** The secrets as they are stored; undefined if a location was entered, so that they must be sealed anew. */
+  /** The stored, sealed secrets. Undefined if a location was entered; the secrets must then be sealed again. */
   sealed: string | null | undefined
 }
 
 /**
- * Provider, checked location and secrets, from the input or as stored. Stored secrets are kept only while the bound parts of
- * the location stay the same: each that would follow to another place is a fault SECRETS_REQUIRED. Faults are added to `faults`.
+ * Returns provider, validated location and secrets, from the input or the stored row. Stored secrets are kept only while the
+ * bound parts of the location are unchanged. If they change, each stored secret must be entered again (SECRETS_REQUIRED). Errors
+ * are added to `faults`.
  */
 export function placeOf(
   sealer: Sealer,
@@ -79,7 +80,7 @@ export function placeOf(
 
 const dotWords = 'must have no "." or ".." segment: a proxy before this endpoint could turn it into another place'
 
-/** The parts of a place that lead elsewhere where somebody takes dot segments out of paths. */
+/** The parts of a location that would mean another place if a client or proxy removed dot segments from the path. */
 function dotFaults(kind: ProviderKind, location: Record<string, unknown>): string[] {
   if (kind.sendsDotSegments(location)) return []
   return ['bucket', 'container', 'prefix'].filter((name) => hasDotSegments(String(location[name] ?? '')))
@@ -89,8 +90,8 @@ const withoutNulls = (fields: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null))
 
 /**
- * The stored secrets that stay: a given one replaces its own and those that belong to it, and null clears. Stored secrets that
- * cannot be read are dropped once any secret is given.
+ * The stored secrets that remain. A given secret replaces the stored one and those that it supersedes; null deletes it. Stored
+ * secrets that cannot be decrypted are dropped as soon as any secret is given.
  */
 function keptSecrets(
   sealer: Sealer,
@@ -113,23 +114,23 @@ function keptSecrets(
 
 type Located = Pick<Storage, 'provider' | 'location'>
 
-/** The bucket, or what stands for it, that objects of the storage lie in. */
+/** The bucket of the storage, or its equivalent. */
 export function bucketOf(storage: Located): string {
   return addressOf(storage).bucket
 }
 
-/** What makes two storages of a project the same: direction, provider, place and filter. */
+/** A hash of direction, provider, location and filter. Two storages of a project are duplicates if their hashes are equal. */
 export function fingerprintOf(direction: StorageDirection, place: Located, regexFilter: string | null): string {
   const { endpoint, bucket, prefix } = addressOf(place)
   const identity = JSON.stringify([direction, place.provider, endpoint, bucket, prefix, regexFilter ?? ''])
   return createHash('sha256').update(identity).digest('hex')
 }
 
-/** Whether an import from one place lists what an export to the other writes. */
+/** True if an import from one location lists objects that an export to the other location writes. */
 export function overlap(source: Located, target: Located): boolean {
   const [from, to] = [addressOf(source), addressOf(target)]
   if (source.provider !== target.provider || from.endpoint !== to.endpoint || from.bucket !== to.bucket) return false
-  // A source's prefix is literal; names in a target are joined to its prefix with a slash.
+  // The prefix of an import is literal. An export joins its prefix and the names with a slash.
   const written = to.prefix === '' || to.prefix.endsWith('/') ? to.prefix : `${to.prefix}/`
   return written.startsWith(from.prefix) || from.prefix.startsWith(written)
 }

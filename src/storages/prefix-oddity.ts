@@ -1,8 +1,8 @@
 import { SluiceError } from '../errors.ts'
 
 /**
- * Why a prefix is probably not what its author meant, with advice; undefined if it looks right. Such a prefix is not refused,
- * since keys may contain any character.
+ * Why a prefix is probably a mistake, with advice. Undefined if it looks right. Such a prefix is not refused, because keys may
+ * contain any character.
  */
 export function prefixOddity(prefix: string): string | undefined {
   const [uri, scheme, rest = ''] = /^([a-z][a-z\d+.-]+):\/{1,3}[^/]*\/?([\s\S]*)$/i.exec(prefix) ?? []
@@ -27,7 +27,7 @@ export function prefixOddity(prefix: string): string | undefined {
 
 const quoted = (text: string) => (text === '' ? 'no prefix' : JSON.stringify(text))
 
-/** EMPTY_PREFIX, in words that name what is odd about the prefix. */
+/** The error EMPTY_PREFIX. Its message says why the prefix is probably a mistake. */
 export function emptyPrefix(prefix: string): SluiceError {
   const oddity = prefixOddity(prefix)
   if (!oddity)

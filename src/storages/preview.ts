@@ -11,21 +11,21 @@ import { draftImport } from './import-settings.ts'
 import { createObjectFilter } from './object-filter.ts'
 
 /**
- * The first objects that a sync would list, each with the rule that leaves it out, or the code of the issue that a sync makes of
- * it; null = it is taken. A folder that cannot be listed stands among them.
+ * The first objects that a sync would list. `rule` is the filter rule that excludes the object, or the code of the issue that a
+ * sync would report. Null means that the object would be imported. A folder that cannot be listed has an entry, too.
  */
 export interface Preview {
-  /** What is listed: the prefix, with the `/` of a folder where one level is listed. */
+  /** The listed prefix. It ends with `/` if only one level of a folder is listed. */
   prefix: string
   objects: { object: ObjectInfo; rule: string | null }[]
-  /** Whether these are all there are. */
+  /** True if there are no more objects. */
   isComplete: boolean
 }
 
 /**
- * Lists the first `first` objects (at most 1,000) of a stored storage, a stored one with changes, or a candidate, as a sync
- * would. Stores nothing, reads no object.
- * @throws ValidationError, NotFoundError; SluiceError when the place cannot be listed, TIMEOUT after `timeoutMs`.
+ * Lists the first `first` objects (at most 1,000) of a stored storage, a stored storage with changes, or a candidate, as a sync
+ * would. Saves nothing and reads no object.
+ * @throws ValidationError, NotFoundError; SluiceError if the location cannot be listed, TIMEOUT after `timeoutMs`.
  */
 export async function previewObjects(
   parts: StorageParts,

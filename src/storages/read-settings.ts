@@ -2,18 +2,18 @@ import type { Storage } from '../entities/storage.ts'
 import type { FieldError } from '../errors.ts'
 import type { Setting, Settings, ValuesOf } from '../storage-settings/kinds.ts'
 
-/** Settings as a client gives them: an absent one keeps its value, and so does null unless the setting may be null. */
+/** Settings from a client. An absent setting keeps its value. So does null, unless the setting is nullable. */
 export type SettingsInput = Record<string, unknown>
 
-/** The values of settings as they would be saved, and the columns that store them. */
+/** The values to save, and the columns that store them. */
 export interface ReadSettings<S extends Settings> {
   values: ValuesOf<S>
   columns: Partial<Storage>
 }
 
 /**
- * Checks the given settings and completes them with the stored values or, for a new storage, with the defaults. Adds faults to
- * `faults`; the path of each begins with the name of the setting. Then the values of the faulty settings are not of their type.
+ * Validates the given settings. Missing ones get the stored values or, for a new storage, the defaults. Errors are added to
+ * `faults`; the path of each begins with the name of the setting. The value of an invalid setting may not match its type.
  */
 export function readSettings<const S extends Settings>(
   settings: S,
@@ -47,7 +47,7 @@ function valueFor(
   return data
 }
 
-/** The value that a storage has for a setting. */
+/** The value of a setting of a storage. */
 export function settingOf(name: string, setting: Setting, storage: Storage): unknown {
   if ('ofRow' in setting && setting.ofRow) return setting.ofRow(storage as never)
   return storage[name as keyof Storage] ?? null

@@ -5,9 +5,9 @@ import { ConflictError, NotFoundError } from '../errors.ts'
 import { sql } from '../sql.ts'
 
 /**
- * Deletes a storage with its links and pending exports; tasks, annotations and objects stay. Number of tasks whose link is
- * lost. With `dryRun` it only counts.
- * @throws NotFoundError; ConflictError while a sync of it is under way.
+ * Deletes a storage with its links and pending exports. Tasks, annotations and objects stay. Returns the number of tasks that
+ * lose their link. With `dryRun` it only counts.
+ * @throws NotFoundError; ConflictError while a run of the storage is queued or in progress.
  */
 export async function deleteStorage(
   em: EntityManager,

@@ -13,7 +13,7 @@ import { draftExport, refusalOf } from './export-settings.ts'
 import { draftImport } from './import-settings.ts'
 import { bucketOf, overlap } from './place.ts'
 
-/** The same place is connected to the project already. */
+/** The project already has a storage with the same location and filter. */
 export class DuplicateStorageError extends SluiceError {
   readonly storageId: number
   constructor(storageId: number, globalId: string) {
@@ -26,7 +26,7 @@ export class DuplicateStorageError extends SluiceError {
   }
 }
 
-/** An import would list what an export of the same project writes, and make tasks of it. */
+/** An import storage would list the objects that an export storage of the same project writes, and create tasks from them. */
 export class OverlappingStorageError extends SluiceError {
   readonly storageId: number
   constructor({ id, direction }: Pick<Storage, 'id' | 'direction'>, globalId: string) {
@@ -40,7 +40,7 @@ export class OverlappingStorageError extends SluiceError {
   }
 }
 
-/** What a person may wave through. */
+/** Options that override checks. */
 export interface SaveOptions extends CheckOptions {
   skipCheck?: boolean | null | undefined
   allowDuplicate?: boolean | null | undefined
@@ -48,10 +48,11 @@ export interface SaveOptions extends CheckOptions {
 }
 
 /**
- * Creates an import storage, or changes one (`id`), after checking the input, that the place is not connected twice or
- * overlaps an export's, and that the connection works, unless `skipCheck`, or a storage is paused at its location.
- * @throws ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError; then nothing
- * was changed.
+ * Creates an import storage, or changes one (`id`). It first validates the input, checks the connection, and refuses duplicates
+ * and overlaps with export storages. The connection is not checked with `skipCheck`, or if the storage is paused and keeps its
+ * location.
+ * @throws ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError. Nothing is
+ * changed in these cases.
  */
 export async function saveImportStorage(
   parts: StorageParts,
@@ -80,31 +81,31 @@ async function save(
   target: DraftTarget,
   { draft, options }: { draft: Draft; options: SaveOptions },
 ): Promise<Storage> {
-  // A storage that is paused because it does not work must not need to work for that.
+  // A user may pause a storage because its connection does not work, so the check must not prevent that.
   const isPaused = !draft.synchronizable && draft.sealed !== undefined
   if (!options.skipCheck && !isPaused) {
     const steps = await checkDraft(parts, draft, options)
     if (steps.some((step) => step.status === 'FAILED')) throw new ConnectionCheckError(steps)
   }
   return parts.em.fork().transactional(async (tx) => {
-    // Two requests at once must not both find that the place is free.
+    // Without the lock, two concurrent requests could create the same storage twice.
     await sql(tx, `select pg_advisory_xact_lock(hashtext('sluice storages'), $1)`, [draft.project])
     await mustBeFree(tx, target, { draft, options, globalId: parts.globalId })
     const { readSecrets, sealed, ...columns } = draft
     const row =
       'id' in target
         ? await tx.findOneOrFail(StorageEntity, target.id)
-        : // Before it is stored, since its secrets are sealed for its id.
+        : // The id is needed before the insert, because the secrets are sealed with it.
           tx.create(StorageEntity, { ...columns, id: await nextId(tx) } as Storage)
     if ('id' in target) {
-      // Saves and writes that are noting their outcome hold the storage, too, and go first.
+      // Waits for transactions that lock the storage, too: other saves, and exports that commit their results.
       await sql(tx, 'select id from storage where id = $1 for update', [row.id])
-      // In another bucket, the same key is another object.
+      // The same key in another bucket is another object.
       if (bucketOf(row) !== bucketOf(draft)) await forgetObjects(tx, row.id)
-      // What was refused before may work with the new settings.
+      // Exports that failed before may work with the new settings, so they are retried now.
       await sql(tx, 'update outbox set due_at = now() where storage_id = $1 and lease is null', [row.id])
       await sql(tx, 'update storage set drain_at = null where id = $1', [row.id])
-      // What was reserved by the old limits would delay what the new ones allow.
+      // Reservations made under the old limits would delay requests that the new limits allow.
       await sql(tx, 'delete from storage_budget where storage_id = $1', [row.id])
     }
     Object.assign(row, columns)
@@ -137,7 +138,7 @@ async function mustBeFree(
 
 const typeOf = (direction: StorageDirection) => (direction === 'IMPORT' ? 'ImportStorage' : 'ExportStorage')
 
-/** A write that is on its way to the old bucket loses its hold, and is done again in the new one. */
+/** Deletes what is known about objects of the old bucket. Exports in progress lose their lease and are repeated in the new one. */
 async function forgetObjects(tx: EntityManager, storage: number): Promise<void> {
   for (const links of [ImportLinkEntity, ImportedObjectEntity, ExportLinkEntity]) {
     await tx.nativeDelete(links as typeof ExportLinkEntity, { storage })
