@@ -1,8 +1,8 @@
 import { bytesOfAddress, contains, type Network, readNetwork } from './network.ts'
 
 /**
- * Who uses an address: hosts of the internet (PUBLIC), hosts of this machine or site (INTERNAL), or nobody that a client may
- * connect to (CLOSED): metadata services of clouds, link-local, multicast, unspecified, broadcast and reserved addresses.
+ * PUBLIC: an address of the internet. INTERNAL: an address of this machine or its site. CLOSED: an address that no client may
+ * connect to: metadata services of clouds, link-local, multicast, unspecified, broadcast and reserved addresses.
  */
 export type AddressKind = 'PUBLIC' | 'INTERNAL' | 'CLOSED'
 
@@ -46,7 +46,7 @@ const internal = networks(
   '2001:2::/48',
 )
 
-// All that IANA has given out for unicast in the internet (RFC 4291 §2.4). The rest is reserved.
+// The network that IANA allocates for global unicast (RFC 4291 §2.4). Other networks are reserved.
 const globalUnicast = readNetwork('2000::/3')!
 
 // IPv4-compatible and IPv4-mapped (RFC 4291 §2.5.5), IPv4-translated (RFC 2765 §2.1), NAT64 (RFC 6052 §2.1).
@@ -58,7 +58,7 @@ const [siteNat64, sixToFour, teredo] = networks('64:ff9b:1::/48', '2002::/16', '
 ]
 const loopback = readNetwork('::1')!
 
-/** The IPv4 addresses inside an IPv6 address, one of which receives its packets in the end. */
+/** The IPv4 addresses embedded in an IPv6 address. A gateway may forward packets to one of them. */
 function embeddedIn(bytes: readonly number[]): (readonly number[])[] {
   if (bytes.length === 4 || contains(loopback, bytes)) return []
   if (translated.some((network) => contains(network, bytes))) return [bytes.slice(12)]
@@ -67,7 +67,7 @@ function embeddedIn(bytes: readonly number[]): (readonly number[])[] {
   // Server and client (RFC 4380 §4).
   if (contains(teredo, bytes)) return [bytes.slice(4, 8), bytes.slice(12).map((byte) => byte ^ 255)]
   if (contains(siteNat64, bytes)) {
-    // A site chooses a prefix of 48, 56, 64 or 96 bits (RFC 6052 §2.2). What is unused is zero.
+    // A site chooses a prefix of 48, 56, 64 or 96 bits (RFC 6052 §2.2). Unused bits are zero.
     const at = [
       [6, 7, 9, 10],
       [7, 9, 10, 11],
@@ -81,13 +81,13 @@ function embeddedIn(bytes: readonly number[]): (readonly number[])[] {
   return isIsatap ? [bytes.slice(12)] : []
 }
 
-/** The address and the IPv4 addresses inside it, as bytes. Empty for text that is no address. */
+/** The address and the IPv4 addresses embedded in it, as bytes. Empty if the text is not an address. */
 export function formsOf(address: string): (readonly number[])[] {
   const bytes = bytesOfAddress(address)
   return bytes ? [bytes, ...embeddedIn(bytes)] : []
 }
 
-/** The kind of an address, which is the strictest of its forms. Text that is no address is CLOSED. */
+/** The kind of an address: the strictest of its forms. CLOSED if the text is not an address. */
 export function kindOfAddress(address: string): AddressKind {
   const kinds = formsOf(address).map(kindOfForm)
   if (kinds.length === 0 || kinds.includes('CLOSED')) return 'CLOSED'
@@ -98,6 +98,6 @@ function kindOfForm(bytes: readonly number[]): AddressKind {
   const isIn = (list: readonly Network[]) => list.some((network) => contains(network, bytes))
   if (isIn(closed)) return 'CLOSED'
   if (isIn(internal)) return 'INTERNAL'
-  // Of a translated address, its IPv4 address decides.
+  // The kind of a translated address is that of its embedded IPv4 address.
   return bytes.length === 4 || isIn(translated) || contains(globalUnicast, bytes) ? 'PUBLIC' : 'CLOSED'
 }

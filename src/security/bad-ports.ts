@@ -6,5 +6,5 @@ const badPorts = new Set([
   6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ])
 
-/** Whether browsers refuse HTTP on a port, because a server of another protocol could take the request for its own. */
+/** True if browsers refuse HTTP on the port, because a server of another protocol could misinterpret the request. */
 export const isBadPort = (port: number): boolean => badPorts.has(port)

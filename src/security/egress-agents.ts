@@ -4,7 +4,7 @@ import type { LookupFunction } from 'node:net'
 import type { EgressTarget } from './egress-policy.ts'
 
 /**
- * What replaces host and lookup in the options of `net.connect`, for one connection.
+ * Returns the host and lookup options of `net.connect` for one connection.
  * @throws SluiceError BLOCKED_ADDRESS; Error with the code ENOTFOUND
  */
 export type Guard = (target: EgressTarget) => { host: string; lookup: LookupFunction }
@@ -15,7 +15,7 @@ export type HttpAgents = HttpAgent | HttpsAgent
 export type CreateConnection = HttpAgent['createConnection']
 type Dialled = Parameters<CreateConnection>[0] & { port?: number | string | null }
 
-/** An agent of Node whose every new connection is guarded. Connections that it keeps stay at the address that was checked. */
+/** Creates a Node agent that checks every new connection. Kept-alive connections stay at the address that was checked. */
 export function createAgent(protocol: string, guard: Guard, options: AgentOptions): HttpAgents {
   const agent = protocol === 'https:' ? new HttpsAgent(options) : new HttpAgent(options)
   const open: CreateConnection = agent.createConnection.bind(agent)
@@ -25,7 +25,7 @@ export function createAgent(protocol: string, guard: Guard, options: AgentOption
       const checked = guard({ host: host ?? '', port: Number(port), isHttp: true })
       return open({ ...dialled, path: undefined, ...checked } as Dialled, done)
     } catch (error) {
-      // The agent hands it to the request.
+      // The agent passes the error to the request.
       done?.(error as Error, undefined as never)
       return undefined
     }

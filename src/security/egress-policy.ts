@@ -4,27 +4,27 @@ import { isBadPort } from './bad-ports.ts'
 import { canonicalHost } from './host.ts'
 import { contains, type Network, readNetwork, unmapped } from './network.ts'
 
-/** Where a client connects to. */
+/** The target of a connection. */
 export interface EgressTarget {
   /** A name or an address, in any spelling. */
   host: string
   port: number
-  /** Whether the client speaks HTTP or HTTPS, whose ports are limited. */
+  /** True for HTTP and HTTPS, for which some ports are forbidden. */
   isHttp: boolean
 }
 
-/** Where a request to a URL goes. */
+/** The target of a request to a URL. */
 export function targetOf({ hostname, port, protocol }: URL): EgressTarget {
   return { host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)), isHttp: true }
 }
 
-/** What the operator of the server has set. */
+/** Settings of the operator. */
 export interface EgressRules {
-  /** Only people of this machine can reach the server, so its own networks are open (see `isLocalMode`). */
+  /** Local mode: only programs on this machine can reach the server, so private networks are open (see `isLocalMode`). */
   isLocal: boolean
-  /** Networks, hosts and `host:port` that are open although they are internal. */
+  /** Internal networks, hosts and `host:port` that are open. */
   allowed: readonly string[]
-  /** Networks that are closed although nothing else closes them. */
+  /** Networks that are closed in addition to those of the built-in rules. */
   blocked: readonly string[]
 }
 

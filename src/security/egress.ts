@@ -6,7 +6,7 @@ import { createAgent, type Guard, type HttpAgents } from './egress-agents.ts'
 import { createEgressPolicy, type EgressRules, type EgressTarget } from './egress-policy.ts'
 import { canonicalHost } from './host.ts'
 
-/** One address that a name has. */
+/** One address of a name. */
 export interface ResolvedAddress {
   address: string
   family: number
@@ -15,17 +15,17 @@ export interface ResolvedAddress {
 /** Looks a name up. Rejects like `dns.lookup` if it has no address. */
 export type Resolve = (name: string) => Promise<ResolvedAddress[]>
 
-/** What `net.connect` needs to know. */
+/** Options of `net.connect` with an egress target. */
 export type TcpOptions = Omit<TcpNetConnectOpts, 'host' | 'port' | 'lookup'> & EgressTarget
 
 /**
- * The one way out: every client that connects to a host which a user has entered opens its connections here. A name is
- * resolved once for each connection, all of its addresses are checked, and the connection goes to one of exactly these.
- * A connection that is not allowed fails with BLOCKED_ADDRESS before anything is sent.
+ * Every client that connects to a host which a user has entered must open its connections here. For each connection, the name
+ * is resolved once, all its addresses are checked, and the connection goes to one of these addresses. A connection that is
+ * not allowed fails with BLOCKED_ADDRESS before anything is sent.
  */
 export interface Egress {
   /**
-   * Tells early whether connections would be refused. A host without an address is left to the connection.
+   * Checks early whether connections would be refused. It ignores a host without an address: the connection will fail.
    * @throws SluiceError BLOCKED_ADDRESS
    */
   allow(targets: readonly EgressTarget[]): Promise<void>
@@ -53,7 +53,7 @@ export function createEgress(rules: EgressRules, { resolve = resolveBySystem }: 
   const guard: Guard = (target) => {
     const host = canonicalHost(target.host)
     if (host === undefined) throw notFound(target.host)
-    // `net.connect` does not look up what is an address already.
+    // `net.connect` does not call `lookup` if the host is an IP address, so it is checked here.
     const refusal = policy.refusePort(target) ?? (isIP(host) ? policy.refuse(target, [host]) : undefined)
     if (refusal) throw refusal
     return {
@@ -74,7 +74,7 @@ export function createEgress(rules: EgressRules, { resolve = resolveBySystem }: 
 
   const dial = <Options extends TcpOptions>(options: Options, open: (options: Options) => Socket): Socket => {
     try {
-      // Without a path, which would be that of a local socket.
+      // The path of a unix socket would bypass the checks.
       return open({ ...options, path: undefined, ...guard(options) })
     } catch (error) {
       return new Socket().destroy(error as Error)
@@ -99,7 +99,7 @@ export function createEgress(rules: EgressRules, { resolve = resolveBySystem }: 
   }
 }
 
-/** By the resolver of the operating system, which knows its hosts file, too. */
+/** Uses the resolver of the operating system, which also reads the hosts file. */
 const resolveBySystem: Resolve = (name) =>
   new Promise((resolve, reject) => {
     dns.lookup(name, { all: true }, (error, found) => (error ? reject(error) : resolve(found)))

@@ -1,13 +1,13 @@
 import { isIP } from 'node:net'
 
 /**
- * The one spelling of a host name or address, in which two that mean the same are equal: lower case, in ASCII (IDNA), without a
- * trailing dot, brackets or zone; an IPv4 address in four decimal parts, whatever form it was written in (URL standard, "host
- * parsing": hexadecimal, octal, short, percent-encoded, full-width). Undefined for text that is no host.
+ * The canonical form of a host name or address. Names are in lower case and ASCII (IDNA), without a trailing dot, brackets or
+ * zone. IPv4 addresses have four decimal parts, however they were written (URL standard, "host parsing": hexadecimal, octal,
+ * short, percent-encoded, full-width). Undefined if the text is not a host.
  */
 export function canonicalHost(text: string): string | undefined {
   const bare = text.replace(/^\[(.*)\]$/s, '$1')
-  // Characters that end a host in a URL, or that the parser drops. A zone (RFC 4007 §11) is no part of an address in a URL.
+  // These characters end a host in a URL, or the parser drops them. URLs do not allow the zone of an address (RFC 4007 §11).
   if (bare === '' || /[\s/?#@\\[\]\p{Cc}]/u.test(bare)) return undefined
   const address = bare.replace(/%.*$/, '')
   const isIPv6 = isIP(address) === 6

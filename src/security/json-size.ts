@@ -1,11 +1,11 @@
-/** Values in one JSON document: object members, array items, and the document itself. */
+/** Maximum values in one JSON document: object members, array items, and the document itself. */
 export const maxJsonValues = 250_000
-/** Levels of nesting: far below where the stacks of JavaScript and PostgreSQL end. */
+/** Maximum levels of nesting, far below the stack limits of JavaScript and PostgreSQL. */
 export const maxJsonDepth = 1_000
 
 const [quote, backslash] = [0x22, 0x5c]
 
-/** How large the tree of a JSON document is. */
+/** Size of the tree of a JSON document. */
 export interface JsonSize {
   values: number
   depth: number
@@ -51,7 +51,7 @@ export function createJsonCounter(): { size: JsonSize; add(bytes: Uint8Array, li
   }
 }
 
-/** Where, from `from` on, the next quote or backslash is; the end of the bytes if there is none. */
+/** Position of the next quote or backslash at or after `from`. The length of the bytes if there is none. */
 function nextInString(bytes: Uint8Array, from: number): number {
   const end = bytes.length
   let at = from
@@ -65,7 +65,7 @@ function nextInString(bytes: Uint8Array, from: number): number {
 
 /** Why a JSON value is too large or nested too deeply; undefined if it is within the limits. */
 export function jsonSizeFault(value: unknown): string | undefined {
-  // A stack of our own: the value may be nested deeper than functions can be called.
+  // An explicit stack, because the value may be nested deeper than the call stack allows.
   const stack: { items: unknown[]; depth: number }[] = [{ items: [value], depth: 0 }]
   let values = 0
   for (let level = stack.pop(); level; level = stack.pop()) {

@@ -7,8 +7,8 @@ import { contains, readNetwork } from './network.ts'
 const loopback = [readNetwork('127.0.0.0/8')!, readNetwork('::1')!]
 
 /**
- * Whether a host name or address literal, with or without brackets, always means this machine: 127.0.0.0/8, ::1, `localhost`
- * and names below it (RFC 6761 §6.3). Nothing is looked up.
+ * True if a host name or address literal, with or without brackets, always means this machine: 127.0.0.0/8, ::1, `localhost`
+ * and its subdomains (RFC 6761 §6.3). It sends no DNS query.
  */
 export function isLoopbackName(host: string): boolean {
   const name = canonicalHost(host) ?? ''
@@ -17,9 +17,9 @@ export function isLoopbackName(host: string): boolean {
 }
 
 /**
- * Whether only people of this machine can reach the server: it listens on a loopback address, PUBLIC_URL and LINKS_URL name no other host,
- * and this process has both roles. In local mode storages may lie on this machine and in private networks, and the server's
- * own cloud identity may be used. In every other mode both must be listed in settings.
+ * True if only programs on this machine can reach the server: it listens on a loopback address, PUBLIC_URL and LINKS_URL name no
+ * other host, and this process has both roles. In local mode, storages may be on this machine and in private networks, and may
+ * use the server's own cloud identity. In other modes, settings must list both.
  */
 export function isLocalMode(
   config: Pick<Config, 'HOST' | 'PUBLIC_URL' | 'SLUICE_ROLES'> & { LINKS_URL?: string | undefined },

@@ -2,9 +2,9 @@ import { type BigIntStats, existsSync, mkdirSync, readlinkSync, realpathSync, st
 import { basename, dirname, join, resolve, sep } from 'node:path'
 
 /**
- * The reason why `root` must not be LOCAL_FILES_ROOT, if there is one: everything below it can become a storage and be read by
- * users. What the server keeps for itself is the data folder, with its database and its key, wherever links lead, and the files
- * from which it reads secrets. What does not exist yet is compared by the path that it will have.
+ * Why `root` must not be LOCAL_FILES_ROOT, if there is a reason: users can make everything below it a storage and read it. It
+ * must not contain the data folder, with the database and the key, or files from which the server reads secrets. Symbolic links
+ * are followed. Files that do not exist yet are compared by their future path.
  */
 export function localRootFault(root: string, dataDir: string, secretFiles: readonly string[] = []): string | undefined {
   const secrets: [what: string, path: string][] = [
@@ -23,19 +23,19 @@ export function localRootFault(root: string, dataDir: string, secretFiles: reado
 }
 
 /**
- * Creates the default LOCAL_FILES_ROOT at the first start, which is the one that finds no data folder. If the file system
- * refuses, local storages stay disabled and the start goes on: most installations need none.
+ * Creates the default LOCAL_FILES_ROOT at the first start, that is, if there is no data folder yet. If the file system refuses,
+ * the start continues without local storages, because most installations need none.
  */
 export function createDefaultRoot(root: string, dataDir: string): void {
   if (existsSync(dataDir)) return
   try {
     mkdirSync(root, { recursive: true })
   } catch {
-    // Local storages then say what to do.
+    // When a user opens a local storage, its error message says what to do.
   }
 }
 
-/** What to say at the start about a LOCAL_FILES_ROOT that no storage can use; undefined if it is a folder. */
+/** The message at the start about a LOCAL_FILES_ROOT that no storage can use. Undefined if it is a folder. */
 export function localRootNotice(root: string): string | undefined {
   const stats = lookUp(root)
   if (stats?.isDirectory()) return undefined
@@ -43,7 +43,7 @@ export function localRootNotice(root: string): string | undefined {
   return `LOCAL_FILES_ROOT ${root} ${fault}. Local storages cannot be opened until it is a folder.`
 }
 
-/** True if `inner` is below `outer`. Existing folders are compared by device and inode: case and bind mounts do not matter. */
+/** True if `inner` is in `outer`. Existing folders are compared by device and inode, so case and bind mounts do not matter. */
 function contains(outer: string, inner: string): boolean {
   return ancestorsOf(realPath(inner)).some((folder) => isSame(outer, folder))
 }
@@ -54,7 +54,7 @@ function isSame(one: string, other: string): boolean {
   return a && b ? a.dev === b.dev && a.ino === b.ino : spelled(first) === spelled(second)
 }
 
-/** Undefined for what does not exist or cannot be looked at, such as a link to itself. */
+/** Undefined if the path does not exist or cannot be read, such as a link to itself. */
 function lookUp(path: string): BigIntStats | undefined {
   try {
     return statSync(path, { bigint: true })
@@ -71,7 +71,7 @@ function ancestorsOf(path: string): string[] {
   return parent === path ? [] : [parent, ...ancestorsOf(parent)]
 }
 
-/** The path without links. Of a path that does not exist yet, or a link that leads to such a one, the path that it will have. */
+/** The path without symbolic links. If it, or the target of a link, does not exist yet, the result is its future path. */
 function realPath(path: string, linksLeft = 40): string {
   const absolute = resolve(path)
   try {
@@ -86,7 +86,7 @@ function realPath(path: string, linksLeft = 40): string {
   }
 }
 
-/** Where a link leads; undefined for what is no link, does not exist, or lies below a file. */
+/** The target of a symbolic link. Undefined if the path is not a link, does not exist, or has a file as a parent. */
 function targetOf(path: string): string | undefined {
   try {
     return readlinkSync(path)

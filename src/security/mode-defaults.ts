@@ -7,15 +7,15 @@ import { isLocalMode } from './local-mode.ts'
 export interface ModeSettings {
   graphiql: boolean
   introspection: boolean
-  /** Folder whose subfolders may be storages; undefined = none. It need not exist. */
+  /** Folder whose subfolders may be storages. It need not exist. Undefined: no local storages. */
   localFilesRoot: string | undefined
-  /** The same at this moment: a default folder counts only while it exists. */
+  /** The current value: a default folder counts only while it exists. */
   localFilesRootNow: () => string | undefined
 }
 
 /**
- * GRAPHIQL, INTROSPECTION and LOCAL_FILES_ROOT, with their defaults: in local mode everything is on and the root is `files` beside
- * the data folder, in every other mode everything is off.
+ * GRAPHIQL, INTROSPECTION and LOCAL_FILES_ROOT with their defaults. In local mode everything is on, and the root is the folder
+ * `files` next to the data folder. In other modes everything is off.
  */
 export function modeSettings(config: Config): ModeSettings {
   const isLocal = isLocalMode(config)

@@ -1,12 +1,12 @@
 import { isIP } from 'node:net'
 
-/** An address or network as bytes in network order: 4 (IPv4) or 16 (IPv6), and the length of its prefix in bits. */
+/** An address or network: 4 (IPv4) or 16 (IPv6) bytes in network order, and the length of the prefix in bits. */
 export interface Network {
   bytes: readonly number[]
   bits: number
 }
 
-/** The bytes of an IP address, without its zone (RFC 4007 §11); undefined for other text. */
+/** The bytes of an IP address, without its zone (RFC 4007 §11). Undefined for other text. */
 export function bytesOfAddress(text: string): number[] | undefined {
   const address = text.replace(/%.*$/s, '')
   const family = isIP(address)
@@ -28,7 +28,7 @@ function bytesOfIPv6(address: string): number[] {
   return [...before, ...zeros, ...after].flatMap((group) => [group >> 8, group & 255])
 }
 
-/** Reads `169.254.0.0/16`, or an address as the network of it alone. Undefined for other text. */
+/** Parses a network such as `169.254.0.0/16`, or an address as a network with one address. Undefined for other text. */
 export function readNetwork(text: string): Network | undefined {
   const [address = '', prefix, ...more] = text.split('/')
   const bytes = bytesOfAddress(address)
@@ -39,14 +39,14 @@ export function readNetwork(text: string): Network | undefined {
 
 const mapped: Network = { bytes: [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 0, 0, 0, 0], bits: 96 }
 
-/** A network inside ::ffff:0:0/96 (IPv4-mapped, RFC 4291 §2.5.5.2) as the IPv4 network that it means; others as they are. */
+/** Converts a network in ::ffff:0:0/96 (IPv4-mapped, RFC 4291 §2.5.5.2) to its IPv4 network. Other networks are unchanged. */
 export function unmapped(network: Network): Network {
   return network.bits >= 96 && contains(mapped, network.bytes)
     ? { bytes: network.bytes.slice(12), bits: network.bits - 96 }
     : network
 }
 
-/** Whether a network contains an address, given as bytes. */
+/** True if the network contains the address, given as bytes. */
 export function contains({ bytes, bits }: Network, address: readonly number[]): boolean {
   if (bytes.length !== address.length) return false
   const whole = bits >> 3

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** Limits of one API operation, for everything that it calls. */
+/** Limits of one API operation, available to all code that it calls. */
 export interface RequestScope {
   /** Milliseconds that one SQL statement may take. */
   statementMs: number
@@ -10,17 +10,17 @@ export interface RequestScope {
 
 const scopes = new AsyncLocalStorage<RequestScope>()
 
-/** Runs an operation of the API within its limits. */
+/** Runs an API operation within its limits. */
 export function inRequestScope<T>(scope: RequestScope, work: () => T): T {
   return scopes.run(scope, work)
 }
 
-/** The limits of the operation that calls; undefined in jobs and at the start. */
+/** The limits of the current API operation. Undefined in jobs and at the start. */
 export function requestScope(): RequestScope | undefined {
   return scopes.getStore()
 }
 
-/** Runs a job without the limits of the operation that has started it. */
+/** Runs work without the limits of the API operation that started it. */
 export function outsideRequests<T>(work: () => T): T {
   return scopes.exit(work)
 }

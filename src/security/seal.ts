@@ -1,10 +1,10 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto'
 
-/** Encrypts small texts for the database and back. */
+/** Encrypts and decrypts short texts for the database. */
 export interface Sealer {
-  /** A text that only a sealer with the same key can read, bound to `context` (such as the row it belongs to). */
+  /** Encrypts a text. Only a sealer with the same key can read it, and only with the same `context` (such as its row). */
   seal(plain: string, context: string): string
-  /** @throws Error when the key or the context is another one, or the text was changed. */
+  /** @throws Error if the key or the context differs, or the text was changed. */
   unseal(sealed: string, context: string): string
 }
 

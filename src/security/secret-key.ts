@@ -3,7 +3,7 @@ import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makePrivateFolder } from './private-folder.ts'
 
-/** The key kept in `dataDir/secret.key`, made at the first call. Two processes that make it at once agree on one. */
+/** Reads the key in `dataDir/secret.key`, and creates it at the first call. Concurrent processes get the same key. */
 export function loadSecretKey(dataDir: string): string {
   const file = join(dataDir, 'secret.key')
   try {
@@ -12,7 +12,7 @@ export function loadSecretKey(dataDir: string): string {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
   makePrivateFolder(dataDir)
-  // Not by the process's number: in containers that share a folder, each is number 1.
+  // The process id is not unique: in containers that share a folder, every process can have id 1.
   const fresh = `${file}.${randomUUID()}`
   writeFileSync(fresh, `${randomBytes(32).toString('base64url')}\n`, { mode: 0o600 })
   try {

@@ -1,4 +1,4 @@
-/** Milliseconds of computation after which a loop lets the event loop serve others. */
+/** Milliseconds of computation after which a loop must yield to the event loop. */
 export const sliceMs = 5
 
 const waiting: (() => void)[] = []
@@ -19,7 +19,7 @@ function resumeOne(): void {
   if (waiting.length > 0) setImmediate(resumeOne)
 }
 
-/** Splits a long computation: ask often whether the slice is used up, and then wait for the next one. */
+/** Splits a long computation. Call `isUsedUp` often; when it returns true, wait for `next`. */
 export interface Slices {
   isUsedUp(): boolean
   next(): Promise<void>

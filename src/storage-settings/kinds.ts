@@ -36,8 +36,8 @@ export interface Group {
 }
 
 /**
- * One setting of a storage. Its column, validation, GraphQL inputs and outputs, and form field are derived from this definition.
- * `default` is the value for a new storage. An input of null keeps the stored value, unless `null` gives it a meaning.
+ * One setting of a storage. Its column, validation, GraphQL inputs and outputs, and form field are derived from it. `default`
+ * is the value for a new storage. An input of null keeps the stored value, unless `null` gives it a meaning.
  */
 export type Setting = About & {
   null?: string

@@ -8,7 +8,7 @@ interface Columns {
 
 type MaxMissing = { count: number | null; share: number | null } | null
 
-/** The limit for missing objects. It has one column for a count and one for a percentage. */
+/** The limit for missing objects. It has one column for a count and one for a share. */
 export const maxMissing = {
   kind: 'group',
   title: 'Limit for missing objects',

@@ -24,7 +24,7 @@ export interface Found {
 /**
  * Returns the objects of the first page that a sync would import. If the filter excludes all, it returns those that could be
  * imported. There is at least one.
- * @throws SluiceError EMPTY_PREFIX; the error of the first object if every object has an error.
+ * @throws SluiceError EMPTY_PREFIX; the error of the first object, or of a folder, if no object is usable.
  */
 export async function findObjects(
   provider: Provider,

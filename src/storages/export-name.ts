@@ -33,8 +33,8 @@ const noStem = 'unnamed'
 type Part = { literal: string } | { field: Field }
 
 /**
- * Returns the error message for a name template. Undefined if the template is valid: two annotations (in TASK format, two tasks)
- * never share a name, and no literal part makes the name leave the prefix.
+ * Returns the error message for a name template. Undefined if the template is valid: two annotations (in TASK format, two
+ * tasks) never share a name, and the template itself does not make a name leave the prefix.
  */
 export function templateFault(template: string, format: ExportFormat): string | undefined {
   const parts = partsOf(template)

@@ -26,8 +26,8 @@ export interface Place {
 
 /**
  * Returns provider, validated location and secrets, from the input or the stored row. Stored secrets are kept only while the
- * bound parts of the location are unchanged. If they change, each stored secret must be entered again (SECRETS_REQUIRED). Errors
- * are added to `faults`.
+ * bound parts of the location are unchanged. If they change, each stored secret must be entered again (SECRETS_REQUIRED).
+ * Errors are added to `faults`.
  */
 export function placeOf(
   sealer: Sealer,
@@ -90,8 +90,8 @@ const withoutNulls = (fields: Record<string, unknown>) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null))
 
 /**
- * The stored secrets that remain. A given secret replaces the stored one and those that it supersedes; null deletes it. Stored
- * secrets that cannot be decrypted are dropped as soon as any secret is given.
+ * The stored secrets that remain. A given secret replaces the stored one, those that it supersedes and those that depend on it;
+ * null deletes it. Stored secrets that cannot be decrypted are dropped as soon as any secret is given.
  */
 function keptSecrets(
   sealer: Sealer,

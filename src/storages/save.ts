@@ -138,7 +138,7 @@ async function mustBeFree(
 
 const typeOf = (direction: StorageDirection) => (direction === 'IMPORT' ? 'ImportStorage' : 'ExportStorage')
 
-/** Deletes what is known about objects of the old bucket. Exports in progress lose their lease and are repeated in the new one. */
+/** Deletes the links to objects of the old bucket. Exports in progress lose their lease and are repeated in the new bucket. */
 async function forgetObjects(tx: EntityManager, storage: number): Promise<void> {
   for (const links of [ImportLinkEntity, ImportedObjectEntity, ExportLinkEntity]) {
     await tx.nativeDelete(links as typeof ExportLinkEntity, { storage })
