@@ -1,12 +1,12 @@
-/** Runs calls at most so many at a time, and fewer while the other side asks to slow down. */
+/** Limits concurrent calls. The limit falls while the remote side asks to slow down (additive increase, multiplicative decrease). */
 export interface AdaptiveLimit {
-  /** Waits for a free place, works, and frees it. */
+  /** Runs `work` as soon as fewer calls than the limit are in progress. */
   run<T>(work: () => Promise<T>): Promise<T>
-  /** The other side asked to slow down: half as many at a time from now on, and one more after each such number that worked. */
+  /** Halves the limit. Afterwards it rises by one whenever as many calls as the limit have succeeded. */
   slowDown(): void
 }
 
-/** At most `max` calls at a time. */
+/** Allows at most `max` concurrent calls. */
 export function createAdaptiveLimit(max: number): AdaptiveLimit {
   let limit = max
   let active = 0

@@ -13,15 +13,15 @@ import { modeSettings } from './security/mode-defaults.ts'
 
 /** A running Sluice. */
 export interface App {
-  /** URL at which clients reach it: PUBLIC_URL, or localhost with the port. */
+  /** URL at which clients reach the server: PUBLIC_URL, or localhost with the port. */
   url: string
   port: number
-  /** Whether the GraphiQL page is served. */
+  /** True if the server serves the GraphiQL page. */
   graphiql: boolean
-  /** The admin token, on the first start of an api process on a database only. */
+  /** The admin token. Set only at the first start of an api process on a database. */
   firstToken: string | undefined
   databaseUrl: string
-  /** Folder of the embedded PostgreSQL's cluster; undefined with DATABASE_URL. */
+  /** Cluster folder of the embedded PostgreSQL. Undefined with DATABASE_URL. */
   clusterFolder: string | undefined
   orm: MikroORM
   events: EventHub
@@ -41,7 +41,7 @@ export async function startApp(
     signal,
   }: {
     throwAway?: boolean
-    /** Files from which settings and credentials were read; they must not lie below LOCAL_FILES_ROOT. */
+    /** Files from which settings and credentials were read. LOCAL_FILES_ROOT must not contain them. */
     secretFiles?: readonly string[]
     signal?: AbortSignal
   } = {},
@@ -64,7 +64,8 @@ export async function startApp(
     const { queue, webhooks } = await startJobs(config, data, { logger, signal, stops })
     const api = await startApi(config, { ...data, logger, queue, webhooks }, { isLocal, graphiql, introspection })
     stops.push(api.stop)
-    // Last, so that a failing start does not use up the token before anyone has seen it. A worker's output is read by nobody.
+    // Last, so that a start that fails does not create the token before it can print it. Workers create none, because nobody
+    // reads their output.
     const firstToken = config.SLUICE_ROLES.includes('api')
       ? await createFirstToken(data.em, config.ADMIN_TOKEN)
       : undefined

@@ -1,7 +1,7 @@
 /**
- * Answers keys in batches: what is asked while a batch is under way goes together into the next, each key once. So every
- * answer was read after it was asked for, and many callers at a time cost little more than one. `load` gives what it finds;
- * when it rejects, all of its batch do.
+ * Loads keys in batches. Requests that arrive while a batch is loading go into the next batch, each key once. So every value is
+ * read after its request, and many concurrent callers cost little more than one. `load` returns the values that exist. If it
+ * rejects, all requests of its batch reject.
  */
 export function inBatches<Key, Value>(
   load: (keys: Key[]) => Promise<ReadonlyMap<Key, Value>>,

@@ -1,20 +1,20 @@
 /** Two clocks of this machine, in milliseconds. */
 export interface Clocks {
-  /** The time of day, which somebody may set: since 1970. */
+  /** The wall clock, since 1970. It can be set. */
   now: () => number
-  /** Never set: since any moment. */
+  /** The monotonic clock, since an arbitrary moment. It cannot be set. */
   elapsed: () => number
 }
 
-// Looked up at each call, so that tests can replace the time of day.
+// `Date.now` is looked up at each call, so that tests can replace it.
 export const machineClocks: Clocks = { now: () => Date.now(), elapsed: () => performance.now() }
 
-/** So much may two clocks drift apart, or be corrected little by little, without a step. */
+/** Difference that drift and gradual corrections of the clocks can cause. A larger one means that the clock was set. */
 const driftMs = 60_000
 
 /**
- * Tells whether the clock of this machine was set since the call: forward, backward, or because the machine was suspended. What
- * was computed from the time of day before, such as a signature or the end of a session, is wrong then.
+ * Returns a function that is true if the wall clock was set after this call: forward, backward, or because the machine was
+ * suspended. Values that were computed from the time before, such as signatures or session ends, are then wrong.
  */
 export function watchClock({ now, elapsed }: Clocks = machineClocks): () => boolean {
   const difference = now() - elapsed()

@@ -17,7 +17,10 @@ import {
 import { requestLimits, streamLimits } from './config/limits.ts'
 import { readSecretFiles } from './config/secret-files.ts'
 
-/** Every setting Sluice reads from the environment: its check, its default and what it means. docs/settings.md and .env.example are generated from it. */
+/**
+ * Every setting that Sluice reads from the environment, with its validation, default and description. docs/settings.md and
+ * .env.example are generated from it.
+ */
 export const settings = z.object({
   PORT: whole(0, 65535).default(4000).describe('TCP port of the HTTP server. 0: the system selects a free port.'),
   HOST: z
@@ -68,7 +71,7 @@ export const settings = z.object({
     ),
   JOBS_URL: z
     .string()
-    // Several hosts, as MongoDB has them, make no URL by the book.
+    // MongoDB allows several hosts, which is not a valid URL, so this is not checked as a URL.
     .regex(/^(postgres(ql)?|mongodb(\+srv)?):\/\/\S+$/, {
       error: 'must be a postgres://, mongodb:// or mongodb+srv:// URL',
     })
@@ -216,15 +219,15 @@ export const settings = z.object({
   ...streamLimits,
 })
 
-/** The settings, checked, with defaults filled in. */
+/** The validated settings, with defaults. */
 export type Config = z.infer<typeof settings>
 
-/** The process cannot start. The message says why and what to do; `exitCode` is the process's exit code (sysexits.h). */
+/** The process cannot start. The message says why and what to do. `exitCode` is the exit code of the process (sysexits.h). */
 export abstract class StartupError extends Error {
   abstract readonly exitCode: number
 }
 
-/** The environment holds values that cannot be used. `faults` names every one of them, one per line. */
+/** The environment contains invalid values. `faults` has one message for each of them. */
 export class ConfigError extends StartupError {
   readonly exitCode = 78
   readonly faults: string[]
@@ -236,9 +239,9 @@ export class ConfigError extends StartupError {
 }
 
 /**
- * Reads the settings from `env` (normally `process.env`, which only main.ts hands in). An empty value counts as unset. A secret
- * can also be in a file that `<NAME>_FILE` names.
- * @throws ConfigError naming all faults at once; a faulty value is not repeated, since it may be a secret.
+ * Reads the settings from `env` (normally `process.env`, which only main.ts passes). An empty value counts as unset. A secret
+ * can also be in the file that `<NAME>_FILE` names.
+ * @throws ConfigError with all errors at once. It does not repeat invalid values, because they may be secrets.
  */
 export function readConfig(env: Record<string, string | undefined>): Config {
   const files = readSecretFiles(env)

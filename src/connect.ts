@@ -10,28 +10,31 @@ import { providers } from './providers/registry.ts'
 import { type SealedRow, storageContext } from './providers/seal-context.ts'
 import type { Sealer } from './security/seal.ts'
 
-/** A stored storage: what of its row is needed to reach its place. */
+/** The columns of a stored storage that are needed to connect to it. */
 export type StoredPlace = SealedRow & LimitedStorage & Pick<Storage, 'secrets' | 'updatedAt'>
 
-/** The place of a storage that is not saved yet. A function, so that nothing prints the secrets by mistake. */
+/** A storage that is not saved yet. The secrets are behind a function, so that nothing prints them by mistake. */
 export interface DraftPlace extends Pick<SealedRow, 'provider' | 'location'>, Pick<Partial<LimitedStorage>, 'id'> {
   readSecrets(): Record<string, string>
 }
 
 export type Connectable = StoredPlace | DraftPlace
 
-/** The one way from a row to an open provider. */
+/** Opens providers. All other code gets its providers here. */
 export interface Connections {
   /**
-   * Opens the place behind a storage row: secrets unsealed, location read. A stored storage's client, with its sockets and
-   * cached credentials, is shared by all who use it at the same time or soon after, for as long as neither its settings nor the
-   * clock of this machine are changed. Rejects with BLOCKED_ADDRESS where the server may not connect, with BAD_CREDENTIALS if the secrets were not
-   * entered for this row and location, and with AMBIENT_CREDENTIALS_DISABLED if it has none and may not use the server's
-   * identity. `close` gives it back and must be called once. What `lane` does waits for the limits of the storage; runs and people
-   * have clients of their own, and take turns.
+   * Opens the provider of a storage, with unsealed secrets and validated location. The caller must call `close` once.
+   *
+   * Callers share the client of a stored storage, with its sockets and cached credentials, until it was idle for a while, its
+   * settings change, or the clock of this machine is set. Runs and people (`lane`) have separate clients. Their requests wait
+   * for the rate limits of the storage, and the lanes take turns.
+   *
+   * Rejects with BLOCKED_ADDRESS if the server may not connect, with BAD_CREDENTIALS if the secrets were not entered for this
+   * row and location, and with AMBIENT_CREDENTIALS_DISABLED if there are no secrets and the storage may not use the identity of
+   * the server.
    */
   connect(storage: Connectable, lane?: Lane): Promise<Provider>
-  /** Closes the clients that nobody uses; the others close when they are given back. */
+  /** Closes all unused clients. The others are closed when their last user calls `close`. */
   stop(): void
 }
 
@@ -42,11 +45,11 @@ interface Shared {
   storage: StoredPlace
   users: number
   idle: NodeJS.Timeout | undefined
-  /** Whether the clock of this machine was set since: sessions and tokens of the client would end at the wrong time. */
+  /** True if the clock was set after the client was opened. Its sessions and tokens would then end at the wrong time. */
   isOutdated: () => boolean
 }
 
-/** Sync, resolve and storages share one of these. A client that was not used for `idleMs` is closed. */
+/** Creates the connections of this process, which syncs, exports, resolve and checks share. Idle clients close after `idleMs`. */
 export function createConnections(
   {
     sealer,
@@ -56,9 +59,9 @@ export function createConnections(
   }: {
     sealer: Sealer
     environment: ProviderEnvironment
-    /** Who may use the server's own identity; by default nobody. */
+    /** Decides which storages may use the cloud identity of the server. Default: none. */
     ambient?: AmbientCredentials
-    /** The limits of storages; by default there are none. */
+    /** The rate limits of storages. Default: no limits. */
     paceOf?: PaceOf
   },
   { idleMs = 60_000, clocks = machineClocks }: { idleMs?: number; clocks?: Clocks } = {},
@@ -129,14 +132,14 @@ export function createConnections(
   }
 }
 
-/** Whether a row still has the settings of a client. A change that bypassed the server leaves `updatedAt` as it is. */
+/** True if the row still has the settings of the client. Changes made directly in the database do not set `updatedAt`. */
 function isSame(client: Shared, storage: StoredPlace): boolean {
   const { storage: known } = client
   const columns = ['secrets', 'provider', 'project', 'direction'] as const
   if (columns.some((name) => known[name] !== storage[name])) return false
   if (known.location === storage.location) return true
   if (!isDeepStrictEqual(known.location, storage.location)) return false
-  // Rows are cached, so the next comparison is one of identity.
+  // Rows are cached, so the next comparison succeeds by identity.
   client.storage = storage
   return true
 }
@@ -150,7 +153,7 @@ function locationInvalid(issues: { path: PropertyKey[]; message: string }[]): Sl
 }
 
 /**
- * The secrets of a stored storage.
+ * Decrypts the secrets of a stored storage.
  * @throws SluiceError BAD_CREDENTIALS if they were sealed for another row or location, or with another SECRET_KEY.
  */
 export function unsealSecrets(sealer: Sealer, row: SealedRow & Pick<Storage, 'secrets'>): Record<string, string> {
@@ -166,7 +169,7 @@ export function unsealSecrets(sealer: Sealer, row: SealedRow & Pick<Storage, 'se
 export const unreadable =
   'The stored credentials cannot be read: they were entered for another location or storage, or SECRET_KEY has changed. Enter them again.'
 
-/** Seals the secrets of a storage for its row and location; null when there are none. */
+/** Seals the secrets of a storage for its row and location. Null if there are no secrets. */
 export function sealSecrets(sealer: Sealer, secrets: Record<string, unknown>, row: SealedRow): string | null {
   return Object.keys(secrets).length === 0 ? null : sealer.seal(JSON.stringify(secrets), storageContext(row))
 }

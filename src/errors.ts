@@ -3,33 +3,33 @@ import { errorTable } from './errors/table.ts'
 /** A stable, public error code. */
 export type ErrorCode = keyof typeof errorTable
 
-/** What may be disclosed of a remote server's response. The server wrote none of it freely. */
+/** Parts of a remote server's response that may be disclosed. None of them is free text of that server. */
 export interface RemoteDetail {
   /** HTTP status. */
   status?: number | undefined
   /** An error code from a fixed list, or `unknownCode`. */
   code?: string | undefined
-  /** The server's id of the request, as `safeRequestId` lets it pass. */
+  /** The remote server's id of the request, validated by `safeRequestId`. */
   requestId?: string | undefined
 }
 
-/** What a SluiceError may carry besides its code and message. */
+/** Options of a SluiceError, in addition to its code and message. */
 export interface SluiceErrorOptions {
-  /** For debugging in memory only: it may hold bytes of a remote server, so it is never printed. */
+  /** For debugging in memory only. It may contain bytes of a remote server, so it is never printed. */
   cause?: unknown
   remote?: RemoteDetail | undefined
-  /** What to do about this fault, where the advice for its code would mislead. */
+  /** What to do about the error, if the general hint for its code would be misleading. */
   hint?: string | undefined
 }
 
-/** Method that the logger calls on errors whose text is known to be ours. A symbol, so that no remote data can set it. */
+/** Method that returns the text of an error for the log. A symbol, so that remote data cannot set it. */
 const ownWords = Symbol.for('sluice.ownWords')
 
-/** An error with a stable code and a message that may be shown to the public. What must stay inside goes into `cause`. */
+/** An error with a stable code and a public message. Details that clients must not see go into `cause`. */
 export class SluiceError extends Error {
   readonly code: ErrorCode
   readonly remote: RemoteDetail | undefined
-  /** What to do about it; undefined where the advice for the code applies. */
+  /** What to do about the error. Undefined if the general hint for the code applies. */
   readonly hint: string | undefined
   constructor(
     code: ErrorCode,
@@ -50,11 +50,11 @@ export class SluiceError extends Error {
   get hasNoBytes(): boolean {
     return 'hasNoBytes' in errorTable[this.code]
   }
-  /** The HTTP status this fault has at the door. */
+  /** The HTTP status for the error. */
   get status(): number {
     return errorTable[this.code].status
   }
-  /** The message and what may be disclosed of the remote response. */
+  /** The message with the disclosable parts of the remote response. */
   [ownWords](): string {
     const { status, code, requestId } = this.remote ?? {}
     const details = [
@@ -66,7 +66,7 @@ export class SluiceError extends Error {
   }
 }
 
-/** A token was sent that opens nothing. Unlike a request without a token, it counts as a guess. */
+/** The client sent an invalid token. Unlike a request without a token, it counts as a guess. */
 export class WrongTokenError extends SluiceError {
   constructor(message: string) {
     super('UNAUTHENTICATED', message)
@@ -74,9 +74,9 @@ export class WrongTokenError extends SluiceError {
   }
 }
 
-/** The client has sent too many wrong tokens. A right token is accepted at any time. */
+/** The client has sent too many wrong tokens. A valid token is still accepted. */
 export class TooManyWrongTokensError extends SluiceError {
-  /** Seconds until the next wrong token is answered as such. */
+  /** Seconds until the next wrong token gets UNAUTHENTICATED instead of this error. */
   readonly retryAfterSeconds: number
   constructor(retryAfterSeconds: number) {
     super('TOO_MANY_WRONG_TOKENS')
@@ -85,14 +85,14 @@ export class TooManyWrongTokensError extends SluiceError {
   }
 }
 
-/** A fault in one input field; `path` leads to it, such as `input.location.s3.bucket`. Without a `code` it is VALIDATION. */
+/** An error in one input field. `path` names the field, such as `input.location.s3.bucket`. `code` is VALIDATION by default. */
 export interface FieldError {
   path: string
   message: string
   code?: ErrorCode
 }
 
-/** Input was refused. Nothing was changed. */
+/** The input is invalid. Nothing was changed. */
 export class ValidationError extends SluiceError {
   readonly fieldErrors: FieldError[]
   constructor(fieldErrors: FieldError[]) {
@@ -102,7 +102,7 @@ export class ValidationError extends SluiceError {
   }
 }
 
-/** What was named does not exist, or the viewer may not know of it. */
+/** The named object does not exist, or the viewer may not know that it exists. */
 export class NotFoundError extends SluiceError {
   constructor(message?: string) {
     super('NOT_FOUND', message)
@@ -110,7 +110,7 @@ export class NotFoundError extends SluiceError {
   }
 }
 
-/** Not possible in the present state, such as cancelling a sync that has ended. */
+/** The operation is not possible in the current state, such as canceling a sync that has ended. */
 export class ConflictError extends SluiceError {
   constructor(message?: string, code: ErrorCode = 'CONFLICT') {
     super(code, message)
@@ -119,8 +119,9 @@ export class ConflictError extends SluiceError {
 }
 
 /**
- * The text of an error for `SyncRun.failure` and the log: our own messages, codes and ids, never bytes of a remote server.
- * Causes are named only if they are SluiceErrors. Any other error is INTERNAL; `faultId` is the id under which the log has it.
+ * The text of an error for `SyncRun.failure` and the log. It contains only messages of Sluice, codes and ids, and no bytes of a
+ * remote server. Causes are included only if they are SluiceErrors. Other errors are INTERNAL; the log contains their details
+ * under `faultId`.
  */
 export function describeError(error: unknown, faultId?: string): string {
   const parts: string[] = []
@@ -133,11 +134,11 @@ export function describeError(error: unknown, faultId?: string): string {
   return faultId === undefined ? words : `${words} The server's log has the details under the id ${faultId}.`
 }
 
-/** What is said of a full disk of this server or of its database. */
+/** Error message for a full disk of this server or of its database. */
 export const diskFullWords =
   'The disk of this server or of its database is full. Free some space on it, then try again.'
 
-/** Whether a fault of this machine or of PostgreSQL ("Error Codes": 53100, disk_full) is for want of space on a disk. */
+/** True if an error of this machine or of PostgreSQL ("Error Codes": 53100, disk_full) means that a disk is full. */
 export function isDiskFull(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
     if (['ENOSPC', 'EDQUOT', '53100'].includes(String((at as { code?: unknown }).code))) return true

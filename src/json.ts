@@ -4,12 +4,12 @@ export type Json = null | boolean | number | string | RawNumber | Json[] | { [ke
 /** A JSON object. */
 export type JsonObject = { [key: string]: Json }
 
-/** A number kept as its digits; `JSON.stringify` writes them back unchanged. */
+/** A number in its original digits. `JSON.stringify` writes them unchanged. */
 export interface RawNumber {
   readonly rawJSON: string
 }
 
-// A number of so many digits, or with so large an exponent, where a value may stand. Only such can lose digits.
+// A number with at least 16 digits or a three-digit exponent, at the position of a value. Only such numbers can lose digits.
 const longNumber = /(?:^|[\s:,[])(-?\d[\d.]{15,}(?:[eE][-+]?\d+)?|-?\d[\d.]*[eE][-+]?\d{3,})/g
 const parts = /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([-+]?\d+))?$/
 
@@ -26,18 +26,18 @@ declare global {
 const keepDigits: SourceReviver = (_key, value, { source }) =>
   typeof value !== 'number' || source === undefined || isExact(source) ? value : JSON.rawJSON(source)
 
-/** Whether a number of JavaScript has all the digits that this one is written with. */
+/** True if a JavaScript number keeps all digits of this text. */
 function isExact(source: string): boolean {
-  // Fifteen digits and their sign and point always fit.
+  // Up to 15 characters without an exponent always fit.
   if (source.length < 16 && !/[eE]/.test(source)) return true
   const written = String(Number(source))
   return written === source || digitsOf(written) === digitsOf(source)
 }
 
-/** The digits of a number without zeros at its ends, and where its point is; so `1.50` and `15e-1` are the same. */
+/** Normalizes a number: its digits without leading and trailing zeros, and the exponent. `1.50` and `15e-1` are equal. */
 function digitsOf(source: string): string {
   const [, sign, whole = '', fraction = '', exponent = '0'] = parts.exec(source) ?? []
-  // What is too large for JavaScript is written as a word.
+  // JavaScript writes a number that is too large as `Infinity`.
   if (sign === undefined) return source
   const significant = `${whole}${fraction}`.replace(/^0+/, '')
   const digits = significant.replace(/0+$/, '')
@@ -46,9 +46,9 @@ function digitsOf(source: string): string {
     : `${sign}${digits}e${Number(exponent) - fraction.length + significant.length - digits.length}`
 }
 
-/** False when `JSON.parse` keeps the digits of all numbers of the text; true when it may change numbers that `parseJson` keeps. */
+/** True if `JSON.parse` may change the digits of a number in the text. `parseJson` keeps them. */
 export function mayLoseDigits(text: string): boolean {
-  // To revive all values costs ten times as much as to look at the long numbers.
+  // A reviver for all values takes ten times as long as checking the long numbers.
   for (const [, source] of text.matchAll(longNumber)) if (!isExact(source!)) return true
   return false
 }
@@ -64,7 +64,7 @@ export function parseJson(text: string): Json {
     : (JSON.parse(text) as Json)
 }
 
-/** True for a JSON object: not null, no array, no number kept as digits. */
+/** True for a JSON object: not null, an array or a `RawNumber`. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !JSON.isRawJSON(value)
 }

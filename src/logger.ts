@@ -5,9 +5,9 @@ import { type DestinationStream, type Logger, pino } from 'pino'
 export type { Logger }
 
 /**
- * A JSON-lines logger, on standard error unless told otherwise. Fields that can hold a secret are blanked wherever they
- * appear one or two levels deep. Of an error it writes our own message, fixed codes and the places in the code: libraries put
- * requests, responses and bytes of remote servers into the messages and properties of their errors.
+ * Creates a JSON-lines logger, by default on standard error. Fields that can contain a secret are redacted on the first two
+ * levels. Of an error it writes only messages of Sluice, fixed codes and positions in the code, because libraries put requests,
+ * responses and bytes of remote servers into the messages and properties of their errors.
  */
 export function createLogger(
   level: string,
@@ -26,10 +26,10 @@ export function createLogger(
 }
 
 const ownWords = Symbol.for('sluice.ownWords')
-// Classes of the language. A library's error can take its name from a response.
+// Error classes of JavaScript. The name of a library's error can come from a response, so other names are not written.
 const builtIn = new Set(['Error', 'TypeError', 'RangeError', 'SyntaxError', 'AggregateError'])
 
-/** What may be written of an error and its causes, five at most. */
+/** The parts of an error and its causes that may be logged, at most five errors. */
 function describe(error: unknown): unknown {
   if (!(error instanceof Error)) return typeof error === 'string' ? error : typeof error
   const causes: object[] = []
@@ -52,7 +52,7 @@ function describeOne(error: Error): object {
   }
 }
 
-/** The message, where it is ours: that of a SluiceError, or of a plain Error which our own code or the database client made. */
+/** The message of a SluiceError, or of a plain Error from the code of Sluice or of the database client. Otherwise undefined. */
 function messageOf(error: Error, maker: string | undefined): string | undefined {
   if (ownWords in error) return (error as unknown as Record<symbol, () => string>)[ownWords]!()
   const isPlain = Object.getPrototypeOf(error) === Error.prototype
@@ -60,7 +60,7 @@ function messageOf(error: Error, maker: string | undefined): string | undefined 
   return isPlain && isOurs ? error.message : undefined
 }
 
-/** The lines of the stack behind the message; none if that cannot be told for sure. */
+/** The lines of the stack after the message. Empty if the end of the message cannot be determined. */
 function framesOf({ name, message, stack }: Error): string[] {
   if (typeof stack !== 'string') return []
   const head = message === '' ? name : `${name}: ${message}`
@@ -76,15 +76,15 @@ function framesOf({ name, message, stack }: Error): string[] {
 const root = resolve(import.meta.dirname, '..')
 
 /**
- * The file of ours, or of a package, that a line of a stack names, with line and column. Names of functions are left out: a
- * library can take the whole text from a response, which does not know the folder that we are in.
+ * The file of Sluice or of a package in a line of a stack, with line and column. A library can take the text of its stack from a
+ * response. Therefore function names are omitted, and the path must begin with the folder of Sluice, which no response knows.
  */
 function placeIn(line: string): string | undefined {
   const [, path = ''] = /(?:file:\/\/)?(\/[\w./@+-]+:\d+:\d+)\)?$/.exec(line) ?? []
   return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : undefined
 }
 
-/** A code of the system, of Node or of TLS. Libraries put codes of remote servers into the same property. */
+/** An error code of the system, Node or TLS. Other codes are dropped: libraries store codes of remote servers there, too. */
 function codeOf(error: Error): string | undefined {
   const { code, errno } = error as NodeJS.ErrnoException
   if (ownWords in error) return code
@@ -92,7 +92,7 @@ function codeOf(error: Error): string | undefined {
   return knownCodes.has(code) || (typeof errno === 'number' && /^E[A-Z0-9]{2,14}$/.test(code)) ? code : undefined
 }
 
-/** What PostgreSQL says besides its message, which can quote values. */
+/** Details of a PostgreSQL error without its message, which can quote values. */
 function databaseDetail({ code, table, constraint, routine }: DatabaseError): object {
   return { code, table, constraint, routine }
 }

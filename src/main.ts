@@ -23,7 +23,7 @@ const [
   import('./security/mode-defaults.ts'),
 ])
 
-// A reader that leaves, as in `npm start | head`, must not end the server.
+// If the reader of the output exits, as in `npm start | head`, the server must continue.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
 const interrupt = new AbortController()
@@ -36,7 +36,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       console.log('Stopping …')
       interrupt.abort(new Error('Interrupted.'))
     } else if (performance.now() - interruptedAt > 1_000) {
-      // Asked again: now. Not at once, since npm passes on the Ctrl-C that the terminal has sent to both already.
+      // A second signal ends the process at once. Signals within one second are ignored, because npm forwards the Ctrl-C that
+      // the terminal has already sent to both processes.
       process.exit(130)
     }
   })

@@ -1,4 +1,4 @@
-// Plain JavaScript, so that a Node which cannot read TypeScript reads at least this. Run before main.ts, and by it.
+// Plain JavaScript, so that a Node version without TypeScript support can run this check. Runs before main.ts, and from it.
 if (process.platform === 'win32') {
   console.error(
     'Sluice runs on Linux and macOS. On Windows, install WSL ("wsl --install"), and run "npm ci && npm start" inside it.',
@@ -12,6 +12,6 @@ Run "npm ci" with install scripts, then "npm start".`)
   process.exit(78)
 }
 
-// What was compiled, and stripped of types, at the last start is not compiled again: a third of the time to be ready. Asked for
-// before main.ts is read (`--require`), so that Node need not load its compiler at all, which takes 15 MB.
+// Caches compiled and type-stripped code between starts, which saves a third of the start time. Enabled before main.ts is read
+// (`--require`), so that Node need not load its TypeScript compiler, which takes 15 MB.
 require('node:module').enableCompileCache()

@@ -1,4 +1,4 @@
-/** Settles as `work` does, or rejects with the signal's reason as soon as it aborts: also while `work` waits for nothing. */
+/** Settles like `work`, or rejects with the reason of the signal as soon as it aborts, even if `work` ignores the signal. */
 export async function orAbort<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work
   const { promise, reject } = Promise.withResolvers<never>()

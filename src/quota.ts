@@ -1,15 +1,15 @@
-/** Counts what is in use at the same time: in all, and for each name of each kind, such as for each project. */
+/** Limits concurrent uses: in total, and for each name of a kind, such as each project. */
 export interface Quota<Kind extends string> {
   /**
-   * Takes one place under each of the names; what it returns gives them back, and may be called more than once.
-   * @throws what `refuse` makes, when there is no place left under one of them; then nothing is taken.
+   * Counts one use for each of the names. The returned function ends the use; further calls do nothing.
+   * @throws the error of `refuse` if one of the limits is reached. Nothing is counted in this case.
    */
   take(names: Partial<Record<Kind, string | number>>): () => void
-  /** How many places are taken. */
+  /** Current number of uses. */
   readonly count: number
 }
 
-/** At most `max` places in all, and `perName[kind]` for one name of a kind. `refuse` is told which limit was met. */
+/** Allows `max` uses in total, and `perName[kind]` uses for one name of a kind. `refuse` receives the limit that was reached. */
 export function createQuota<Kind extends string>(options: {
   max: number
   perName: Record<Kind, number>

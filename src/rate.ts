@@ -1,15 +1,15 @@
 import { LRUCache } from 'lru-cache'
 
-/** How often something may happen: `perSecond` times in the long run, and `burst` times at once. */
+/** A rate limit: `perSecond` events on average, and a burst of `burst` events. */
 export interface RateLimit {
   perSecond: number
   burst: number
 }
 
-/** Counts one event. 0 if it may happen, otherwise the whole seconds until the next one may. */
+/** Counts one event. Returns 0 if it is allowed, otherwise the whole seconds until the next one is allowed. */
 export type Take = () => number
 
-/** Limits how often something may happen under each name, such as requests with one token. */
+/** A rate limit for each name, such as each token. */
 export interface Rate {
   take(name: string): number
 }
@@ -18,8 +18,8 @@ type Clock = () => number
 const monotonic: Clock = () => performance.now()
 
 /**
- * A token bucket. Not a library's fixed window: it spreads what is allowed evenly, tells exactly when to come back, and needs no
- * timer. `now` is a clock in milliseconds.
+ * Creates a token bucket. Unlike the fixed window of a library, it spreads events evenly, knows the exact time of the next
+ * allowed event, and needs no timer. `now` is a clock in milliseconds.
  */
 export function createBucket({ perSecond, burst }: RateLimit, now: Clock = monotonic): Take {
   let left = burst
@@ -34,10 +34,10 @@ export function createBucket({ perSecond, burst }: RateLimit, now: Clock = monot
   }
 }
 
-// A name that is not among the last so many starts anew; the memory for them is about 10 MiB.
+// Least recently used names are evicted and start again with a full bucket. The memory for all names is about 10 MiB.
 const maxNames = 50_000
 
-/** A bucket for each of the names that were used last. */
+/** Creates a token bucket for each of the most recently used names. */
 export function createRate(limit: RateLimit, now: Clock = monotonic): Rate {
   const buckets = new LRUCache<string, Take>({ max: maxNames })
   return {

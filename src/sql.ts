@@ -2,9 +2,9 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { CompiledQuery, type Kysely, type RawBuilder } from 'kysely'
 
 /**
- * Runs one statement, composed with Kysely's `sql` tag, on the connection and inside the transaction of `em`. Each `${value}` is
- * one parameter, also an array (`any(${ids}::bigint[])`), null or undefined; a nested `sql` fragment becomes part of the text. Rows
- * come back as the driver reads them: bigint as string, timestamps as text, json parsed.
+ * Runs one statement, composed with Kysely's `sql` tag, on the connection and in the transaction of `em`. Each `${value}` is one
+ * parameter, also an array (`any(${ids}::bigint[])`), null or undefined. A nested `sql` fragment becomes part of the text. The
+ * driver converts the values of rows: bigint to string, timestamps to text, json to parsed values.
  */
 export async function execute<Row = Record<string, unknown>>(
   em: EntityManager,
@@ -13,7 +13,7 @@ export async function execute<Row = Record<string, unknown>>(
   return (await statement.execute(clientOf(em))).rows
 }
 
-/** Runs a text with numbered parameters, for statements that are not composed with the tag yet. */
+/** Runs a text with numbered parameters, for statements that do not use the tag yet. */
 export async function sql<Row = Record<string, unknown>>(
   em: EntityManager,
   text: string,

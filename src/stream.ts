@@ -1,6 +1,6 @@
 /**
- * A generator whose `return` does not wait for the value that is under way: `close`, called first, makes what the generator
- * waits for come to its end.
+ * Changes the `return` of a generator so that it does not wait for a pending value. It first calls `close`, which must end
+ * whatever the generator waits for.
  */
 export function endingBy<T>(generator: AsyncGenerator<T, void>, close: () => unknown): AsyncGenerator<T, void> {
   const end = generator.return.bind(generator)

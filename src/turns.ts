@@ -1,17 +1,17 @@
-/** Lets each owner, such as a project, do a few things at a time; the others of its own wait for their turn. */
+/** Limits concurrent items per owner, such as a project. Further items of the owner wait. */
 export interface Turns {
   /**
-   * Does `work` for the item now if its owner has a free place, and then what waits of the same owner, until nothing does or
-   * `signal` aborts. Otherwise resolves at once: the item waits, once however often it is asked for, in the order of asking.
-   * Rejects with the first fault of `work`, after the others were done.
+   * Processes the item now if its owner is below the limit, and then the waiting items of the same owner, until none is left or
+   * `signal` aborts. Otherwise it queues the item (once, in order of arrival) and resolves at once. If `work` rejects, the other
+   * items are still processed; then `take` rejects with the first error.
    */
   take(owner: number, item: number, work: (item: number) => Promise<void>, signal: AbortSignal): Promise<void>
 }
 
-// Beyond it an item is dropped: the caller's sweeper finds it again.
+// Further items are dropped. The sweep of the caller must find them again.
 const maxWaiting = 10_000
 
-/** At most `maxPerOwner` places for one owner. What waits is in memory alone: it must be found again if the process dies. */
+/** Processes at most `maxPerOwner` items of an owner at the same time. Waiting items are only in memory and lost with the process. */
 export function createTurns(maxPerOwner: number): Turns {
   const owners = new Map<number, { active: number; waiting: Set<number> }>()
   return {

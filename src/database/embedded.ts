@@ -7,9 +7,9 @@ import { StartupError } from '../config.ts'
 import { alive, type Cluster, childEnvironment, prepareCluster } from './cluster.ts'
 
 const ownerLock = 7164293
-/** An owner that is stopping, or whose death the server has yet to notice, lets go within this time. */
+/** Milliseconds within which an owner that is stopping, or whose end the server has not noticed yet, releases the lock. */
 const handOverMs = 2_000
-/** How long a server that nobody owns may take to start up or shut down. */
+/** Milliseconds that a server without an owner may need to start or shut down. */
 const settleMs = 20_000
 
 /** A running embedded PostgreSQL. */
@@ -18,7 +18,7 @@ export interface EmbeddedPostgres {
   url: string
   /** The folder that holds the cluster. */
   folder: string
-  /** Stops the server after its sessions were ended; resolves when its process is gone. */
+  /** Stops the server, and waits until its process has ended. Close all sessions before. */
   stop(): Promise<void>
 }
 
@@ -28,21 +28,21 @@ export class DataFolderInUse extends StartupError {
 }
 
 interface EmbeddedOptions {
-  /** Folder for the cluster; made when missing. */
+  /** Folder for the cluster. Created if it does not exist. */
   dataDir: string
-  /** Skip what makes data survive a power cut. For throw-away folders only. */
+  /** Disable durability (fsync). For throw-away folders only. */
   throwAway?: boolean
-  /** Ends a start that is under way; nothing is left running. */
+  /** Aborts the start. No process is left running. */
   signal?: AbortSignal | undefined
 }
 
 /**
- * Starts the PostgreSQL that ships with the package in `dataDir`, creating the cluster at first. A server that a killed
- * process left behind is taken over. The owner holds an advisory lock for as long as it lives, which ends with its
- * connection: no stale lock file can be left. A server that dies meanwhile is started again. When this process ends without
- * `stop`, the server is told to shut down.
- * @throws DataFolderInUse when another live process owns the folder; DataFolderUnusable when it cannot be written; Error
- * when PostgreSQL does not start (with its log); the reason of `signal`.
+ * Starts the PostgreSQL of the package in `dataDir`, and creates the cluster at the first start. If a killed process has left a
+ * server running, it takes that server over. The owner holds an advisory lock, which ends with its connection, so there is no
+ * stale lock file. A server that ends unexpectedly is restarted. If this process exits without `stop`, it sends the server
+ * SIGINT.
+ * @throws DataFolderInUse if another live process owns the folder; DataFolderUnusable if it cannot be written; Error if
+ * PostgreSQL does not start (with its log); the reason of `signal`.
  */
 export async function startEmbedded({
   dataDir,
@@ -80,13 +80,13 @@ export async function startEmbedded({
 }
 
 interface Owned {
-  /** Its session holds the owner's lock. */
+  /** The session of this client holds the owner's lock. */
   lock: pg.Client
-  /** The server's process; undefined when it was running already. */
+  /** Process of the server. Undefined if it was running already. */
   child: ChildProcess | undefined
 }
 
-/** Reaches the cluster's server, starting it when there is none, and takes the owner's lock. */
+/** Connects to the server of the cluster, starts it if none is running, and takes the owner's lock. */
 async function own(
   cluster: Cluster,
   { dataDir, throwAway, signal }: { dataDir: string; throwAway: boolean; signal: AbortSignal | undefined },
@@ -112,7 +112,7 @@ async function own(
   }
 }
 
-/** False when another session has the lock, or the server is shutting down. */
+/** Returns false if another session has the lock, or the server is shutting down. */
 async function takeLock(client: pg.Client): Promise<boolean> {
   try {
     const { rows } = await client.query('select pg_try_advisory_lock($1) as mine', [ownerLock])
@@ -123,8 +123,8 @@ async function takeLock(client: pg.Client): Promise<boolean> {
 }
 
 /**
- * Takes the lock anew when its session ends, as all do when the server recovers from a crash, or is gone and has to be brought
- * back by `revive`. Returns what lets go of it.
+ * Takes the lock again when its session ends. All sessions end when the server recovers from a crash. If the server has ended,
+ * `revive` restarts it. Returns a function that releases the lock.
  */
 function keepLock(
   cluster: Cluster,
@@ -171,7 +171,7 @@ async function startServer(
   if (throwAway) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off')
   const flags = settings.flatMap((setting) => ['-c', setting])
   const log = openSync(join(folder, 'server.log'), 'w')
-  // Detached: Ctrl-C in a terminal goes to the whole group, and we stop the server ourselves, last.
+  // Detached: Ctrl-C in a terminal signals the whole process group, but this process must stop the server itself, last.
   const stdio = ['ignore', log, log] as ('ignore' | number)[]
   const options = { ...user, env: childEnvironment(), cwd: folder, detached: true, stdio }
   const child = spawn(postgres, ['-D', ownName, ...flags], options)
@@ -180,7 +180,7 @@ async function startServer(
   return child
 }
 
-/** The first connection; undefined when `child` ends before there is one. When `signal` aborts, `child` is stopped. */
+/** Waits for the first connection. Undefined if `child` ends before that. If `signal` aborts, `child` is stopped. */
 async function untilUp(
   cluster: Cluster,
   child: ChildProcess,
@@ -217,19 +217,19 @@ function tell(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal)
   } catch {
-    // It has ended.
+    // The process has already ended.
   }
 }
 
 interface Server {
   pid: number
-  /** Undefined when another process has started it. */
+  /** Undefined if another process has started the server. */
   child: ChildProcess | undefined
 }
 
 const isGone = ({ pid, child }: Server) => (child ? hasEnded(child) : !alive(pid))
 
-/** Asks for a fast shutdown (SIGINT) and waits for the process to be gone; after 20 s it is cut off (SIGQUIT). */
+/** Requests a fast shutdown (SIGINT) and waits until the process has ended. After 20 s it sends SIGQUIT. */
 async function stopServer(server: Server): Promise<void> {
   if (isGone(server)) return
   tell(server.pid, 'SIGINT')

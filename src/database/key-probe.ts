@@ -5,22 +5,25 @@ import type { Sealer } from '../security/seal.ts'
 import { execute } from '../sql.ts'
 import { upgradeSeals } from './upgrade-seals.ts'
 
-/** SECRET_KEY is not the one with which the secrets in the database were sealed; the message says what to do. */
+/** SECRET_KEY is not the key that sealed the secrets in the database. The message says what to do. */
 export class OtherSecretKey extends StartupError {
   readonly exitCode = 78
 }
 
-/** What the probe is sealed with in a database whose secrets are bound to their rows. */
+/** The context of the probe in a database whose secrets are bound to their rows. */
 const context = 'key probe, secrets bound to rows'
-/** What it was sealed with before. */
+/** The context of the probe in databases of earlier versions. */
 const formerContext = 'key probe'
 
 /**
- * Resolves when the sealer has the key of this database, which is that of the first process ever, and the secrets are bound to
- * their rows. A database of an earlier version is upgraded in one transaction, by one of the processes that start at once. The
- * probe shows, by its encryption, that this was done: after it, secrets of the earlier form are never accepted again, not even
- * in a database whose probe was deleted. With `isChanged` the sealer's key becomes the key of the database: what was sealed
- * with another one cannot be read any more, and keys that can be made anew are.
+ * Checks that the sealer has the key of this database, which is the key of the first process that used it.
+ *
+ * A database of an earlier version, whose secrets are not bound to their rows, is upgraded in one transaction by one of the
+ * processes that start at the same time. The encryption of the probe shows that the upgrade was done. After it, secrets of the
+ * earlier form are never accepted again, even if the probe is deleted.
+ *
+ * With `isChanged`, the key of the sealer becomes the key of the database. Secrets that another key sealed cannot be read any
+ * more. Keys that can be generated are generated again.
  * @throws OtherSecretKey
  */
 export async function probeSecretKey(em: EntityManager, sealer: Sealer, isChanged: boolean): Promise<void> {

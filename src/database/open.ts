@@ -9,14 +9,14 @@ import { migrations } from './migrations/index.ts'
 import { compareSchemaVersions } from './schema-version.ts'
 import { limitStatements } from './statement-limits.ts'
 
-// Task data keeps its digits on the way out of the database, too.
+// `parseJson` keeps all digits of the numbers in task data.
 pg.types.setTypeParser(pg.types.builtins.JSON, parseJson)
 pg.types.setTypeParser(pg.types.builtins.JSONB, parseJson)
 
-/** Tables of the job queue live in the same database; the ORM's schema diff must leave them alone. */
+/** Tables of the job queue. They are in the same database, and the schema diff of the ORM must ignore them. */
 export const queueTables = ['agenda_jobs', 'agenda_logs']
 
-/** The ORM's options for a database at `url`; shared with the ORM's own command line. */
+/** Options of the ORM for the database at `url`. The command line of the ORM uses them, too. */
 export function ormOptions(url: string, poolSize = 20): Options {
   return {
     clientUrl: url,
@@ -38,28 +38,28 @@ function preparePool(pool: pg.Pool): void {
 }
 
 /**
- * Gives connections back to the pool that were lost in a transaction: Kysely does that only after a `begin`, `commit` or
- * `rollback` that succeeded, so that every cut of the database would make the pool smaller, until nothing is left.
+ * Releases connections that were lost in a transaction. Kysely releases a connection only after a successful `begin`, `commit`
+ * or `rollback`, so every database outage would make the pool smaller until it is empty.
  */
 function giveBackLost(pool: pg.Pool): void {
   const taken = new WeakSet<pg.PoolClient>()
   pool.on('acquire', (client) => taken.add(client))
   pool.on('release', (_error, client) => taken.delete(client))
   pool.on('connect', (client) => {
-    // Whoever would give it back has been told of the loss, and does it before this.
+    // Code that releases the connection itself learns of the loss at once, and does it before this timer fires.
     client.once('end', () => setTimeout(() => taken.has(client) && client.release(true), 100))
   })
 }
 
-// Locks of a process that stands still in a transaction, or whose machine has vanished, would keep all others waiting.
+// A process can stall in a transaction, or its machine can vanish. Without a limit, its locks would block all other processes.
 const leftAfterSeconds = 10
 
-/** Lets the server end the session when a transaction is left open. Not a startup parameter, which poolers refuse. */
+/** Makes the server end a session that leaves a transaction idle. Not a startup parameter, because poolers refuse those. */
 async function endWhenLeft(connection: DatabaseConnection): Promise<void> {
   await connection.executeQuery(CompiledQuery.raw(`set idle_in_transaction_session_timeout = '${leftAfterSeconds}s'`))
 }
 
-/** `postgres:///db?host=/folder` reaches a unix socket; the ORM's URL parser does not know the form. */
+/** Parses `postgres:///db?host=/folder`, the form for a unix socket, which the URL parser of the ORM does not support. */
 function unixSocket(url: string): Pick<Options, 'host' | 'user' | 'password' | 'dbName' | 'clientUrl'> | undefined {
   const parsed = new URL(url)
   const host = parsed.searchParams.get('host')
@@ -75,9 +75,9 @@ function unixSocket(url: string): Pick<Options, 'host' | 'user' | 'password' | '
 }
 
 /**
- * Connects and brings the schema up to date. Safe when several processes start at once: one migrates, the others wait.
- * The caller closes the ORM.
- * @throws NewerSchemaError if a newer version has changed the schema; then nothing was changed.
+ * Connects and migrates the schema. Several processes may start at the same time: one migrates, and the others wait. The caller
+ * closes the ORM.
+ * @throws NewerSchemaError if a newer version has changed the schema. Nothing is changed in this case.
  */
 export async function openDatabase(url: string, logger: Logger, poolSize?: number): Promise<MikroORM> {
   const orm = await MikroORM.init({
@@ -87,7 +87,7 @@ export async function openDatabase(url: string, logger: Logger, poolSize?: numbe
   const gate = new pg.Client(connectionOf(url))
   try {
     await gate.connect()
-    // Not a lock of the session: behind a pooler, that would stay with a connection which others get.
+    // Not a session lock: with a pooler, it would stay on a connection that other clients get.
     await gate.query('begin')
     await gate.query(`select pg_advisory_xact_lock(hashtext('sluice migrations'))`)
     await compareSchemaVersions(orm)
@@ -102,7 +102,7 @@ export async function openDatabase(url: string, logger: Logger, poolSize?: numbe
   return orm
 }
 
-/** What a bare `pg` client or pool needs to reach the database at `url`. */
+/** Settings of a plain `pg` client or pool for the database at `url`. */
 export function connectionOf(url: string): pg.ClientConfig {
   const socket = unixSocket(url)
   return socket

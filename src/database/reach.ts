@@ -2,7 +2,7 @@ import pg from 'pg'
 import { StartupError } from '../config.ts'
 import { connectionOf } from './open.ts'
 
-/** The database of DATABASE_URL cannot be used; the message says why, without the password. */
+/** The database of DATABASE_URL cannot be used. The message says why, without the password. */
 export class DatabaseUnusable extends StartupError {
   readonly exitCode = 69
 }
@@ -10,7 +10,7 @@ export class DatabaseUnusable extends StartupError {
 const oldestVersion = 15
 const timeoutMs = 10_000
 
-/** Resolves when a PostgreSQL of a known version answers at `url` within 10 s. @throws DatabaseUnusable */
+/** Checks that a PostgreSQL of a supported version responds at `url` within 10 s. @throws DatabaseUnusable */
 export async function reachDatabase(url: string): Promise<void> {
   const client = new pg.Client({ ...connectionOf(url), connectionTimeoutMillis: timeoutMs })
   client.on('error', () => {})

@@ -5,7 +5,7 @@ import { StartupError } from '../config.ts'
 import { execute } from '../sql.ts'
 import { migrations } from './migrations/index.ts'
 
-/** The database has migrations that this version does not have; the message names both versions. */
+/** The database has migrations that this version does not have. The message names both versions. */
 export class NewerSchemaError extends StartupError {
   readonly exitCode = 78
   constructor(found: string) {
@@ -23,7 +23,7 @@ const formerNames: Record<string, string> = { '0008-task-origins': '0007-task-or
 
 /**
  * Compares the migrations that the database has recorded with those of this version, before any of them runs. Records of renamed
- * migrations get their present names. The caller holds the lock on migrations.
+ * migrations get their current names. The caller must hold the lock on migrations.
  * @throws NewerSchemaError if the database has a migration that this version does not have.
  */
 export async function compareSchemaVersions(orm: MikroORM): Promise<void> {

@@ -26,7 +26,7 @@ export function limitStatements(pool: pg.Pool): void {
       const setLocal = `set local statement_timeout = ${Math.ceil(scope.statementMs)}`
       if (kind === 'BEGIN') {
         scope.signal.throwIfAborted()
-        // Both in one message: the limit costs no round trip.
+        // Both statements are in one message, so that the limit costs no additional round trip.
         return first(await send(`${text}; ${setLocal}`))
       }
       if (isRollback(text)) return send(text, params)
@@ -38,7 +38,7 @@ export function limitStatements(pool: pg.Pool): void {
         await control('commit')
         return result
       } catch (error) {
-        // The first error is the one to report; a connection that is lost leaves the pool by itself.
+        // The first error is reported. A connection that is lost leaves the pool by itself.
         await control('rollback').catch(() => {})
         throw error
       }

@@ -7,9 +7,9 @@ import { sql } from '../sql.ts'
 const batchSize = 500
 
 /**
- * Seals the secrets of storages and webhooks again, which were bound to their project only: now they are bound to their row and,
- * for storages, to the location. Runs inside the caller's transaction and locks the rows. Secrets that cannot be read, or are
- * bound already, are left as they are.
+ * Seals the secrets of storages and webhooks again. Before, they were bound to their project only. Now they are bound to their
+ * row and, for storages, to the location. Runs in the transaction of the caller and locks the rows. Secrets that cannot be
+ * read, or are already bound to their row, are unchanged.
  */
 export async function upgradeSeals(tx: EntityManager, sealer: Sealer): Promise<void> {
   await eachBatch(tx, 'id, project_id, direction, provider, location, secrets from storage', async (rows) => {
@@ -45,7 +45,7 @@ async function eachBatch(tx: EntityManager, what: string, work: (rows: Row[]) =>
   }
 }
 
-/** The text sealed anew; null if it is to be left as it is. */
+/** Seals a text again. Null if the stored text must not change. */
 function reseal(
   sealer: Sealer,
   sealed: string | null | undefined,
@@ -62,7 +62,7 @@ function reseal(
   return sealer.seal(plain, context())
 }
 
-// Not by the ORM: `updated_at` stays, since nobody changed the settings.
+// The ORM would set `updated_at`, but nobody changed the settings.
 async function write(
   tx: EntityManager,
   table: 'storage' | 'webhook',

@@ -3,11 +3,11 @@ import { SluiceError } from '../errors.ts'
 import type { Lane } from '../providers/pace.ts'
 import type { Reservation } from './reserve.ts'
 
-/** The part of a second for which a process reserves budget in advance. A smaller one costs more statements. */
+/** Seconds for which a process reserves budget in advance. A smaller value needs more statements. */
 const sliceSeconds = 0.1
-/** A reserved part that was not used lapses soon after its time, so that an idle process does not collect it. */
+/** Milliseconds after its time at which a reservation expires, so that an idle process does not accumulate budget. */
 const graceMs = 100
-/** How long a database that does not respond is waited for. After a minute, another process has taken the runs over. */
+/** How long callers wait for a database that does not respond. After a minute, another process has taken over the runs. */
 const defaultPatienceMs: Record<Lane, number> = { PEOPLE: 5_000, RUNS: 60_000 }
 const retryMs = 250
 
@@ -29,13 +29,13 @@ export class Budget {
   readonly #reserve: (amount: number) => Promise<Reservation | undefined>
   readonly #patienceMs: Record<Lane, number>
 
-  /** `reserve` reserves an amount for this process; undefined if there is no limit any more. */
+  /** `reserve` reserves an amount for this process. It returns undefined if there is no limit any more. */
   constructor(reserve: (amount: number) => Promise<Reservation | undefined>, patienceMs = defaultPatienceMs) {
     this.#reserve = reserve
     this.#patienceMs = patienceMs
   }
 
-  /** The limit per second, as it was read last; null = no limit. */
+  /** The limit per second as last read. Null: no limit. */
   set perSecond(limit: number | null) {
     this.#perSecond = limit
   }
@@ -44,7 +44,7 @@ export class Budget {
     return this.#perSecond
   }
 
-  /** Takes an amount. Undefined if it is there; otherwise waits for its turn. Rejects with the reason of `signal`. */
+  /** Takes an amount. Returns undefined if it is available at once, otherwise waits. Rejects with the reason of `signal`. */
   take(amount: number, lane: Lane, signal?: AbortSignal): Promise<void> | undefined {
     if (this.#perSecond === null || amount === 0) return undefined
     if (!this.#isReserving && this.#left >= amount && performance.now() < this.#lapsesAt) {
@@ -81,7 +81,7 @@ export class Budget {
     return waited
   }
 
-  /** Reserves and grants until nobody waits. Never rejects. */
+  /** Reserves and grants budget until no caller waits. Never rejects. */
   async #serve(): Promise<void> {
     this.#isReserving = true
     let failingSince: number | undefined
@@ -110,7 +110,7 @@ export class Budget {
     this.#isReserving = false
   }
 
-  /** What the next one needs; more if more wait or were served lately, up to the part of a slice. */
+  /** The amount that the next caller needs. More if others wait or were served recently, up to the budget of one slice. */
   #amountFor(first: Waiter): number {
     const slice = Math.floor((this.#perSecond ?? 0) * sliceSeconds)
     let wanted = this.#used
@@ -133,7 +133,7 @@ export class Budget {
     this.#used += amount
   }
 
-  /** Who is next: the lanes take turns. */
+  /** The next caller. The lanes take turns. */
   #next(): Waiter | undefined {
     const { PEOPLE, RUNS } = this.#waiting
     return this.#last === 'RUNS' ? (PEOPLE[0] ?? RUNS[0]) : (RUNS[0] ?? PEOPLE[0])

@@ -8,7 +8,7 @@ import { type Limits, readLimits, reserve } from './reserve.ts'
 /** A change of a limit takes effect in all processes within this time. */
 const refreshMs = 2_000
 const gatherMs = 20
-// A storage that is forgotten starts with the limits of its row.
+// A storage that is evicted from the cache starts again with the limits in its row.
 const maxStorages = 10_000
 
 interface Budgets {
@@ -19,8 +19,9 @@ interface Budgets {
 }
 
 /**
- * Keeps all processes together within the limits of each storage. They reserve parts of its budget in one row of the database. A
- * storage without limits costs no statement for a request: its limits are read again at most every two seconds while it is used.
+ * Enforces the limits of each storage across all processes, which reserve parts of its budget in one row of the database. A
+ * request to a storage without limits needs no statement. While a storage is used, its limits are read again at most every two
+ * seconds.
  */
 export function createPacing(em: EntityManager): PaceOf {
   const known = new LRUCache<number, Budgets>({ max: maxStorages })
@@ -32,7 +33,7 @@ export function createPacing(em: EntityManager): PaceOf {
     known.set(id, budgets)
     if (maxRequestsPerSecond !== undefined) budgets.requests.perSecond = maxRequestsPerSecond
     if (maxBytesPerSecond !== undefined) budgets.bytes.perSecond = maxBytesPerSecond
-    // The row may be an old one.
+    // The row of the caller may be outdated, so the next request reads the limits again.
     budgets.readAt = Number.NEGATIVE_INFINITY
     return budgets
   }
@@ -41,7 +42,7 @@ export function createPacing(em: EntityManager): PaceOf {
     await sleep(gatherMs, undefined, { ref: false })
     const asked = [...outdated]
     outdated.clear()
-    // If the database does not respond, the limits that are known stay.
+    // If the database does not respond, the known limits stay in effect.
     const limits = await readLimits(
       em,
       asked.map(({ id }) => id),

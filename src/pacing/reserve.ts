@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from '../sql.ts'
 
-/** The limits of a storage per second; null = no limit. */
+/** The limits of a storage per second. Null: no limit. */
 export interface Limits {
   requests: number | null
   bytes: number | null
@@ -30,8 +30,8 @@ const statements = {
 }
 
 /**
- * The row of a storage says until when its budget is reserved. A reservation begins there, or now if that has passed, so that all
- * processes are served in the order of their statements, and together do not exceed the limit.
+ * The row of a storage contains the time until which its budget is reserved. A reservation begins at that time, or now if it
+ * has passed. So all processes are served in the order of their statements, and together do not exceed the limit.
  */
 function reservation(limit: string, until: string): string {
   return `with allowed as (select id, ${limit}::float8 as per_second from storage where id = $1 and ${limit} is not null)
@@ -44,7 +44,7 @@ function reservation(limit: string, until: string): string {
       1000 * extract(epoch from budget.${until} - clock_timestamp())::float8 as until_ms`
 }
 
-/** Part of a storage's budget that this process may use, from `inMs` on. */
+/** Part of the budget of a storage. This process may use it after `inMs` milliseconds. */
 export interface Reservation {
   amount: number
   perSecond: number

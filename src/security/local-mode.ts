@@ -17,9 +17,9 @@ export function isLoopbackName(host: string): boolean {
 }
 
 /**
- * True if only programs on this machine can reach the server: it listens on a loopback address, PUBLIC_URL and LINKS_URL name no
- * other host, and this process has both roles. In local mode, storages may be on this machine and in private networks, and may
- * use the server's own cloud identity. In other modes, settings must list both.
+ * True if only programs on this machine can reach the server: it listens on a loopback address, PUBLIC_URL and LINKS_URL name
+ * no other host, and this process has both roles. In local mode, storages may be on this machine and in private networks, and
+ * may use the server's own cloud identity. In other modes, settings must list both.
  */
 export function isLocalMode(
   config: Pick<Config, 'HOST' | 'PUBLIC_URL' | 'SLUICE_ROLES'> & { LINKS_URL?: string | undefined },

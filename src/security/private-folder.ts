@@ -5,8 +5,8 @@ import { dirname } from 'node:path'
 const sticky = 0o1000
 
 /**
- * Creates a folder that only its owner may enter (mode 700), or closes an existing one. A folder of another user keeps its mode,
- * because only its owner may change it.
+ * Creates a folder that only its owner may enter (mode 700), or closes an existing one. A folder of another user keeps its
+ * mode, because only its owner may change it.
  * @throws Error of the file system; Error with the code EINVAL for a folder that several users share.
  */
 export function makePrivateFolder(path: string): void {
