@@ -1,4 +1,4 @@
-/** Limits concurrent calls. The limit falls while the remote side asks to slow down (additive increase, multiplicative decrease). */
+/** Limits concurrent calls. The limit falls when the remote side asks to slow down (AIMD, as in TCP congestion control). */
 export interface AdaptiveLimit {
   /** Runs `work` as soon as fewer calls than the limit are in progress. */
   run<T>(work: () => Promise<T>): Promise<T>

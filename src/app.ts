@@ -31,7 +31,7 @@ export interface App {
 }
 
 /**
- * Starts every part once, in order: data, jobs, API. If a part fails, or `signal` aborts, the parts that have started are stopped.
+ * Starts every part once, in order: data, jobs, API. If a part fails, or `signal` aborts, it stops the parts that have started.
  */
 export async function startApp(
   config: Config,

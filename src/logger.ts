@@ -76,8 +76,8 @@ function framesOf({ name, message, stack }: Error): string[] {
 const root = resolve(import.meta.dirname, '..')
 
 /**
- * The file of Sluice or of a package in a line of a stack, with line and column. A library can take the text of its stack from a
- * response. Therefore function names are omitted, and the path must begin with the folder of Sluice, which no response knows.
+ * The file of Sluice or of a package in a line of a stack, with line and column. A library can take the text of its stack from
+ * a response. Therefore function names are omitted, and the path must begin with the folder of Sluice, which no response knows.
  */
 function placeIn(line: string): string | undefined {
   const [, path = ''] = /(?:file:\/\/)?(\/[\w./@+-]+:\d+:\d+)\)?$/.exec(line) ?? []

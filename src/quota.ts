@@ -9,7 +9,7 @@ export interface Quota<Kind extends string> {
   readonly count: number
 }
 
-/** Allows `max` uses in total, and `perName[kind]` uses for one name of a kind. `refuse` receives the limit that was reached. */
+/** Allows `max` uses in total, and `perName[kind]` uses per name of a kind. `refuse` receives the limit that was reached. */
 export function createQuota<Kind extends string>(options: {
   max: number
   perName: Record<Kind, number>

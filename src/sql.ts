@@ -2,9 +2,9 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { CompiledQuery, type Kysely, type RawBuilder } from 'kysely'
 
 /**
- * Runs one statement, composed with Kysely's `sql` tag, on the connection and in the transaction of `em`. Each `${value}` is one
- * parameter, also an array (`any(${ids}::bigint[])`), null or undefined. A nested `sql` fragment becomes part of the text. The
- * driver converts the values of rows: bigint to string, timestamps to text, json to parsed values.
+ * Runs one statement, composed with Kysely's `sql` tag, on the connection and in the transaction of `em`. Each `${value}` is
+ * one parameter, also an array (`any(${ids}::bigint[])`), null or undefined. A nested `sql` fragment becomes part of the text.
+ * The driver converts the values of rows: bigint to string, timestamps to text, json to parsed values.
  */
 export async function execute<Row = Record<string, unknown>>(
   em: EntityManager,

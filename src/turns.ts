@@ -1,9 +1,9 @@
 /** Limits concurrent items per owner, such as a project. Further items of the owner wait. */
 export interface Turns {
   /**
-   * Processes the item now if its owner is below the limit, and then the waiting items of the same owner, until none is left or
-   * `signal` aborts. Otherwise it queues the item (once, in order of arrival) and resolves at once. If `work` rejects, the other
-   * items are still processed; then `take` rejects with the first error.
+   * Processes the item now if its owner is below the limit, and then the waiting items of the same owner, until none is left
+   * or `signal` aborts. Otherwise it queues the item (once, in order of arrival) and resolves at once. If `work` rejects, the
+   * other items are still processed; then `take` rejects with the first error.
    */
   take(owner: number, item: number, work: (item: number) => Promise<void>, signal: AbortSignal): Promise<void>
 }
@@ -11,7 +11,7 @@ export interface Turns {
 // Further items are dropped. The sweep of the caller must find them again.
 const maxWaiting = 10_000
 
-/** Processes at most `maxPerOwner` items of an owner at the same time. Waiting items are only in memory and lost with the process. */
+/** Processes at most `maxPerOwner` items per owner at the same time. Waiting items are in memory only. */
 export function createTurns(maxPerOwner: number): Turns {
   const owners = new Map<number, { active: number; waiting: Set<number> }>()
   return {

@@ -22,8 +22,8 @@ export class NewerSchemaError extends StartupError {
 const formerNames: Record<string, string> = { '0008-task-origins': '0007-task-origins' }
 
 /**
- * Compares the migrations that the database has recorded with those of this version, before any of them runs. Records of renamed
- * migrations get their current names. The caller must hold the lock on migrations.
+ * Compares the migrations that the database has recorded with those of this version, before any of them runs. Records of
+ * renamed migrations get their current names. The caller must hold the lock on migrations.
  * @throws NewerSchemaError if the database has a migration that this version does not have.
  */
 export async function compareSchemaVersions(orm: MikroORM): Promise<void> {

@@ -13,9 +13,9 @@ const pageSize = 1_000
 
 /**
  * Streams changes of one storage, or of all storages of a project: first a snapshot (or, with `after`, the log after that
- * cursor), then each change as it is committed. The queue is opened before the snapshot is read, and ids remove duplicates. When
- * the queue overflows, the subscriber receives LAGGED and continues from the log. Before each message, or page of the log, the
- * viewer is authorized again; this waits while the database is down. Closing the stream closes the queue at once.
+ * cursor), then each change as it is committed. The queue is opened before the snapshot is read, and ids remove duplicates.
+ * When the queue overflows, the subscriber receives LAGGED and continues from the log. Before each message, or page of the log,
+ * the viewer is authorized again; this waits while the database is down. Closing the stream closes the queue at once.
  * @throws NotFoundError, ValidationError; the stream throws what `admit` throws
  */
 export async function watchStorages(

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 
 /**
- * What a request's host serves. `ALL`: everything, with every credential. `LINKS`: resolve links only, opened by a media token or a
- * bearer token. The host of links has another origin than the dashboard, so that content from a bucket never runs beside a session:
- * a session cookie must not count there.
+ * What the host of a request serves. `ALL`: everything, with every credential. `LINKS`: only resolve links, authorized by a
+ * media token or a bearer token. Links have another origin than the dashboard, so that content of a bucket never runs in the
+ * origin of a session. Session cookies must not be accepted there.
  */
 export type HostRole = 'ALL' | 'LINKS'
 

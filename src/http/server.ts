@@ -24,7 +24,7 @@ export interface HttpDoors {
   ready: () => Promise<void>
 }
 
-/** All routes: /graphql and the resolve links, /health (the process is alive), /ready (database and queue answer) and /metrics. */
+/** All routes: /graphql, resolve links, /health (the process is alive), /ready (database and queue respond) and /metrics. */
 export function createHttpServer({ api, roleOf, metrics, bufferBytes, isLocal, ready }: HttpDoors): Server {
   return createServer({ highWaterMark: bufferBytes, ...slowClients }, async (req, res) => {
     // Only /graphql reads bodies. An unread body would block the connection, so it is closed after the response.

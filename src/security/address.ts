@@ -8,8 +8,8 @@ export type AddressKind = 'PUBLIC' | 'INTERNAL' | 'CLOSED'
 
 const networks = (...texts: string[]) => texts.map((text) => readNetwork(text)!)
 
-// IANA, "IPv4 Special-Purpose Address Registry" and "IPv6 Special-Purpose Address Registry" (RFC 6890), except for the networks of
-// documentation, which count as public. The single addresses are metadata services that lie outside of link-local networks.
+// IANA, "IPv4 Special-Purpose Address Registry" and "IPv6 Special-Purpose Address Registry" (RFC 6890), except for the networks
+// for documentation, which count as public. The single addresses are metadata services outside of the link-local networks.
 const closed = networks(
   '0.0.0.0/8',
   // Alibaba Cloud, Azure ("What is IP address 168.63.129.16?"), Oracle Cloud.

@@ -14,14 +14,14 @@ const maxSteps = 2_600 * maxPatternSize
 /** A pattern that matches a key in linear time. */
 export type Pattern = (key: string) => boolean
 
-/** Compiles a regular expression (RE2 syntax) that must match from the start of a key. @throws Error that says what is wrong */
+/** Compiles a regular expression (RE2 syntax) that must match from the start of a key. @throws Error with the reason */
 export function compileRegex(text: string): Pattern {
   mustBeShort(text)
   const { regex, maxLength } = compile(text)
   return (key) => key.length > maxLength || regex.matcher(key).lookingAt()
 }
 
-/** Compiles a glob that must match the whole key: `*` within a folder, `**` across folders. @throws Error that says what is wrong */
+/** Compiles a glob that must match the whole key: `*` within a folder, `**` across folders. @throws Error with the reason */
 export function compileGlob(text: string): Pattern {
   if (text === '') throw new Error('is empty')
   mustBeShort(text)
