@@ -49,7 +49,7 @@ interface Shared {
   isOutdated: () => boolean
 }
 
-/** Creates the connections of this process; syncs, exports, resolve and checks share them. Idle clients close after `idleMs`. */
+/** Creates the connections that all syncs, exports, resolve and checks share. Idle clients close after `idleMs`. */
 export function createConnections(
   {
     sealer,

@@ -11,7 +11,7 @@ import type { Webhook } from '../entities/webhook.ts'
 import type { WebhookDelivery } from '../entities/webhook-delivery.ts'
 import { builder } from './builder.ts'
 
-// Types that refer to each other. Each is implemented in its own file.
+// Types that refer to each other. Each type is implemented in its own file.
 export const ProjectRef = builder.objectRef<Project>('Project')
 export const TaskRef = builder.objectRef<Task>('Task')
 export const AnnotationRef = builder.objectRef<Annotation>('Annotation')

@@ -30,13 +30,13 @@ export interface EgressRules {
 
 /** Decides about one connection. */
 export interface EgressPolicy {
-  /** Why the port may not be used; undefined if it may. */
+  /** Why clients must not connect to the port. Undefined if they may. */
   refusePort(target: EgressTarget): SluiceError | undefined
-  /** Why none of a target's `addresses` may be connected to; undefined if all of them may. */
+  /** Why clients must not connect to the target. One refused address is enough. Undefined if all `addresses` are allowed. */
   refuse(target: EgressTarget, addresses: readonly string[]): SluiceError | undefined
 }
 
-/** @throws Error for a rule that cannot be read */
+/** @throws Error if a rule cannot be parsed */
 export function createEgressPolicy({ isLocal, allowed, blocked }: EgressRules): EgressPolicy {
   const blockedNetworks = blocked.map(networkOf)
   const allowedNetworks = allowed.filter((entry) => readNetwork(entry)).map(networkOf)
