@@ -2,7 +2,7 @@ import type { KindAbilities } from '../provider.ts'
 
 const dots = 'URLs drop dot segments, in fetch as in browsers (RFC 3986 §5.2.4, WHATWG URL)'
 
-/** What S3 promises, as its documentation has it. */
+/** What S3 promises, according to its documentation. */
 export const abilities: KindAbilities = {
   keyOrder: 'bytes',
   keyCursor: true,

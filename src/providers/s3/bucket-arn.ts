@@ -15,13 +15,13 @@ function read(text: string): Arn | undefined {
   return service === '' ? undefined : { service, region, account, resource }
 }
 
-/** The ARN of a bucket, or of all objects in it, names neither region nor account: the name, or name and key. */
+/** The bucket name, or name and key, in the ARN of a bucket or of its objects. Such an ARN has no region and no account. */
 const ownNames = ({ service, region, account, resource }: Arn) =>
   service === 's3' && region === '' && account === '' ? resource.replace(/\/\*?$/, '') : undefined
 
 /**
- * What a person enters as the bucket, in one spelling: the ARN of a bucket becomes its name; that of an access point has a colon
- * before its name, because a URI ends its bucket at the first slash. Any other text stays as it is.
+ * Normalizes what a person entered as the bucket. The ARN of a bucket becomes its name. The ARN of an access point gets a colon
+ * before the name, because in a URI the bucket ends at the first slash. Other text stays unchanged.
  */
 export function canonicalBucket(text: string): string {
   const entered = read(text)
@@ -40,7 +40,7 @@ export function accessPointRegion(bucket: string): string | undefined {
   return service === 's3' && region && accessPoint.test(resource ?? '') ? region : undefined
 }
 
-/** Why an ARN cannot be the bucket, and what to enter instead; undefined if it can be, or if it is no ARN. */
+/** Why an ARN cannot be the bucket, and what to enter instead. Undefined if it can be, or if the text is not an ARN. */
 export function arnFault(bucket: string): string | undefined {
   if (!bucket.startsWith('arn:') || accessPointRegion(bucket)) return undefined
   const entered = read(bucket)

@@ -1,6 +1,6 @@
 import { type Checksum, type ChecksumAlgorithm, readChecksum } from '../checksum.ts'
 
-// Cheapest first: those of Node's own code, then those in JavaScript.
+// Cheapest first: native code of Node computes these, JavaScript computes those of `slowHeaderNames`.
 const headerNames: [ChecksumAlgorithm, string][] = [
   ['CRC32', 'x-amz-checksum-crc32'],
   ['SHA256', 'x-amz-checksum-sha256'],
@@ -11,14 +11,14 @@ const slowHeaderNames: [ChecksumAlgorithm, string][] = [
   ['CRC32C', 'x-amz-checksum-crc32c'],
 ]
 
-/** Directory buckets list in no order, and their ETags are no checksums (Amazon S3, "Directory bucket naming rules"). */
+/** Directory buckets list in no order, and their ETags are not checksums (Amazon S3, "Directory bucket naming rules"). */
 export const isDirectoryBucket = (bucket: string): boolean => bucket.endsWith('--x-s3')
 
 /**
- * The checksum that a response to GetObject gives of the whole object (Amazon S3, "Checking object integrity"): a header, or
- * the ETag if it is an MD5. It is none for multipart uploads, in directory buckets (`isDirectory`), and for objects that are
- * encrypted with KMS or with a customer's key ("Common response headers": ETag). Checksums of parts, which end in `-<count>`,
- * say nothing about the whole.
+ * The checksum of the whole object in a response to GetObject (Amazon S3, "Checking object integrity"): a checksum header, or
+ * the ETag if it is an MD5. The ETag is not an MD5 for multipart uploads, in directory buckets (`isDirectory`), and for objects
+ * encrypted with KMS or with a customer's key ("Common response headers": ETag). Checksums of checksums, which end in
+ * `-<count>`, say nothing about the whole object.
  */
 export function s3Checksum(
   headers: Record<string, string | undefined>,

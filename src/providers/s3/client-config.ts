@@ -6,12 +6,15 @@ import { type HandlerDeps, LimitedHandler } from './limited-handler.ts'
 import type { S3Location } from './location.ts'
 
 /**
- * The SDK takes an endpoint from AWS_ENDPOINT_URL and from its configuration file, too. Credentials would be sent there that were
- * entered for AWS, or that only the hosts of AWS may get. A person enters the endpoint of a storage.
+ * Makes the SDK ignore endpoints in AWS_ENDPOINT_URL and in its configuration file. It would send credentials there that were
+ * entered for AWS, or that only AWS hosts may receive. The endpoint of a storage comes from its settings only.
  */
 export const ownEndpoints = { ignoreConfiguredEndpointUrls: true } as const
 
-/** How to speak to `place` at `endpoint` (undefined: AWS): all but the region and the credentials. `about` is told of requests and responses. */
+/**
+ * Options of a client for `place` at `endpoint` (undefined: AWS), except region and credentials. `about` holds the clock and
+ * the limits of the storage.
+ */
 export function clientConfig(
   place: S3Location,
   endpoint: string | undefined,
@@ -22,12 +25,12 @@ export function clientConfig(
     ...ownEndpoints,
     ...(endpoint && {
       endpoint,
-      // Compatible services refuse the checksum trailers that AWS wants by default,
+      // Compatible services refuse the checksum trailers that the SDK sends by default.
       requestChecksumCalculation: 'WHEN_REQUIRED',
-      // and proxies before them leave `Expect: 100-continue` unanswered, which costs six seconds.
+      // Proxies in front of them do not answer `Expect: 100-continue`, which costs six seconds.
       expectContinueHeader: false,
     }),
-    // Who imports a body compares its checksum. The SDK's error at the end of a stream would say nothing to a client.
+    // Imports compare the checksum themselves. A client cannot interpret an SDK error at the end of a stream.
     responseChecksumValidation: 'WHEN_REQUIRED',
     forcePathStyle: place.addressing === 'AUTO' ? Boolean(endpoint) : place.addressing === 'PATH',
     maxAttempts: 4,
@@ -35,7 +38,7 @@ export function clientConfig(
   }
 }
 
-/** Sends the requests of an SDK client. It follows no redirect. */
+/** The transport of an SDK client. It does not follow redirects. */
 export function requestHandler(egress: Egress, options: AgentOptions, about?: HandlerDeps): LimitedHandler {
   const agents = {
     httpAgent: egress.agent('http:', options) as HttpAgent,

@@ -34,7 +34,7 @@ import { createRegion } from './region.ts'
 import { isCorrected, renewSession, repeat } from './repeat.ts'
 import { timeOfAnswers } from './server-time.ts'
 
-/** Opens a bucket. One client, and one pool of sockets, serves all reads. */
+/** Opens a bucket. SDK requests share one client and its sockets. Reads first try `createDirectReads`, with its own sockets. */
 export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pace = noPace): Provider {
   const region = createRegion(place)
   const clock = createServerClock()
@@ -54,7 +54,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
       : client
   const Bucket = place.bucket
   const isDirectory = isDirectoryBucket(Bucket)
-  /** What every request about the bucket or an object of it says. */
+  /** Parameters of every request. */
   const about = { Bucket, ...(place.requestPayer && { RequestPayer: 'requester' as const }) }
   const requests = createObjectRequests(client, { place, region })
   const publicRequests = publicClient === client ? requests : createObjectRequests(publicClient, { place, region })
@@ -62,7 +62,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
   const encryption = encryptionOf(place)
   const put = createPut(client)
 
-  /** Sends a request made by `send`; again if the refusal tells what was wrong: region, time or session. */
+  /** Calls `send`, and retries after a refusal that shows what to correct: region, clock or session. */
   const call = async <T>(key: string | undefined, signal: AbortSignal | undefined, send: () => Promise<T>) => {
     const once = () => orAbort(send(), signal)
     const used = { region: region.current, offsetMs: client.config.systemClockOffset }
@@ -85,19 +85,18 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
       const command = listCommand(place, { cursor, limit, recursive })
       const listingOf = listingOfAnswers(command, limit)
       const listing = listingOf(await client.send(command, abortable(signal)))
-      // A website may well answer 200 with a page that parses as XML.
+      // A website may answer 200 with a page that parses as XML.
       if (listing.name === undefined && listing.isTruncated === undefined) throw new SluiceError('CONSOLE_URL')
       return listing
     })
 
-  /** A URL cannot be repeated with another region, so that is asked for first. */
+  /** Finds the region before the first presigned URL, because a client cannot retry a URL with another region. */
   const askRegion = async () => {
     try {
-      // Not HeadBucket, since some servers name the region in the body only.
+      // Not HeadBucket: some servers name the region only in the body.
       await page(null, 1, true)
     } catch (error) {
-      // Whoever may read need not be allowed to list, and a refusal that names no other region is one
-      // more reason to stay with this.
+      // The credentials may permit reading without listing. A refusal that names no other region speaks for the current one.
       if (isNoAnswer(error)) throw error
       region.confirm()
     }
@@ -113,7 +112,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
   }
 
   return {
-    // Amazon S3, "Listing object keys programmatically"; not so in directory buckets.
+    // Amazon S3, "Listing object keys programmatically". Directory buckets list in no order.
     ...(!isDirectory && { ordered: true, keyCursor: true }),
 
     async check(signal) {
@@ -169,12 +168,12 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
     },
 
     async write(key, body, { contentType, signal } = {}) {
-      // To AWS, the SDK sends a checksum of its own. Object Lock with a default retention demands one (PutObject), and this is the
-      // one that all compatible services know.
+      // Object Lock with a default retention requires a checksum (PutObject). On AWS the SDK adds one. All compatible services
+      // know MD5.
       const digest = place.endpoint ? { ContentMD5: md5Of(body) } : {}
       const asked = { ...about, Key: key, Body: body, ContentType: contentType, ...encryption, ...digest }
       const answer = await call(key, signal, () => put(new PutObjectCommand(asked), signal))
-      // There are servers that do not compare what was sent.
+      // Some servers do not compare the checksum of the request with the body.
       const stored = s3Checksum(checksumHeaders(answer), { isDirectory })
       if (stored && !(await hasChecksum(body, stored))) throw new SluiceError('CHECKSUM_MISMATCH')
     },
@@ -206,14 +205,14 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
   }
 }
 
-/** What the SDK has made of the headers that say whether the ETag is a checksum. */
+/** The headers that show whether the ETag is a checksum, from the SDK's output. */
 const checksumHeaders = (answer: GetObjectCommandOutput | PutObjectCommandOutput) => ({
   etag: answer.ETag,
   'x-amz-server-side-encryption': answer.ServerSideEncryption,
   'x-amz-server-side-encryption-customer-algorithm': answer.SSECustomerAlgorithm,
 })
 
-/** How a written object is to be encrypted (Amazon S3 API, PutObject, `x-amz-server-side-encryption`). */
+/** Encryption parameters of a written object (Amazon S3 API, PutObject, `x-amz-server-side-encryption`). */
 function encryptionOf({ serverSideEncryption, kmsKeyId }: S3Location) {
   if (kmsKeyId || serverSideEncryption === 'KMS') {
     return { ServerSideEncryption: 'aws:kms', ...(kmsKeyId && { SSEKMSKeyId: kmsKeyId }) } as const

@@ -8,9 +8,9 @@ import { removeUserAgent } from './limited-handler.ts'
 import type { S3Location, S3Secrets } from './location.ts'
 
 /**
- * Where a client takes its credentials from: nowhere, the key pair, or the SDK's default chain (environment, profile, web
- * identity, container, instance role); with a role, the session that STS gives for it to one of the last two. Sessions are
- * renewed by the SDK five minutes before they end.
+ * The credentials of a client: none, the key pair, or the SDK's default chain (environment, profile, web identity, container,
+ * instance role). With a role, the key pair or the chain obtains a session from STS. The SDK renews a session five minutes
+ * before it expires.
  */
 export function credentialsConfig(place: S3Location, secrets: S3Secrets, egress: Egress): S3ClientConfig {
   if (place.anonymous) {
@@ -41,7 +41,7 @@ function assumeRole(place: S3Location, RoleArn: string, masterCredentials: Maste
       ...ownEndpoints,
       region: place.region === 'AUTO' ? 'us-east-1' : place.region,
       maxAttempts: 4,
-      // A session lasts for long, and its client is never closed: it keeps no connection.
+      // Sessions last long, and this client is never closed, so it keeps no connections.
       requestHandler: requestHandler(egress, { keepAlive: false }),
       ...(place.stsEndpoint && { endpoint: place.stsEndpoint }),
     },
@@ -49,7 +49,7 @@ function assumeRole(place: S3Location, RoleArn: string, masterCredentials: Maste
   })
   return async (caller: Parameters<typeof assume>[0]) => {
     try {
-      // The SDK has corrected its clock by the refusal, but repeats the request itself only if the clock is wrong now.
+      // The SDK takes its clock offset from the refusal, but retries by itself only if the clock is wrong now.
       return await assume(caller).catch((error) => (mayBeClock(error) ? assume(caller) : Promise.reject(error)))
     } catch (error) {
       throw stsError(error, RoleArn)
@@ -57,7 +57,10 @@ function assumeRole(place: S3Location, RoleArn: string, masterCredentials: Maste
   }
 }
 
-/** Whether STS may have refused a signature for its time (AWS STS API reference, "Common errors": it has several codes for that). */
+/**
+ * Whether STS may have refused a signature because of its time. Several codes mean that (AWS STS API reference, "Common
+ * errors").
+ */
 const mayBeClock = (error: unknown) =>
   /^(?:SignatureDoesNotMatch|InvalidSignatureException|RequestExpired|RequestTimeTooSkewed)$/.test(
     (error as Error | undefined)?.name ?? '',

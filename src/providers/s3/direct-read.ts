@@ -15,17 +15,17 @@ import type { S3Location } from './location.ts'
 import type { ObjectRequests } from './object-requests.ts'
 import type { Region } from './region.ts'
 
-/** Signed headers are used again for this long; S3 takes them for 15 minutes ("RequestTimeTooSkewed"). */
+/** How long signed headers are reused. S3 accepts them for 15 minutes ("RequestTimeTooSkewed"). */
 const reuseMs = 60_000
 
-/** Statuses that mean one thing alone (Amazon S3, "Error responses"). */
+/** Statuses with only one meaning (Amazon S3, "Error responses"). */
 const refusals: Record<number, ErrorCode> = { 412: 'PRECONDITION_FAILED', 416: 'RANGE_UNSATISFIABLE' }
 
-/** Reads of objects by one plain signed request each. */
+/** Reads each object with one plain signed request, without the SDK. */
 export interface DirectReads {
   /**
-   * The object, or undefined for faults and for answers that leave a doubt: then the SDK is to ask, which repeats, follows the
-   * region and tells what is wrong.
+   * Opens the object. Returns undefined on other errors and on ambiguous responses. The caller then uses the SDK, which
+   * retries, follows the region and reports the error.
    * @throws SluiceError OBJECT_MISSING, PRECONDITION_FAILED or RANGE_UNSATISFIABLE; the reason of `signal`
    */
   read(
@@ -36,9 +36,9 @@ export interface DirectReads {
 }
 
 /**
- * The SDK takes several times as much of the processor for a GET as the bytes of a range of 64 KiB do, most of it for what is the
- * same each time. Range and condition are not signed (Amazon S3, "Signature calculations": only `host` and `x-amz-*` must be), so
- * that the ranges of an object share a signature.
+ * For a GET, the SDK takes several times the CPU time of transferring a 64 KiB range, mostly for work that is the same each
+ * time. `range` and `if-match` are not signed (Amazon S3, "Signature calculations": only `host` and `x-amz-*` must be), so all
+ * ranges of an object share one signature.
  */
 export function createDirectReads(
   requestsNow: () => Promise<ObjectRequests | undefined>,
@@ -58,7 +58,7 @@ export function createDirectReads(
     const requests = await requestsNow()
     if (!requests) return undefined
     const request = requests.of(key)
-    // So that the response has the object's checksum (GetObject, `x-amz-checksum-mode`). Compatible services may refuse it.
+    // Requests the object's checksum (GetObject, `x-amz-checksum-mode`). Compatible services may refuse this header.
     if (!place.endpoint) request.headers['x-amz-checksum-mode'] = 'ENABLED'
     const { headers } = place.anonymous
       ? request
@@ -101,15 +101,15 @@ export function createDirectReads(
   }
 }
 
-/** The words of a refusal, read to their end, so that the connection can be used again. */
+/** The body of a refusal, read to its end, so that the connection can be reused. */
 async function wordsOf(body: Readable | undefined, length: number): Promise<string> {
-  // One that breaks off has said nothing.
+  // Empty if the body is long or has no known length.
   if (body && length < 16_384) return (await readErrorBody(body)).bytes.toString()
   body?.destroy()
   return ''
 }
 
-/** What an answer tells of its body; undefined when it is not the object. */
+/** Reads the headers of a response. Undefined if the body is not the object. */
 function described(
   body: Readable,
   {
@@ -138,7 +138,7 @@ function described(
   }
 }
 
-/** The encoding of an object; without `aws-chunked`, which was that of its upload ("Signature calculations: chunked upload"). */
+/** The encoding of an object, without `aws-chunked`, which belongs to its upload ("Signature calculations: chunked upload"). */
 export function encodingOf(header: string | undefined): { contentEncoding?: string } {
   const codings = (header ?? '')
     .split(',')

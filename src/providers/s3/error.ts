@@ -7,8 +7,8 @@ import type { S3Location } from './location.ts'
 import { isAwsRegion, namedRegion } from './region.ts'
 
 /**
- * S3's error codes (Amazon S3 API reference, "Error responses"), those of STS (AWS STS API reference, "Common errors"), and
- * those of the SDK before a request leaves.
+ * Error codes of S3 (Amazon S3 API reference, "Error responses"), of STS (AWS STS API reference, "Common errors"), and of the
+ * SDK before it sends a request.
  */
 const codes = tableOf<ErrorCode>({
   NoSuchBucket: 'NO_SUCH_BUCKET',
@@ -26,7 +26,7 @@ const codes = tableOf<ErrorCode>({
   UnrecognizedClientException: 'BAD_CREDENTIALS',
   ExpiredTokenException: 'BAD_CREDENTIALS',
   InvalidIdentityToken: 'BAD_CREDENTIALS',
-  // Of versitygw with one account, as 404.
+  // versitygw with a single account, with status 404.
   XAdminUserNotFound: 'BAD_CREDENTIALS',
   RequestTimeTooSkewed: 'CLOCK_SKEW',
   RequestExpired: 'CLOCK_SKEW',
@@ -49,14 +49,14 @@ const codes = tableOf<ErrorCode>({
   TooManyRequests: 'THROTTLED',
   Throttling: 'THROTTLED',
   ThrottlingException: 'THROTTLED',
-  // Of MinIO, and of Ceph, versitygw and others with a quota.
+  // MinIO. The third code is also that of Ceph, versitygw and others with quotas.
   XMinioStorageFull: 'STORAGE_FULL',
   XMinioAdminBucketQuotaExceeded: 'STORAGE_FULL',
   QuotaExceeded: 'STORAGE_FULL',
   EntityTooLarge: 'OBJECT_TOO_LARGE',
 })
 
-/** How compatible servers spell that they do not know the key id, as 404 too. */
+/** Codes of compatible servers for an unknown access key ID. Some send them with status 404. */
 const unknownKeyId =
   /access.?key|(?:user|account|identity).?not.?(?:found|exist)|(?:no.?such|unknown|invalid).?(?:user|account|entity)/i
 
@@ -81,16 +81,16 @@ interface SdkError extends Error {
   $response?: { statusCode?: number; headers?: Record<string, string> }
 }
 
-/** Wraps a fault of the SDK once, at the provider's edge. `key` is the object that was asked for, if any. */
+/** Wraps an error of the SDK, once, at the edge of the provider. `key` is the requested object, if any. */
 export function s3Error(error: unknown, asked: { place: S3Location; key: string | undefined }): SluiceError {
   if (error instanceof SluiceError) return error
   const sdk = error as SdkError
   const status = sdk.$metadata?.httpStatusCode ?? sdk.$response?.statusCode
   const html = sdk.$response?.headers?.['content-type']?.includes('html')
-  // A name that no answer gave was made up from the status, which a website's answer has too.
+  // Without a code in the response, the SDK derives the name from the status, which a website's response has, too.
   const known = sdk.Code || !html ? (codes[sdk.name] ?? codes[sdk.Code ?? '']) : undefined
   const options = { cause: error, remote: detailOf(sdk, isCloudHost('AWS', asked.place.endpoint)) }
-  // An overloaded proxy before the storage speaks HTML too.
+  // An overloaded proxy in front of the storage answers with HTML, too.
   const passing = status !== undefined && (status === 408 || status === 413 || status === 429 || status >= 500)
   if (
     !known &&
@@ -101,7 +101,7 @@ export function s3Error(error: unknown, asked: { place: S3Location; key: string 
   }
   const code = known ?? codeOfRefusal(sdk.Code, status)
   if (code === 'OBJECT_MISSING' && asked.key === undefined) {
-    // A 404 for another reason, which the server names, does not say that the bucket is missing.
+    // A 404 with a code for another reason does not mean that the bucket is missing.
     const isNamed = sdk.Code !== undefined && !codes[sdk.Code] && !/bucket|container/i.test(sdk.Code)
     return isNamed
       ? new SluiceError('UNEXPECTED_ANSWER', undefined, options)
@@ -115,14 +115,14 @@ export function s3Error(error: unknown, asked: { place: S3Location; key: string 
   return new SluiceError('UNEXPECTED_ANSWER', undefined, options)
 }
 
-/** What a refusal with a code that is not Amazon's means. */
+/** The meaning of a refusal whose code is not one of Amazon's. */
 function codeOfRefusal(code: string | undefined, status: number | undefined): ErrorCode | undefined {
   const isRefusal = status === 400 || status === 401 || status === 403 || status === 404
   if (isRefusal && code !== undefined && unknownKeyId.test(code)) return 'BAD_CREDENTIALS'
   return status === undefined ? undefined : statuses[status]
 }
 
-/** Wraps a fault of assuming a role. */
+/** Wraps an error of AssumeRole. */
 export function stsError(error: unknown, roleArn: string): SluiceError {
   if (error instanceof SluiceError) return error
   const { name } = error as SdkError
@@ -143,7 +143,7 @@ export function stsError(error: unknown, roleArn: string): SluiceError {
   )
 }
 
-/** Codes that stand for themselves in `failure` and in the log, besides those that mean a code of ours. */
+/** Codes that have no `ErrorCode` and may be shown as they are, in `failure` and in the log. */
 const otherCodes = `EntityTooLarge InternalError InvalidArgument InvalidRequest InvalidSignatureException
   KMS.DisabledException KMS.NotFoundException KeyTooLongError MethodNotAllowed MissingSecurityHeader NotImplemented
   OperationAborted Redirect RequestTimeout ServiceUnavailable TemporaryRedirect UnauthorizedAccess`
@@ -154,7 +154,7 @@ function detailOf({ name, Code, $metadata, $response }: SdkError, isCloud: boole
   const status = $metadata?.httpStatusCode ?? $response?.statusCode
   return remoteDetail({
     status,
-    // Without a response, the name is that of an error of this process.
+    // Without a response, the name belongs to an error of this process.
     code: status === undefined ? undefined : (Code ?? (known.has(name) ? name : undefined)),
     known,
     requestId: isCloud ? $response?.headers?.['x-amz-request-id'] : undefined,

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.ts'
 
-/** What to do about faults of S3 (Amazon S3 user guide, "Policies and permissions"). */
+/** Advice for errors of S3 (Amazon S3 user guide, "Policies and permissions"). */
 export const hints: Partial<Record<ErrorCode, string>> = {
   BAD_CREDENTIALS: 'Copy the access key id and the secret again; with temporary keys add the session token.',
   DENIED:
@@ -12,8 +12,9 @@ export const hints: Partial<Record<ErrorCode, string>> = {
 }
 
 /**
- * The CORS rule of a bucket (Amazon S3 user guide, "Elements of a CORS configuration"). Any origin, since browsers send
- * `null` for it after a redirect from another site (Fetch standard, "redirect-tainted origin"); the signature decides who may read.
+ * The CORS rule of a bucket (Amazon S3 user guide, "Elements of a CORS configuration"). It allows any origin, because browsers
+ * send the origin `null` after a redirect from another site (Fetch standard, "redirect-tainted origin"). The signature decides
+ * who may read.
  */
 export const corsRule =
   '[{"AllowedOrigins":["*"],"AllowedMethods":["GET","HEAD"],"AllowedHeaders":["*"],"ExposeHeaders":["Accept-Ranges",' +

@@ -11,10 +11,10 @@ import type { Listing } from './read-listing.ts'
 
 type ListOptions = Parameters<Provider['list']>[0]
 
-// Sorts behind every key that continues a folder's name, so a listing that starts after it skips the folder.
+// Appended to a folder, it sorts after every key in the folder, so a listing that starts after it skips the folder.
 const behindFolder = '\u{10ffff}'
 
-/** The request for a page. */
+/** The LIST request for a page. */
 export function listCommand(
   { bucket, prefix, requestPayer }: S3Location,
   { cursor, limit, recursive }: Pick<ListOptions, 'cursor' | 'limit' | 'recursive'>,
@@ -36,7 +36,7 @@ export function listCommand(
   })
 }
 
-/** Makes a page of `Provider.list` of what `send` gets. */
+/** Converts the listing that `send` returns to a page of `Provider.list`. */
 export async function listPage(
   { bucket }: S3Location,
   { cursor, limit }: Pick<ListOptions, 'cursor' | 'limit'>,
@@ -50,7 +50,7 @@ export async function listPage(
     if (isTruncated && (next === null || next === cursor)) throw noProgress()
     return { objects: listed, cursor: next }
   }
-  // A request holds text only, so after a key that is none it starts a little before.
+  // A request can hold text only. After a key that is not text, the listing starts slightly earlier.
   const isBefore = cursor !== null && textBefore(cursor) !== cursor
   const objects = isBefore ? listed.filter(({ key }) => compareKeys(key, cursor) > 0) : listed
   if (!isTruncated) return { objects, cursor: null }
@@ -62,9 +62,9 @@ export async function listPage(
 }
 
 /**
- * Keys come percent-encoded with `+` for a space (EncodingType=url of ListObjectsV2), so that XML can carry any of them; most hold
- * nothing that was encoded. A server that does not know this leaves EncodingType out of its answer. Servers that keep objects as
- * files list names that are not UTF-8.
+ * Decodes a key. Servers percent-encode keys, with `+` for a space (EncodingType=url of ListObjectsV2), so that XML can carry
+ * any key. Most keys contain no encoded characters. A server without this feature omits EncodingType from its response. Servers
+ * that store objects as files list names that are not UTF-8.
  */
 function decodeKey(key: string): string {
   if (!/[%+]/.test(key)) return key

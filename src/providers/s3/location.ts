@@ -9,7 +9,7 @@ export const dnsLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
 
 const nameFault = 'a bucket name has no slash, space, control character or any of ?#@\\; put the folder into prefix'
 
-/** Where an S3 storage is. */
+/** Location and settings of an S3 storage. */
 export const location = z.strictObject({
   bucket: z
     .string()
@@ -37,7 +37,7 @@ export const location = z.strictObject({
       'Sluice uses only keys that start with this text. End it with / to select a folder. Wildcards have no meaning here.',
     placeholder: 'photos/2026/',
   }),
-  // It becomes a part of host names.
+  // The region becomes part of host names.
   region: z.string().regex(dnsLabel, 'must be one DNS label: letters, digits and hyphens').default('AUTO').meta({
     title: 'Region',
     description: 'Region of the bucket. AUTO detects the region on AWS and uses us-east-1 elsewhere.',
@@ -112,7 +112,7 @@ export const location = z.strictObject({
   }),
 })
 
-/** What it takes to reach it. */
+/** Credentials of an S3 storage. */
 export const secrets = z.strictObject({
   accessKeyId: headerText().optional().meta({
     title: 'Access key ID',
@@ -131,7 +131,7 @@ export const secrets = z.strictObject({
 export type S3Location = z.infer<typeof location>
 export type S3Secrets = z.infer<typeof secrets>
 
-/** The endpoint with the host to which requests for objects go: with VHOST the bucket stands before it, as the SDK does it. */
+/** The endpoint with the host that receives object requests. With VHOST, the bucket precedes the host, as in the SDK. */
 export function dialledEndpoint({ endpoint, bucket, addressing }: S3Location): string | undefined {
   if (!endpoint || addressing !== 'VHOST' || !/^[a-z\d][a-z\d.-]{1,61}[a-z\d]$/.test(bucket)) return endpoint
   const url = new URL(endpoint)
@@ -140,7 +140,7 @@ export function dialledEndpoint({ endpoint, bucket, addressing }: S3Location): s
   return url.href
 }
 
-/** Signatures and session tokens go to the endpoints; the role decides what the key pair is used for. */
+/** The endpoints receive signatures and session tokens. The role decides what the key pair is used for. */
 export const boundTo: BoundParts<S3Location> = {
   endpoint: ({ endpoint }) => canonicalUrl(endpoint),
   publicEndpoint: ({ endpoint, publicEndpoint }) =>

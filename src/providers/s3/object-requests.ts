@@ -6,18 +6,18 @@ import { isDirectoryBucket } from './checksum.ts'
 import type { S3Location } from './location.ts'
 import type { Region } from './region.ts'
 
-/** Unsigned GETs of objects of a bucket, and what signs them. */
+/** Builds unsigned GET requests for the objects of a bucket, and holds their signer. */
 export interface ObjectRequests {
-  /** Such as `https://bucket.s3.eu-west-1.amazonaws.com`. */
+  /** For example `https://bucket.s3.eu-west-1.amazonaws.com`. */
   origin: string
   of(key: string, query?: Record<string, string>): HttpRequest
   signer: SignatureV4
 }
 
 /**
- * Where the SDK would ask for objects of `bucket` in the present region, found out once by having it sign a URL: its rules are many
- * (AWS SDK, "Endpoint resolution"), and to follow them for each request costs several times what signing does. Undefined where
- * a bucket is none of the plain kind: access points and directory buckets are signed in other ways.
+ * Finds out, once per region, where the SDK sends requests for objects of `bucket`, by letting it sign a URL. Applying its many
+ * rules (AWS SDK, "Endpoint resolution") to each request would cost several times as much as signing. Gives undefined for
+ * access points and directory buckets, whose requests are signed in other ways.
  */
 export function createObjectRequests(
   client: S3Client,
@@ -55,9 +55,11 @@ async function find(client: S3Client, { bucket: Bucket, requestPayer }: S3Locati
   }
 }
 
-/** As in paths that are signed (Amazon S3, "Signature calculations": `UriEncode`, all but unreserved characters and `/`). */
+/**
+ * Encodes a key as in signed paths (Amazon S3, "Signature calculations": `UriEncode`, all but unreserved characters and `/`).
+ */
 const encodeKey = (key: string) => key.split('/').map(encodePart).join('/')
 
-/** All but unreserved characters percent-encoded (RFC 3986 §2.3). */
+/** Percent-encodes all but unreserved characters (RFC 3986 §2.3). */
 export const encodePart = (text: string) =>
   encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)

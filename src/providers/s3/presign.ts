@@ -6,9 +6,9 @@ import type { S3Location } from './location.ts'
 import { encodePart, type ObjectRequests } from './object-requests.ts'
 
 /**
- * A URL for a GET of the object on the endpoint of `client`, good for `ttlSeconds`, but not beyond the end of the session
- * whose credentials sign it, and for browsers to keep as long. Without credentials it is the plain address. `requests` are those
- * of the client; without them the SDK signs by its own way. `now` is the storage's time, in milliseconds since 1970.
+ * A presigned URL for a GET of the object at the endpoint of `client`, valid for `ttlSeconds` or until the session expires
+ * whose credentials sign it. Browsers may cache the object as long. An anonymous storage gets the plain URL. `requests` belong
+ * to `client`; without them the SDK signs. `now` is the storage's time, in milliseconds since 1970.
  */
 export async function presignGet(
   client: S3Client,

@@ -3,8 +3,8 @@ import type { PutObjectCommand, PutObjectCommandOutput, S3Client } from '@aws-sd
 type Handle = ReturnType<PutObjectCommand['resolveMiddleware']>
 
 /**
- * Sends PutObject by `client`. Putting the SDK's middleware together takes a tenth of the time of a small request; here that is
- * done once for all puts that one signal may stop. (The SDK's own `cacheMiddleware` is for requests without a signal.)
+ * Makes a function that sends PutObject. Building the SDK's middleware stack takes a tenth of the time of a small request, so
+ * the function builds it once per abort signal. (The SDK's own `cacheMiddleware` only works for requests without a signal.)
  */
 export function createPut(
   client: S3Client,

@@ -1,16 +1,16 @@
 import { SluiceError } from '../../errors.ts'
 import type { ObjectInfo } from '../provider.ts'
 
-/** What an answer to ListObjectsV2 says; names as they are written there, which may be percent-encoded. */
+/** A response to ListObjectsV2. Keys are as in the response, so they may be percent-encoded. */
 export interface Listing {
-  /** Absent from what is no listing at all. */
+  /** Name of the bucket. Undefined if the response is not a listing. */
   name: string | undefined
   isTruncated: boolean | undefined
-  /** How names are encoded: `url`, or undefined. */
+  /** How keys are encoded: `url`, or undefined. */
   encoding: string | undefined
   objects: ObjectInfo[]
   lastFolder: string | undefined
-  /** Continues after this page: NextContinuationToken. */
+  /** NextContinuationToken: continues after this page. */
   token: string | undefined
 }
 
@@ -19,16 +19,16 @@ const prolog =
 const entities = new Map(Object.entries({ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }))
 const hasElements = /^(?:Contents|CommonPrefixes)$/
 const hasText = /^(?:Name|IsTruncated|EncodingType|NextContinuationToken|Prefix|Key|Size|ETag|LastModified)$/
-/** More than storages nest elements. */
+/** Storages nest elements less deeply than this. */
 const maxDepth = 8
 
-/** It is written in a way that is not read here. */
+/** The response uses XML that this reader does not support. */
 class Doubt extends Error {}
 
 /**
- * Reads an answer to ListObjectsV2 (Amazon S3 API reference) as storages write it: a root without attributes but its namespace,
- * elements without any, their text without comments or CDATA. Undefined for all else, which is for a reader of XML as a
- * whole: that takes ten times as long for a key.
+ * Reads a response to ListObjectsV2 (Amazon S3 API reference) in the form that storages write: the root has no attribute except
+ * its namespace, elements have none, and text contains no comments or CDATA. Returns undefined for any other XML, which needs a
+ * full XML parser; that takes ten times as long per key.
  * @throws SluiceError REMOTE_RESPONSE_TOO_LARGE if there are more than `limit` objects.
  */
 export function readListing(xml: string, limit = 1_000): Listing | undefined {
@@ -48,7 +48,7 @@ const tooMany = (limit: number) =>
 class Reader {
   readonly #xml: string
   #at: number
-  /** Of the last element. */
+  /** Name of the last element. `#text` is its text. */
   #name = ''
   #text = ''
 
@@ -107,7 +107,7 @@ class Reader {
     return folder
   }
 
-  /** Goes behind the end of an element of which nothing is wanted. */
+  /** Moves past the end of an element that is not needed. */
   #skip(depth = 1): void {
     const parent = this.#name
     if (hasText.test(parent) || depth > maxDepth) throw new Doubt()
@@ -115,7 +115,10 @@ class Reader {
     if (this.#name !== parent) throw new Doubt()
   }
 
-  /** Goes behind the next element that holds text alone, the beginning of another (`parent`), or the end of the one around. */
+  /**
+   * Moves past the next element that contains only text (`text`), the start tag of an element with children (`parent`), or the
+   * end tag of the enclosing element (`end`).
+   */
   #next(): 'text' | 'parent' | 'end' {
     const xml = this.#xml
     const from = this.#at
@@ -140,11 +143,11 @@ class Reader {
   }
 }
 
-/** The text that is meant (XML 1.0 §2.11, §4.1). */
+/** Decodes character references (XML 1.0 §4.1). Text with a character that XML would normalize (§2.11) is not supported. */
 function meantBy(text: string): string {
   if (!/[^\t\n -%'-\uFFFF]/.test(text)) return text
   if (/[^\t\n -\uFFFF]/.test(text)) throw new Doubt()
-  // Every entity tag has two of these.
+  // Every ETag contains two of these.
   const quoted = text.replaceAll('&quot;', '"')
   if (!quoted.includes('&')) return quoted
   return text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w+));|&/gi, (_, decimal, hex, name) => {
@@ -154,7 +157,7 @@ function meantBy(text: string): string {
   })
 }
 
-/** Of what XML can carry. */
+/** The character with this code; undefined for control characters and surrogates. */
 const charOf = (code: number) =>
   code >= 32 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : undefined
 
@@ -163,7 +166,7 @@ function sizeOf(text: string): number {
   return Number(text)
 }
 
-/** As RFC 3339 has it, in UTC; `Date` alone would take much more for a time. */
+/** Reads an RFC 3339 time in UTC. `Date` alone would accept many other formats. */
 function utcTime(text: string): Date {
   const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/.test(text) ? new Date(text) : undefined
   if (!time || Number.isNaN(time.getTime())) throw new Doubt()

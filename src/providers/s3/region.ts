@@ -1,18 +1,20 @@
 import { accessPointRegion } from './bucket-arn.ts'
 import { dnsLabel, type S3Location } from './location.ts'
 
-/** What region requests are signed for. */
+/** The region that requests are signed for. */
 export interface Region {
   readonly current: string
-  /** Whether it need not be asked for any more: it was configured, or an answer has confirmed it. */
+  /** Whether the region was configured, or a response has confirmed it. */
   readonly isKnown: boolean
-  /** An answer came for a request that was signed for `current`. */
+  /** Call it after a response to a request that was signed for `current`, if it names no other region. */
   confirm(): void
-  /** Takes over the region that a refusal of a request signed for `used` names. True if the request is worth repeating. */
+  /** Adopts the region named by the refusal of a request that was signed for `used`. Returns true if a retry makes sense. */
   learn(error: unknown, used: string): boolean
 }
 
-/** The region as configured, or of the access point; AUTO begins with us-east-1 and follows what the answers say. */
+/**
+ * The configured region, or that of the access point. AUTO starts with us-east-1 and adopts the region that a refusal names.
+ */
 export function createRegion(place: Pick<S3Location, 'region' | 'bucket'>): Region {
   const region = accessPointRegion(place.bucket) ?? place.region
   const isAuto = region === 'AUTO'
@@ -66,5 +68,5 @@ const awsRegions = new Set(
   us-west-2`.split(/\s+/),
 )
 
-/** Whether a name that a server gave is a region of AWS, and so may be repeated in a message. */
+/** Whether a name from a server is a region of AWS. Messages may quote only such names. */
 export const isAwsRegion = (name: string) => awsRegions.has(name)

@@ -1,7 +1,9 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import { skewThatMattersMs } from '../kit/server-clock.ts'
 
-/** Sends a request, and again whenever one of the `corrections` takes what was wrong from the refusal: each of them once at most. */
+/**
+ * Sends a request. If it fails and one of the `corrections` returns true, sends it again. Uses each correction at most once.
+ */
 export async function repeat<T>(
   send: () => Promise<T>,
   corrections: ((error: unknown) => boolean | Promise<boolean>)[],
@@ -21,19 +23,19 @@ export async function repeat<T>(
 }
 
 /**
- * Whether the SDK has corrected the time that it signs with since `usedMs` was its offset. It retains the offset of a wrong clock.
- * When that clock is corrected, the next request is refused, and the SDK takes the new offset from the refusal; but it repeats the
- * request itself only if the new offset is large.
+ * Whether the SDK has changed its clock offset since it was `usedMs`. The SDK keeps the offset of a wrong clock. When that
+ * clock is set right, the storage refuses the next request, and the SDK takes the new offset from the refusal. But it retries
+ * by itself only if the new offset is large.
  */
 export const isCorrected = ({ config }: S3Client, usedMs: number): boolean =>
   Math.abs(config.systemClockOffset - usedMs) >= skewThatMattersMs
 
-/** A provider of credentials as the SDK caches it. */
+/** A credential provider with the SDK's cache. */
 type CachedCredentials = (options?: { forceRefresh?: boolean }) => Promise<{ sessionToken?: string }>
 
 /**
- * Asks for another session if a refusal says that this one has expired. True if there is another. The SDK judges the end of a
- * session by the clock of this machine, which may be behind.
+ * Requests a new session if a refusal says that the current one has expired. Returns true if it got one. The SDK checks the
+ * expiry by the clock of this machine, which may be slow.
  */
 export async function renewSession({ config }: S3Client, error: unknown): Promise<boolean> {
   const { name } = (error ?? {}) as Error

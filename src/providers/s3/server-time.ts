@@ -1,7 +1,7 @@
 import type { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { timeOf } from '../time-of.ts'
 
-/** Notes the time that the answers to a command carry; the function gives that of the last one. */
+/** Records the `Date` header of the responses to a command. The returned function gives the last one. */
 export function timeOfAnswers(command: ListObjectsV2Command): () => Date | undefined {
   let time: Date | undefined
   command.middlewareStack.add(
@@ -11,7 +11,7 @@ export function timeOfAnswers(command: ListObjectsV2Command): () => Date | undef
       time = timeOf(headers?.date)
       return result
     },
-    // Before the answer is read, which throws when it is a refusal.
+    // Runs before the SDK parses the response, which throws on a refusal.
     { step: 'deserialize', priority: 'low' },
   )
   return () => time
