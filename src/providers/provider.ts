@@ -8,91 +8,94 @@ import type { BoundParts } from './binding.ts'
 import type { Checksum } from './checksum.ts'
 import type { Pace } from './pace.ts'
 
-/** What a listing tells about one object. */
+/** An object in a listing. */
 export interface ObjectInfo {
-  /** The full name inside the bucket: opaque, exactly as stored. */
+  /** The full name in the bucket, exactly as stored. */
   key: string
   /** Bytes. */
   size: number
-  /** Opaque version mark, as the provider gives it; null when there is none. */
+  /** Identifies the version of the object, in the format of the provider. Null if there is none. */
   etag: string | null
   lastModified: Date | null
-  /** Why nothing can be imported from it, as the listing shows: WRONG_TYPE or DENIED. Absent for an ordinary object. */
+  /** Why the object cannot be imported, if the listing shows a reason: WRONG_TYPE or DENIED. */
   fault?: SluiceError
 }
 
-/** A folder that could not be listed, or an object that could not be looked at: what is there is unknown, not missing. */
+/** A folder that could not be listed, or an object that could not be examined. Its content is unknown, not missing. */
 export interface ListGap {
-  /** The key, of a folder with its `/`. */
+  /** The key. That of a folder ends in `/`. */
   key: string
   error: SluiceError
 }
 
 /** One page of a listing. */
 export interface ListPage {
-  /** In ascending byte order of keys where the provider is `ordered`, else in its own order; folder markers included. */
+  /** Includes folder markers. In ascending byte order of keys if the provider is `ordered`, otherwise in any order. */
   objects: ObjectInfo[]
-  /** Continues after this page: safe to store, valid in another process and after a crash. Null after the last page. */
+  /** Continues after this page. It can be stored, and is valid in other processes and after a crash. Null on the last page. */
   cursor: string | null
-  /** Gaps between the objects of the page; absent where there are none. A gap may come again on a later page. */
+  /** Gaps in the listing at this page. Absent if there are none. A later page may repeat a gap. */
   gaps?: ListGap[]
 }
 
-/** A range of bytes as in RFC 9110 §14.1.2: both ends inclusive, or open-ended, or the last `suffix` bytes. */
+/**
+ * A byte range (RFC 9110 §14.1.2): from `start` to `end`, both inclusive, or to the end of the object, or its last `suffix`
+ * bytes.
+ */
 export type ByteRange = { start: number; end?: number } | { suffix: number }
 
-/** The answer to a read. The caller owns `body`: it must be consumed or destroyed. */
+/** The result of a read. The caller owns `body` and must consume or destroy it. */
 export interface ObjectBody {
   body: Readable
   /** Bytes in `body`. */
   length: number
   /** Bytes of the whole object. */
   size: number
-  /** What part of the object `body` is; absent for all of it. */
+  /** The part of the object that `body` contains, both ends inclusive. Absent if it is the whole object. */
   range?: { start: number; end: number }
   etag: string | null
   lastModified: Date | null
   contentType: string | null
-  /** How the stored bytes are encoded (RFC 9110 §8.4), such as `gzip`; absent where they are as they are. */
+  /** The content encoding of the stored bytes (RFC 9110 §8.4), for example `gzip`. Absent if they are not encoded. */
   contentEncoding?: string
   /**
-   * The checksum of the stored bytes of the whole object, as the storage gave it; absent or undefined where it gives none. The
-   * reader compares: streams to clients are not slowed down by it.
+   * The checksum that the storage gives for the stored bytes of the whole object. Absent or undefined if it gives none. The
+   * reader compares it if needed, so streams to clients are not slowed down.
    */
   checksum?(): Checksum | undefined
 }
 
-/** What is known of an object without its bytes. */
+/** Metadata of an object. */
 export type ObjectHead = Pick<ObjectBody, 'size' | 'etag' | 'lastModified' | 'contentType' | 'contentEncoding'>
 
 /**
- * An open place in one kind of storage. Every method rejects with a SluiceError whose code tells missing (OBJECT_MISSING),
- * denied (DENIED, BAD_CREDENTIALS), unreachable (UNREACHABLE and the like) and throttled (THROTTLED) apart; the SDK's own
- * error is its cause. Throttling and 5xx answers have been retried with jittered backoff before that. When `signal`
- * aborts, the method rejects with the signal's reason and the socket is freed.
+ * An open storage location. Methods retry throttling and 5xx responses with jittered backoff. Then they reject with a
+ * SluiceError; its code distinguishes missing (OBJECT_MISSING), denied (DENIED, BAD_CREDENTIALS), unreachable (UNREACHABLE and
+ * similar codes) and throttled (THROTTLED). Its cause is the error of the SDK. When `signal` aborts, a method rejects with the
+ * signal's reason and frees its socket.
  */
 export interface Provider {
   /**
-   * Objects come in ascending order of the UTF-8 bytes of their keys, within a page and from page to page, recursively or not.
-   * Absent where the storage promises no such order. The promise is that of the cloud's documentation; a server that only
-   * speaks its API may break it (docs/servers.md), so who would lose data by that compares the keys that come.
+   * Listings are in ascending order of the UTF-8 bytes of the keys, within a page and across pages, recursive or not. Absent if
+   * the storage does not promise this order. The promise is from the cloud's documentation. A compatible server may break it
+   * (docs/servers.md), so a caller that would lose data must check the order of the keys.
    */
   readonly ordered?: true
-  /** Keys come in about the order of their bytes: enough to tell that a listing which keeps falling back will never end. */
+  /** Listings are roughly in byte order of the keys. A listing that repeatedly goes back will therefore never end. */
   readonly ascends?: true
   /**
-   * Cursors are keys: a listing may start after any string, whether it ever was a key or not, and gives the objects whose keys
-   * are greater in byte order; nothing else is kept in a cursor. So one place can be listed in several ranges at once, each
-   * from where another ends. The string is not empty, well-formed, without U+0000 and of at most 1,024 bytes. The cursor
-   * of a page is not less than the page's last key, and less than the next key. Implies `ordered`.
+   * Cursors are keys and hold nothing else. A listing can start after any string, even if no such key exists, and returns the
+   * objects whose keys are greater in byte order. So several ranges of a location can be listed at the same time. The string
+   * must be non-empty, well-formed, without U+0000 and at most 1,024 bytes long. The cursor of a page is at least the page's
+   * last key, and less than the next key. Implies `ordered`.
    */
   readonly keyCursor?: true
-  /** Resolves if the place can be reached, the credentials are accepted and the bucket may be listed. */
+  /** Resolves if the storage can be reached, accepts the credentials and permits listing the bucket. */
   check(signal?: AbortSignal): Promise<void>
   /**
-   * Keys that are not text are listed as `textOfKey` gives them; nothing can be read from or written to them. Rejects if the
-   * place as a whole cannot be listed; parts that cannot are gaps.
-   * At most `limit` (≤ 1,000) objects under the location's prefix, all levels or (`recursive: false`) one level under it.
+   * Lists at most `limit` (≤ 1,000) objects under the location's prefix: all levels, or one level with `recursive: false`. A
+   * key that is not text is listed as `textOfKey` returns it; such an object cannot be read or written. Rejects if nothing can
+   * be listed. A part that cannot be listed is a gap.
    */
   list(options: {
     cursor: string | null
@@ -101,85 +104,84 @@ export interface Provider {
     signal?: AbortSignal | undefined
   }): Promise<ListPage>
   /**
-   * Opens an object, or a range of it, for reading; never buffers it whole. With `ifMatch` a changed object rejects with
-   * PRECONDITION_FAILED; a range past the end rejects with RANGE_UNSATISFIABLE.
+   * Opens an object, or a range of it, as a stream. Rejects with PRECONDITION_FAILED if the etag of the object is not
+   * `ifMatch`, and with RANGE_UNSATISFIABLE if the range starts after the end.
    */
   read(
     key: string,
     options?: { range?: ByteRange | undefined; ifMatch?: string | undefined; signal?: AbortSignal | undefined },
   ): Promise<ObjectBody>
-  /** What `read` would tell of an object, asked without opening it. */
+  /** Returns the metadata that `read` would return, without opening the object. */
   head(key: string, signal?: AbortSignal): Promise<ObjectHead>
-  /** Creates or replaces an object; resolves when the provider has acknowledged it. */
+  /** Creates or replaces an object. Resolves when the storage has acknowledged it. */
   write(key: string, body: Buffer, options?: { contentType?: string; signal?: AbortSignal | undefined }): Promise<void>
-  /** Removes an object; one that is already gone is no fault. */
+  /** Removes an object. Resolves, too, if it does not exist. */
   remove(key: string, signal?: AbortSignal): Promise<void>
-  /** A URL that reads the object without credentials for `ttlSeconds`. Absent where the provider cannot sign. */
+  /** Creates a presigned URL that is valid for `ttlSeconds`. Absent if the provider cannot presign. */
   presign?(key: string, options: { ttlSeconds: number }): Promise<URL>
   /**
-   * The time of the storage's clock, to the second, as an answer to a small request tells it; undefined when that tells none.
-   * Absent where the time makes no difference.
+   * Sends a small request and returns the time in its response, to the second. Undefined if the response has none. Absent if
+   * the clock of the storage does not matter.
    */
   serverTime?(signal?: AbortSignal): Promise<Date | undefined>
-  /**
-   * Why a key that was listed cannot be read or written here, whatever its object; undefined when it can. The listing itself
-   * may hold such keys.
-   */
+  /** Why no object with this key can be read or written. Undefined if it can. Listings may contain such keys. */
   refusesKey?(key: string): 'KEY_HAS_DOT_SEGMENTS' | undefined
-  /** Frees sockets. Nothing may be called afterwards. */
+  /** Frees sockets. No method may be called afterwards. */
   close(): void
 }
 
-/** What providers may know of the machine they run on. */
+/** What a provider gets from its process. */
 export interface ProviderEnvironment {
   /** Opens every connection to a host that a location or secret names. */
   egress: Egress
-  /** The folder below which local storages may lie; undefined = none may. */
+  /** The folder that contains all local storages. Undefined if local storages are not allowed. */
   localFilesRoot?: string | undefined
-  /** The request and byte limits of the storage; absent = it has none. Every request to the storage asks it first. */
+  /** Request and byte limits of the storage. Absent if it has none. Every request to the storage waits for it. */
   pace?: Pace
 }
 
 /**
- * What storages of one kind promise beyond `Provider`, or cannot do. The conformance checks follow it. Names of keys are those of
- * `hostileKeys` in packages/testkit.
+ * What storages of one kind promise beyond `Provider`, and what they cannot do. The conformance checks use it. Keys are named
+ * as in `hostileKeys` of packages/testkit.
  */
 export interface KindAbilities {
-  /** In which order keys are listed. */
+  /** The order of listings. */
   keyOrder: 'bytes' | 'any'
   /** Whether a listing may start after any string. */
   keyCursor: boolean
-  /** Whether the location names keys that start with a text, or the inside of a folder. */
+  /** Whether the prefix of a location selects the keys that start with it, or the content of a folder. */
   prefix: 'literal' | 'folder'
   /** Whether a key may end in `/`. */
   folderMarkers: boolean
-  /** Where the content type of an object comes from. */
+  /** The source of an object's content type. */
   contentType: 'as written' | 'from the name'
-  /** Whether writes carry a checksum of their body that the server must compare; absent: none does. */
+  /** Whether writes carry a checksum of their body that the server must compare. Default: false. */
   checksums?: boolean
-  /** Whether the storage has a version (etag) and a time of each object; absent: it has. */
+  /** Whether objects have an etag and a modification time. Default: true. */
   versions?: boolean
-  /** Keys that the storage cannot hold, each with the reason. */
+  /** Keys that the storage cannot hold, with the reasons. */
   cannotHold: Record<string, string>
-  /** Keys that cannot stand in a URL, each with the reason. */
+  /** Keys that a URL cannot contain, with the reasons. */
   cannotPresign: Record<string, string>
-  /** Whether the storage can hold a generated key (the part behind the base); absent: it holds every one. */
+  /** Whether the storage can hold a generated key (the part after the base). Absent if it can hold every key. */
   holds?(key: string): boolean
 }
 
-/** The longest key that a storage accepts, in UTF-8 bytes or UTF-16 code units, of the whole key or of each part between slashes. */
+/**
+ * The longest key that a storage accepts. Counts UTF-8 bytes or UTF-16 code units, of the whole key or of each path segment.
+ */
 export interface KeyLimit {
   max: number
   unit: 'bytes' | 'characters'
   per: 'key' | 'segment'
 }
 
-/** How a form shows a field; kept in the zod schema's metadata. */
+/** How a form shows a field. Stored in the metadata of the zod schema. */
 export interface FieldMeta {
   title: string
   description: string
   placeholder?: string
-  /** What each value of an enum means; needed with one. */
+  /** The meaning of each value of an enum. Required for enums. */
   choices?: Record<string, string>
 }
 
@@ -195,50 +197,52 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   uriScheme: string
   canPresign: boolean
   abilities: KindAbilities
-  /** The limit of names that an export writes; null = none. */
+  /** The limit for keys that exports write. Null if there is none. */
   keyLimit: KeyLimit | null
   location: Location
   secrets: Secrets
-  /** The parts of a location that the secrets are bound to: they are sent nowhere else. Empty for a kind without secrets. */
+  /**
+   * The fields of a location that decide where secrets are sent. Secrets are bound to them. Empty for a kind without secrets.
+   */
   boundTo: BoundParts<z.infer<Location>>
-  /** Secrets of which only one is used: a new value of one clears those listed, unless they are given with it. */
+  /** Secrets that replace each other. A new value for a secret clears the listed ones, unless they are given, too. */
   supersedes?: Record<string, string[]>
-  /** Secrets that are of no use without others: replacing or clearing one of these clears them, unless they are given with it. */
+  /** Secrets that need others. Replacing or clearing a listed secret clears the dependent one, unless it is given, too. */
   dependsOn?: Record<string, string[]>
-  /** Faults that concern several fields at once; paths are field names. */
+  /** Checks that involve several fields. Paths of the errors are field names. */
   crossCheck?(location: z.infer<Location>, secrets: z.infer<Secrets>): FieldError[]
-  /** Why nothing may be exported to this place; undefined when it may. Absent where every place may be a target. */
+  /** Why this location cannot be an export target. Undefined if it can. Absent if every location can. */
   refuseTarget?(location: z.infer<Location>): SluiceError | undefined
   /**
-   * What a storage without complete credentials of its own asks for: to use the server's identity. Undefined if it has
+   * The request of a storage without complete credentials to use the server's identity. Undefined if the storage has
    * credentials or is anonymous. Absent for a kind for which the server has no identity.
    */
   ambient?(location: z.infer<Location>, secrets: z.infer<Secrets>): AmbientRequest | undefined
-  /** Where the server will connect to because a person named it; none where the kind knows the hosts itself. */
+  /** The hosts that the server will connect to because a person entered them. Excludes the built-in hosts of the cloud. */
   targets(location: z.infer<Location>, secrets: z.infer<Secrets>): EgressTarget[]
   /**
-   * Whether requests with keys that have `.` or `..` segments may be sent to this place: if nothing between us and the storage
-   * takes them for parts of a path, as in the cloud's own hosts.
+   * Whether requests may contain keys with `.` or `..` segments. True if nothing between Sluice and the storage resolves them
+   * as a path. This holds for the cloud's own hosts.
    */
   sendsDotSegments(location: z.infer<Location>): boolean
-  /** The code by which the storage refuses to give an archived object. Absent where nothing is archived. */
+  /** The error code of the storage for reading an archived object. Absent if the kind has no archive. */
   archivedCode?: string
-  /** What a person can do about a fault, where this kind knows better than the general advice. */
+  /** Advice for errors of this kind. It replaces the general advice. */
   hints?: Partial<Record<ErrorCode, string>>
-  /** The CORS rule that lets browsers fetch signed URLs from other origins; absent where there is none to set. */
+  /** The CORS rule that lets browsers fetch presigned URLs from other origins. Absent if the kind has none. */
   corsRule?: string
-  /** The address of the place without its prefix, and the prefix: what tells whether two storages are the same or overlap. */
+  /** The parts that show whether two storages are the same or overlap: the address and the prefix. */
   place(location: z.infer<Location>): { endpoint: string; bucket: string; prefix: string }
-  /** Opens the place. Loads the SDK at the first call. Does not reach out: faults of the network show in the first method. */
+  /** Opens the location. The first call loads the SDK. Sends no request, so network errors appear in the first method call. */
   open(location: z.infer<Location>, secrets: z.infer<Secrets>, environment: ProviderEnvironment): Promise<Provider>
 }
 
-/** Where requests to URLs go; absent ones and text that is no URL are left out. */
+/** The hosts of URLs. Ignores undefined and invalid URLs. */
 export function targetsOf(...urls: (string | undefined)[]): EgressTarget[] {
   return urls.flatMap((text) => (text && URL.canParse(text) ? [targetOf(new URL(text))] : []))
 }
 
-/** Gives a kind its full types while it is written, and the general ones to the registry. */
+/** Checks a kind against its exact types, and returns it with the general types of the registry. */
 export function defineProvider<L extends z.ZodObject, S extends z.ZodObject>(kind: ProviderKind<L, S>): ProviderKind {
   return kind as unknown as ProviderKind
 }

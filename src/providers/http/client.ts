@@ -3,33 +3,34 @@ import { Connection, type HttpAnswer } from './connection.ts'
 import type { KnownLines } from './head.ts'
 import type { PlainGet } from './request.ts'
 
-/** GETs over HTTP/1.1, on connections that are kept. */
+/** Sends GET requests over HTTP/1.1, on persistent connections. */
 export interface HttpClient {
   /**
-   * Asks for what `request` says and the lines of `more` headers. Repeated on a fresh connection if a kept one turns out to be
-   * closed (RFC 9112 §9.3.1). Rejects when there is no answer, or one that is not written plainly, and with the reason of
-   * `signal`, which also ends the body. Redirects are answers like others.
+   * Sends `request` with the header lines `more`. If a reused connection fails before the response, for example because the
+   * server has closed it, the request is sent again on a new connection (RFC 9112 §9.3.1). Rejects if there is no response, if
+   * `readHead` cannot read it, or with the reason of `signal`. `signal` also ends the body. Redirects are returned like other
+   * responses.
    */
   get(request: PlainGet, more?: string, signal?: AbortSignal | undefined): Promise<HttpAnswer>
-  /** Ends all connections. */
+  /** Closes all connections. */
   close(): void
 }
 
 /**
- * A client for one thing alone: bodies of a known length, whose bytes pass through a buffer that each connection has (see
- * `LendingBody`). A connection that nobody has used for `idleMs` is closed: by default less than servers keep one open for, so
- * that a request seldom meets one that is being closed. Libraries bring in fresh memory for each chunk, which takes most of the
- * time of passing 64 KiB on.
+ * A client for bodies of a known length. It reuses one buffer per connection (see `LendingBody`), while HTTP libraries allocate
+ * memory for each chunk, which takes most of the time of forwarding 64 KiB. A connection that is idle for `idleMs` milliseconds
+ * is closed. The default is shorter than the keep-alive timeouts of servers, so a request seldom meets a connection that the
+ * server is closing.
  */
 export function createHttpClient(egress: Egress, { idleMs = 4_000 }: { idleMs?: number } = {}): HttpClient {
   const all = new Set<Connection>()
-  /** The connections that wait, of each origin; the one used last stands last. */
+  /** Idle connections by origin, the most recently used one last. */
   const idle = new Map<string, Connection[]>()
   const lines: KnownLines = new Map()
   let sweeping: NodeJS.Timeout | undefined
 
   const isFresh = (connection: Connection) => connection.isOpen && performance.now() - connection.idleSince < idleMs
-  /** One timer for all: to set one for each connection that waits costs more than to look for one. */
+  /** Closes connections that were idle too long. One timer serves all, because a timer per connection costs more. */
   const sweep = () => {
     for (const [origin, waiting] of idle) {
       while (waiting.length > 0 && !isFresh(waiting[0]!)) waiting.shift()!.destroy()
@@ -38,7 +39,7 @@ export function createHttpClient(egress: Egress, { idleMs = 4_000 }: { idleMs?: 
     if (idle.size > 0) sweeping!.refresh()
     else sweeping = undefined
   }
-  /** A connection that waits, the one used last; undefined if there is none. */
+  /** The most recently used idle connection, if there is one. */
   const takeIdle = (origin: string): Connection | undefined => {
     const waiting = idle.get(origin)
     for (let one = waiting?.pop(); one; one = waiting?.pop()) {

@@ -5,45 +5,46 @@ import { targetOf } from '../../security/egress-policy.ts'
 import { type Head, type KnownLines, readHead } from './head.ts'
 import { LendingBody } from './lending-body.ts'
 
-/** What has been answered. The caller owns `body`: it must be consumed or destroyed. */
+/** A response. The caller owns `body` and must consume or destroy it. */
 export interface HttpAnswer extends Pick<Head, 'status' | 'headers'> {
-  /** Undefined where the end of the body is not told by its length: then the connection is over. */
+  /** Undefined if the response does not give the length of its body. The connection is closed then. */
   body: LendingBody | undefined
 }
 
-// An answer of 64 KiB comes with its head in one piece.
+// Holds a body of 64 KiB together with its head.
 const bufferBytes = 72 * 1_024
-// A body that goes on for longer than this may wait on a slow client, and its buffer with it; what is shorter, the system holds.
+// A slow client can block a body with more than this left, together with its buffer, so the buffer is smaller then. The
+// operating system buffers shorter bodies.
 const longBytes = 1_024 * 1_024
 const longBufferBytes = 32 * 1_024
 const connectMs = 10_000
 const silentMs = 60_000
-// For all of a head, however its bytes drip in.
+// Limit for a whole head, even if its bytes arrive one by one.
 const headMs = 60_000
 
-/** What a connection tells its owner. */
+/** Events of a connection, for its owner. */
 export interface ConnectionEvents {
-  /** It can be given another request. */
+  /** The connection can send another request. */
   idle(): void
   closed(): void
 }
 
-/** One connection to a server, which has one request at a time. */
+/** A connection to a server. It handles one request at a time. */
 export class Connection {
   readonly #socket: Socket
   readonly #on: ConnectionEvents
-  /** What came of a head that is not all there. */
+  /** Bytes of an incomplete head. */
   #partial: Buffer | undefined
   #answer: { resolve: (answer: HttpAnswer) => void; reject: (error: Error) => void } | undefined
   #body: LendingBody | undefined
   #keepAlive = true
   /** When the last request was sent, by `performance.now()`. */
   #sentAt = 0
-  /** While the buffer is somebody else's, the server has nothing to say. */
+  /** Whether a chunk is borrowed. Reading is paused then, so a timeout of the socket does not count. */
   #isLent = false
   #timedOut = false
   readonly #lines: KnownLines
-  /** When it was last done with a request, by `performance.now()`. */
+  /** When the last request was finished, by `performance.now()`. */
   idleSince = 0
 
   constructor(egress: Egress, origin: URL, lines: KnownLines, on: ConnectionEvents) {
@@ -72,8 +73,8 @@ export class Connection {
   }
 
   /**
-   * Reads into one buffer over and over. Not for TLS: it hands over all that it has decrypted, though reading was stopped, and so
-   * would write into a chunk that is lent; as a stream it keeps that.
+   * Options that make the socket read into one reused buffer. TLS sockets cannot use it: they deliver all decrypted bytes even
+   * while reading is paused, and so would overwrite a borrowed chunk. As a stream, a TLS socket buffers these bytes.
    */
   #oneBuffer() {
     let buffer = Buffer.allocUnsafeSlow(bufferBytes)
@@ -87,12 +88,12 @@ export class Connection {
     }
   }
 
-  /** True until it is closed; then no request may be given to it. */
+  /** False after the connection was closed. It accepts no request then. */
   get isOpen(): boolean {
     return !this.#socket.destroyed
   }
 
-  /** Sends the text of a GET. Rejects when the connection breaks off before the answer, or it is not written plainly. */
+  /** Sends the text of a GET. Rejects if the connection fails before the response, or if `readHead` cannot read it. */
   get(text: string): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       this.#answer = { resolve, reject }
@@ -105,7 +106,7 @@ export class Connection {
     this.#socket.destroy()
   }
 
-  /** Takes what has come into the buffer; false = nothing more yet. */
+  /** Handles received bytes. Returns false to pause reading. */
   #data(chunk: Buffer): boolean {
     if (this.#body) return this.#offer(this.#body, chunk)
     if (!this.#answer) {
@@ -141,7 +142,10 @@ export class Connection {
     return goesOn
   }
 
-  /** Whether it was taken at once: what is wanted in this very moment would find the reading still on, and then be stopped. */
+  /**
+   * Offers a chunk to the body. Returns true if the body released it during the call. Reading must not be paused then, because
+   * `#next` has already resumed it.
+   */
   #offer(body: LendingBody, chunk: Buffer): boolean {
     if (chunk.length > body.left) {
       this.#socket.destroy(new Error('The answer goes on behind its end.'))
@@ -162,7 +166,7 @@ export class Connection {
   #leave(whole: boolean): void {
     this.#body = undefined
     this.#isLent = false
-    // What has come already would be taken for the beginning of the next answer.
+    // Bytes that have arrived after the body would be taken for the next response.
     const isClean = whole && this.#socket.readableLength === 0
     if (isClean && this.#keepAlive && this.isOpen) {
       this.idleSince = performance.now()

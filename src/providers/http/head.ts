@@ -1,27 +1,28 @@
-/** The head of an answer, and where its body begins. */
+/** The head of a response. */
 export interface Head {
   status: number
-  /** By names in small letters. */
+  /** Values by lower-case name. */
   headers: Record<string, string>
-  /** Length of the body; undefined where it is told in another way than by `Content-Length`. */
+  /** Bytes of the body. Undefined if `Content-Length` does not give it. */
   length: number | undefined
-  /** False if the connection ends with the body. */
+  /** False if the server closes the connection after the body. */
   keepAlive: boolean
-  /** Number of bytes of the head. */
+  /** Bytes of the head; the body follows. */
   bytes: number
 }
 
-/** More than servers take of a client; an answer that has more to say is for a library to read. */
+/** Limit for heads, in bytes. Servers accept less from clients. `readHead` rejects a longer head. */
 export const maxHeadBytes = 16_384
 
-/** Lines of heads that were read before: a server repeats most of them byte for byte. */
+/** A cache of parsed header lines. A server repeats most lines byte for byte. */
 export type KnownLines = Map<string, { name: string; value: string }>
 const mostKnown = 64
 
 /**
- * Reads the head of an HTTP/1.1 answer (RFC 9112 §4, §5) from the beginning of `data`: undefined while it is not all there.
- * Lines that are in `known` are not read again, others are kept there. It takes what is written plainly, and nothing else, so that no two readers can differ about where a body ends (§6.3).
- * @throws Error when it is not written so
+ * Parses the head of an HTTP/1.1 response (RFC 9112 §4, §5) at the beginning of `data`. Returns undefined while it is
+ * incomplete. `known` caches parsed lines. It accepts only plain syntax, so that no other parser can disagree about the end of
+ * the body (§6.3).
+ * @throws Error for any other syntax
  */
 export function readHead(data: Buffer, known: KnownLines): Head | undefined {
   const end = data.indexOf('\r\n\r\n')

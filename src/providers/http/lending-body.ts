@@ -1,25 +1,25 @@
 import { Readable } from 'node:stream'
 
-/** Takes a chunk, which is a loan: its bytes are others from `giveBack` on, and the next chunk comes only then. */
+/** Borrows a chunk until it calls `giveBack`. After that, the buffer is overwritten, and the next chunk may arrive. */
 export type TakeLoan = (chunk: Buffer, giveBack: () => void) => void
 
-/** Where a body's bytes come from, one chunk at a time. */
+/** The source of a body's bytes. It offers one chunk at a time. */
 export interface Lender {
-  /** The chunk that was offered last is no longer needed; another one may be. */
+  /** The body has released the last chunk and can take another one. */
   next(): void
-  /** Nothing more is wanted. `whole` if nothing more would have come. */
+  /** The body needs no more bytes. `whole` is true if it has received all of them. */
   leave(whole: boolean): void
 }
 
 /**
- * A body of `length` bytes that are read into one buffer over and over, as long as it is asked to `lend` them; read as any
- * stream, it gives copies. To bring in fresh memory for each chunk costs more of the processor than to pass its bytes on.
+ * A body of `length` bytes whose consumer can borrow each chunk from a reused buffer (`lend`). Read as a stream, it returns
+ * copies. Allocating memory for each chunk costs more CPU time than forwarding its bytes.
  */
 export class LendingBody extends Readable {
   readonly #lender: Lender
   #left: number
   #take: TakeLoan | undefined
-  /** What was offered and nobody has asked for yet. */
+  /** A chunk that was offered before the consumer wanted it. */
   #waiting: Buffer | undefined
   #isWanted = false
   #hasLeft = false
@@ -28,20 +28,20 @@ export class LendingBody extends Readable {
     super()
     this.#left = length
     this.#lender = lender
-    // One that breaks off before anybody has begun to read it does not end the process.
+    // Without a listener, an error before the first read would end the process.
     this.on('error', () => {})
   }
 
   /**
-   * Lends each chunk to `take`, instead of giving copies to readers. The body is destroyed behind the last; `error` and `close`
-   * tell of a break.
+   * Passes each chunk to `take`, instead of copies to readers. Destroys the body after the last chunk. If the body breaks off,
+   * `error` and `close` are emitted.
    */
   lend(take: TakeLoan): void {
     this.#take = take
     this.#want()
   }
 
-  /** Offers bytes, which stay as they are until the lender is asked for the `next`. */
+  /** Offers a chunk. Its bytes must not change until the body calls `next` or `leave`. */
   offer(chunk: Buffer): void {
     this.#left -= chunk.length
     this.#waiting = chunk
@@ -66,7 +66,7 @@ export class LendingBody extends Readable {
   #want(): void {
     this.#isWanted = true
     if (this.#waiting) this.#give()
-    // Nothing will be offered of a body without bytes.
+    // An empty body is never offered a chunk.
     else if (this.#left === 0) this.#goOn()
   }
 

@@ -1,10 +1,13 @@
-/** A GET as it is written, up to where more headers may follow: written once, it may be sent any number of times. */
+/** The text of a GET request, up to the point where more headers may follow. It can be sent any number of times. */
 export interface PlainGet {
   origin: string
   head: string
 }
 
-/** Writes a GET for `path`, as it stands there. Headers go out as given; they must name the host. @throws Error */
+/**
+ * Builds the text of a GET request. Sends `path` and `headers` as given; `headers` must include the host.
+ * @throws Error if the path has a space, a control character or a character outside ASCII
+ */
 export function writeGet(
   { origin, path }: { origin: string; path: string },
   headers: Record<string, string>,
@@ -13,7 +16,10 @@ export function writeGet(
   return { origin, head: `GET ${path} HTTP/1.1\r\n${Object.entries(headers).map(headerLine).join('')}` }
 }
 
-/** Writes a header. @throws Error when it would be more than one */
+/**
+ * Builds a header line.
+ * @throws Error if the value has a line break or NUL, and so could add another header
+ */
 export function headerLine([name, value]: [string, string]): string {
   if (/[\r\n\0]/.test(value)) throw new Error(`The header ${name} cannot be written in a request.`)
   return `${name}: ${value}\r\n`

@@ -101,9 +101,8 @@ export function createDirectReads(
   }
 }
 
-/** The body of a refusal, read to its end, so that the connection can be reused. */
+/** The body of a refusal, read to its end, so that the connection can be reused. Empty if it is long or of unknown length. */
 async function wordsOf(body: Readable | undefined, length: number): Promise<string> {
-  // Empty if the body is long or has no known length.
   if (body && length < 16_384) return (await readErrorBody(body)).bytes.toString()
   body?.destroy()
   return ''

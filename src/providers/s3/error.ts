@@ -49,7 +49,7 @@ const codes = tableOf<ErrorCode>({
   TooManyRequests: 'THROTTLED',
   Throttling: 'THROTTLED',
   ThrottlingException: 'THROTTLED',
-  // MinIO. The third code is also that of Ceph, versitygw and others with quotas.
+  // The first two are from MinIO, the third is from Ceph, versitygw and others with quotas.
   XMinioStorageFull: 'STORAGE_FULL',
   XMinioAdminBucketQuotaExceeded: 'STORAGE_FULL',
   QuotaExceeded: 'STORAGE_FULL',

@@ -143,7 +143,10 @@ class Reader {
   }
 }
 
-/** Decodes character references (XML 1.0 §4.1). Text with a character that XML would normalize (§2.11) is not supported. */
+/**
+ * Decodes character references (XML 1.0 §4.1). Does not support control characters, which XML would normalize (§2.11) or
+ * refuse.
+ */
 function meantBy(text: string): string {
   if (!/[^\t\n -%'-\uFFFF]/.test(text)) return text
   if (/[^\t\n -\uFFFF]/.test(text)) throw new Doubt()
