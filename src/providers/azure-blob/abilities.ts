@@ -2,7 +2,7 @@ import type { KindAbilities } from '../provider.ts'
 
 const dots = 'URLs drop dot segments, in fetch as in browsers (RFC 3986 §5.2.4, WHATWG URL)'
 
-// Azure, "Naming and Referencing Containers, Blobs, and Metadata"; what it says of `\` is in its SDKs' own tests.
+// Azure, "Naming and Referencing Containers, Blobs, and Metadata". The rule for `\` is from the tests of the SDKs.
 const control = 'control characters are not allowed in names'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what names may not have
 const forbidden = /[\x00-\x1f\x7f-\x9f\ufffe\uffff\\]|\.(\/|$)/

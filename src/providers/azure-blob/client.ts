@@ -24,10 +24,10 @@ import { delegationKeys, sasEnd, signRead } from './signed-url.ts'
 import { socketPool } from './sockets.ts'
 
 const answerTimeoutMs = 60_000
-/** The slowest upload that is waited for. */
+/** The slowest upload that does not time out. */
 const bytesPerMs = 32
 
-/** Opens a container. One client, and one pool of sockets, serves all reads. */
+/** Opens a container. All requests share one client and one pool of sockets. */
 export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, pace = noPace): Provider {
   const agent = socketPool(serviceUrl(place), egress)
   const clock = createServerClock()
@@ -65,7 +65,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, 
   }
 
   const provider: Provider = {
-    // "List Blobs": in lexicographic order, in which accounts with folders differ a little.
+    // "List Blobs": lexicographic order. Accounts with a hierarchical namespace deviate slightly.
     ascends: true,
 
     async check(signal) {
@@ -84,7 +84,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, 
       const match = ifMatch ?? part?.etag
       const count = part?.end === undefined ? undefined : part.end - part.start + 1
       const answer = await call({ key, signal }, (abortSignal) =>
-        // A body that is cut must fail: whoever reads it decides whether to go on, and with which version.
+        // A truncated body must fail. Its reader decides whether to continue, and with which version.
         container.getBlobClient(key).download(part?.start ?? 0, count, {
           abortSignal,
           maxRetryRequests: 0,
@@ -92,7 +92,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, 
         }),
       )
       const opened = openBody(answer, { isRanged: range !== undefined, signal })
-      // The SDK asks for `0-` without a range; and a server may have answered a range behind the end with no bytes.
+      // The SDK requests `0-` without a range. And a server may answer a range after the end with an empty body.
       const given = opened.range ?? { start: 0, end: opened.size - 1 }
       if (!range) return opened
       if (given.start <= given.end) return { ...opened, range: given }
@@ -123,7 +123,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, 
       await call({ key, signal, timeoutMs, bytes: body.length }, (abortSignal) =>
         container.getBlockBlobClient(key).upload(body, body.length, {
           abortSignal,
-          // Azure refuses bytes that do not have it ("Put Blob").
+          // Azure refuses a body with another MD5 ("Put Blob").
           transactionalContentMD5: md5,
           ...(contentType && { blobHTTPHeaders: { blobContentType: contentType } }),
         }),
@@ -134,7 +134,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, 
       signal?.throwIfAborted()
       if (!canBeNamed(key)) return
       try {
-        // Azure refuses to remove a blob but keep its snapshots.
+        // Azure cannot delete a blob and keep its snapshots.
         await call({ key, signal }, (abortSignal) =>
           container.getBlobClient(key).delete({ abortSignal, deleteSnapshots: 'include' }),
         )
@@ -155,14 +155,14 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, 
     },
   }
 
-  // A SAS token opens more than one blob, and its holder cannot make a smaller one: its objects are streamed.
+  // A SAS token opens more than one blob, and no narrower token can be derived from it. So the server streams the objects.
   if ('sasToken' in by) return provider
   const settleClock = clockSettler(clock, () => provider.check())
   const delegationKey = delegationKeys(
     (from, to) => call({}, (abortSignal) => service.getUserDelegationKey(from, to, { abortSignal })),
     clock.now,
   )
-  /** The key names a time of its own. A refusal for that tells the right one. */
+  /** The delegation key for the current time. If the clock was wrong, the refusal corrects it, and a second request follows. */
   const currentKey = async (ttlSeconds: number) => {
     const differenceMs = () => clock.now() - Date.now()
     const used = differenceMs()
@@ -193,7 +193,7 @@ function connect(
   const options: StoragePipelineOptions & { agent: typeof agent; redirectOptions: { maxRetries: number } } = {
     agent,
     retryOptions: { maxTries: 1 },
-    // Azure never redirects; a website does, to its login page.
+    // Azure never redirects. A website redirects to its login page.
     redirectOptions: { maxRetries: 0 },
   }
   const url = serviceUrl(place)
@@ -203,7 +203,7 @@ function connect(
       : 'principal' in by
         ? by.principal
         : new AnonymousCredential()
-  // The option `httpClient` takes a transport of an older shape only; this is where the SDK keeps one of today's.
+  // The option `httpClient` only accepts a transport with an older interface. The SDK keeps a current one in this property.
   const pipeline = Object.assign(newPipeline(credential, options), { _coreHttpClient: limitedClient(clock) })
   return new BlobServiceClient('sasToken' in by ? `${url}?${by.sasToken}` : url, pipeline)
 }

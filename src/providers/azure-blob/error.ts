@@ -5,7 +5,7 @@ import { networkError } from '../network-error.ts'
 import { tableOf } from '../table.ts'
 import { type AzureLocation, serviceUrl } from './location.ts'
 
-/** Codes of Azure ("Common REST API error codes", "Blob Storage error codes") that a status alone would misname. */
+/** Codes of Azure ("Common REST API error codes", "Blob Storage error codes") whose status would give a wrong `ErrorCode`. */
 const codes = tableOf<ErrorCode>({
   AuthenticationFailed: 'BAD_CREDENTIALS',
   InvalidAuthenticationInfo: 'BAD_CREDENTIALS',
@@ -39,11 +39,11 @@ const statuses: Record<number, ErrorCode> = {
   416: 'RANGE_UNSATISFIABLE',
   429: 'THROTTLED',
   503: 'THROTTLED',
-  // RFC 4918 §11.5: of servers that speak the API.
+  // RFC 4918 §11.5, from compatible servers.
   507: 'STORAGE_FULL',
 }
 
-/** What Azure's own codes mean, where the words of ours would mislead. */
+/** Messages for codes of Azure, where the message of our code would mislead. */
 const words = tableOf<string>({
   AccountIsDisabled: 'The storage account is disabled.',
   AuthorizationFailure: 'The storage account does not allow this: its firewall, or the permissions given.',
@@ -55,7 +55,7 @@ const words = tableOf<string>({
   PublicAccessNotPermitted: 'The storage account allows no public access.',
 })
 
-/** What to do, where a role or a SAS with more rights would not help. */
+/** Advice for errors that a role or a SAS with more rights would not fix. */
 const hintsOf = tableOf<string>({
   AccountIsDisabled: 'Enable the storage account, or pay what is due for its subscription.',
   AuthorizationFailure:
@@ -76,7 +76,7 @@ const hintsOf = tableOf<string>({
     'Enter credentials and switch anonymous off, or allow public access (storage account → Configuration → Allow Blob anonymous access).',
 })
 
-/** Codes that stand for themselves, besides those above. */
+/** Other codes that may be shown as they are. */
 const otherCodes = `AuthorizationPermissionMismatch AuthorizationProtocolMismatch AuthorizationResourceTypeMismatch
   AuthorizationServiceMismatch BlobAlreadyExists ContainerAlreadyExists EmptyMetadataKey FeatureVersionMismatch
   InsufficientAccountPermissions InternalError InvalidBlobOrBlock InvalidBlobType InvalidHeaderValue InvalidInput
@@ -90,28 +90,28 @@ const known = new Set([...Object.keys(codes), ...Object.keys(words), ...otherCod
 interface SdkError extends Error {
   code?: string
   statusCode?: number
-  /** Of a chain of credentials: why each failed. */
+  /** The errors of each member of a credential chain. */
   errors?: Error[]
   details?: { errorCode?: string }
   response?: { bodyAsText?: string | null; headers?: { get(name: string): string | undefined } }
 }
 
-/** What was asked for when a fault came. */
+/** The request that failed. */
 export interface Asked {
   place: AzureLocation
-  /** The object, if one was named. */
+  /** The requested object, if any. */
   key: string | undefined
-  /** When the SAS token that was sent ends, in milliseconds since 1970. */
+  /** Expiry of the SAS token in the request, in milliseconds since 1970. */
   sasEndsAt?: number | undefined
 }
 
-/** Wraps a fault of the SDK once, at the provider's edge. */
+/** Wraps an error of the SDK, once, at the edge of the provider. */
 export function azureError(error: unknown, asked: Asked): SluiceError {
   if (error instanceof SluiceError) return error
   const sdk = error as SdkError
   const status = sdk.statusCode
   if (isSignInFault(sdk)) return signInError(sdk, asked.place)
-  // A body names the code, and where there is none, as with HEAD, a header does.
+  // The header contains the code, too; responses to HEAD have no body.
   const name = sdk.response?.headers?.get('x-ms-error-code') ?? sdk.details?.errorCode ?? sdk.code ?? ''
   const isCloud = isCloudHost('AZURE', serviceUrl(asked.place))
   const requestId = isCloud ? sdk.response?.headers?.get('x-ms-request-id') : undefined
@@ -119,7 +119,7 @@ export function azureError(error: unknown, asked: Asked): SluiceError {
     cause: error,
     remote: remoteDetail({ status, code: status === undefined ? undefined : name, known, requestId }),
   }
-  // An overloaded proxy before the storage speaks HTML too.
+  // An overloaded proxy in front of the storage answers with HTML, too.
   const passing = status !== undefined && (status === 408 || status === 413 || status === 429 || status >= 500)
   if (!codes[name] && !passing && isPage(sdk)) return new SluiceError('CONSOLE_URL', undefined, options)
   const code = codeOf(name, sdk, asked)
@@ -141,10 +141,10 @@ function codeOf(name: string, { message, statusCode = 0, response }: SdkError, a
   if (isLate(response)) return 'CLOCK_SKEW'
   if (name === 'InvalidOperation' && saysMd5(response)) return 'CHECKSUM_MISMATCH'
   const { anonymous } = asked.place
-  // Azurite has this code for what Azure calls AuthenticationFailed.
+  // Azurite answers with 403 and this message where Azure answers with AuthenticationFailed.
   const isUnknown = code === 'BAD_CREDENTIALS' || (code === 'DENIED' && /failed to authenticate/i.test(message))
   if (isUnknown || (code === 'DENIED' && hasExpired(asked))) return anonymous ? 'DENIED' : 'BAD_CREDENTIALS'
-  // Azure tells strangers that what is not public does not exist.
+  // For anonymous requests, Azure says that private resources do not exist.
   const isContainer = asked.key === undefined || (name === 'ResourceNotFound' && anonymous)
   return code === 'OBJECT_MISSING' && isContainer ? 'NO_SUCH_BUCKET' : code
 }
@@ -159,10 +159,10 @@ function wordsFor(code: ErrorCode, name: string, asked: Asked): string | undefin
   return 'Azure does not accept the credentials.'
 }
 
-// What AuthenticationFailed says in AuthenticationErrorDetail of a request that is not from the last 15 minutes.
+// AuthenticationErrorDetail of AuthenticationFailed, for a request that is older than 15 minutes.
 const isLate = (response: SdkError['response']) => /date header (is )?too old/i.test(response?.bodyAsText ?? '')
 
-// Azurite's words for what Azure calls Md5Mismatch.
+// Azurite's message where Azure answers with Md5Mismatch.
 const saysMd5 = (response: SdkError['response']) => /MD5 doesn't match/i.test(response?.bodyAsText ?? '')
 
 const hasExpired = ({ sasEndsAt = Number.POSITIVE_INFINITY }: Asked) => sasEndsAt < Date.now()
@@ -176,7 +176,7 @@ function unexpected(sdk: SdkError, name: string): string | undefined {
   return known.has(name) ? `The storage answered with ${name}.` : undefined
 }
 
-/** Names of the errors of @azure/identity. */
+/** Whether the error is from @azure/identity. */
 const isSignInFault = ({ name }: Error) =>
   /^(AuthenticationError|AggregateAuthenticationError|AuthenticationRequiredError|CredentialUnavailableError)$/.test(
     name,
@@ -188,7 +188,7 @@ function signInError(error: SdkError, place: AzureLocation): SluiceError {
   const options = { cause: error }
   const { statusCode = 0, message } = error
   if (statusCode === 429 || statusCode === 503) return new SluiceError('THROTTLED', undefined, options)
-  // In a chain, machines without a managed identity fail to reach its address, which is no fault of the network.
+  // In a chain, a machine without a managed identity cannot reach its address. That is not a network error.
   const messages = error.errors?.map((one) => one.message).filter((one) => !/managed ?identity|IMDS/i.test(one)) ?? [
     message,
   ]

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.ts'
 
-/** What to do about faults of Azure Blob Storage ("Assign an Azure role for access to blob data", "Create a service SAS"). */
+/** Advice for errors of Azure Blob Storage ("Assign an Azure role for access to blob data", "Create a service SAS"). */
 export const hints: Partial<Record<ErrorCode, string>> = {
   BAD_CREDENTIALS:
     'Copy the key again (storage account → Access keys → Key, not the connection string), or make a new SAS token; for a ' +
@@ -21,8 +21,9 @@ export const hints: Partial<Record<ErrorCode, string>> = {
 }
 
 /**
- * The CORS rule of an account (Azure CLI reference, "az storage cors add"). Any origin, since browsers send `null` for it
- * after a redirect from another site (Fetch standard, "redirect-tainted origin"); the signature decides who may read.
+ * The CORS rule of an account (Azure CLI reference, "az storage cors add"). It allows any origin, because browsers send the
+ * origin `null` after a redirect from another site (Fetch standard, "redirect-tainted origin"). The signature decides who may
+ * read.
  */
 export const corsRule =
   "az storage cors add --account-name ACCOUNT --services b --methods GET HEAD --origins '*' --allowed-headers '*' " +

@@ -30,7 +30,7 @@ export const azureBlob = defineProvider({
   archivedCode: 'BlobArchived',
   hints,
   corsRule,
-  // A new way to sign in takes the place of the old one.
+  // A new way to sign in replaces the old one.
   supersedes: {
     accountKey: ['sasToken', 'clientSecret'],
     sasToken: ['accountKey', 'clientSecret'],
@@ -44,7 +44,7 @@ export const azureBlob = defineProvider({
     return { provider: 'AZURE_BLOB', path: [account, container, prefix], foreignEndpoints }
   },
   targets: ({ endpoint }) => targetsOf(endpoint),
-  // Its SDK removes them from the URL, so the request would name another blob.
+  // The SDK removes dot segments from the URL, so the request would address another blob.
   sendsDotSegments: () => false,
   place: (place) => ({ endpoint: serviceUrl(place), bucket: place.container, prefix: place.prefix }),
   async open(place, secrets, { egress, pace }) {
@@ -79,7 +79,7 @@ function faultsOf(place: AzureLocation, secrets: AzureSecrets): FieldError[] {
     faults.push({ path: 'endpoint', message })
   }
   const { hostname = '', pathname = '' } = place.endpoint ? new URL(place.endpoint) : {}
-  // No account can be told from such a host, so it must stand in the path, as emulators have it.
+  // Such a host does not contain the account, so the path must name it, as for emulators.
   if (/^(localhost|[\d.]+|\[.*\])$/.test(hostname) && pathname.replace(/\/+$/, '') !== `/${place.account}`) {
     faults.push({ path: 'endpoint', message: `must end in the account: …/${place.account}` })
   }

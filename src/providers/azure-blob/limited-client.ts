@@ -13,17 +13,17 @@ import { safeRequestId } from '../kit/remote-detail.ts'
 import type { ServerClock } from '../kit/server-clock.ts'
 import { type Listing, readListing } from './read-listing.ts'
 
-/** Where the client puts the page of a listing that runs in it. */
+/** Receives the page of a listing that runs in this async context. */
 const listings = new AsyncLocalStorage<{ limit: number; listing?: Listing }>()
 
-/** Runs `list`, which lists once by way of `limitedClient`, and gives the page that came. */
+/** Runs `list`, which sends one LIST request through `limitedClient`, and returns its page. */
 export async function listingOf(limit: number, list: () => Promise<unknown>): Promise<Listing | undefined> {
   const holder: { limit: number; listing?: Listing } = { limit }
   await listings.run(holder, list)
   return holder.listing
 }
 
-// What the SDK gets in place of a listing: its own reader of XML is slow.
+// The SDK gets this instead of the listing, because its XML parser is slow.
 const emptyListing =
   '<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="" ContainerName="c"><Blobs /><NextMarker /></EnumerationResults>'
 const modesty = { maxParts: 400, maxDepth: 12 }
@@ -31,7 +31,8 @@ const anyStatus = new Set([Number.POSITIVE_INFINITY])
 
 /**
  * The SDKs' transport with limits on what it reads: 64 KiB of a refusal, of a token or of another short response, 4 MiB of a
- * listing page. The SDKs would read and parse bodies of any size. Blobs are streamed. `clock` learns from every response.
+ * listing page. The SDKs would read and parse bodies of any size. Blobs are streamed. `clock` receives the date of every
+ * response.
  */
 export function limitedClient(clock?: ServerClock): HttpClient {
   const client = createDefaultHttpClient()
@@ -66,14 +67,14 @@ async function textOf(request: PipelineRequest, body: Readable): Promise<string>
   return emptyListing
 }
 
-/** The XML or JSON of a refusal; nothing in its place if it is long or something else, so that the SDK goes by the status. */
+/** The XML or JSON of a refusal. Empty if it is long or in another format; the SDK then uses the status. */
 async function refusalOf({ headers }: PipelineResponse, body: Readable): Promise<string> {
   const { bytes, isWhole } = await readErrorBody(body)
   if (looksLikeHtml(bytes)) headers.set('content-type', 'text/html')
   return isWhole && isModestXml(bytes, modesty) ? bytes.toString() : ''
 }
 
-/** The SDKs name their versions and those of Node and of the kernel, in a header and among the parameters of a sign-in. */
+/** Removes the versions of the SDK, of Node and of the kernel, which the SDKs send in headers and in sign-in parameters. */
 function describeSelf(request: PipelineRequest): void {
   request.headers.set('user-agent', 'sluice')
   for (const [name] of request.headers) if (/^x-client-(?!request)/i.test(name)) request.headers.delete(name)

@@ -4,7 +4,10 @@ import { cursorToken, noProgress, tokenCursor } from '../kit/token-cursor.ts'
 import type { ListPage } from '../provider.ts'
 import { listingOf } from './limited-client.ts'
 
-/** One page of blobs under `prefix`; without `recursive` one level under it. Folders are left out, unless a key says it. */
+/**
+ * One page of blobs under `prefix`: all levels, or one level without `recursive`. Includes folders only if their key ends in
+ * `/`.
+ */
 export async function listPage(
   container: ContainerClient,
   where: { prefix: string; cursor: string | null; limit: number; recursive: boolean; abortSignal: AbortSignal },
@@ -18,7 +21,7 @@ export async function listPage(
     : container.listBlobsByHierarchy('/', options).byPage(from)
   const page = await listingOf(limit, () =>
     pages.next().catch((error: unknown) => {
-      // What the SDK stumbles over is no listing: a website may well answer 200 with a page.
+      // The SDK fails like this on a response that is not a listing. A website may answer 200 with a page.
       throw error instanceof TypeError ? new SluiceError('CONSOLE_URL', undefined, { cause: error }) : error
     }),
   )

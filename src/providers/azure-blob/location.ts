@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type BoundParts, canonicalUrl } from '../binding.ts'
 import { apiUrl, bareName, headerText } from '../fields.ts'
 
-/** Where an Azure Blob storage is. */
+/** Location and settings of an Azure Blob storage. */
 export const location = z.strictObject({
   account: z
     .string()
@@ -57,7 +57,7 @@ export const location = z.strictObject({
   }),
 })
 
-/** What it takes to reach it: at most one of them. */
+/** Credentials of an Azure Blob storage. At most one may be set. */
 export const secrets = z.strictObject({
   accountKey: z
     .string()
@@ -90,7 +90,7 @@ export const secrets = z.strictObject({
 export type AzureLocation = z.infer<typeof location>
 export type AzureSecrets = z.infer<typeof secrets>
 
-/** Signatures, SAS and bearer tokens go to the endpoint; a key belongs to one account. */
+/** The endpoint receives signatures, SAS tokens and bearer tokens. A key belongs to one account. */
 export const boundTo: BoundParts<AzureLocation> = {
   account: ({ account }) => account,
   endpoint({ account, endpoint }) {
@@ -99,7 +99,7 @@ export const boundTo: BoundParts<AzureLocation> = {
   },
 }
 
-/** URL of the blob service of the account, without a slash at its end. */
+/** URL of the account's blob service, without a trailing slash. */
 export function serviceUrl({ account, endpoint }: Pick<AzureLocation, 'account' | 'endpoint'>): string {
   return endpoint?.replace(/\/+$/, '') ?? `https://${account}.blob.core.windows.net`
 }

@@ -6,14 +6,14 @@ import { endOnAbort } from '../end-on-abort.ts'
 import { cutTo } from '../kit/cut-to.ts'
 import type { ObjectBody } from '../provider.ts'
 
-/** The answer to a download as a provider gives it. A connection that is cut ends the body with BODY_CUT. */
+/** Converts the response to a download. If the connection breaks off, the body fails with BODY_CUT. */
 export function openBody(
   answer: BlobDownloadResponseParsed,
   { isRanged, signal }: { isRanged: boolean; signal: AbortSignal | undefined },
 ): ObjectBody {
-  // Without a length, nobody could tell when the body is cut.
+  // Without a length, nobody could notice a truncated body.
   const length = answer.contentLength ?? Number.NaN
-  // Not a PassThrough, whose other side costs as much as a small body.
+  // Not a PassThrough: its writable side costs as much as a small body.
   const body = cutTo(answer.readableStreamBody as Readable, length)
   const { _response, contentRange } = answer
   const isPart = answer._response.status === 206
@@ -25,7 +25,7 @@ export function openBody(
     etag: quoted(answer.etag),
     lastModified: answer.lastModified ?? null,
     contentType: answer.contentType ?? null,
-    // "Get Blob": a response to a range has the MD5 of the whole blob in a header of its own.
+    // "Get Blob": a response to a range has the MD5 of the whole blob in a separate header.
     checksum: () => md5Checksum(answer.blobContentMD5 ?? (isPart ? undefined : answer.contentMD5)),
     ...(answer.contentEncoding && { contentEncoding: answer.contentEncoding }),
   }
@@ -34,7 +34,7 @@ export function openBody(
 const md5Checksum = (value: Uint8Array | undefined): Checksum | undefined =>
   value?.length === 16 ? { algorithm: 'MD5', value } : undefined
 
-/** Listings spell an etag without the quotes that headers have and conditions need. */
+/** Adds the quotes that conditions need. Headers have them, listings do not. */
 export function quoted(etag: string | undefined): string | null {
   if (!etag) return null
   return /^(W\/)?"/.test(etag) ? etag : `"${etag}"`

@@ -7,19 +7,20 @@ import { quoted } from './open-body.ts'
 /** A response of List Blobs. */
 export interface Listing {
   objects: ObjectInfo[]
-  /** Continues after this page; empty after the last one. */
+  /** Continues after this page. Empty on the last page. */
   marker: string
 }
 
-// An element, or the end of one, with the text before it. Storage APIs write neither comments nor CDATA.
+// A start or end tag with the text before it. Storage APIs write neither comments nor CDATA.
 const nextTag = /([^<]*)<(\/?)([A-Za-z_][\w.-]*)(?=[\s/>])([^<>]*?)(\/?)>/y
 const maxDepth = 8
 const root = 'EnumerationResults'
 
 /**
- * Reads a response of List Blobs (Azure Blob Storage REST API) of at most `limit` blobs. The SDK's reader of XML takes 0.4 s
- * of the event loop for a page of 1,000 blobs. What Data Lake keeps for a folder is left out, unless its name ends with a slash.
- * @throws SluiceError CONSOLE_URL for what is no such response, REMOTE_RESPONSE_TOO_LARGE.
+ * Reads a response of List Blobs (Azure Blob Storage REST API) with at most `limit` blobs. The SDK's XML parser would block the
+ * event loop for 0.4 s per page of 1,000 blobs. Omits the empty blobs that Data Lake creates for folders, unless their names
+ * end with a slash.
+ * @throws SluiceError CONSOLE_URL if it is not such a response, REMOTE_RESPONSE_TOO_LARGE or UNEXPECTED_ANSWER.
  */
 export function readListing(xml: string, limit: number): Listing {
   const path: string[] = []
@@ -27,7 +28,7 @@ export function readListing(xml: string, limit: number): Listing {
   let blob: Blob = {}
   let marker = ''
   let blobs = 0
-  // A blob has about 30 properties, and some metadata.
+  // A blob has about 30 properties, and metadata.
   let tagsLeft = limit * 150 + 500
   nextTag.lastIndex = xml.indexOf('<', xml.indexOf('<?') === -1 ? 0 : xml.indexOf('?>'))
   for (;;) {

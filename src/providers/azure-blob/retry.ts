@@ -6,10 +6,10 @@ const longestWaitMs = 10_000
 const transient = new Set<ErrorCode>(['THROTTLED', 'UNREACHABLE', 'CONNECTION_REFUSED', 'TIMEOUT'])
 
 /**
- * Sends until it works: transient faults are tried again, with a random wait that doubles, at least what the storage asks
- * for. The SDK's own retry waits without jitter, tries a name that does not exist again for half a minute, and leaves 429,
- * 502 and 504 alone, so it is switched off.
- * @throws what `wrap` makes of the last fault; TIMEOUT when no answer came within `timeoutMs`; the reason of `signal`.
+ * Retries transient errors, up to 4 attempts. The wait is random, its maximum doubles, and `Retry-After` is added; it is at
+ * most 10 s. The SDK's own retry is switched off: it waits without jitter, retries an unresolvable host for half a minute, and
+ * does not retry 429, 502 and 504.
+ * @throws the last error, converted by `wrap`; TIMEOUT if no response arrived within `timeoutMs`; the reason of `signal`.
  */
 export async function withRetries<T>(
   {
@@ -21,7 +21,7 @@ export async function withRetries<T>(
     signal?: AbortSignal | undefined
     timeoutMs: number
     wrap: (error: unknown) => SluiceError
-    /** Waits until an attempt may be sent; undefined if it may at once. */
+    /** Waits until an attempt may be sent. Undefined if it may be sent at once. */
     turn: () => Promise<void> | undefined
   },
   send: (signal: AbortSignal) => Promise<T>,
@@ -41,7 +41,7 @@ export async function withRetries<T>(
     try {
       return await send(giveUp.signal)
     } catch (error) {
-      // An answer that was not understood may still be open.
+      // A response that could not be read may still be open.
       giveUp.abort()
       signal?.throwIfAborted()
       const fault = isLate ? new SluiceError('TIMEOUT', undefined, { cause: error }) : wrap(error)

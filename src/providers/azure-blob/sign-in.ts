@@ -6,7 +6,7 @@ import { networkError } from '../network-error.ts'
 import { limitedClient } from './limited-client.ts'
 import { type AzureLocation, type AzureSecrets, serviceUrl } from './location.ts'
 
-/** The one way in which a storage signs in. */
+/** How a storage signs in. */
 export type SignIn =
   | { accountKey: string }
   /** Without the leading `?`. */
@@ -15,7 +15,7 @@ export type SignIn =
   | { principal: TokenCredential }
   | { anonymous: true }
 
-/** Chooses the way; without any secret the default chain of credentials. Reaches out to nothing. */
+/** Chooses how to sign in: with the given secret, or without any with the default credential chain. Sends no request. */
 export async function signIn(place: AzureLocation, secrets: AzureSecrets, egress: Egress): Promise<SignIn> {
   const { accountKey, sasToken, clientSecret } = secrets
   if (accountKey) return { accountKey }
@@ -23,7 +23,7 @@ export async function signIn(place: AzureLocation, secrets: AzureSecrets, egress
   if (place.anonymous) return { anonymous: true }
   const { ClientSecretCredential, DefaultAzureCredential } = await import('@azure/identity')
   const transport = limitedClient()
-  /** Why the server may not connect to where it signs in. The SDK's own error does not say. */
+  /** The error if the sign-in host is a blocked address. The SDK's own error does not contain it. */
   let blocked: SluiceError | undefined
   const httpClient: HttpClient = {
     async sendRequest(request) {
@@ -49,7 +49,7 @@ export async function signIn(place: AzureLocation, secrets: AzureSecrets, egress
     ...options,
     agent: egress.agent('https:'),
     redirectOptions: { maxRetries: 0 },
-    // Each request that fails is tried again with its sign-in.
+    // `withRetries` retries a failed request together with its sign-in.
     retryOptions: { maxRetries: 0 },
   }
   const credential = new ClientSecretCredential(tenantId, clientId, clientSecret, once)
@@ -64,7 +64,7 @@ export async function signIn(place: AzureLocation, secrets: AzureSecrets, egress
   return { principal: { getToken } }
 }
 
-/** Sovereign clouds have their own place to sign in; elsewhere the SDK's default holds (AZURE_AUTHORITY_HOST). */
+/** Sovereign clouds have their own sign-in hosts. For other endpoints, the SDK's default applies (AZURE_AUTHORITY_HOST). */
 function authorityOf(url: string): { authorityHost?: string } {
   const { hostname } = new URL(url)
   if (hostname.endsWith('.usgovcloudapi.net')) return { authorityHost: 'https://login.microsoftonline.us' }

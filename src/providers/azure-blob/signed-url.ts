@@ -8,28 +8,28 @@ import {
 import { contentTypeOf } from '../content-type.ts'
 import type { AzureLocation } from './location.ts'
 
-/** Asks for a key to sign with; both ends in whole seconds. */
+/** Requests a delegation key. Azure counts both times in whole seconds. */
 export type FetchDelegationKey = (startsOn: Date, expiresOn: Date) => Promise<UserDelegationKey>
 
 const minuteMs = 60_000
-// Clocks differ: Azure advises to begin a SAS 15 minutes in the past ("Best practices when using SAS").
+// Clocks differ, so Azure recommends that a SAS starts 15 minutes in the past ("Best practices when using SAS").
 const skewMs = 15 * minuteMs
-// A delegation key lasts 7 days at most, counted by Azure's clock ("Get User Delegation Key").
+// A delegation key is valid for at most 7 days, by Azure's clock ("Get User Delegation Key").
 const keyLifeMs = 7 * 24 * 60 * minuteMs - skewMs
 const renewAfterMs = 60 * minuteMs
-// The SDK's own is its newest, of which emulators and Azure Stack do not know how to check the signature.
+// The SDK would use the newest version, whose signatures emulators and Azure Stack cannot check.
 const sasVersion = '2020-12-06'
 
 /**
- * Keeps a delegation key for all URLs: asks again only when what is left of it is too short for the URL wanted, and then at
- * most once an hour. Calls at the same time share one request; a failed one is not kept. `clock` is the storage's time, in
+ * Caches a delegation key for all URLs. Requests a new key only if the cached one expires before the URL would, and then at
+ * most once an hour. Concurrent calls share a request. A failed request is not cached. `clock` returns the storage's time, in
  * milliseconds since 1970.
  */
 export function delegationKeys(fetchKey: FetchDelegationKey, clock: () => number = Date.now) {
   let kept: { key: Promise<UserDelegationKey>; startsAt: number; askedAt: number; endsAt: number } | undefined
   return (ttlSeconds: number): Promise<UserDelegationKey> => {
     const now = clock()
-    // A key from before a clock that was ahead was corrected begins in the future.
+    // If the clock was fast and has been corrected, an older key starts in the future.
     const isValid = kept && now >= kept.startsAt && now < kept.endsAt
     if (isValid && (kept!.endsAt - now >= ttlSeconds * 1000 || now - kept!.askedAt < renewAfterMs)) return kept!.key
     const before = kept
@@ -44,9 +44,9 @@ export function delegationKeys(fetchKey: FetchDelegationKey, clock: () => number
 }
 
 /**
- * The query of a URL that reads one blob for `ttlSeconds`, or as long as the delegation key lasts. The answer carries the
- * content type of the key's extension (`rsct`), so that browsers show what was uploaded without one, and may be kept by them as
- * long (`rscc`). `now` is the storage's time, in milliseconds since 1970.
+ * The query of a presigned URL for one blob. It is valid for `ttlSeconds`, or until the delegation key expires. The response
+ * has the content type of the key's extension (`rsct`), so that browsers show blobs that were uploaded without one. Browsers
+ * may cache it for `ttlSeconds` (`rscc`). `now` is the storage's time, in milliseconds since 1970.
  */
 export function signRead(
   place: AzureLocation,
@@ -73,7 +73,7 @@ export function signRead(
   return generateBlobSASQueryParameters(values, delegationKey, place.account).toString()
 }
 
-/** When a SAS token ends by its own words ("Create a service SAS"), in milliseconds since 1970; undefined when it tells none. */
+/** The expiry in a SAS token (`se`, "Create a service SAS"), in milliseconds since 1970. Undefined if it has none. */
 export function sasEnd(token: string): number | undefined {
   const end = Date.parse(new URLSearchParams(token).get('se') ?? '')
   return Number.isNaN(end) ? undefined : end

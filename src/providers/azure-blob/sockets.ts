@@ -3,7 +3,7 @@ import type { CreateConnection, HttpAgents } from '../../security/egress-agents.
 
 const connectTimeoutMs = 5_000
 
-/** A pool of sockets to `url`. A host that does not answer at all is given up after some seconds. */
+/** A pool of sockets to `url`. Connecting fails with ETIMEDOUT after 5 seconds. */
 export function socketPool(url: string, egress: Egress): HttpAgents {
   const agent = egress.agent(new URL(url).protocol, { keepAlive: true, maxSockets: 512 })
   const connect: CreateConnection = agent.createConnection.bind(agent)

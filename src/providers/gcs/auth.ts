@@ -5,20 +5,20 @@ import { maxSmallBytes } from '../kit/limit-body.ts'
 import { networkError } from '../network-error.ts'
 import type { ServiceAccount } from './service-account.ts'
 
-// What Google's libraries have built in, whatever the key file says.
+// Google's libraries always use this URL, whatever the key file says.
 const builtInTokenUri = 'https://oauth2.googleapis.com/token'
 
 const storageScope = 'https://www.googleapis.com/auth/devstorage.read_write'
-// With no key at hand Google signs URLs for us, which needs the wider one (IAM Credentials API, signBlob).
+// Without a key, Google signs URLs for us, which needs this wider scope (IAM Credentials API, signBlob).
 const cloudScope = 'https://www.googleapis.com/auth/cloud-platform'
 
-/** Google's credentials: those of a service account's key, or without one those of this machine. Reaches out when first used. */
+/** Google credentials: those of a service account key, or without one those of this machine. Sends nothing before first use. */
 export function openAuth(account: ServiceAccount | undefined, egress: Egress): GoogleAuth {
   if (!account) return new GoogleAuth({ scopes: cloudScope })
   const tokenUri = account.token_uri ?? builtInTokenUri
-  // An agent of ours also keeps the library from proxies of the environment, which would connect for us unchecked.
+  // With our own agent, the library ignores proxies of the environment, whose connections we could not check.
   const agent = egress.agent(new URL(tokenUri).protocol)
-  // Tokens are short; `size` is that of node-fetch, which closes the connection beyond it.
+  // Tokens are short. `size` is an option of node-fetch: it closes the connection when a response is longer.
   const transporter = new gaxios.Gaxios({ timeout: 15_000, agent, redirect: 'manual', size: maxSmallBytes })
   transporter.interceptors.request.add({
     resolved: async (request) =>
@@ -29,12 +29,12 @@ export function openAuth(account: ServiceAccount | undefined, egress: Egress): G
       email: account.client_email,
       key: account.private_key,
       scopes: [storageScope],
-      // What is signed names the endpoint that gets it, so that no other can use it (RFC 7523 §3).
+      // The signed assertion names the endpoint that receives it, so that no other endpoint can use it (RFC 7523 §3).
       additionalClaims: { aud: tokenUri },
       transporter,
     }),
   })
-  // Behind the library's own, which name its version and that of Node.
+  // Runs after the library's interceptors, which add the versions of the library and of Node.
   transporter.interceptors.request.add({
     resolved: async (request) => {
       request.headers.delete('x-goog-api-client')
@@ -42,21 +42,21 @@ export function openAuth(account: ServiceAccount | undefined, egress: Egress): G
       return request
     },
   })
-  // Where signing URLs looks for the account's name; else it would ask the metadata server.
+  // The URL signer reads the account's name here. Otherwise it would ask the metadata server.
   auth.jsonContent = { ...account }
   return auth
 }
 
 /**
- * Has the next request ask for another access token in place of `token`, which was refused. Google's library judges the end of a
- * token by the clock of this machine, which may be behind, or may have been when the token came.
+ * Makes the next request fetch a new access token, because `token` was refused. Google's library checks the expiry of a token
+ * by the clock of this machine, which may be slow, or may have been wrong when the token arrived.
  */
 export async function dropToken(auth: GoogleAuth, token: string): Promise<void> {
   const { credentials } = await auth.getClient()
   if (credentials.access_token === token) credentials.expiry_date = 1
 }
 
-/** What went wrong before a request could be sent: no credentials, or Google takes them for no good ones. */
+/** Wraps an error of getting an access token: there are no credentials, Google refuses them, or its service is unreachable. */
 export function authError(error: unknown): SluiceError {
   const { response, message = '' } = error as { response?: { status?: number }; message?: string }
   const cause = withoutRequest(error)
@@ -80,7 +80,7 @@ function words(message: string): string | undefined {
   return undefined
 }
 
-/** The error without the request that it carries along, which holds tokens and signed assertions. */
+/** The error without its request, which contains tokens and signed assertions. */
 export function withoutRequest(error: unknown): unknown {
   if (!(error instanceof gaxios.GaxiosError)) return error
   const { code, status, cause } = error

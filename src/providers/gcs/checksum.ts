@@ -1,9 +1,9 @@
 import { type Checksum, readChecksum } from '../checksum.ts'
 
 /**
- * The checksum of the stored bytes in `x-goog-hash` ("Hashes and ETags" of Cloud Storage): `crc32c=…,md5=…`; composite objects
- * have no MD5. Undefined for a response that was decompressed on its way ("Transcoding of gzip-compressed files"), whose bytes
- * are others than the stored ones.
+ * The checksum of the stored bytes in `x-goog-hash` (Cloud Storage, "Hashes and ETags"): `crc32c=…,md5=…`. Composite objects
+ * have no MD5. Undefined if the server decompressed the response ("Transcoding of gzip-compressed files"), because its bytes
+ * are not the stored ones.
  */
 export function gcsChecksum(headers: Headers): Checksum | undefined {
   const isTranscoded =

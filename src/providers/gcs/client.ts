@@ -23,7 +23,7 @@ import { createSender, type Request } from './send.ts'
 import { readServiceAccount } from './service-account.ts'
 import { createUrlSigner } from './sign-url.ts'
 
-// One for each part of a bucket in which nothing matches.
+// Cloud Storage returns an empty page for each part of a bucket in which nothing matches.
 const mostEmptyPages = 500
 const listFields = 'items(name,size,updated,generation),prefixes,nextPageToken'
 
@@ -32,7 +32,10 @@ export function openGcs(
   place: GcsLocation,
   secrets: GcsSecrets,
   egress: Egress,
-  /** Where the credentials of this machine may be sent; who signs when there is no key at hand. */
+  /**
+   * `trusts`: whether an endpoint may receive the credentials of this machine. `signingEndpoint`: signs URLs if there is no
+   * key.
+   */
   {
     trusts = isGoogle,
     signingEndpoint,
@@ -68,11 +71,14 @@ export function openGcs(
     return call(name, request)
   }
 
-  /** A signed URL cannot be repeated with a payer, so whether one is demanded is asked first. Concurrent calls share a request. */
+  /**
+   * Finds out whether the bucket demands a payer before a URL is presigned, because a client cannot add one to the URL.
+   * Concurrent calls share a request.
+   */
   const settlePayer = async (name: string) => {
     if (payer.isKnown || !canBeName(name)) return
     asking ??= call(name, { method: 'GET', path: pathOf(name), query: { fields: 'generation' } })
-      // A refusal for another reason is that of the URL too.
+      // The presigned URL will be refused for the same reason, so the error is ignored here.
       .catch((error) => {
         if (isNoAnswer(error)) throw error
       })
@@ -117,7 +123,7 @@ export function openGcs(
       }
       let answer = await list(query, signal)
       const tokens = cycleDetector()
-      // A page may hold nothing and still have a next one.
+      // A page can be empty and still have a next page.
       for (let empty = 1; isEmpty(answer) && answer.nextPageToken; empty++) {
         const pageToken = answer.nextPageToken
         if (empty > mostEmptyPages || tokens.hasSeen(pageToken)) throw endless()
@@ -126,7 +132,8 @@ export function openGcs(
       const isText = cursor === null || cursor.isWellFormed()
       const objects = isText ? answer.items : answer.items.filter(({ key }) => compareKeys(key, cursor) > 0)
       if (!answer.nextPageToken) return { objects, cursor: null }
-      // Folders count for the limit; a server that gives them on top gives all of them, not only those up to the last object.
+      // Prefixes count toward the limit. A server that does not count them returns all of them, also those after the last
+      // object.
       const lastFolder = answer.items.length < limit ? answer.prefixes.at(-1) : undefined
       const next = cursorBehind(answer.items.at(-1)?.key, lastFolder)
       if (compareKeys(next, cursor ?? '') <= 0) throw endless()
@@ -137,14 +144,15 @@ export function openGcs(
       signal?.throwIfAborted()
       if (!canBeName(name)) throw new SluiceError('OBJECT_MISSING')
       const ifGenerationMatch = ifMatch && /^"([1-9]\d*)"$/.exec(ifMatch)?.[1]
-      // Not one of ours, so that no object has it.
+      // Not an etag of this provider, so no object has it.
       if (ifMatch && !ifGenerationMatch) throw new SluiceError('PRECONDITION_FAILED')
       const { status, headers, body } = await call(name, {
         method: 'GET',
         path: pathOf(name),
         query: { alt: 'media', ifGenerationMatch },
         headers: {
-          // Else what is stored compressed comes decompressed, whole and without its length ("Transcoding of gzip-compressed files").
+          // Without it, the server decompresses stored gzip, ignores the range and sends no length ("Transcoding of
+          // gzip-compressed files").
           'accept-encoding': 'gzip',
           'cache-control': 'no-store',
           ...(range && { range: rangeHeader(range) }),
@@ -153,7 +161,7 @@ export function openGcs(
         signal,
       })
       const etag = etagOf(headers.get('x-goog-generation'))
-      // There are servers that do not heed the condition.
+      // Some servers ignore the condition.
       if (ifMatch && etag !== null && etag !== ifMatch) {
         body.destroy()
         throw new SluiceError('PRECONDITION_FAILED')
@@ -239,7 +247,7 @@ const isEmpty = ({ items, prefixes }: Listing) => items.length === 0 && prefixes
 
 const endless = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
 
-/** Bytes, as a header says. NaN for what is no number; the caller refuses that. */
+/** A number of bytes in a header. NaN if it is not a number; the caller refuses that. */
 const lengthOf = (header: string | null) => (/^\d{1,15}$/.test(header ?? '') ? Number(header) : Number.NaN)
 
 const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)

@@ -16,25 +16,25 @@ const statuses: Record<number, ErrorCode> = {
   416: 'RANGE_UNSATISFIABLE',
   429: 'THROTTLED',
   503: 'THROTTLED',
-  // RFC 4918 §11.5: of servers that speak the API.
+  // RFC 4918 §11.5, from compatible servers.
   507: 'STORAGE_FULL',
 }
 
-// "HTTP status and error codes for JSON": 403 with one of these is a matter of speed, not of permission.
+// "HTTP status and error codes for JSON": 403 with one of these reasons is throttling, not a missing permission.
 const throttling = /^(rateLimitExceeded|userRateLimitExceeded|quotaExceeded)$/
 
-/** A response with another status than success. It keeps the beginning of its body, which must not be printed. */
+/** A response with an error status. It holds the beginning of the body, which must not be printed. */
 export class RequestRefused extends Error {
   readonly response: { status: number; text: string; requestId: string | undefined }
   constructor(response: RequestRefused['response']) {
     super('The storage refused the request.')
     this.response = response
-    // Loggers and `inspect` leave it out.
+    // Hides the response from loggers and `inspect`.
     Object.defineProperty(this, 'response', { enumerable: false })
   }
 }
 
-/** What the API said: JSON, or with alt=media only its message, although as text/html. */
+/** Reads an error response. It is JSON; with alt=media it is only the message, sent as text/html. */
 function read(error: unknown) {
   const { status, text = '', requestId } = error instanceof RequestRefused ? error.response : {}
   let message = text
@@ -51,7 +51,7 @@ function read(error: unknown) {
   return { status, message, reason, requestId, isMarkup: /^\s*</.test(text) }
 }
 
-// "HTTP status and error codes for JSON": the reasons that may be repeated.
+// "HTTP status and error codes for JSON": the reasons that our messages may quote.
 const reasons = new Set(
   `accessNotConfigured authError backendError badRequest conditionNotMet conflict corsRequestOrigin countryBlocked
   customerEncryptionKeyIsIncorrect domainPolicy expired forbidden gone insufficientPermissions internalError invalid
@@ -60,7 +60,7 @@ const reasons = new Set(
   userRateLimitExceeded variableTermLimitExceeded`.split(/\s+/),
 )
 
-/** Whether the same request may well succeed in a moment ("Retry strategy" of Cloud Storage). */
+/** Whether a retry of the same request may succeed (Cloud Storage, "Retry strategy"). */
 export function isTransient(error: unknown): boolean {
   if (error instanceof SluiceError) return error.code === 'TIMEOUT'
   const { status, reason } = read(error)
@@ -69,16 +69,16 @@ export function isTransient(error: unknown): boolean {
   return code === 'UNREACHABLE' || code === 'TIMEOUT' || code === 'CONNECTION_REFUSED'
 }
 
-/** Whether a request was refused for its access token. */
+/** Whether a request was refused because of its access token. */
 export const isUnauthorized = (error: unknown): boolean => read(error).status === 401
 
-/** Whether a request was refused because nobody pays for it. */
+/** Whether a request was refused because it names no project that pays. */
 export function wantsPayer(error: unknown): boolean {
   const { status, message } = read(error)
   return status === 400 && /requester pays/i.test(message)
 }
 
-/** Wraps a fault of the transport once, at the provider's edge. `key` is the object that was asked for, if any. */
+/** Wraps an error of the transport, once, at the edge of the provider. `key` is the requested object, if any. */
 export function gcsError(error: unknown, asked: { place: GcsLocation; key: string | undefined }): SluiceError {
   if (error instanceof SluiceError) return error
   const { status, message, reason, requestId, isMarkup } = read(error)
@@ -90,7 +90,7 @@ export function gcsError(error: unknown, asked: { place: GcsLocation; key: strin
   const remote = remoteDetail({ status, code: reason, known: reasons, requestId: isCloud ? requestId : undefined })
   const fault = (code: ErrorCode, words?: string, hint?: string) =>
     new SluiceError(code, words, { cause, remote, hint })
-  // An overloaded proxy before the storage speaks HTML too.
+  // An overloaded proxy in front of the storage answers with HTML, too.
   if (isMarkup && ![408, 413, 429].includes(status) && status < 500) return fault('CONSOLE_URL')
   if (throttling.test(reason)) return fault('THROTTLED')
   if (wantsPayer(error))
@@ -117,14 +117,14 @@ export function gcsError(error: unknown, asked: { place: GcsLocation; key: strin
     : fault('UNEXPECTED_ANSWER')
 }
 
-// "IAM permissions for JSON methods", as far as our methods need them.
+// "IAM permissions for JSON methods": those that our requests need.
 const permissions = [
   ...['get', 'list', 'create', 'delete', 'update'].map((verb) => `storage.objects.${verb}`),
   ...['get', 'list'].map((verb) => `storage.buckets.${verb}`),
   'serviceusage.services.use',
 ]
 
-/** Google names the permission that is lacking. */
+/** Names the missing permission, if Google's message contains it. */
 function lacking(message: string): string | undefined {
   const permission = permissions.find((name) => message.includes(name))
   return permission && `The credentials are valid, but lack the permission ${permission}.`

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.ts'
 
-/** What to do about faults of Google Cloud Storage ("IAM roles for Cloud Storage"). */
+/** Advice for errors of Google Cloud Storage ("IAM roles for Cloud Storage"). */
 export const hints: Partial<Record<ErrorCode, string>> = {
   BAD_CREDENTIALS:
     'Make a new JSON key (IAM & Admin → Service accounts → Keys) and paste the whole file. An account or key that was ' +
@@ -16,8 +16,9 @@ export const hints: Partial<Record<ErrorCode, string>> = {
 }
 
 /**
- * The CORS rule of a bucket (Cloud Storage, "Set up and view CORS configurations"). Any origin, since browsers send `null`
- * for it after a redirect from another site (Fetch standard, "redirect-tainted origin"); the signature decides who may read.
+ * The CORS rule of a bucket (Cloud Storage, "Set up and view CORS configurations"). It allows any origin, because browsers send
+ * the origin `null` after a redirect from another site (Fetch standard, "redirect-tainted origin"). The signature decides who
+ * may read.
  */
 export const corsRule =
   '[{"origin":["*"],"method":["GET","HEAD"],"responseHeader":["Accept-Ranges","Content-Length","Content-Range","ETag",' +

@@ -37,7 +37,7 @@ export const gcs = defineProvider({
     return { provider: 'GCS', path: [bucket, prefix], foreignEndpoints }
   },
   sendsDotSegments: ({ endpoint }) => isCloudHost('GOOGLE', endpoint),
-  // The key file says where its tokens come from.
+  // The key file names the server that issues its tokens.
   targets: ({ endpoint }, { serviceAccountJson }) => targetsOf(endpoint, tokenUriOf(serviceAccountJson)),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
   open: async (place, keys, { egress, pace }) => (await import('./client.ts')).openGcs(place, keys, egress, { pace }),

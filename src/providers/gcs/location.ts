@@ -3,7 +3,7 @@ import { type BoundParts, canonicalUrl } from '../binding.ts'
 import { apiUrl, bareName } from '../fields.ts'
 import { readServiceAccount } from './service-account.ts'
 
-/** Where a storage in Google Cloud is. */
+/** Location and settings of a storage in Google Cloud. */
 export const location = z.strictObject({
   bucket: z
     .string()
@@ -46,7 +46,7 @@ export const location = z.strictObject({
   }),
 })
 
-/** What it takes to reach it. */
+/** Credentials of a storage in Google Cloud. */
 export const secrets = z.strictObject({
   serviceAccountJson: z
     .string()
@@ -68,12 +68,14 @@ export type GcsSecrets = z.infer<typeof secrets>
 
 export const googleEndpoint = 'https://storage.googleapis.com'
 
-/** Access tokens go to the endpoint. The key itself goes nowhere, and its `token_uri` is a part of the secret. */
+/** The endpoint receives access tokens. The key itself is sent nowhere, and its `token_uri` is part of the secret. */
 export const boundTo: BoundParts<GcsLocation> = {
   endpoint: ({ endpoint }) => canonicalUrl(endpoint ?? googleEndpoint),
 }
 
-/** Google's own API, under its public name or a private one (Private Service Connect, restricted.googleapis.com). */
+/**
+ * Whether this is Google's own API, at its public host or a private one (Private Service Connect, restricted.googleapis.com).
+ */
 export function isGoogle(endpoint: string): boolean {
   const { protocol, hostname, port, pathname } = new URL(endpoint)
   return protocol === 'https:' && port === '' && pathname === '/' && `.${hostname}`.endsWith('.googleapis.com')

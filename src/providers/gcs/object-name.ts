@@ -1,12 +1,12 @@
 import { textBefore } from '../key-bytes.ts'
 import { compareKeys } from '../key-order.ts'
 
-// Cloud Storage documentation, "Object name requirements". The longest name, in bytes of UTF-8.
+// The longest name in UTF-8 bytes (Cloud Storage documentation, "Object name requirements").
 const longest = 1024
 
 /**
- * Whether Cloud Storage can hold an object of this name. To ask for one that it cannot is not only useless: a URL with
- * `.` or `..` for a name is another URL, that of the bucket.
+ * Whether Cloud Storage can hold an object of this name. Other names must not be requested: in a URL, the names `.` and `..`
+ * would address the bucket instead.
  */
 export function canBeName(key: string): boolean {
   return (
@@ -22,19 +22,25 @@ export function canBeName(key: string): boolean {
 
 export const isTooLong = (key: string) => Buffer.byteLength(key) > longest
 
-// Sorts behind every name that continues a folder's, so a listing that starts after it skips the folder.
+// Appended to a folder, it sorts after every name in the folder, so a listing that starts after it skips the folder.
 const behindFolder = '\u{10ffff}'
 
-/** The cursor behind a page that ends with `lastKey` and `lastFolder`: the greater one, of a folder what is behind all in it. */
+/**
+ * The cursor after a page that ends with `lastKey` and `lastFolder`: the greater of both. For a folder, it follows all its
+ * names.
+ */
 export function cursorBehind(lastKey = '', lastFolder = ''): string {
   return compareKeys(lastFolder, lastKey) > 0 ? lastFolder + behindFolder : lastKey
 }
 
-/** The `startOffset` (objects.list), which is inclusive, of what comes after `cursor`, or earlier if `cursor` is not text; undefined at the beginning. */
+/**
+ * The `startOffset` (objects.list) that continues after `cursor`; the API includes that name itself. If `cursor` is not text,
+ * the offset is slightly earlier. Undefined for the first page.
+ */
 export function startOffset(cursor: string | null): string | undefined {
   if (cursor === null) return undefined
   if (!cursor.isWellFormed()) return textBefore(cursor)
-  // Too long for a name of its own: "0" is the character that follows "/".
+  // The cursor is longer than a name can be. "0" is the character after "/".
   if (isTooLong(cursor) && cursor.endsWith(`/${behindFolder}`)) return `${cursor.slice(0, -behindFolder.length - 1)}0`
   return nameAfter(cursor)
 }
@@ -42,7 +48,7 @@ export function startOffset(cursor: string | null): string | undefined {
 /** The first possible name after `key`. */
 function nameAfter(key: string): string {
   if (Buffer.byteLength(key) < longest) return `${key}\0`
-  // No longer name exists, so the next one differs in the last character; one that takes more bytes would be too long.
+  // No longer name exists, so the next name differs in the last character. That must not take more bytes.
   const last = Array.from(key).at(-1)!
   const next = String.fromCodePoint(Math.min(last.codePointAt(0)! + 1, 0x10ffff))
   const fits = next.isWellFormed() && Buffer.byteLength(next) === Buffer.byteLength(last) && next !== last

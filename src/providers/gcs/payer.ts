@@ -1,21 +1,21 @@
-// An owner may turn Requester Pays on at any time. Every response of a request tells whether it is on.
+// The owner can turn Requester Pays on at any time. Every response shows whether it is on.
 const knownMs = 5 * 60_000
 
-/** Which project the requests of a bucket name as the one that pays (Cloud Storage, "Requester Pays"). */
+/** Chooses the project that pays for the requests to a bucket (Cloud Storage, "Requester Pays"). */
 export interface Payer {
-  /** What requests name as `userProject`; undefined = nothing, as long as the bucket does not demand it. */
+  /** The `userProject` of requests. Undefined as long as the bucket does not demand one. */
   readonly project: string | undefined
-  /** Whether `project` is right, as a response of the last 5 minutes has shown. */
+  /** Whether `project` is right: it is set, no other choice exists, or a response has confirmed it in the last 5 minutes. */
   readonly isKnown: boolean
   /** A request that named `project` succeeded. */
   confirm(): void
-  /** Call it when the bucket demands a payer. Returns true if requests name a project from now on and did not before. */
+  /** Call it when the bucket demands a payer. Returns true if this sets `project`. */
   demand(): boolean
 }
 
 /**
- * Names `projectId` only once the bucket demands it, because naming a project takes a permission on it
- * (serviceusage.services.use), which elsewhere nobody needs.
+ * Sends `projectId` only after the bucket has demanded it, because naming a project requires a permission on it
+ * (serviceusage.services.use) that other buckets do not need.
  */
 export function createPayer(projectId: string | undefined): Payer {
   let project: string | undefined

@@ -13,11 +13,11 @@ const listingDepth = 8
 const headModesty = { maxParts: 200, maxDepth: 8 }
 
 /**
- * Reads a response of objects.list (JSON API) for at most `limit` objects.
- * @throws SluiceError CONSOLE_URL for what is no JSON object, UNEXPECTED_ANSWER for another shape, REMOTE_RESPONSE_TOO_LARGE.
+ * Reads a response of objects.list (JSON API) with at most `limit` objects.
+ * @throws SluiceError CONSOLE_URL if it is not a JSON object, UNEXPECTED_ANSWER for another shape, REMOTE_RESPONSE_TOO_LARGE.
  */
 export function readListing(text: string, limit: number): Listing {
-  // An object has the four fields that are asked for; emulators give up to 30. A prefix has one.
+  // An object has the four requested fields; emulators send up to 30. A prefix is a single string.
   const {
     items = [],
     prefixes = [],
@@ -47,13 +47,13 @@ export function readHead(text: string): ObjectHead {
   }
 }
 
-/** The MD5 in the properties of an object that was written (objects.insert), in base64; undefined if it has none. */
+/** The MD5 in a response of objects.insert, in base64. Undefined if it has none. */
 export function readMd5(text: string): string | undefined {
   const { md5Hash } = parse(text, headModesty)
   return typeof md5Hash === 'string' ? md5Hash : undefined
 }
 
-/** The generation as an etag: the one mark of a version that listing, reading and conditions on reading have in common. */
+/** Uses the generation as etag, because listings, reads and conditions of reads all support it. */
 export const etagOf = (generation: unknown) => (generation ? `"${generation}"` : null)
 
 type Fields = Record<string, unknown>

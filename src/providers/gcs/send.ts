@@ -14,19 +14,19 @@ import { isTransient, isUnauthorized, RequestRefused } from './error.ts'
 /** One request of the JSON API. */
 export interface Request {
   method: 'GET' | 'POST' | 'DELETE'
-  /** Behind the endpoint, percent-encoded. */
+  /** The path after the endpoint, percent-encoded. */
   path: string
   query?: Record<string, string | number | undefined>
   headers?: Record<string, string>
   body?: Buffer
-  /** The answer's data are its bytes as they come, not decompressed; otherwise they are its text. */
+  /** Whether to return the response as a stream, not decompressed. Default: as text. */
   streams?: boolean
-  /** Most bytes of the answer's text; 64 KiB unless said. */
+  /** Limit for the text of the response, in bytes. Default: 64 KiB. */
   maxBytes?: number
   signal?: AbortSignal | undefined
 }
 
-/** An answer with a status of success. */
+/** A response with a success status. */
 export interface Answer {
   status: number
   headers: Headers
@@ -39,11 +39,12 @@ const answerTimeoutMs = 60_000
 const slowestBytesPerMs = 100
 
 /**
- * Makes a function that sends requests, and one that frees the sockets. It is Google's own transport, below the methods of
- * @google-cloud/storage: those cannot be aborted, know no condition on reading, share retry state and sockets between calls
- * (one broken body destroys the sockets of all), and replace "{{projectId}}" in names and bodies.
- * Transient faults are tried again with jittered backoff, and a refused access token is replaced once. `clock` learns from every
- * response. Rejects with the transport's error, a SluiceError for faults of the credentials, or anything once `signal` has aborted.
+ * Makes a function that sends requests, and one that frees the sockets. It uses Google's own transport, without the methods of
+ * the SDK (package google-cloud/storage). Those cannot be aborted, have no conditional reads, share retry state and sockets
+ * between calls (one broken body destroys the sockets of all), and replace "{{projectId}}" in names and bodies.
+ * Retries transient errors with jittered backoff, and replaces a refused access token once. `clock` receives the date of every
+ * response. Rejects with the transport's error, with a SluiceError for errors of the credentials, or with any error once
+ * `signal` has aborted.
  */
 export function createSender(
   endpoint: string,
@@ -72,16 +73,16 @@ export function createSender(
         url,
         headers: sent,
         ...(body && { data: body }),
-        // The transport would read bodies of any size, those of refusals too.
+        // Otherwise the transport would read bodies of any size, also of refusals.
         responseType: 'stream',
         validateStatus: () => true,
         signal: controller.signal,
-        // Of node-fetch, to which it is handed through.
+        // An option of node-fetch, which the transport passes on.
         ...(streams && { compress: false }),
       })
       clock.learn(answered.get('date'))
       const stream = data || Readable.from([])
-      // A body that nobody has begun to read yet must not end the process.
+      // Without a listener, an error before the first read would end the process.
       stream.on('error', () => {})
       if (status < 200 || status >= 300) {
         const text = (await readErrorBody(stream)).bytes.toString()
@@ -104,7 +105,7 @@ export function createSender(
       let isTokenNew = false
       for (let attempt = 1; ; attempt++) {
         request.signal?.throwIfAborted()
-        // Before the time limit of the attempt begins.
+        // Waits before the time limit of the attempt starts.
         const turn = pace.request(request.signal, request.body?.length)
         if (turn) await turn
         let token: string | undefined

@@ -1,26 +1,26 @@
 import { createPrivateKey } from 'node:crypto'
 import { apiUrl } from '../fields.ts'
 
-/** A service account's key file, as far as it is used. */
+/** The used fields of a service account's key file. */
 export interface ServiceAccount {
   type: 'service_account'
   client_email: string
   /** PEM. */
   private_key: string
   private_key_id?: string
-  /** Where the key is exchanged for access tokens. */
+  /** The URL that issues access tokens for the key. */
   token_uri?: string
 }
 
 /**
- * Reads the text of a key file. A private key whose line breaks were lost by escaping is repaired. The fault is a sentence's
- * predicate that quotes nothing of the text, which is a secret.
+ * Reads the text of a key file. Repairs a private key whose line breaks were damaged. `fault` is the predicate of a sentence.
+ * It quotes nothing of the text, which is a secret.
  */
 export function readServiceAccount(text: string): { account: ServiceAccount } | { fault: string } {
   let json: unknown
   try {
     json = JSON.parse(withEscapedBreaks(text))
-    // A file that was put into a JSON string.
+    // The file was wrapped in a JSON string.
     if (typeof json === 'string') json = JSON.parse(withEscapedBreaks(json))
   } catch {
     return { fault: 'is not valid JSON: paste the whole content of the key file' }
@@ -41,7 +41,7 @@ export function readServiceAccount(text: string): { account: ServiceAccount } | 
   return { account: { ...(json as ServiceAccount), private_key: privateKey } }
 }
 
-/** Line breaks inside the private key, escaped: some forms and terminals unescape them. */
+/** Escapes line breaks inside the private key, because some forms and terminals unescape them. */
 function withEscapedBreaks(text: string): string {
   return text.replace(/("private_key"\s*:\s*")([^"]*)(")/, (_all, before, key: string, after) => {
     return before + key.replace(/\r\n|[\r\n]/g, '\\n') + after
@@ -49,13 +49,13 @@ function withEscapedBreaks(text: string): string {
 }
 
 /**
- * The PEM with its line breaks, where shells, .env files, forms or secret managers have escaped them twice (`\\n`) or made them
- * spaces; any other text as it is.
+ * Restores the line breaks of a PEM. Shells, .env files, forms and secret managers escape them twice (`\\n`) or turn them into
+ * spaces. Other text stays unchanged.
  */
 function repairedKey(pem: string): string {
   const [, label, body] = /^\s*-----BEGIN ([A-Z ]+)-----([A-Za-z0-9+/=\s\\]+)-----END \1-----/.exec(pem) ?? []
   if (label === undefined || body === undefined) return pem
-  // Neither a backslash nor white space is part of base64 (RFC 4648 §4).
+  // Base64 contains neither backslashes nor white space (RFC 4648 §4).
   const lines = body.replace(/\\+[rn]|\s/g, '').match(/.{1,64}/g) ?? []
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
 }

@@ -14,12 +14,12 @@ interface Asked {
   now: number
 }
 
-/** Makes a function that signs URLs (V4) which read an object for `ttlSeconds`, seven days at most, at the endpoint. */
+/** Makes a function that creates presigned URLs (V4) for GETs at the endpoint, valid for `ttlSeconds`, at most seven days. */
 export function createUrlSigner(options: {
   auth: GoogleAuth
   endpoint: string
   bucket: string
-  /** Of the IAM Credentials API, which signs when the credentials hold no key. */
+  /** URL of the IAM Credentials API, which signs if the credentials contain no key. */
   signingEndpoint?: string
 }) {
   const { auth, endpoint, bucket: name, signingEndpoint } = options
@@ -44,7 +44,7 @@ export function createUrlSigner(options: {
   }
 }
 
-/** Of a fault while signing the SDK hands on the words only. */
+/** Wraps an error of signing. The SDK passes on only its message. */
 function signingError(error: unknown): SluiceError {
   const { name, message } = error as Error
   if (name !== 'SigningError') return authError(error)
