@@ -1,5 +1,5 @@
 const hosts = {
-  // S3 and STS in a region ("Amazon S3 endpoints and quotas"). Other names below amazonaws.com can be those of customers: load
+  // S3 and STS in a region ("Amazon S3 endpoints and quotas"). Other hosts below amazonaws.com can belong to customers: load
   // balancers, instances, API gateways.
   AWS: /^(?:s3|s3-fips|sts|sts-fips)(?:\.dualstack)?(?:\.[a-z]{2}(?:-[a-z]+)+-\d)?\.amazonaws\.com(?:\.cn)?$/,
   GOOGLE: /\.googleapis\.com$/,
@@ -8,13 +8,13 @@ const hosts = {
 } as const
 
 /**
- * Whether requests to `endpoint` (undefined: the default of the cloud) go to the cloud's own servers over TLS. There is no
- * proxy of somebody else before them, and their request ids are of use to the cloud's support.
+ * Whether requests to `endpoint` (undefined: the default of the cloud) go to the cloud's own servers over TLS. Then no other
+ * proxy is in front of them, and their request IDs help the cloud's support.
  */
 export function isCloudHost(cloud: keyof typeof hosts, endpoint: string | undefined): boolean {
   if (endpoint === undefined) return true
   if (!URL.canParse(endpoint)) return false
   const { protocol, hostname, port, pathname } = new URL(endpoint)
-  // Below a path, requests can name another bucket than the storage does.
+  // With a path in the endpoint, requests could address another bucket.
   return protocol === 'https:' && port === '' && pathname === '/' && hosts[cloud].test(hostname)
 }

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream'
 import { SluiceError } from '../../errors.ts'
 
 /**
- * A body that fails with BODY_CUT when the server sends more than the `length` bytes it announced by other means than the
- * framing of HTTP, so that an endless body ends. Fewer bytes are for the reader to notice, as with any body.
+ * A body that fails with BODY_CUT if the server sends more than the announced `length` bytes, so that an endless body ends. For
+ * lengths that HTTP framing does not enforce. The reader must notice missing bytes, as with any body.
  */
 export function cutTo(source: Readable, length: number): Readable {
   let seen = 0

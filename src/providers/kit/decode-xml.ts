@@ -1,6 +1,6 @@
 const entities = new Map(Object.entries({ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }))
 
-/** The text that a piece of XML means (XML 1.0 §2.11, §4.1); undefined where a reference is none that XML itself has. */
+/** Normalizes line ends (XML 1.0 §2.11) and decodes references (§4.1). Undefined if a reference is not one of XML itself. */
 export function decodeXml(xml: string): string | undefined {
   const text = xml.includes('\r') ? xml.replace(/\r\n?/g, '\n') : xml
   if (!text.includes('&')) return text

@@ -5,26 +5,26 @@ import type { ListPage, ObjectBody, ObjectHead, ObjectInfo, Provider } from '../
 import { hasDotSegments } from './dot-segments.ts'
 import { paceBody } from './paced.ts'
 
-/** How much of an opened storage is trusted. */
+/** Settings of `guardProvider`. */
 export interface Trust {
   /** Whether keys with dot segments may be sent. */
   sendsDotSegments: boolean
-  /** The limits of the storage, which hold for the bytes of bodies. */
+  /** The limits of the storage. They apply to the bytes of bodies. */
   pace?: Pace
 }
 
-// Beyond any storage's limit on a single object; arithmetic with it stays exact.
+// No storage permits such large objects. Arithmetic with it is still exact.
 const maxBytes = 2 ** 52
 // Storages write at most a few dozen characters.
 const maxEtagLength = 1_024
-// PostgreSQL holds more, but no object is older than computers or from the far future.
+// PostgreSQL supports more years, but no real object has them.
 const [firstYear, lastYear] = [1900, 9999]
 
 /**
- * The provider with checks around it, whatever its kind: what a server responded must have the shape that the callers rely
- * on, a page holds at most the requested number of keys, only keys that are text are sent, and keys with dot segments to trusted
- * endpoints only.
- * @throws SluiceError UNEXPECTED_ANSWER, REMOTE_RESPONSE_TOO_LARGE, KEY_NOT_TEXT or KEY_HAS_DOT_SEGMENTS, besides those of the provider.
+ * Adds checks to a provider of any kind. Responses must have the shape that callers rely on. A page has at most the requested
+ * number of keys. Only keys that are text are sent, and keys with dot segments only to trusted endpoints.
+ * @throws SluiceError UNEXPECTED_ANSWER, REMOTE_RESPONSE_TOO_LARGE, KEY_NOT_TEXT or KEY_HAS_DOT_SEGMENTS, besides the errors of
+ * the provider.
  */
 export function guardProvider(provider: Provider, { sendsDotSegments, pace = noPace }: Trust): Provider {
   const { presign, write } = provider
@@ -55,7 +55,7 @@ export function guardProvider(provider: Provider, { sendsDotSegments, pace = noP
     },
     async write(key, body, options) {
       check(key)
-      // Bytes that arrived changed are sent again.
+      // Retries if the storage received other bytes.
       for (let attempt = 1; ; attempt++) {
         try {
           return await write(key, body, options)

@@ -1,18 +1,18 @@
 import type { Readable } from 'node:stream'
 import { SluiceError } from '../../errors.ts'
 
-/** Most bytes of an error response that are read. */
+/** Limit for the body of an error response, in bytes. The rest is not read. */
 export const maxErrorBytes = 64 * 1024
-/** Most bytes of a response with a token or with a few properties of an object. */
+/** Limit for a response with a token or with a few properties of an object, in bytes. */
 export const maxSmallBytes = 64 * 1024
 const errorTimeoutMs = 10_000
 const answerTimeoutMs = 60_000
 
-/** Most bytes of a listing page: for 1,000 keys of 1,024 bytes that are percent-encoded, with their properties. */
+/** Limit for a listing page, in bytes. Holds 1,000 percent-encoded keys of 1,024 bytes, with their properties. */
 export const maxPageBytes = 4 * 1024 * 1024
 
 /**
- * Reads a whole response. Beyond `maxBytes`, or later than `timeoutMs`, it stops and closes the connection.
+ * Reads a whole response. Closes the connection after more than `maxBytes`, or after `timeoutMs`.
  * @throws SluiceError REMOTE_RESPONSE_TOO_LARGE or TIMEOUT; the error of the stream.
  */
 export async function readLimited(
@@ -27,8 +27,8 @@ export async function readLimited(
 }
 
 /**
- * The beginning of an error response: 64 KiB at most, and what arrives within 10 s. Whatever is left is dropped and the
- * connection closed. Never rejects, since the status has said already that the request failed.
+ * Reads the start of an error response: at most 64 KiB, within 10 s. If there is more, closes the connection. Never rejects,
+ * because the status already shows that the request failed.
  */
 export async function readErrorBody(body: Readable): Promise<{ bytes: Buffer; isWhole: boolean }> {
   const { bytes, end } = await collect(body, maxErrorBytes, errorTimeoutMs)

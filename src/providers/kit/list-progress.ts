@@ -2,23 +2,26 @@ import { SluiceError } from '../../errors.ts'
 import { compareKeys } from '../key-order.ts'
 import type { ListPage } from '../provider.ts'
 
-// Clouds give an empty page for each part of a bucket that holds nothing under the prefix.
+// Clouds return an empty page for each part of a bucket that has no key under the prefix.
 const maxEmptyPages = 500
-// A server with an order of its own, such as that of a language, falls back from time to time.
+// A server with another order, such as that of a language, goes back from time to time.
 const maxPagesWithoutProgress = 20
-// SCAN can give a small page twice.
+// SCAN can return a small page twice.
 const maxRepeatedPages = 5
 const rememberedPages = 10_000
 
-/** Follows a listing from page to page. */
+/** Checks that a listing makes progress. */
 export interface ListProgress {
-  /** Takes the next page. @throws SluiceError UNEXPECTED_ANSWER if a listing that goes on like this never ends. */
+  /**
+   * Checks the next page.
+   * @throws SluiceError UNEXPECTED_ANSWER if the listing will not end
+   */
   add(page: ListPage): void
 }
 
 /**
- * Notices listings that never end: pages without keys, cursors that come again, pages that come again, and, where the
- * storage promises an order, keys that never get beyond the greatest one seen. New keys in order are a listing, however many.
+ * Detects listings that never end: too many empty pages, repeated cursors, repeated pages and, if the storage promises an
+ * order, keys that do not pass the greatest one. The number of new keys has no limit.
  */
 export function followListing({ ordered }: { ordered: boolean }): ListProgress {
   let emptyPages = 0
@@ -60,7 +63,9 @@ export function followListing({ ordered }: { ordered: boolean }): ListProgress {
   }
 }
 
-/** Finds out that a sequence repeats, with one value in memory (R. P. Brent, "An improved Monte Carlo factorization algorithm"). */
+/**
+ * Detects that a sequence repeats, with one value in memory (R. P. Brent, "An improved Monte Carlo factorization algorithm").
+ */
 export function cycleDetector(): { hasSeen(value: string): boolean } {
   let kept: string | undefined
   let steps = 0

@@ -1,6 +1,6 @@
-/** What a parser may be given. */
+/** Limits for the input of a parser. */
 export interface Modesty {
-  /** Tags of XML, or values and separators of JSON. */
+  /** Number of XML tags, or of JSON containers and commas. */
   maxParts: number
   maxDepth: number
   /** Whether XML may hold comments and CDATA. They count as tags. */
@@ -16,8 +16,8 @@ const [lt, slash, gt, bang, question] = [...'</>!?'].map((char) => char.charCode
 ]
 
 /**
- * Whether XML is cheap to parse: few tags, no deep nesting, no comments, CDATA or DTD (storage APIs use none). A library's
- * parser takes about 1 KiB of memory for a tag, so 4 MiB of `<a/>` would cost a gigabyte. Says nothing about validity.
+ * Whether XML is cheap to parse: few tags, no deep nesting, no comments, CDATA or DTD (storage APIs use none). Parser libraries
+ * need about 1 KiB of memory per tag, so 4 MiB of `<a/>` would need a gigabyte. Does not check validity.
  */
 export function isModestXml(xml: Uint8Array, { maxParts, maxDepth, allowsSections }: Modesty): boolean {
   let parts = 0
@@ -42,7 +42,7 @@ export function isModestXml(xml: Uint8Array, { maxParts, maxDepth, allowsSection
   return true
 }
 
-/** Where the comment or CDATA section that begins at `at` ends; -1 for anything else. */
+/** The end of the comment or CDATA section that starts at `at`; -1 for anything else. */
 function endOfSection(xml: Buffer, at: number): number {
   const begins = (text: string) => xml.toString('latin1', at, at + text.length) === text
   return begins('<!--') ? xml.indexOf('-->', at + 4) : begins('<![CDATA[') ? xml.indexOf(']]>', at) : -1
@@ -51,7 +51,7 @@ function endOfSection(xml: Buffer, at: number): number {
 const [quote, backslash, comma] = [...'"\\,'].map((char) => char.charCodeAt(0)) as [number, number, number]
 const [openArray, closeArray, openObject, closeObject] = [...'[]{}'].map((char) => char.charCodeAt(0))
 
-/** Whether JSON is cheap to parse: few values and no deep nesting. Says nothing about validity. */
+/** Whether JSON is cheap to parse: few values and no deep nesting. Does not check validity. */
 export function isModestJson(json: Uint8Array, { maxParts, maxDepth }: Modesty): boolean {
   let parts = 0
   let depth = 0
@@ -72,13 +72,13 @@ export function isModestJson(json: Uint8Array, { maxParts, maxDepth }: Modesty):
   return true
 }
 
-/** Whether an odd number of backslashes stands before the quote at `at`. */
+/** Whether an odd number of backslashes precedes the quote at `at`. */
 function isEscaped(json: Uint8Array, at: number): boolean {
   let start = at
   while (json[start - 1] === backslash) start--
   return (at - start) % 2 === 1
 }
 
-/** Whether a body is a web page, whatever its content type says. */
+/** Whether a body is a web page, regardless of its content type. */
 export const looksLikeHtml = (body: Uint8Array) =>
   /^\s*<(?:!doctype\s+html|html|head|body)\b/i.test(Buffer.from(body.subarray(0, 256)).toString('latin1'))

@@ -9,5 +9,5 @@ const codes = new Set<ErrorCode>([
   'THROTTLED',
 ])
 
-/** Whether a request failed without an answer of the storage about it, so that nothing is known of what was asked. */
+/** Whether a request failed without a usable response, so that it gives no information about the storage. */
 export const isNoAnswer = (error: unknown): boolean => error instanceof SluiceError && codes.has(error.code)

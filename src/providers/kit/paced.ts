@@ -2,7 +2,7 @@ import { pipeline, Transform } from 'node:stream'
 import type { Pace } from '../pace.ts'
 import type { ObjectBody, Provider } from '../provider.ts'
 
-/** A provider without requests, such as a folder, of which each call counts as one request. */
+/** Applies the limits to a provider that sends no requests, such as a folder. Each call counts as one request. */
 export function paceCalls(provider: Provider, pace: Pace): Provider {
   return {
     ...provider,
@@ -33,7 +33,7 @@ export function paceCalls(provider: Provider, pace: Pace): Provider {
   }
 }
 
-/** A body whose bytes arrive no faster than the limit of its storage allows. */
+/** A body that is read no faster than the byte limit of its storage permits. */
 export class PacedBody extends Transform {
   readonly #pace: Pace
   readonly #left = new AbortController()
@@ -42,12 +42,12 @@ export class PacedBody extends Transform {
   constructor(source: ObjectBody['body'], pace: Pace) {
     super()
     this.#pace = pace
-    // One that breaks off before anybody reads it does not end the process.
+    // Without a listener, an error before the first read would end the process.
     this.on('error', () => {})
     pipeline(source, this, () => {})
   }
 
-  /** Whether it waits for the limit now: then the storage is not slow. */
+  /** Whether the body waits for the limit now. Then the delay is not the storage's. */
   get isWaiting(): boolean {
     return this.#waits > 0
   }
@@ -74,7 +74,7 @@ export class PacedBody extends Transform {
   }
 }
 
-/** The opened object, with its body at the pace of the storage. */
+/** Applies the byte limit of the storage to the body of an opened object. */
 export function paceBody(opened: ObjectBody, pace: Pace): ObjectBody {
   return pace.limitsBytes ? { ...opened, body: new PacedBody(opened.body, pace) } : opened
 }

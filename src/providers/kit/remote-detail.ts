@@ -1,14 +1,11 @@
 import type { RemoteDetail } from '../../errors.ts'
 
-/** Stands for an error code that is not on our list, since a server can write anything into it. */
+/** Replaces error codes that are not on our list, because a server can write anything into a code. */
 export const unknownCode = 'an unknown code'
 
 const windowLength = 8
 
-/**
- * What may be disclosed of a response: the status, `code` if it is one of `known`, and a request id that `safeRequestId` let
- * pass.
- */
+/** The details of a response that may be shown: the status, `code` if it is `known`, and a request ID from `safeRequestId`. */
 export function remoteDetail(options: {
   status?: number | undefined
   code?: unknown
@@ -26,9 +23,9 @@ export function remoteDetail(options: {
 }
 
 /**
- * A server's id of a request, if it may be disclosed: at most 64 characters of `[A-Za-z0-9+/=._-]` of which no run of 8 (or
- * the whole, if it is shorter) occurs in what we sent. A server that mirrors requests could send our token back as its id.
- * `sent` is the text of the request: URL, headers and body.
+ * Returns the server's ID of a request if it is safe to show: at most 64 characters of `[A-Za-z0-9+/=._-]`, of which no
+ * substring of 8 (or the whole ID, if it is shorter) occurs in the request. A server that mirrors requests could return our
+ * token as the ID. `sent` is the text of the request: URL, headers and body.
  */
 export function safeRequestId(id: unknown, sent: string): string | undefined {
   if (typeof id !== 'string' || !/^[A-Za-z0-9+/=._-]{1,64}$/.test(id)) return undefined

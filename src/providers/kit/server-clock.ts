@@ -2,26 +2,26 @@ import { type Clocks, machineClocks, watchClock } from '../../clock-step.ts'
 import { timeOf } from '../time-of.ts'
 
 /**
- * A smaller difference is ignored: responses tell the time in whole seconds and arrive late, and the clouds accept 15 minutes
+ * Smaller differences are ignored. Responses give the time in whole seconds and arrive late, and the clouds accept 15 minutes
  * (Amazon S3, "RequestTimeTooSkewed"; Azure, "Authorize with Shared Key").
  */
 export const skewThatMattersMs = 4 * 60_000
-// Only for a clock that is wrong, so that each storage costs a request now and then.
+// Applies only while the clock is wrong. Each storage then needs an extra request now and then.
 const trustedMs = 10_000
 
 /**
- * The clock of a storage, as its responses tell it. Signatures carry a time that the storage compares with its own, so while the
- * clock of this machine is wrong, they are made with the storage's. A difference that was seen earlier is never used for long: the
- * clock of either may be corrected.
+ * The clock of a storage, from the dates of its responses. A storage compares the time in a signature with its own clock. So
+ * while the clock of this machine is wrong, signatures use the time of the storage. A measured difference is not used for long,
+ * because either clock may be set right.
  */
 export interface ServerClock {
-  /** Takes the header `Date` of a response that has just arrived (RFC 9110 §6.6.1). */
+  /** Call it with the `Date` header of each response, at its arrival (RFC 9110 §6.6.1). */
   learn(date: string | null | undefined): void
-  /** The time to sign with, in milliseconds since 1970: that of this machine, plus a difference that matters. */
+  /** The time for signatures, in milliseconds since 1970: that of this machine, plus the difference if it matters. */
   now(): number
-  /** Whether `now` may be wrong, so that a request must tell the time first. False while no response has told it. */
+  /** Whether `now` may be wrong, so that a new response is needed first. False before the first response. */
   readonly isDoubtful: boolean
-  /** Whether no response has told the time for 10 seconds. */
+  /** Whether the last response with a date is older than 10 seconds. */
   readonly isOld: boolean
 }
 
@@ -47,10 +47,10 @@ export function createServerClock(clocks: Clocks = machineClocks): ServerClock {
 }
 
 /**
- * Makes a function that has `ask` send a request if the clock is doubtful, whose response the clock learns from. Concurrent calls
- * share a request.
- * @throws SluiceError CLOCK_SKEW if the storage refuses the request for its time. Any other fault is ignored: its response tells
- *   the time, too, and without a response the time of this machine is the best there is.
+ * Makes a function that calls `ask` if the clock is doubtful. `ask` sends a request, whose response updates the clock.
+ * Concurrent calls share a request.
+ * @throws SluiceError CLOCK_SKEW if the storage refuses the request because of its time. Other errors are ignored: an error
+ * response has a date, too, and without a response the time of this machine must do.
  */
 export function clockSettler(clock: ServerClock, ask: () => Promise<unknown>): () => Promise<void> {
   let asking: Promise<void> | undefined

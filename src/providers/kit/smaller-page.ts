@@ -1,9 +1,9 @@
 import { SluiceError } from '../../errors.ts'
 
-// Keys with long names or many properties: 1,000 of them can take more bytes than a page may have.
+// 1,000 objects with long keys or many properties can exceed the byte limit of a page.
 const smallPageKeys = 200
 
-/** Lists with `limit`; if the page is too large, once more with fewer keys. @throws what `list` throws */
+/** Lists with `limit`. If the page has too many bytes, lists again with 200 keys. @throws the errors of `list` */
 export async function listSmaller<T>(limit: number, list: (limit: number) => Promise<T>): Promise<T> {
   try {
     return await list(limit)

@@ -1,11 +1,11 @@
 import { SluiceError } from '../../errors.ts'
 
-// Clouds' own tokens have some hundred characters.
+// Tokens of the clouds have a few hundred characters.
 const maxTokenLength = 4_096
 
 /**
- * The cursor for a server's continuation token. A token is whatever the server sent; encoded, it is text that the database can
- * store. Empty or absent tokens end a listing: null.
+ * The cursor for a server's continuation token. Encodes the token, because a server can send any characters, and the database
+ * cannot store all of them. An empty or absent token ends the listing: null.
  * @throws SluiceError UNEXPECTED_ANSWER if the token is too long.
  */
 export function tokenCursor(token: string | undefined): string | null {
@@ -17,5 +17,5 @@ export function tokenCursor(token: string | undefined): string | null {
 /** The token of a cursor that `tokenCursor` made. */
 export const cursorToken = (cursor: string): string => Buffer.from(cursor, 'base64url').toString()
 
-/** A listing that says it continues, but not where. */
+/** The error for a listing that has more pages, but no usable cursor. */
 export const noProgress = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')

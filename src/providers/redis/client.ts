@@ -13,8 +13,8 @@ import { nextKeys } from './scan.ts'
 import { bodyOf, glance } from './value.ts'
 
 /**
- * Opens a database of a Redis server. Redis knows neither versions nor times of its strings: etag and lastModified are null,
- * and so a read with `ifMatch` never matches. Keys of other types are listed too, with size 0 and the fault WRONG_TYPE.
+ * Opens a database of a Redis server. Redis stores no version and no modification time of a string, so etag and lastModified
+ * are null, and a read with `ifMatch` always fails. Keys of other types are listed, too, with size 0 and the fault WRONG_TYPE.
  */
 export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: Egress, pace = noPace): Provider {
   const connection = createConnection(place, secrets, { egress, pace })
@@ -58,7 +58,7 @@ export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: E
     },
 
     async remove(key, signal) {
-      // Not UNLINK: it frees strings no later than DEL does, and old servers do not have it.
+      // Not UNLINK: for strings it has no advantage over DEL, and old servers do not support it.
       await connection.run(signal, (redis) => redis.del(textKey(key)))
     },
 

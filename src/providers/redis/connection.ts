@@ -9,29 +9,30 @@ import { dial, type Session } from './dial.ts'
 import { redisError } from './error.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
 
-/** What may pass by itself. */
+/** Errors that are worth a retry. */
 const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['THROTTLED', 'UNREACHABLE', 'CONNECTION_REFUSED'])
 const maxTries = 4
 const firstPauseMs = 100
 
-/** The one connection of a provider, which all its calls share. */
+/** The connection of a provider. All its calls share it. */
 export interface Connection {
   /**
-   * Runs commands, which are sent together and count as one request, and which must do no harm when they are run again: after a fault that may pass they are, a few times, with
-   * jittered backoff. Connects when there is no connection; all who wait for it share one attempt, and its outcome. When
-   * `signal` aborts, rejects with its reason at once; the connection is closed, unless others are using it: Redis cannot
-   * be told to forget a command, so then its answer is thrown away. Other faults are SluiceErrors.
+   * Runs commands. They are sent together and count as one request. They must be idempotent, because transient errors are
+   * retried a few times with jittered backoff. Connects if there is no connection; concurrent calls share one attempt and its
+   * result.
+   * When `signal` aborts, rejects with its reason at once. Redis cannot cancel a command, so the connection is closed; if other
+   * calls use it, the reply is discarded instead. Other errors are SluiceErrors.
    */
   run<T>(
     signal: AbortSignal | undefined,
     work: (redis: Redis, serverRun: string) => Promise<T>,
-    /** Bytes of an object that the commands carry. */
+    /** Number of object bytes in the commands. */
     bytes?: number,
   ): Promise<T>
   close(): void
 }
 
-/** Makes a connection that is opened by the first `run`, and again after it was lost. */
+/** Makes a connection. The first `run` opens it, and the next one after it was lost opens it again. */
 export function createConnection(
   place: RedisLocation,
   secrets: RedisSecrets,
@@ -46,7 +47,7 @@ export function createConnection(
     line = undefined
   }
 
-  /** The open session, or the one that is being opened. */
+  /** The open session, or the attempt to open it. */
   const connect = (): Promise<Session> => {
     closing.signal.throwIfAborted()
     if (line) return line.session
@@ -77,7 +78,7 @@ export function createConnection(
     work: (session: Session) => Promise<T>,
   ): Promise<T> => {
     for (let tries = 1; ; tries++) {
-      // Not tried again here: that has been done.
+      // `open` has its own retries.
       const session = await connect()
       gather(session.redis.stream)
       try {
@@ -89,7 +90,10 @@ export function createConnection(
     }
   }
 
-  /** Waits until another try makes sense. @throws SluiceError when none does. */
+  /**
+   * Waits before the next attempt.
+   * @throws SluiceError if the error is not transient, or after the last attempt
+   */
   const pass = async (error: unknown, tries: number, signal: AbortSignal | undefined): Promise<void> => {
     const fault = redisError(error, place)
     if (!passing.has(fault.code) || tries === maxTries) throw fault
@@ -126,7 +130,7 @@ export function createConnection(
   }
 }
 
-/** Lets what is written before the next turn of the event loop leave together: a system call each would cost more than all else. */
+/** Batches all writes of this turn of the event loop, because a system call for each would cost more than everything else. */
 function gather(socket: Duplex): void {
   if (socket.writableCorked > 0) return
   socket.cork()

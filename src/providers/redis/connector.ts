@@ -4,7 +4,9 @@ import type { Egress } from '../../security/egress.ts'
 
 type Stream = Awaited<ReturnType<AbstractConnector['connect']>>
 
-/** Makes the class by which the client opens its socket: like its own for one server, but by the egress layer. */
+/**
+ * Makes the class with which the client opens its socket. Like its own class for a single server, but through the egress layer.
+ */
 export function connectorOf(egress: Egress): NonNullable<RedisOptions['Connector']> {
   return class extends AbstractConnector {
     readonly #options: RedisOptions
@@ -24,7 +26,7 @@ export function connectorOf(egress: Egress): NonNullable<RedisOptions['Connector
       socket.once('error', (error) => {
         this.firstError = error
       })
-      // Refused at once: the client would begin to listen for errors too late.
+      // The connection was refused synchronously. The client would listen for errors too late.
       if (socket.errored) throw socket.errored
       return socket
     }

@@ -9,20 +9,20 @@ import { limitReplies } from './reply-limits.ts'
 const dialTimeoutMs = 5_000
 const silenceTimeoutMs = 30_000
 
-/** A connection that has been opened: authenticated, and in the location's database. */
+/** An open connection. It is authenticated and has selected the location's database. */
 export interface Session {
   redis: Redis
-  /** Another one after each restart of the server; empty where the user may not ask for it (INFO). */
+  /** Identifies the run of the server; a restart changes it. Empty if the user lacks the permission for INFO. */
   serverRun: string
   /** Resolves when the connection has ended. */
   ended: Promise<void>
-  /** The fault of the socket behind the error of a command, or the error itself. */
+  /** Returns the socket error that caused the error of a command, or the error itself. */
   explain(error: unknown): unknown
 }
 
 /**
- * Connects once, without another try. When `signal` aborts, then or later, the socket is destroyed; so is one on which no
- * byte moves for half a minute while an answer `isAwaited`.
+ * Connects, without retries. Destroys the socket when `signal` aborts, also later, and when it is silent for 30 seconds while a
+ * reply `isAwaited`.
  */
 export async function dial(
   place: RedisLocation,
@@ -36,14 +36,14 @@ export async function dial(
     ...(place.tls && { tls: {} }),
     Connector: connectorOf(egress),
     lazyConnect: true,
-    // Our own time limits tell more.
+    // Our own timeouts give clearer errors.
     connectTimeout: 0,
-    // Our own greeting replaces the client's, which warns on the console about a refused password, and goes on in
-    // database 0 when SELECT is refused. Nothing of RESP3 is needed, and servers before version 6 do not speak it.
+    // `greet` replaces the client's handshake, which warns on the console about a refused password, and continues in database 0
+    // if SELECT is refused. RESP3 is not needed, and servers before version 6 do not support it.
     protocol: 2,
     disableClientInfo: true,
     enableReadyCheck: false,
-    // Trying again is up to `createConnection`: the client would for ever, for each provider that somebody still holds.
+    // `createConnection` retries. The client would retry forever, for each provider that is still referenced.
     retryStrategy: null,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -56,7 +56,7 @@ export async function dial(
   const hangUp = () => {
     if (redis.status === 'end') return
     redis.disconnect()
-    // The client waits for a server that may never answer.
+    // The client would wait for the server, which may never reply.
     redis.stream?.destroy()
   }
   signal.addEventListener('abort', hangUp, { once: true })
@@ -67,7 +67,7 @@ export async function dial(
     return isAnswer ? error : (socketFault ?? error)
   }
   const slow = setTimeout(() => {
-    // A server that does not know TLS takes the hello for the beginning of a command, and waits for the rest.
+    // A server without TLS takes the ClientHello for the start of a command, and waits for the rest.
     const isGreetedInTls = place.tls && !redis.stream?.connecting && redis.status !== 'ready'
     const words = 'The server does not answer in TLS on this port.'
     redis.stream?.destroy(isGreetedInTls ? new SluiceError('TLS_FAILED', words) : new SluiceError('TIMEOUT'))
@@ -89,7 +89,7 @@ export async function dial(
   }
 }
 
-/** Signs in and selects the database, in one round trip. The server's run id. */
+/** Authenticates and selects the database, in one round trip. Returns `serverRun`. */
 async function greet(redis: Redis, { username, db }: RedisLocation, password: string | undefined): Promise<string> {
   const commands = redis.pipeline()
   if (password !== undefined) username ? commands.auth(username, password) : commands.auth(password)
@@ -102,15 +102,15 @@ async function greet(redis: Redis, { username, db }: RedisLocation, password: st
   const [unknown, info] = asked!
   if (unknown && !/^NOPERM|^ERR unknown command/.test(unknown.message)) throw unknown
   const about = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(String(info ?? ''))?.[1] ?? ''
-  // A node of a cluster would list its own share of the keys as if it were all.
+  // A node of a cluster would list only its own part of the keys.
   if (['cluster', 'sentinel'].includes(about('redis_mode'))) throw new SluiceError('REDIS_CLUSTER')
   if (selected?.[0]) throw selected[0]
   const run = about('run_id')
-  // Cursors are stored with it: a hash says as much, and is none of the server's own words.
+  // Stored cursors contain the run. A hash identifies it as well, and does not store text of the server.
   return run === '' ? '' : createHash('sha256').update(run).digest('base64url').slice(0, 24)
 }
 
-/** The same error, whose text is known not to repeat the password: a server that does not know AUTH quotes its arguments. */
+/** The same error without the password in its message. A server that does not support AUTH quotes the arguments. */
 function withoutSecret(refusal: Error, password: string): Error {
   const clean = new Error(refusal.message.replaceAll(password, '…'))
   clean.name = refusal.name

@@ -3,7 +3,7 @@ import { remoteDetail } from '../kit/remote-detail.ts'
 import { networkError } from '../network-error.ts'
 import type { RedisLocation } from './location.ts'
 
-/** Redis' error replies by how they begin (redis.io, "ACL", "SELECT", "Redis cluster specification"; server.c of Redis 7). */
+/** Error replies of Redis by their text (redis.io, "ACL", "SELECT", "Redis cluster specification"; server.c of Redis 7). */
 const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => string)?, string?][] = [
   [/^NOAUTH/, 'BAD_CREDENTIALS', () => 'The server asks for a password.'],
   [/^WRONGPASS|^ERR invalid password/, 'BAD_CREDENTIALS', () => 'The server does not accept the password.'],
@@ -52,7 +52,7 @@ const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => str
   [/max number of clients/, 'THROTTLED', () => 'The server has no room for another connection.'],
 ]
 
-// The first words of error replies (redis.io, and the source of Redis 7) that may be repeated.
+// The first words of error replies (redis.io, and the source of Redis 7) that our messages may quote.
 const prefixes = new Set(
   `ASK BUSY BUSYGROUP CLUSTERDOWN CROSSSLOT DENIED ERR EXECABORT LOADING MASTERDOWN MISCONF MOVED NOAUTH NOGROUP NOPERM
   NOREPLICAS NOSCRIPT NOTBUSY OOM READONLY TRYAGAIN UNKILLABLE WRONGPASS WRONGTYPE`.split(/\s+/),
@@ -62,12 +62,12 @@ const detailOf = (reply: string) => remoteDetail({ code: /^\S*/.exec(reply)![0],
 
 const lost = /^Connection is closed|^Stream isn't writeable|connection close$/
 
-/** Wraps a fault of the client once, at the provider's edge. */
+/** Wraps an error of the client, once, at the edge of the provider. */
 export function redisError(error: unknown, place: RedisLocation): SluiceError {
   if (error instanceof SluiceError) return error
-  // What was refused within a transaction explains why the transaction was.
+  // The refused command of a transaction explains why the transaction failed.
   const cause = (error as { previousErrors?: Error[] }).previousErrors?.[0] ?? (error as Error)
-  // The client hangs the command with its arguments, values and passwords among them, on the errors it makes.
+  // The client attaches the command and its arguments to its errors, including values and passwords.
   for (const at of [error, cause]) delete (at as { command?: unknown }).command
   const { name } = cause
   const message = cause.message.replace(/^EXECABORT .* because of: /, '')
@@ -86,11 +86,11 @@ export function redisError(error: unknown, place: RedisLocation): SluiceError {
 
 function lostWords({ tls }: RedisLocation): string {
   const words = 'The connection to the server was lost.'
-  // A port for TLS closes a connection that begins with anything else, without a word.
+  // A TLS port silently closes a connection that starts with anything else.
   return tls ? words : `${words} If this port speaks TLS, switch TLS on.`
 }
 
-/** `firstByte` is what no answer of Redis begins with. */
+/** The error for a reply whose first byte is not from the Redis protocol. */
 function foreignAnswer(firstByte: number, cause: Error): SluiceError {
   // A TLS alert (RFC 8446 §5.1).
   if (firstByte === 21)
@@ -99,7 +99,7 @@ function foreignAnswer(firstByte: number, cause: Error): SluiceError {
   return new SluiceError('UNEXPECTED_ANSWER', 'What answers there does not speak the Redis protocol.', { cause })
 }
 
-// Those that we send.
+// The commands that we send.
 const commands = 'AUTH INFO SELECT SCAN STRLEN TYPE EXISTS GETRANGE SET DEL MULTI EXEC'.split(' ')
 
 function denied(reply: string): string {
@@ -111,10 +111,10 @@ function denied(reply: string): string {
     : 'The credentials are valid, but may not use this key.'
 }
 
-/** True for the refusal of a key that holds another type. */
+/** Whether a command was refused because the key holds another type. */
 export const isWrongType = ({ message }: Error): boolean => /^WRONGTYPE/.test(message)
 
-/** True for the refusal of one key, which says nothing about others: of another type, or kept from the user. */
+/** Whether a refusal concerns only one key: it holds another type, or the user may not access it. */
 export function concernsOneKey(error: Error): boolean {
   const { message } = error
   return isWrongType(error) || (/^NOPERM/.test(message) && !/run the '/.test(message))

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.ts'
 
-/** What to do about faults of Redis (redis.io, "ACL"). */
+/** Advice for errors of Redis (redis.io, "ACL"). */
 export const hints: Partial<Record<ErrorCode, string>> = {
   BAD_CREDENTIALS:
     'Copy the password again, and the user name if there is one. ACL LIST on the server shows its users; requirepass sets the ' +

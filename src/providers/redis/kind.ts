@@ -30,8 +30,8 @@ export const redis = defineProvider({
 })
 
 /**
- * In URIs the bucket is `<host>:<port>:<db>`, such as `redis://cache.example.com:6379:1/photos/a.jpg`. The usual
- * `redis://host:port/db` would need a slash, which ends the bucket, and leave the database to be taken for the start of the
- * key. All three parts are always written, so each database of each server has exactly one name.
+ * In URIs the bucket is `<host>:<port>:<db>`, for example `redis://cache.example.com:6379:1/photos/a.jpg`. In the usual
+ * `redis://host:port/db`, a slash would end the bucket, and the database would become part of the key. All three parts are
+ * always written, so each database of each server has exactly one name.
  */
 const serverOf = ({ host, port }: RedisLocation) => `${host.includes(':') ? `[${host}]` : host}:${port}`

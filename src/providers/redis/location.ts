@@ -5,7 +5,7 @@ import { controlsRefused, hasNoControls } from '../fields.ts'
 
 const bare = (host: string) => host.replace(/^\[(.*)\]$/, '$1')
 
-/** Where a Redis storage is. */
+/** Location and settings of a Redis storage. */
 export const location = z.strictObject({
   host: z
     .string()
@@ -15,7 +15,7 @@ export const location = z.strictObject({
       (host) => isIPv6(bare(host)) || /^[^\s\p{Cc}/@:?#[\]\\]+$/u.test(host),
       'only the host name or address: no redis://, no port, no path',
     )
-    // In one spelling, since URIs carry it and storages are compared by it.
+    // Normalized, because URIs contain the host and storages are compared by it.
     .transform((host) => bare(host).toLowerCase())
     .meta({
       title: 'Host',
@@ -50,7 +50,7 @@ export const location = z.strictObject({
         'Sluice uses only keys that start with this text. End it with / to select a folder. Wildcards have no meaning here.',
       placeholder: 'photos/2026/',
     }),
-  // A line break would be another command for servers that read lines, such as memcached and HTTP servers.
+  // A line break would start another command on servers that read lines, such as memcached and HTTP servers.
   username: z.string().min(1).refine(hasNoControls, controlsRefused).optional().meta({
     title: 'User name',
     description: 'User name of the access control list (Redis 6 and later). Empty: the default user.',
@@ -62,7 +62,7 @@ export const location = z.strictObject({
   }),
 })
 
-/** What it takes to reach it. */
+/** Credentials of a Redis storage. */
 export const secrets = z.strictObject({
   password: z.string().min(1).refine(hasNoControls, controlsRefused).optional().meta({
     title: 'Password',

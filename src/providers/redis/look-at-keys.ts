@@ -4,7 +4,7 @@ import { bytesOfKey } from '../key-bytes.ts'
 import type { ObjectInfo } from '../provider.ts'
 import { concernsOneKey, isWrongType } from './error.ts'
 
-// What TYPE answers (redis.io, "TYPE"), with words for people. Modules name types of their own.
+// Replies to TYPE (redis.io, "TYPE"), as text for people. Modules add their own types.
 const typeWords: Record<string, string> = {
   list: 'a list',
   set: 'a set',
@@ -14,14 +14,14 @@ const typeWords: Record<string, string> = {
 }
 
 /**
- * The listed keys as objects: the size of each string, and the fault of a key that holds another type (WRONG_TYPE) or that the
- * user may not read (DENIED). Keys that have vanished since SCAN gave them are left out. All are asked for in one pipeline; a
- * second one asks for the type of those that are not plainly strings, since only these need it.
+ * Converts listed keys to objects: with the size of a string, or a fault if the key holds another type (WRONG_TYPE) or the user
+ * may not read it (DENIED). Omits keys that were removed since SCAN returned them. One pipeline requests all sizes. A second
+ * one requests the types of keys without a positive size.
  */
 export async function lookAtKeys(redis: Redis, keys: string[]): Promise<ObjectInfo[]> {
   const names = keys.map((key) => (key.isWellFormed() ? key : bytesOfKey(key)))
   const sizes = await Promise.all(names.map((name) => redis.strlen(name).catch(faultOfOne)))
-  // An empty string, or nothing: STRLEN of a key that is gone is 0, too.
+  // STRLEN is 0 for an empty string, and also for a removed key.
   const types = await Promise.all(
     names.map((name, at) => (isPlain(sizes[at]!) ? 'string' : redis.type(name).catch(() => undefined))),
   )
@@ -37,7 +37,10 @@ export async function lookAtKeys(redis: Redis, keys: string[]): Promise<ObjectIn
 
 const isPlain = (size: number | Error) => typeof size === 'number' && size > 0
 
-/** The refusal of one key, which says nothing about others. @throws any other error */
+/**
+ * Returns an error that concerns only one key.
+ * @throws any other error
+ */
 function faultOfOne(error: Error): Error {
   if (!concernsOneKey(error)) throw error
   return error

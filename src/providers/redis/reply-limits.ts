@@ -1,44 +1,45 @@
 import type { Duplex } from 'node:stream'
 import { SluiceError } from '../../errors.ts'
 
-/** What one reply may have. */
+/** Limits for one reply. */
 const limits = {
-  /** A slice of a value has 256 KiB, a step of SCAN gives a few thousand keys. */
+  /** A slice of a value has 256 KiB, and a step of SCAN returns a few thousand keys. */
   bytes: 4 * 1024 * 1024,
   lineBytes: 64 * 1024,
   elements: 20_000,
-  /** EXEC gives one array, SCAN two. */
+  /** EXEC returns one array, SCAN two. */
   arrays: 16,
 }
 
 const lf = 10
-// The client's decoder ends a line at any CR, takes four bytes for a null, and adds up whatever stands for digits. A line that
-// it could read in another way than this class is refused.
+// The client's decoder ends a line at any CR, reads four bytes for a null, and does not check digits. This class refuses every
+// line that the decoder could read differently.
 const wholeLine = /^[^\r\n]*\r\n$/
 const lengthOrNull = /^(?:-1|\d{1,10})$/
 
 /**
- * Follows the replies of a server (RESP2, redis.io "Redis serialization protocol") as they arrive, before the client's parser
- * sees them: that allocates whatever length a reply announces, and keeps whatever arrives. `take` is given each chunk.
+ * Checks the replies of a server (RESP2, redis.io "Redis serialization protocol") before the client's parser gets them. That
+ * parser allocates any length that a reply announces, and buffers everything that arrives. Call `take` with each chunk.
  */
 export class ReplyLimits {
-  /** Bytes of a string that are still to come, with its line end. */
+  /** Remaining bytes of a string, including its line end. */
   #skip = 0
-  /** The beginning of a line whose end has not arrived. */
+  /** The start of a line whose end has not arrived. */
   #line = ''
-  /** Replies that end in the present chunk. */
+  /** Number of replies that end in the current chunk. */
   #ended = 0
-  /** What answers does not speak RESP. */
+  /** Whether the peer does not speak RESP. */
   #isForeign = false
   #bytes = 0
   #arrays = 0
   #elements = 0
-  /** Values that the current reply still needs. */
+  /** Number of values that are missing from the current reply. */
   #left = 1
 
   /**
-   * Number of replies that end in the chunk.
-   * @throws SluiceError REMOTE_RESPONSE_TOO_LARGE; UNEXPECTED_ANSWER for RESP3, which is not asked for, and for malformed lines.
+   * Checks a chunk, and returns the number of replies that end in it.
+   * @throws SluiceError REMOTE_RESPONSE_TOO_LARGE; UNEXPECTED_ANSWER for RESP3, which we did not request, and for malformed
+   * lines.
    */
   take(chunk: Buffer): number {
     let at = 0
@@ -55,7 +56,7 @@ export class ReplyLimits {
       const end = chunk.indexOf(lf, at)
       const stop = end < 0 ? chunk.length : end + 1
       this.#count(stop - at)
-      // A line is short, unless it is too long; the parser reports what begins like none.
+      // The parser reports lines of other protocols.
       if (this.#line.length + stop - at > limits.lineBytes) throw tooLarge()
       this.#line += chunk.toString('latin1', at, stop)
       at = stop
@@ -70,7 +71,7 @@ export class ReplyLimits {
   #lineEnds(line: string): void {
     const [type = ''] = line
     if ('%~>|=(,#_!'.includes(type)) throw new SluiceError('UNEXPECTED_ANSWER')
-    // The parser ends the connection, and says what it takes the server for.
+    // The client's parser fails on this byte and reports it. See `foreignAnswer`.
     if (!'+-:$*'.includes(type)) {
       this.#isForeign = true
       return
@@ -109,8 +110,7 @@ const tooLarge = () => new SluiceError('REMOTE_RESPONSE_TOO_LARGE', 'The server 
 const unasked = () => new SluiceError('UNEXPECTED_ANSWER', 'The server sent replies to no command.')
 
 /**
- * Holds the replies that arrive on `socket` to the limits. One beyond them closes it with the error, and so does one more
- * than are `awaited`.
+ * Enforces the limits on `socket`. Destroys it with an error if a reply exceeds them, or if more replies than `awaited` arrive.
  */
 export function limitReplies(socket: Duplex, awaited: () => number): void {
   const parsers = socket.listeners('data') as ((chunk: Buffer) => void)[]

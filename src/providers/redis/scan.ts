@@ -6,26 +6,28 @@ import type { Connection } from './connection.ts'
 
 const leastCount = 100
 const mostSteps = 100
-// A path can hold few of many keys: at 1,000 a step this is enough for 100 million of others.
+// A path can match few of many keys. At 1,000 keys per step, this is enough for 100 million other keys.
 const mostEmptySteps = 100_000
 
-/** Where a listing stands. */
+/** The position of a listing. */
 interface Position {
-  /** The run of the server that gave `scan`. */
+  /** The run of the server that returned `scan`. */
   serverRun: string
-  /** The cursor of SCAN; null when it has come to its end. */
+  /** The cursor of SCAN. Null at its end. */
   scan: string | null
-  /** Keys that SCAN has given beyond what the page could hold. */
+  /** Keys that SCAN has returned and that did not fit into the page. */
   kept: string[]
 }
 
 /**
- * The next page of keys that start with `prefix` and that `takes`, none twice in a page, in no order. A page may hold fewer
- * than `limit` keys, but none only when no more follow. Promise, as SCAN's (redis.io, "SCAN: scan guarantees"): a key that
- * is there from the first page to the last is listed; one that comes or goes meanwhile may be; a key may come again on a
- * later page. Between pages nothing is held on the server, so a cursor can be stored and used elsewhere. It carries the few
- * keys that SCAN gave too many: asking for them again could give others in their place. It is good for one run of the
- * server, since a restart orders the keys anew: then the listing starts over, where INFO may be asked.
+ * The next page of keys that start with `prefix` and that `takes` accepts, unordered, without duplicates in a page. A page can
+ * have fewer than `limit` keys; only the last one can be empty. It promises what SCAN promises (redis.io, "SCAN: scan
+ * guarantees"): a key that exists from the first page to the last is listed. A key that is added or removed meanwhile may be
+ * listed. A later page may repeat a key.
+ * The server stores no state between pages, so a cursor can be stored and used by another process. It contains the few keys
+ * that did not fit into the page, because a repeated SCAN could return others in their place. A cursor belongs to one run of
+ * the server, because a restart reorders the keys. After a restart the listing starts again, if the user has the permission for
+ * INFO.
  */
 export async function nextKeys(
   connection: Connection,
@@ -43,7 +45,7 @@ export async function nextKeys(
 
   let cursors = cycleDetector()
   let most = mostEmptySteps
-  // A page that is half full is sent, since asking for just the rest could mean a round trip for every other key.
+  // Returns a page once it is half full, because filling it could need one round trip for every second key.
   for (let steps = 0; at.scan !== null && found.size * 2 < limit; steps++) {
     if (found.size > 0 && steps >= mostSteps) break
     if (steps === mostSteps) most = await connection.run(signal, (redis) => stepsFor(redis, limit))
@@ -66,8 +68,8 @@ export async function nextKeys(
 }
 
 /**
- * One step of SCAN, its keys as `textOfKey` gives them. Bytes that are no text show as U+FFFD when text is asked for, which is
- * much faster; then the step is done again for the bytes, and that answer counts, as any answer to a cursor does.
+ * One step of SCAN, with keys as `textOfKey` returns them. Requests text first, which is much faster. Invalid UTF-8 appears
+ * there as U+FFFD; the step is then repeated for bytes. SCAN permits repeating a cursor, and the second reply is used.
  */
 async function scan(redis: Redis, step: (string | number)[]): Promise<{ next: string; keys: string[] }> {
   const [next, keys] = readStep(await redis.call('SCAN', step))
@@ -76,7 +78,7 @@ async function scan(redis: Redis, step: (string | number)[]): Promise<{ next: st
   return { next: String(nextBytes), keys: bytes.map(textOfKey) }
 }
 
-/** The reply to SCAN: a cursor, which is a number of 64 bits, and keys (redis.io, "SCAN"). */
+/** Reads a reply to SCAN: a cursor, which is a 64-bit number, and keys (redis.io, "SCAN"). */
 function readStep(reply: unknown): [string, string[]] {
   const [next, keys] = (Array.isArray(reply) ? reply : []) as [unknown, unknown]
   const isCursor = typeof next === 'string' && /^\d{1,20}$/.test(next)
@@ -84,9 +86,9 @@ function readStep(reply: unknown): [string, string[]] {
   throw new SluiceError('UNEXPECTED_ANSWER', 'The server answered SCAN with something else than a cursor and keys.')
 }
 
-/** How many steps may give no key: several times those that all keys of the database take (redis.io, "DBSIZE"). */
+/** How many steps may return no key: four times as many as all keys of the database need (redis.io, "DBSIZE"). */
 async function stepsFor(redis: Redis, count: number): Promise<number> {
-  // Whoever may scan need not be allowed to count.
+  // The user may have the permission for SCAN, but not for DBSIZE.
   const keys: unknown = await redis.dbsize().catch(() => undefined)
   if (!Number.isSafeInteger(keys)) return mostEmptySteps
   return Math.min(mostEmptySteps, mostSteps + Math.ceil((4 * (keys as number)) / Math.max(count, leastCount)))
@@ -94,7 +96,7 @@ async function stepsFor(redis: Redis, count: number): Promise<number> {
 
 const endless = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
 
-// JSON escapes NUL and lone surrogates, which PostgreSQL could not hold.
+// JSON escapes NUL and lone surrogates, which PostgreSQL cannot store.
 const writeCursor = ({ serverRun, scan, kept }: Position) => JSON.stringify([serverRun, scan, ...kept])
 
 function readCursor(text: string): Position {
@@ -102,5 +104,5 @@ function readCursor(text: string): Position {
   return { serverRun, scan, kept }
 }
 
-/** Makes a text stand for itself in MATCH (redis.io, "KEYS: glob-style patterns"). */
+/** Escapes a text for MATCH (redis.io, "KEYS: glob-style patterns"). */
 const escapeGlob = (text: string) => text.replace(/[*?[\]\\]/g, '\\$&')

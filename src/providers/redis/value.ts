@@ -6,22 +6,22 @@ import type { Connection } from './connection.ts'
 
 const sliceBytes = 256 * 1024
 
-/** A value as it was at one moment: its size, and the beginning of what was asked of it. */
+/** A snapshot of a value: its size, and the start of the requested bytes. */
 export interface Glance {
   size: number
   bytes: Buffer
 }
 
 /**
- * Looks at a value: its size and at most one slice, from where `range` begins. Both are of the same moment: a value that
- * fits into a slice takes one command, and others are asked for in a transaction.
- * @throws OBJECT_MISSING; a reply WRONGTYPE when it is no string.
+ * Reads the size of a value and at most one slice (256 KiB) from the start of `range`. Both are from the same moment: a value
+ * that fits into a slice needs one command, a larger one a transaction.
+ * @throws OBJECT_MISSING; a reply WRONGTYPE if the value is not a string.
  */
 export async function glance(redis: Redis, key: string, range: ByteRange | undefined): Promise<Glance> {
   if (!range) {
     const bytes: unknown = await redis.getrangeBuffer(key, 0, sliceBytes - 1)
     if (!Buffer.isBuffer(bytes) || bytes.length > sliceBytes) throw unreadable()
-    // An empty answer is an empty value or none; a full one may go on.
+    // An empty reply means an empty or a missing value. A full slice may not be the whole value.
     if (bytes.length > 0 && bytes.length < sliceBytes) return { size: bytes.length, bytes }
     return look(redis, key, 0, sliceBytes - 1)
   }
@@ -30,7 +30,7 @@ export async function glance(redis: Redis, key: string, range: ByteRange | undef
   return look(redis, key, start, Math.min(range.end ?? Infinity, start + sliceBytes - 1))
 }
 
-/** Size, and the bytes from `start` to `end` as GETRANGE counts them. */
+/** The size, and the bytes from `start` to `end`, which have the meaning of GETRANGE. */
 async function look(redis: Redis, key: string, start: number, end: number): Promise<Glance> {
   const answers = await redis.multi().exists(key).strlen(key).getrangeBuffer(key, start, end).exec()
   if (!Array.isArray(answers) || answers.length !== 3) throw unreadable()
@@ -40,7 +40,7 @@ async function look(redis: Redis, key: string, start: number, end: number): Prom
   })
   if (exists === 0) throw new SluiceError('OBJECT_MISSING')
   const isSize = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0
-  // Counted from the end, the number of bytes asked for depends on the size.
+  // Offsets from the end give a number of bytes that depends on the size.
   const asked = start >= 0 && end >= start ? end - start + 1 : sliceBytes
   if (!isSize || !Buffer.isBuffer(bytes) || bytes.length > Math.min(asked, size)) throw unreadable()
   return { size, bytes }
@@ -50,9 +50,9 @@ const unreadable = () =>
   new SluiceError('UNEXPECTED_ANSWER', 'The server answered with something else than a value and its size.')
 
 /**
- * The bytes from `start` to `end` (inclusive) of a value, of which `first` are there already. The rest is fetched slice by
- * slice, when it is wanted. Redis keeps no versions: a value whose size changes meanwhile ends the body with
- * PRECONDITION_FAILED; one that is replaced by another of the same size is not noticed.
+ * The bytes of a value from `start` to `end` (inclusive). `first` holds those that were already read; the rest is fetched slice
+ * by slice on demand. Redis has no versions: if the size of the value changes meanwhile, the body fails with
+ * PRECONDITION_FAILED. A replacement of the same size is not noticed.
  */
 export function bodyOf(
   connection: Connection,
