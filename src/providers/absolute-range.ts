@@ -2,8 +2,8 @@ import { SluiceError } from '../errors.ts'
 import type { ByteRange } from './provider.ts'
 
 /**
- * The range with both ends inside an object of `size` bytes (RFC 9110 §14.1.2).
- * @throws RANGE_UNSATISFIABLE when none of it is.
+ * Resolves a range for an object of `size` bytes (RFC 9110 §14.1.2). Both ends are inclusive.
+ * @throws RANGE_UNSATISFIABLE if no byte of the object is in the range.
  */
 export function absoluteRange(range: ByteRange, size: number): { start: number; end: number } {
   const start = 'suffix' in range ? Math.max(0, size - range.suffix) : range.start

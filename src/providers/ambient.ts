@@ -1,28 +1,28 @@
 import { SluiceError } from '../errors.ts'
 
-/** Kinds of storage for which the server may have an identity of its own. */
+/** Kinds of storage for which the server can have its own identity. */
 export type AmbientProvider = 'S3' | 'GCS' | 'AZURE_BLOB'
 
-/** A storage that has no credentials of its own and wants to use the identity of the server. */
+/** The request of a storage without credentials to use the identity of the server. */
 export interface AmbientRequest {
   provider: AmbientProvider
   /** Bucket (Azure: account, container) and the literal prefix of the storage. */
   path: readonly string[]
-  /** The endpoints that a person entered and that are not hosts of the cloud itself. */
+  /** Entered endpoints that are not hosts of the cloud itself. */
   foreignEndpoints: readonly string[]
 }
 
-/** Decides who may use the server's own identity: instance role, managed identity, ADC, keys in the environment. */
+/** Decides which storages may use the server's own identity: instance role, managed identity, ADC, keys in the environment. */
 export interface AmbientCredentials {
   /** @throws SluiceError AMBIENT_CREDENTIALS_DISABLED */
   allow(request: AmbientRequest): void
 }
 
 /**
- * The identity is enabled in local mode (`isEnabled`), and otherwise for what is `listed`: `S3`, `S3:bucket`,
- * `S3:bucket/prefix`, `AZURE_BLOB:account/container`. A listed prefix covers the prefixes that continue it after a `/`:
- * `bucket/pre` covers `pre/` and `pre/a`, but neither `prefix/` nor `pre`, with which `prefix/` begins, too. It is never sent to an
- * endpoint that is not the cloud's own.
+ * Allows the identity for all storages if `isEnabled` (local mode), otherwise for those in `listed`: `S3`, `S3:bucket`,
+ * `S3:bucket/prefix`, `AZURE_BLOB:account/container`. A listed prefix covers prefixes that continue it after a `/`. So
+ * `bucket/pre` covers `pre/` and `pre/a`, but not `prefix/`, and not `pre` either, because `pre` also selects the keys below
+ * `prefix/`. The identity is never sent to an endpoint outside of the cloud.
  */
 export function createAmbientCredentials(listed: readonly string[], isEnabled: boolean): AmbientCredentials {
   const rules = listed.map((entry) => {

@@ -1,15 +1,17 @@
 /**
- * The parts of a location that decide where secrets are sent, by field name. Each function returns one canonical text for all
- * spellings of the same place, and '' for an absent part.
+ * The fields of a location that decide where secrets are sent. Each function returns the same canonical text for all equivalent
+ * values, and '' for an absent field.
  */
 export type BoundParts<Location> = Record<string, (location: Location) => string>
 
-/** The text of a part that says whether a connection is encrypted. To turn encryption on never exposes a secret. */
+/**
+ * The text of a field that turns encryption on. Turning encryption on never exposes a secret, so it does not count as a change.
+ */
 export const encrypted = 'tls'
 
 /**
- * An http(s) URL in one spelling: lower-case scheme and host, no default port, no slash at the end (WHATWG URL standard). An
- * absent URL is ''. A text that is no URL is returned as it is.
+ * Normalizes an http(s) URL: lower-case scheme and host, no default port, no trailing slash (WHATWG URL standard). Returns ''
+ * for an absent URL, and other text unchanged.
  */
 export function canonicalUrl(url: string | undefined): string {
   if (!url || !URL.canParse(url)) return url ?? ''
@@ -17,7 +19,7 @@ export function canonicalUrl(url: string | undefined): string {
   return `${protocol}//${host}${pathname.replace(/\/+$/, '')}`
 }
 
-/** The bound parts of a location as one text, for the encryption. Absent parts are left out, so a new kind of part may be added. */
+/** The bound parts of a location as one text, for encryption. Omits absent parts, so that new parts can be added later. */
 export function boundText(parts: BoundParts<never>, location: Record<string, unknown>): string {
   const texts = Object.entries(textsOf(parts, location)).filter(([, text]) => text !== '')
   return JSON.stringify(texts.sort(([a], [b]) => (a < b ? -1 : 1)))

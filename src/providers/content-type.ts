@@ -1,6 +1,6 @@
 import mime from 'mime'
 
-/** The content type that a key's extension stands for; undefined when it is unknown. */
+/** The content type for the extension of a key. Undefined if the extension is unknown. */
 export function contentTypeOf(key: string): string | undefined {
   return mime.getType(key) ?? undefined
 }

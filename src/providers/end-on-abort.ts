@@ -1,8 +1,8 @@
 import type { Readable } from 'node:stream'
 
 /**
- * Destroys `body` with the signal's reason when the signal aborts, so that whoever reads it is told why. A body that breaks off
- * before anybody has begun to read it does not end the process.
+ * Destroys `body` with the signal's reason when the signal aborts, so that its reader gets the reason. Also keeps an error
+ * before the first read from ending the process.
  */
 export function endOnAbort(body: Readable, signal: AbortSignal | undefined): Readable {
   body.on('error', ignore)

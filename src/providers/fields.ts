@@ -1,8 +1,8 @@
 import { z } from 'zod'
 
 /**
- * An http:// or https:// URL of an API. It has no user name or password, which belong into secrets, and no query or fragment,
- * which no request keeps.
+ * An http:// or https:// URL of an API. It must not have a user name or password, which belong into secrets, and no query or
+ * fragment, which requests would drop.
  */
 export const apiUrl = (aloneMessage = 'must be the address alone, without ? and #') =>
   z
@@ -12,8 +12,8 @@ export const apiUrl = (aloneMessage = 'must be the address alone, without ? and 
     .refine(hasNoLogin, 'must not contain a user name or password: enter them as secrets')
 
 /**
- * Takes the name out of a bucket that is entered as its URI, such as `s3://photos` or `s3://photos/`. A URI with a path stays as it
- * is, and is refused as a name: the path would be dropped otherwise.
+ * Extracts the name from a bucket that was entered as a URI, such as `s3://photos` or `s3://photos/`. A URI with a path stays
+ * unchanged, so that it is refused as a name. Otherwise its path would be lost.
  */
 export const bareName =
   (...schemes: string[]) =>
@@ -31,10 +31,10 @@ export const headerText = () =>
     .min(1)
     .regex(/^[\x21-\x7e]*$/, 'must be ASCII without spaces or control characters')
 
-/** Whether a URL contains neither a user name nor a password; true for a text that is no URL. */
+/** Whether a URL contains neither a user name nor a password. True for text that is not a URL. */
 export function hasNoLogin(text: string): boolean {
   if (!URL.canParse(text)) return true
   const { username, password } = new URL(text)
-  // `http://@host` has an empty one.
+  // `http://@host` has an empty user name.
   return username === '' && password === '' && !/^[a-z]+:\/*[^/?#]*@/i.test(text)
 }

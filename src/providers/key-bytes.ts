@@ -1,13 +1,15 @@
 import { isUtf8 } from 'node:buffer'
 import { SluiceError } from '../errors.ts'
 
-/** The length that the first byte of a character of UTF-8 announces (RFC 3629 §3); 1 for what is no such byte. */
+/**
+ * The number of bytes of the UTF-8 character that starts with this byte (RFC 3629 §3). 1 if no character of several bytes does.
+ */
 const announced = (byte: number) => (byte < 0xc2 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : byte < 0xf5 ? 4 : 1)
 
 /**
- * A key as text. Keys are bytes; in one that is no valid UTF-8 each byte that does not fit becomes a lone surrogate
- * U+DC80…U+DCFF (as PEP 383, "surrogateescape"), so that no two keys share a text and `isWellFormed()` tells it from every
- * real text. Such a key can be listed, but neither a URI nor the database can hold it.
+ * A key as text. Keys are bytes. If a key is not valid UTF-8, each invalid byte becomes a lone surrogate U+DC80…U+DCFF (PEP
+ * 383, "surrogateescape"). So different keys have different texts, and `isWellFormed()` is false only for such keys. They can
+ * be listed, but neither a URI nor the database can hold them.
  */
 export function textOfKey(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString()
@@ -25,22 +27,24 @@ export function textOfKey(bytes: Buffer): string {
   return parts.join('') + bytes.toString('utf8', start)
 }
 
-/** The bytes of a key that `textOfKey` has made text of. */
+/** Reverses `textOfKey`. */
 export function bytesOfKey(text: string): Buffer {
-  // Every other part is what the expression matched.
+  // Parts at odd positions are the matches.
   const parts = text.split(/([\udc80-\udcff])/u)
   return Buffer.concat(
     parts.map((part, at) => (at % 2 === 0 ? Buffer.from(part) : Buffer.of(part.charCodeAt(0) - 0xdc00))),
   )
 }
 
-/** The key to ask for. @throws KEY_NOT_TEXT for one that is no text. */
+/** Returns the key if a request can contain it. @throws KEY_NOT_TEXT otherwise */
 export function textKey(key: string): string {
   if (!key.isWellFormed()) throw new SluiceError('KEY_NOT_TEXT')
   return key
 }
 
-/** What percent-encoded text (RFC 3986 §2.1) stands for, as `textOfKey`; undefined if a `%` has no two digits behind it. */
+/**
+ * Decodes percent-encoded text (RFC 3986 §2.1), as `textOfKey`. Undefined if a `%` is not followed by two hexadecimal digits.
+ */
 export function percentDecoded(text: string): string | undefined {
   if (/%(?![\da-f]{2})/i.test(text)) return undefined
   try {
@@ -52,8 +56,8 @@ export function percentDecoded(text: string): string | undefined {
 }
 
 /**
- * A text that lies before `key` in the order of bytes, as near as a text can: a request can hold it. The key itself if it is
- * text; else keys between the two can follow, which the caller leaves out.
+ * A text that a request can contain as the start of a listing after `key`. It is the key itself if that is text. Otherwise it
+ * is a text that sorts closely before the key in byte order, and the caller must drop listed keys up to `key`.
  */
 export function textBefore(key: string): string {
   const at = key.search(/\p{Surrogate}/u)
@@ -62,7 +66,7 @@ export function textBefore(key: string): string {
   return `${key.slice(0, at)}${String.fromCodePoint(greatestBelow(byte))}\u{10ffff}`
 }
 
-/** The greatest code point whose UTF-8 begins with a byte below `byte`. */
+/** The greatest code point whose UTF-8 starts with a byte below `byte`. */
 function greatestBelow(byte: number): number {
   if (byte < 0xc3) return 0x7f
   if (byte < 0xe0) return (byte - 0xc0) * 0x40 - 1
@@ -73,7 +77,7 @@ function greatestBelow(byte: number): number {
   return byte < 0xf5 ? (byte - 0xf0) * 0x40000 - 1 : 0x10ffff
 }
 
-/** A key for people to read, and for the database to hold: bytes that are no text show as `\xe9`. */
+/** A key as text for people and for the database. Invalid bytes become an escape such as `\xe9`. */
 export function printableKey(key: string): string {
   if (key.isWellFormed() && !key.includes('\0')) return key
   return key.replace(/\p{Surrogate}|\0/gu, (char) => {
@@ -83,10 +87,10 @@ export function printableKey(key: string): string {
   })
 }
 
-// A B-tree entry of PostgreSQL has at most 2,704 bytes, and the link's index holds more than the key.
+// PostgreSQL limits a B-tree entry to 2,704 bytes, and the index on links stores more than the key.
 const maxKeyBytes = 2_600
 
-/** Why no link can hold the key; undefined when one can. */
+/** Why no link can store the key. Undefined if a link can. */
 export function keyFault(key: string): 'KEY_NOT_TEXT' | 'KEY_TOO_LONG' | undefined {
   if (!key.isWellFormed() || key.includes('\0')) return 'KEY_NOT_TEXT'
   return key.length * 3 > maxKeyBytes && Buffer.byteLength(key) > maxKeyBytes ? 'KEY_TOO_LONG' : undefined

@@ -13,18 +13,18 @@ const codes = tableOf<ErrorCode>({
   EHOSTUNREACH: 'UNREACHABLE',
   ENETUNREACH: 'UNREACHABLE',
   EPROTO: 'TLS_FAILED',
-  // Node's HTTP client: what answers speaks something else.
+  // Node's HTTP clients: the head of the response is too long.
   HPE_HEADER_OVERFLOW: 'REMOTE_RESPONSE_TOO_LARGE',
   UND_ERR_HEADERS_OVERFLOW: 'REMOTE_RESPONSE_TOO_LARGE',
 })
 
-/** The SluiceError for a fault of the network, whichever SDK reports it; undefined when it is not one. */
+/** The SluiceError for a network error of any SDK. Undefined if it is not a network error. */
 export function networkError(error: unknown): SluiceError | undefined {
   for (const at of [error, (error as Error | undefined)?.cause]) {
     const { code, name, message = '' } = (at ?? {}) as { code?: string; name?: string; message?: string }
     const text = String(code ?? '')
     if (text === 'BLOCKED_ADDRESS') {
-      // The egress layer has refused the connection. Clients wrap its error, and keep the code and the words.
+      // The egress layer refused the connection. Clients wrap its error, but keep its code and message.
       return new SluiceError(text, message.replace(/^.* reason: /s, ''), { cause: error })
     }
     if (/CERT|_TLS_|^ERR_SSL|SELF_SIGNED|UNABLE_TO_VERIFY/.test(text))

@@ -5,11 +5,11 @@ const outageCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'UNREACHABLE',
   'UNRESOLVABLE_HOST',
   'TLS_FAILED',
-  // A listing, or the answer to a write, that broke off.
+  // A listing or the response to a write was cut off.
   'BODY_CUT',
 ])
 
-// By these codes a service asks one client to slow down (see the error tables of the providers).
+// With these codes, a service asks a client to slow down (see the error tables of the providers).
 const slowDownCodes: ReadonlySet<string | undefined> = new Set([
   'RequestLimitExceeded',
   'ServerBusy',
@@ -22,13 +22,15 @@ const slowDownCodes: ReadonlySet<string | undefined> = new Set([
   'userRateLimitExceeded',
 ])
 
-/** True if the storage serves this client, but wants fewer requests. A 503 with another code, or without one, is an outage. */
+/**
+ * Whether the storage works, but wants fewer requests from this client. A 503 with another code, or without one, is an outage.
+ */
 export function asksToSlowDown(error: unknown): boolean {
   if (!(error instanceof SluiceError) || error.code !== 'THROTTLED') return false
   return error.remote?.status !== 503 || slowDownCodes.has(error.remote.code)
 }
 
-/** True if the fault says that the location as a whole is away: no connection, or a 5xx. */
+/** Whether the error means that the whole storage is unavailable: no connection, or a 5xx. */
 export function isOutage(error: unknown): error is SluiceError {
   if (!(error instanceof SluiceError)) return false
   return outageCodes.has(error.code) || (error.code === 'THROTTLED' && !asksToSlowDown(error))
@@ -42,5 +44,5 @@ const answers: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'WRONG_TYPE',
 ])
 
-/** True if the storage refused one request, so that it is there. */
+/** Whether the storage refused a single request. That shows that it is available. */
 export const isAnswer = (error: unknown): boolean => error instanceof SluiceError && answers.has(error.code)

@@ -34,7 +34,7 @@ export interface ListPage {
   objects: ObjectInfo[]
   /** Continues after this page. It can be stored, and is valid in other processes and after a crash. Null on the last page. */
   cursor: string | null
-  /** Gaps in the listing at this page. Absent if there are none. A later page may repeat a gap. */
+  /** Gaps in this part of the listing. Absent if there are none. A later page may repeat a gap. */
   gaps?: ListGap[]
 }
 

@@ -3,9 +3,9 @@ import { SluiceError } from '../errors.ts'
 import type { ObjectBody, Provider } from './provider.ts'
 
 /**
- * Continues a body that broke off: what follows its first `sent` bytes, from the same version of the object only.
- * @throws BODY_CUT when the object has no version or the storage sends another version or part; PRECONDITION_FAILED when the object
- *   changed; as `Provider.read` does.
+ * Continues a body that broke off after its first `sent` bytes. Reads only the same version of the object.
+ * @throws BODY_CUT if the object has no etag, or if the storage sends another version or part; PRECONDITION_FAILED if the
+ * object changed; the errors of `Provider.read`.
  */
 export async function readRest(
   provider: Pick<Provider, 'read'>,
@@ -22,7 +22,7 @@ export async function readRest(
   const first = range?.start ?? 0
   const rest = { start: first + sent, end: first + length - 1 }
   const opened = await provider.read(key, { range: rest, ifMatch: etag, signal })
-  // There are servers that heed no condition, or no range.
+  // Some servers ignore conditions or ranges.
   if (opened.etag === etag && opened.range?.start === rest.start && opened.range.end === rest.end) return opened.body
   opened.body.destroy()
   throw new SluiceError('BODY_CUT')

@@ -5,7 +5,7 @@ import type { ProviderKind } from './provider.ts'
 import { redis } from './redis/kind.ts'
 import { s3 } from './s3/kind.ts'
 
-/** Every kind of storage. The GraphQL enum, the location union, the inputs and the forms follow from this table. */
+/** All kinds of storage. The GraphQL enum, the location union, the inputs and the forms are made from this table. */
 export const providers = {
   S3: s3,
   GCS: gcs,

@@ -12,8 +12,8 @@ export interface SealedRow {
 }
 
 /**
- * What the secrets of a storage are sealed with: its row, its kind and the bound parts of its location. Sealed secrets that are
- * copied to another row, or whose location is changed in the database, cannot be unsealed.
+ * The context that the secrets of a storage are sealed with: its row, its kind and the bound parts of its location. Sealed
+ * secrets cannot be unsealed if they are copied to another row, or if the location is changed in the database.
  */
 export function storageContext({ id, project, direction, provider, location }: SealedRow): string {
   const kind: ProviderKind = providers[provider]

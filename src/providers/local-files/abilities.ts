@@ -20,6 +20,6 @@ export const abilities: KindAbilities = {
     'a URL': sameFile,
   },
   cannotPresign: {},
-  // Nor a name of more than 255 bytes.
+  // A path segment has at most 255 bytes.
   holds: (key) => key.split('/').every((part) => !['', '.', '..'].includes(part) && Buffer.byteLength(part) <= 255),
 }

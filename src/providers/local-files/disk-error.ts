@@ -4,7 +4,9 @@ const deniedCodes = ['EACCES', 'EPERM', 'EROFS']
 const denied =
   'The operating system does not let the server do this. Give its user the rights: to read files, to read and enter folders; for exports also to write them.'
 
-/** What a fault of the disk is to who reads or lists; `missing` for a path that is not there. Messages name no path. */
+/**
+ * Converts a disk error of reading or listing. `missing` is the code for a path that does not exist. Messages contain no path.
+ */
 export function diskError(
   error: unknown,
   missing: 'OBJECT_MISSING' | 'LOCAL_PATH_MISSING' = 'OBJECT_MISSING',
@@ -27,12 +29,12 @@ export function diskError(
   return new SluiceError('UNREACHABLE', 'The disk reports an error.', options)
 }
 
-// That of the process as a whole, which has too many files open: it says nothing about a folder.
+// Errors of the whole process, for example too many open files. They say nothing about a folder.
 const processCodes = ['EMFILE', 'ENFILE', 'ENOMEM']
 
 /**
- * Why a folder or file inside a listed place cannot be looked at; undefined if it is gone.
- * @throws SluiceError if the fault is not that of the folder or file.
+ * Why a folder or file in a listing cannot be examined. Undefined if it no longer exists.
+ * @throws SluiceError if the error does not concern this folder or file.
  */
 export function gapError(error: unknown, what: 'folder' | 'file'): SluiceError | undefined {
   const code = (error as NodeJS.ErrnoException).code ?? ''
@@ -57,7 +59,7 @@ export function gapError(error: unknown, what: 'folder' | 'file'): SluiceError |
   )
 }
 
-/** What a fault is to who writes. */
+/** Converts an error of writing. */
 export function writeError(error: unknown): SluiceError {
   if (error instanceof SluiceError) return error
   const code = (error as NodeJS.ErrnoException).code

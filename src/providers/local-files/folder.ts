@@ -13,10 +13,10 @@ import { bodyOfFile, closeFile, type OpenFile, openFile, realPathOf } from './op
 import { pausedWalks } from './paused-walks.ts'
 import { type FoundFile, unfinishedName, walk } from './walk.ts'
 
-// As many as the threads that do it find waiting; not a page of them, behind which all else would wait.
+// Keeps the threads of the process busy. More calls at once, such as a whole page, would delay all other file access.
 const statsAtOnce = 32
 
-/** Opens a folder below `root`. No path and no symbolic link leads out of the folder: what a path really is decides. */
+/** Opens a folder below `root`. Checks real paths, so no path and no symbolic link can leave the folder. */
 export async function openLocalFolder({ path }: LocalFilesLocation, root: string | undefined): Promise<Provider> {
   if (root === undefined) throw new SluiceError('LOCAL_FILES_DISABLED')
   const base = resolve(root)
@@ -27,7 +27,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
   const lookUp = async (): Promise<string> => {
     const target = resolvePath(wanted, missingWords(path))
     target.catch(() => {})
-    // Without the root there is no folder either: what is wrong with the root comes first.
+    // Without the root there is no folder either, so errors of the root are reported first.
     const realRoot = await resolvePath(base, rootMissing)
     const real = await target
     if (real === realRoot) throw new SluiceError('LOCAL_PATH_IS_ROOT')
@@ -35,7 +35,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     return real
   }
   let looking: Promise<string> | undefined
-  /** The folder's real path. Looked up at every use, since links can change; uses at the same moment share it. */
+  /** The folder's real path. Every call resolves it again, because links can change. Concurrent calls share the result. */
   const folder = (): Promise<string> => {
     looking ??= lookUp().finally(() => {
       looking = undefined
@@ -43,10 +43,10 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     return looking
   }
 
-  /** The path of the object `key` below the root; links on the way are not looked at. */
+  /** The path of the object `key` below the root. Does not resolve links. */
   const pathOf = (key: string): string => {
     const path = below + textKey(key)
-    // Another spelling of a path, such as `a/../b`, `a//b` or `b/`, is another key, which no file has.
+    // Paths that are not normalized, such as `a/../b`, `a//b` or `b/`, are other keys, which no file has.
     if (key.includes('\0') || key.endsWith('/') || normalize(key) !== key || !inside(path, wanted)) {
       throw new SluiceError('OBJECT_MISSING')
     }
@@ -58,7 +58,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
     const file = await openFile(path)
     try {
       const real = file.real ?? (await realPathOf(file, path))
-      // Where no link leads to the file, none leads to the folder either.
+      // If the path of the file contains no link, the path of the folder contains none either.
       const isPlain = real === path && wanted !== base
       if (!isPlain && !(real && inside(real, await folder()))) throw new SluiceError('OBJECT_MISSING')
       return file
@@ -70,7 +70,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
 
   const tryToOpen = (key: string): Promise<OpenFile> =>
     openObject(key).catch(async (error) => {
-      // What is wrong with the folder comes first.
+      // Errors of the folder are reported first.
       await folder()
       throw error instanceof SluiceError ? error : diskError(error)
     })
@@ -155,7 +155,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
       if (!inside(target, wanted)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
       try {
         const dir = await makeFolder(dirname(target), real)
-        // Renamed into place, so that no reader ever sees half an object.
+        // Writes to another name and renames the file, so that no reader sees an incomplete object.
         const fresh = join(dir, unfinishedName())
         const file = await open(fresh, 'wx')
         try {
@@ -178,7 +178,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
       try {
         const real = await folder()
         const path = pathOf(key)
-        // A link goes itself, not the file it leads to.
+        // Removes a link itself, not its target.
         const [dir, target] = await Promise.all([realpath(dirname(path)), realpath(path)])
         const link = join(dir, basename(path))
         if (!inside(target, real) || !inside(link, real) || (await lstat(link)).isDirectory()) return
@@ -197,7 +197,10 @@ function inside(path: string, folder: string): boolean {
   return path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 }
 
-/** The real path of a folder. @throws LOCAL_PATH_MISSING in these words, or as `diskError` */
+/**
+ * The real path of a folder.
+ * @throws LOCAL_PATH_MISSING with the message `words`, or the error of `diskError`
+ */
 async function resolvePath(path: string, words: string | undefined): Promise<string> {
   try {
     return await realpath(path)
@@ -209,7 +212,7 @@ async function resolvePath(path: string, words: string | undefined): Promise<str
 
 const rootMissing = 'The folder of LOCAL_FILES_ROOT does not exist on the server. Its operator must create it.'
 
-/** What may be wrong with a path that does not exist; undefined where nothing meets the eye. */
+/** A message with likely mistakes in a path that does not exist. Undefined if none is visible. */
 function missingWords(path: string): string | undefined {
   const doubts = [
     ...(/(?:^|\/)\s|\s(?:\/|$)/.test(path)
@@ -220,7 +223,7 @@ function missingWords(path: string): string | undefined {
   return doubts.length === 0 ? undefined : ['There is no such folder.', ...doubts].join(' ')
 }
 
-/** Creates the folder `dir` and returns its real path. Nothing is created where a link on the way leaves `folder`. */
+/** Creates the folder `dir` and returns its real path. Creates nothing if a link in the path leaves `folder`. */
 async function makeFolder(dir: string, folder: string): Promise<string> {
   let existing: string | undefined
   for (let at = dir; existing === undefined; at = dirname(at)) existing = await realpath(at).catch(() => undefined)
@@ -231,7 +234,7 @@ async function makeFolder(dir: string, folder: string): Promise<string> {
   return real
 }
 
-/** What a listing tells about a file; undefined for what is none, or has vanished. Gaps stay what they are. */
+/** Converts a found name to an object. Undefined if it is not a file or no longer exists. Returns gaps unchanged. */
 async function lookAt(found: FoundFile | ListGap): Promise<ObjectInfo | ListGap | undefined> {
   if ('error' in found) return found
   const { key, path, isLink } = found
@@ -239,14 +242,14 @@ async function lookAt(found: FoundFile | ListGap): Promise<ObjectInfo | ListGap 
     const stats = await stat(path)
     return stats.isFile() ? { key, size: stats.size, etag: etagOf(stats), lastModified: stats.mtime } : undefined
   } catch (unknown) {
-    // Of a folder that may be read but not entered, names are known and nothing else: one gap for all of them.
+    // A folder that may be read but not entered shows only names. It is one gap for all of them.
     const isOfFolder = !isLink && (unknown as NodeJS.ErrnoException).code === 'EACCES'
     const error = gapError(unknown, isOfFolder ? 'folder' : 'file')
     return error && { key: isOfFolder ? `${dirname(key)}/` : key, error }
   }
 }
 
-/** What of a file is read, and what is told of it. @throws RANGE_UNSATISFIABLE */
+/** The range and metadata of a read. @throws RANGE_UNSATISFIABLE */
 function describe(key: string, stats: Stats, range: ByteRange | undefined): Omit<ObjectBody, 'body'> {
   const part = range && absoluteRange(range, stats.size)
   return {

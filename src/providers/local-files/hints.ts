@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.ts'
 
-/** What to do about faults of folders. */
+/** Advice for errors of folders. */
 export const hints: Partial<Record<ErrorCode, string>> = {
   DENIED:
     'Let the user that the server runs as enter the folder and read its files; for exports also write and delete them ' +

@@ -13,14 +13,14 @@ export const localFiles = defineProvider({
   uriScheme: 'local-files',
   canPresign: false,
   abilities,
-  // What file systems take.
+  // The limit of common file systems.
   keyLimit: { max: 255, unit: 'bytes', per: 'segment' },
   location,
   secrets,
   boundTo: {},
   hints,
   targets: () => [],
-  // No name of a file is `.` or `..`.
+  // No file is named `.` or `..`.
   sendsDotSegments: () => true,
   place: ({ path }) => ({ endpoint: '', bucket: '', prefix: path === '' ? '' : `${path}/` }),
   async open(place, _secrets, { localFilesRoot, pace = noPace }) {

@@ -1,16 +1,16 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
 
-/** Where a local storage is. */
+/** Location of a local storage. */
 export const location = z.strictObject({
   path: z
     .string()
-    // As its URIs begin: local-files:///photos.
+    // Accepts the start of a URI, too: local-files:///photos.
     .overwrite((path) => path.replace(/^local-files:\/\/(?=\/)/i, ''))
     .min(1, 'name a folder inside LOCAL_FILES_ROOT')
     .max(2048)
     .refine((path) => !path.includes('\0'), 'must not hold a NUL character')
-    // In one spelling, since keys begin with it and storages are compared by it. A `..` that leads out stays and is refused.
+    // Normalized, because keys start with the path and storages are compared by it. A `..` that leads out stays and is refused.
     .transform((path) => posix.normalize(path).replace(/^\/+|\/+$/g, '') || '.')
     .meta({
       title: 'Path',

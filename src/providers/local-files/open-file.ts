@@ -4,15 +4,15 @@ import { Readable } from 'node:stream'
 import { SluiceError } from '../../errors.ts'
 import { diskError } from './disk-error.ts'
 
-/** A file that is open for reading. Whoever has it closes it, or makes it a body. */
+/** A file that is open for reading. The caller must close it or pass it to `bodyOfFile`. */
 export interface OpenFile {
   fd: number
   stats: Stats
-  /** Where it really is; undefined where only `realPathOf` can tell. */
+  /** The real path. Undefined if the system does not give it; use `realPathOf` then. */
   real: string | undefined
 }
 
-// What a stream would read at once.
+// The size of one read of a stream.
 const sliceBytes = 64 * 1024
 
 // A pipe without a writer must not block.
@@ -21,8 +21,8 @@ const flags = constants.O_RDONLY | constants.O_NONBLOCK
 let waiting: (() => void)[] = []
 
 /**
- * Gives a job to the threads of the process together with the others of this turn: each that is given alone wakes a thread,
- * which costs more of the processor than most jobs do.
+ * Starts a file operation together with the others of this turn of the event loop. A single operation wakes a thread, which
+ * costs more CPU time than most operations.
  */
 function together(give: () => void): void {
   if (waiting.push(give) > 1) return
@@ -33,18 +33,18 @@ function together(give: () => void): void {
   })
 }
 
-// By callbacks, since file handles and promises for each step take as much processor time again as the reading itself.
+// Uses callbacks, because file handles and a promise for each step would double the CPU time of a read.
 
 /**
- * Opens what is at `path`, and asks the open file where it really is, so that links which are changed meanwhile make no
- * difference. Rejects with the error of the disk.
+ * Opens `path` and determines the real path of the open file, so that links that change meanwhile have no effect. Rejects with
+ * the error of the disk.
  */
 export function openFile(path: string): Promise<OpenFile> {
   return new Promise((resolve, reject) => {
     const opened = (fault: Error | null, fd: number) => {
       if (fault) return reject(fault)
       try {
-        // The system has just looked it up: to wait for it would take longer.
+        // Synchronous, because the system has the data in memory, and an asynchronous call would take longer.
         resolve({ fd, stats: fstatSync(fd), real: pathOfOpen(fd) })
       } catch (unknown) {
         closeFile(fd)
@@ -55,7 +55,7 @@ export function openFile(path: string): Promise<OpenFile> {
   })
 }
 
-/** Linux tells it (proc(5), "/proc/pid/fd"), from memory, so it need not be waited for. */
+/** The path of an open file, on Linux only (proc(5), "/proc/pid/fd"). Synchronous, because Linux reads it from memory. */
 function pathOfOpen(fd: number): string | undefined {
   try {
     return readlinkSync(`/proc/self/fd/${fd}`)
@@ -64,22 +64,23 @@ function pathOfOpen(fd: number): string | undefined {
   }
 }
 
-/** The real path of `path`, where the very file that was opened is still there; else undefined. */
+/** The real path of `path`. Undefined if another file than the opened one is there now. */
 export async function realPathOf({ stats }: OpenFile, path: string): Promise<string | undefined> {
   const real = await realpath(path)
   const { dev, ino } = await stat(real)
   return dev === stats.dev && ino === stats.ino ? real : undefined
 }
 
-/** Closes a file that was only read: nothing can be lost, so nobody waits. */
+/** Closes a file that was only read. Does not wait, because no data can be lost. */
 export function closeFile(fd: number): void {
   together(() => close(fd, () => {}))
 }
 
 /**
- * The bytes from `start` on. The body closes the file; a small one is there already, since a stream costs more than reading
- * it. One whose file was written to since it was opened breaks off before its last bytes.
- * @throws SluiceError PRECONDITION_FAILED when it was written to, here or, where it is large, as the body's error; as `diskError`
+ * Returns `length` bytes from `start` as a body, and closes the file in the end. Up to 64 KiB are read at once, because a
+ * stream costs more. If the file was written to after it was opened, the body fails before its last bytes.
+ * @throws SluiceError PRECONDITION_FAILED if the file was written to (for a large body: as the error of the body); the errors
+ * of `diskError`
  */
 export async function bodyOfFile(file: OpenFile, start: number, length: number): Promise<Readable> {
   if (length > sliceBytes) return new FileBody(file, start, length)
@@ -96,7 +97,7 @@ export async function bodyOfFile(file: OpenFile, start: number, length: number):
 
 const wasWritten = ({ stats }: OpenFile, now: Stats) => now.size !== stats.size || now.mtimeMs !== stats.mtimeMs
 
-/** A body that is read as it is wanted, never past what was asked for, however the file grows. */
+/** A body that is read on demand, and not beyond its range, even if the file grows. */
 class FileBody extends Readable {
   readonly #file: OpenFile
   readonly #end: number
@@ -111,12 +112,12 @@ class FileBody extends Readable {
   override _read(): void {
     const { fd } = this.#file
     const wanted = Math.min(sliceBytes, this.#end - this.#at)
-    // A pool's slices would hold one another in memory.
+    // Not from the pool of Node: its slices would keep each other in memory.
     const bytes = Buffer.allocUnsafeSlow(wanted)
     this.#isReading = true
     read(fd, bytes, 0, wanted, this.#at, (fault, count) => {
       this.#at += count
-      // At its end as it was, or as it is now.
+      // More bytes follow. Otherwise this is the end of the range, or the file became shorter.
       if (!fault && count > 0 && this.#at < this.#end) return this.#give(undefined, bytes.subarray(0, count))
       if (fault) return this.#give(fault)
       fstat(fd, (unknown, now) => {
@@ -127,7 +128,7 @@ class FileBody extends Readable {
     })
   }
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
-    // The number of a closed file may be that of another one before the read comes to it.
+    // A pending read needs the descriptor: after a close, another file could get its number.
     if (!this.#isReading) closeFile(this.#file.fd)
     callback(error)
   }
@@ -142,7 +143,7 @@ class FileBody extends Readable {
   }
 }
 
-/** A body of bytes that are there. */
+/** A body of bytes in memory. */
 class Slice extends Readable {
   constructor(bytes: Buffer | undefined) {
     super()
@@ -152,7 +153,7 @@ class Slice extends Readable {
   override _read(): void {}
 }
 
-/** Fewer bytes than `length` where the file has become shorter. */
+/** Reads `length` bytes from `start`, or fewer if the file has become shorter. */
 function readSlice(fd: number, start: number, length: number): Promise<Buffer> {
   const bytes = Buffer.allocUnsafe(length)
   return new Promise((resolve, reject) => {

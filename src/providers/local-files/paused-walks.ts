@@ -3,18 +3,18 @@ import type { FoundFile } from './walk.ts'
 
 type Walk = AsyncGenerator<FoundFile | ListGap>
 
-// Each keeps the names of the folders it is in.
+// Each walk holds the names in the folders that it is in.
 const mostKept = 16
 
 /**
- * Walks that wait where a page ended, so that the next page need not read and sort the same folders again; one for each range
- * of a place that is listed in several. When there are too many, the one that has waited longest is forgotten.
+ * A cache of walks that stopped at the end of a page, so that the next page need not read and sort the same folders again. Each
+ * range of a listing has its own walk. With more than 16 walks, the oldest one is dropped.
  */
 export function pausedWalks() {
   const kept = new Map<string, Walk>()
   const name = (cursor: string | null, recursive: boolean) => `${recursive} ${cursor}`
   return {
-    /** The walk that goes on at `cursor`, which is its taker's from now on; undefined when there is none. */
+    /** Removes and returns the walk that continues at `cursor`. Undefined if there is none. */
     take(cursor: string | null, recursive: boolean): Walk | undefined {
       const files = kept.get(name(cursor, recursive))
       kept.delete(name(cursor, recursive))

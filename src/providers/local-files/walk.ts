@@ -7,7 +7,7 @@ import type { ListGap } from '../provider.ts'
 import { diskError, gapError } from './disk-error.ts'
 import { isBelow, isSamePath, type Path, pathIn, pointsBelow, realPath } from './paths.ts'
 
-/** A name found by `walk`: that of a file, or of something else that is no folder. */
+/** A name found by `walk`: a file, or something else that is not a folder. */
 export interface FoundFile {
   key: string
   path: Path
@@ -16,13 +16,13 @@ export interface FoundFile {
 
 const unfinished = /^\.sluice-[0-9a-f-]{36}\.part$/
 
-/** A name for a file that is being written, which `walk` passes over. */
+/** A name for a file that is being written. `walk` skips such names. */
 export const unfinishedName = () => `.sluice-${randomUUID()}.part`
 
 /**
- * Every name below `folder`, a real path, in the byte order of full keys; a key is `prefix` and the path inside the folder, as
- * `textOfKey` gives it. Starts behind the key `after` without entering folders that lie before it. Symbolic links are followed
- * as long as they stay inside the folder and lead into no circle; others are passed over. What cannot be looked at is a gap.
+ * Yields every name below `folder`, a real path, in the byte order of the full keys. A key is `prefix` and the path inside the
+ * folder, as `textOfKey` returns it. Starts after the key `after` and does not enter folders before it. Follows symbolic links
+ * that stay inside the folder and make no cycle; skips other links. A folder or file that cannot be examined is a gap.
  * @throws SluiceError if the folder itself cannot be read.
  */
 export async function* walk(options: {
@@ -40,7 +40,7 @@ export async function* walk(options: {
       return gapError(error, 'folder')
     })
     if (!Array.isArray(entries)) {
-      // A walk that goes on behind a gap has told of it before.
+      // A walk that continues after a gap has already reported it.
       if (entries && prefixOfDir !== after) yield { key: prefixOfDir, error: entries }
       return
     }
@@ -60,20 +60,20 @@ export async function* walk(options: {
     }
   }
 
-  /** Where a link leads; undefined when that is outside of the folder or nowhere; the fault if nobody may know. */
+  /** The target of a link. Undefined if it is outside of the folder or does not exist. An error if it cannot be resolved. */
   async function target(link: Path, dir: Path): Promise<Path | SluiceError | undefined> {
     try {
       const real = await realPath(link)
       return isBelow(real, folder) ? real : undefined
     } catch (error) {
-      // Nothing is told of links that say themselves that they leave the folder.
+      // Links whose text points out of the folder are not reported.
       const fault = gapError(error, 'file')
       return fault && (await pointsBelow(link, dir, folder)) ? fault : undefined
     }
   }
 }
 
-/** Sorted as their keys sort: a folder's name counts with its `/`, since all keys below it go on so. */
+/** The entries of a folder in the order of their keys. A folder sorts with its `/`, because all keys below it contain it. */
 async function entriesOf(dir: Path, prefix: string) {
   const entries = await Promise.all(
     (await namesIn(dir)).map(async ({ name, isDirectory, isLink }) => {
@@ -89,7 +89,10 @@ async function entriesOf(dir: Path, prefix: string) {
   return entries.sort((a, b) => compareKeys(a.key, b.key))
 }
 
-/** The names in a folder. Names that are not UTF-8 show as U+FFFD when text is asked for, which is faster. */
+/**
+ * The names in a folder. Reads them as text first, which is faster. Invalid UTF-8 appears there as U+FFFD; the names are then
+ * read as bytes.
+ */
 async function namesIn(dir: Path): Promise<{ name: string; isDirectory: boolean; isLink: boolean }[]> {
   const found = await readdir(dir, { withFileTypes: true })
   if (!found.some(({ name }) => name.includes('\ufffd'))) {
