@@ -1,7 +1,7 @@
 import { createHash, hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
-/** The checksums that services give of whole objects. */
+/** Algorithms of the checksums that services return for whole objects. */
 export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'MD5' | 'SHA1' | 'SHA256'
 
 /** A checksum of the stored bytes of an object. CRCs are big-endian, as services write them. */
@@ -31,7 +31,7 @@ const isHash = (algorithm: ChecksumAlgorithm): algorithm is keyof typeof hashes 
 
 let crcs: Promise<typeof import('@aws-sdk/checksums/crc')> | undefined
 
-/** A digest of no bytes yet. */
+/** Creates an empty digest. */
 export async function createDigest(algorithm: ChecksumAlgorithm): Promise<Digest> {
   if (isHash(algorithm)) {
     const digest = createHash(hashes[algorithm])
@@ -46,7 +46,7 @@ export async function createDigest(algorithm: ChecksumAlgorithm): Promise<Digest
       matches: async (value) => crcBytes(crc).equals(value),
     }
   }
-  // Loaded when the first object wants them.
+  // Loaded on first use.
   crcs ??= import('@aws-sdk/checksums/crc')
   const { Crc32c, Crc64Nvme } = await crcs
   const digest = algorithm === 'CRC32C' ? new Crc32c() : new Crc64Nvme()
@@ -56,7 +56,7 @@ export async function createDigest(algorithm: ChecksumAlgorithm): Promise<Digest
   }
 }
 
-/** Whether bytes have a checksum. For small objects: there it costs less than a digest. */
+/** Whether bytes have this checksum. For small objects, it costs less than a `Digest`. */
 export async function hasChecksum(bytes: Uint8Array, { algorithm, value }: Checksum): Promise<boolean> {
   if (isHash(algorithm)) return hash(hashes[algorithm], bytes, 'buffer').equals(value)
   const digest = await createDigest(algorithm)
@@ -64,7 +64,7 @@ export async function hasChecksum(bytes: Uint8Array, { algorithm, value }: Check
   return digest.matches(value)
 }
 
-/** The MD5 of bytes, in base64 as headers have it. */
+/** The MD5 of bytes, in base64, as in headers. */
 export const md5Of = (bytes: Uint8Array): string => hash('md5', bytes, 'base64')
 
 function crcBytes(crc: number): Buffer {

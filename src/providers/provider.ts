@@ -147,11 +147,11 @@ export interface ProviderEnvironment {
 export interface KindAbilities {
   /** The order of listings. */
   keyOrder: 'bytes' | 'any'
-  /** Whether a listing may start after any string. */
+  /** Whether a listing can start after any string. */
   keyCursor: boolean
   /** Whether the prefix of a location selects the keys that start with it, or the content of a folder. */
   prefix: 'literal' | 'folder'
-  /** Whether a key may end in `/`. */
+  /** Whether a key can end in `/`. */
   folderMarkers: boolean
   /** The source of an object's content type. */
   contentType: 'as written' | 'from the name'

@@ -20,7 +20,7 @@ const mostKnown = 64
 
 /**
  * Parses the head of an HTTP/1.1 response (RFC 9112 §4, §5) at the beginning of `data`. Returns undefined while it is
- * incomplete. `known` caches parsed lines. It accepts only plain syntax, so that no other parser can disagree about the end of
+ * incomplete. `known` caches parsed lines. Accepts only plain syntax, so that no other parser can disagree about the end of
  * the body (§6.3).
  * @throws Error for any other syntax
  */

@@ -15,7 +15,7 @@ export interface Trust {
 
 // No storage permits such large objects. Arithmetic with it is still exact.
 const maxBytes = 2 ** 52
-// Storages write at most a few dozen characters.
+// Etags of real storages have at most a few dozen characters.
 const maxEtagLength = 1_024
 // PostgreSQL supports more years, but no real object has them.
 const [firstYear, lastYear] = [1900, 9999]

@@ -20,7 +20,7 @@ export const location = z.strictObject({
     }),
 })
 
-/** A folder needs no secret. */
+/** A folder has no credentials. */
 export const secrets = z.strictObject({})
 
 export type LocalFilesLocation = z.infer<typeof location>

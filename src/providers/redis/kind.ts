@@ -12,7 +12,7 @@ export const redis = defineProvider({
   uriScheme: 'redis',
   canPresign: false,
   abilities,
-  // 512 MB.
+  // Redis permits keys of up to 512 MB.
   keyLimit: null,
   location,
   secrets,

@@ -56,7 +56,7 @@ export class ReplyLimits {
       const end = chunk.indexOf(lf, at)
       const stop = end < 0 ? chunk.length : end + 1
       this.#count(stop - at)
-      // The parser reports lines of other protocols.
+      // Lines of RESP are short.
       if (this.#line.length + stop - at > limits.lineBytes) throw tooLarge()
       this.#line += chunk.toString('latin1', at, stop)
       at = stop
