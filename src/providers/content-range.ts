@@ -4,7 +4,7 @@ import type { ObjectBody } from './provider.ts'
 
 /**
  * Determines which part of the object a response contains. `Content-Range` only has a meaning in a 206 (RFC 9110 §14.4), so a
-  * 200 is the whole object. So is a 206 with all bytes, if the request had no `Range`.
+ * 200 is the whole object. So is a 206 with all bytes, if the request had no `Range`.
  * @throws UNEXPECTED_ANSWER for a 206 with an unknown part, or with a part of the object if the request had no `Range`: taking
  * it for the whole object would truncate it. Destroys `body` then.
  */

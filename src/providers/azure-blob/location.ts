@@ -105,8 +105,8 @@ export function serviceUrl({ account, endpoint }: Pick<AzureLocation, 'account' 
 }
 
 /**
- * Returns the blob endpoint of an account if `endpoint` is another endpoint of it: Data Lake (`dfs`), Files, Queue, Table or a static
- * website ("Azure Storage endpoints"). Returns undefined for all other endpoints.
+ * Returns the blob endpoint of an account if `endpoint` is another endpoint of it: Data Lake (`dfs`), Files, Queue, Table or a
+ * static website ("Azure Storage endpoints"). Returns undefined for all other endpoints.
  */
 export function blobEndpointFor(endpoint: string): string | undefined {
   const url = new URL(endpoint)

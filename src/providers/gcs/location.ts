@@ -74,7 +74,8 @@ export const boundTo: BoundParts<GcsLocation> = {
 }
 
 /**
- * Whether this is Google's own API, at its public host or a private one (Private Service Connect, restricted.googleapis.com).
+ * Whether `endpoint` is Google's own API, at its public host or a private one (Private Service Connect,
+ * restricted.googleapis.com).
  */
 export function isGoogle(endpoint: string): boolean {
   const { protocol, hostname, port, pathname } = new URL(endpoint)
