@@ -36,7 +36,8 @@ describe.each(kindNames)('the messages about a location of %s', (name) => {
   afterAll(() => world?.stop())
   const isLocal = name === 'LOCAL_FILES'
 
-  it.runIf(!isLocal)('name a prefix that begins with a slash, and say what to enter', async () => {
+  const itOfBuckets = isLocal ? undefined : it
+  itOfBuckets?.('name a prefix that begins with a slash, and say what to enter', async () => {
     const location = changed(world, { [prefixField(name)]: '/in/' })
     expect(await failedStep(world, { location })).toMatchObject({
       code: 'EMPTY_PREFIX',
@@ -69,7 +70,7 @@ describe.each(kindNames)('the messages about a location of %s', (name) => {
     expect((await failedStep(world, { location }))?.message).toBe('No object was found under this prefix.')
   })
 
-  it.runIf(!isLocal)('warn of a prefix with a slash at its start, to which exports would be written', async () => {
+  itOfBuckets?.('warn of a prefix with a slash at its start, to which exports would be written', async () => {
     const location = changed(world, { [prefixField(name)]: '/out' })
     const { check } = await checkOf({ app: world.app, project: world.project } as never, {
       location,
@@ -113,7 +114,8 @@ describe.each([
     expect(twin).toMatchObject({ code: 'DUPLICATE_STORAGE' })
   })
 
-  it.runIf(field !== 'path')('with a path is refused with the advice to put the folder into prefix', async () => {
+  const itOfBuckets = field === 'path' ? undefined : it
+  itOfBuckets?.('with a path is refused with the advice to put the folder into prefix', async () => {
     const location = changed(world, { [field]: `${uris[0]}/photos/` })
     const { fieldErrors } = await checkOf({ app: world.app, project: world.project } as never, { location })
     expect(fieldErrors).toEqual([
