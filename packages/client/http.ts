@@ -27,8 +27,9 @@ export async function post(
 }
 
 /**
- * The GraphQL result in a response, whatever its status: errors have 4xx and 5xx. The server refuses an event stream with a result
- * in an event. @throws ConnectionError if there is none
+ * Reads the GraphQL result of a response with any HTTP status, because results with errors have 4xx and 5xx. If the server refuses an
+ * event stream, the result is the data of an event.
+ * @throws ConnectionError if the response has no GraphQL result.
  */
 export async function resultOf(response: { status: number; text(): Promise<string> }): Promise<ExecutionResult> {
   try {

@@ -77,8 +77,8 @@ function typeOf(value: Value | undefined): string {
 const name = (key: Buffer | undefined) => key!.toString('latin1')
 
 /**
- * As Redis scans: by the hash of the keys, whole buckets at a time, so that the order is none, a page may hold more than
- * COUNT or nothing that matches, a cursor needs 64 bits, and keys that come and go move no others.
+ * Scans like Redis: in the order of the hashes of the keys. A page contains whole hash buckets, so it can have more keys than COUNT, or
+ * none that matches. A cursor needs 64 bits. Adding or deleting a key does not move other keys.
  */
 function scan(
   values: Map<string, Value>,

@@ -157,7 +157,7 @@ export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<
       try {
         for (const [name, ...args] of read(chunk)) waiting.push({ name: String(name).toLowerCase(), args })
       } catch (error) {
-        // What speaks another protocol is told so and sent away.
+        // The server answers a client of another protocol with an error and closes the connection.
         socket.end(`-ERR Protocol error: ${(error as Error).message}\r\n`)
         return
       }

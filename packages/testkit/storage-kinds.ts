@@ -22,7 +22,7 @@ export interface StorageOfKind {
   uri: string
   /** The location input. */
   location: Record<string, unknown>
-  /** Before its server; absent where there is none. */
+  /** Proxy in front of the server. Absent for kinds without a proxy. */
   tap?: Tap
   put(key: string, body: string | Uint8Array, contentEncoding?: string): Promise<void>
   remove(key: string): Promise<void>

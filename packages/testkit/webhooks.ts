@@ -18,7 +18,7 @@ export async function createWebhook(client: GraphqlClient, input: Record<string,
   return made
 }
 
-/** A webhook of a project that is told everything. */
+/** Creates a webhook of a project, for all actions unless `input` names some. */
 export async function tell(
   client: GraphqlClient,
   projectId: string,

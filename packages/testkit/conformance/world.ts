@@ -27,7 +27,7 @@ export interface Place {
   put(key: string, body: string | Buffer): Promise<void>
   /** Puts an object whose bytes do not match the checksum that is sent with it. Absent where the API has none. */
   putDamaged?(key: string, body: Buffer): Promise<void>
-  /** Puts an object of so many zero bytes; absent: `put` can take it. */
+  /** Writes an object that consists of `bytes` zero bytes. Absent if `put` accepts such an object. */
   putLarge?(key: string, bytes: number): Promise<void>
 }
 
