@@ -80,7 +80,7 @@ export function createConnections(
     if (request) ambient.allow(request)
     const { id } = storage
     const pace = id === undefined ? noPace : paceOf('readSecrets' in storage ? { id } : storage, lane)
-    const provider = await kind.open(location.data, secrets.data, Object.create(environment, { pace: { value: pace } }))
+    const provider = await kind.open(location.data, secrets.data, { ...environment, pace })
     return guardProvider(provider, { sendsDotSegments: kind.sendsDotSegments(location.data), pace })
   }
   const shared = new Map<string, Shared>()

@@ -15,7 +15,7 @@ export interface ResumeOptions {
 /**
  * Yields the messages of a subscription across lost connections. A message with a `cursor` moves the position, and the next
  * connection continues after it, so none is lost or repeated. Streams without cursors start again with their current state.
- * Ends when the server completes a stream without cursors. The first connection is not retried: its error tells a wrong address or token.
+ * Ends when the server completes a stream without cursors. The first connection is not retried, because its error often means a wrong address or token.
  * @param open opens the subscription after a position
  * @throws ApiError, ConnectionError of the first connection, the reason of `signal`
  */
@@ -59,7 +59,7 @@ function cursorOf(message: Message): string | undefined {
 /** Milliseconds to wait before the next connection; undefined if it would fail, too. */
 function waitAfter(error: unknown, failures: number): number | undefined {
   if (error instanceof ApiError && error.retryAfterSeconds !== undefined) return error.retryAfterSeconds * 1_000
-  // INTERNAL: a fault of the server that may pass, such as a database that was away for long.
+  // INTERNAL: a fault of the server that may be temporary, such as a database that does not respond.
   const mayPass = error instanceof ConnectionError || (error instanceof ApiError && error.code === 'INTERNAL')
   if (!mayPass) return undefined
   // Random, so that clients of a restarted server do not all return at the same moment.
@@ -67,8 +67,9 @@ function waitAfter(error: unknown, failures: number): number | undefined {
 }
 
 /**
- * The messages of one connection. Once one has a cursor, the server also sends heartbeats, so silence means that the connection
- * is lost, even if neither side was told. @throws ConnectionError after the silence
+ * The messages of one connection. A stream with cursors also has heartbeats, so silence means that the connection is lost, even if
+ * no error was reported.
+ * @throws ConnectionError after the silence
  */
 async function* failOnSilence(
   open: (signal: AbortSignal) => AsyncIterable<Message>,
