@@ -1,9 +1,8 @@
 import { createClient, NetworkError } from 'graphql-sse'
 import { type Connection, endpointOf, headersOf } from './connection.ts'
-import type { ExecutionResult } from './document.ts'
 import { ApiError, ConnectionError, dataOf } from './errors.ts'
 import { resultOf } from './http.ts'
-import { type Transport, untilAborted } from './transport.ts'
+import { dataUntilAborted, type Transport } from './transport.ts'
 
 /** Subscriptions over server-sent events, one request each ("distinct connections mode" of GraphQL over SSE). */
 export function overSse(connection: Connection): Transport {
@@ -23,8 +22,7 @@ export function overSse(connection: Connection): Transport {
   return {
     async *open(operation, signal) {
       try {
-        const results = client.iterate({ ...operation }) as AsyncIterableIterator<ExecutionResult>
-        for await (const result of untilAborted(results, signal)) yield dataOf(result)
+        yield* dataUntilAborted(client.iterate({ ...operation }), signal)
       } catch (error) {
         signal.throwIfAborted()
         throw await toClientError(error)

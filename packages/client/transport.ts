@@ -1,4 +1,5 @@
-import type { Operation } from './document.ts'
+import type { ExecutionResult, Operation } from './document.ts'
+import { dataOf } from './errors.ts'
 
 /** Carries subscriptions. */
 export interface Transport {
@@ -12,14 +13,17 @@ export interface Transport {
   close(): Promise<void>
 }
 
-/** Yields what an iterator of `graphql-ws` or `graphql-sse` yields until `signal` aborts. Closes the iterator in any case. */
-export async function* untilAborted<T>(source: AsyncIterableIterator<T>, signal: AbortSignal): AsyncGenerator<T> {
+/** Yields the data of each result of `graphql-ws` or `graphql-sse` until `signal` aborts. Closes the iterator in any case. */
+export async function* dataUntilAborted(
+  source: AsyncIterableIterator<unknown>,
+  signal: AbortSignal,
+): AsyncGenerator<Record<string, unknown>> {
   // Both libraries end a pending `next()` when `return()` is called.
   const stop = () => void source.return?.()
   signal.addEventListener('abort', stop, { once: true })
   try {
     signal.throwIfAborted()
-    yield* source
+    for await (const result of source) yield dataOf(result as ExecutionResult)
     signal.throwIfAborted()
   } finally {
     signal.removeEventListener('abort', stop)

@@ -1,8 +1,8 @@
 import { createClient } from 'graphql-ws'
 import { authorizationOf, type Connection, endpointOf } from './connection.ts'
-import type { ExecutionResult, GraphqlError } from './document.ts'
-import { ApiError, ConnectionError, dataOf, toApiError } from './errors.ts'
-import { type Transport, untilAborted } from './transport.ts'
+import type { GraphqlError } from './document.ts'
+import { ApiError, ConnectionError, toApiError } from './errors.ts'
+import { dataUntilAborted, type Transport } from './transport.ts'
 
 /** Subscriptions over one shared WebSocket (graphql-transport-ws), which is open while there are any. */
 export function overWebSocket(connection: Connection): Transport {
@@ -19,8 +19,7 @@ export function overWebSocket(connection: Connection): Transport {
   return {
     async *open(operation, signal) {
       try {
-        const results = client.iterate({ ...operation }) as AsyncIterableIterator<ExecutionResult>
-        for await (const result of untilAborted(results, signal)) yield dataOf(result)
+        yield* dataUntilAborted(client.iterate({ ...operation }), signal)
       } catch (error) {
         // The socket is silent: its peer would not answer a closing handshake either.
         if (signal.reason instanceof ConnectionError) client.terminate()
