@@ -1,25 +1,48 @@
 import { readFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { endianness } from 'node:os'
+import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/promises'
 import { bytesOfAddress } from '../security/network.ts'
 
-/**
- * Bytes in the kernel's send queue of a connection, which the peer has not acknowledged. Only Linux reports them (proc(5),
- * /proc/net/tcp, tx_queue); elsewhere the result is 0. The result is at most `maxAgeMs` milliseconds old.
- *
- * Node reports a write as complete when the kernel has accepted it. The kernel accepts megabytes at once, and then nothing
- * until a third of them is acknowledged. Without this number, a slow client would look stalled.
- */
-export async function socketQueue(socket: Socket, maxAgeMs: number): Promise<number> {
-  const { localPort, remoteAddress, remotePort } = socket
-  if (localPort === undefined || remoteAddress === undefined || remotePort === undefined) return 0
-  if (!last || performance.now() - last.readAt > maxAgeMs) last = { readAt: performance.now(), queues: readQueues() }
-  const queues = await last.queues
-  return queues.get(nameOf(localPort, `${addressHex(remoteAddress)}:${portHex(remotePort)}`)) ?? 0
+/** How far the peer of a connection has read what was written to it. */
+export interface SendProgress {
+  /** Bytes that the peer has acknowledged since the connection began. */
+  read: number
+  /** Bytes that this process or the kernel holds, and that the peer has not acknowledged. */
+  waiting: number
 }
 
-/** The last table that was read. All connections of the process share it, because a system can have thousands of them. */
-let last: { readAt: number; queues: Promise<Map<string, number>> } | undefined
+/**
+ * Measures how far the peer of a connection has read. Only Linux reports the kernel's send queue (proc(5), /proc/net/tcp,
+ * tx_queue); elsewhere it counts as empty. The queues of all connections are read at most once per `intervalMs`, so the result
+ * comes after at most that time.
+ *
+ * Node reports a write as complete when the kernel has accepted it. The kernel accepts megabytes at once, and then nothing
+ * until a third of them is acknowledged. Without the send queue, a slow client would look stalled.
+ */
+export async function sendProgress(socket: Socket, intervalMs: number): Promise<SendProgress> {
+  next ??= nextReading(intervalMs)
+  const { begins, queues } = next
+  await begins
+  // These numbers must be older than the queue. If the kernel accepted a write between them, it would count as read.
+  const { bytesWritten, writableLength } = socket
+  const name = nameOfPeer(socket)
+  const queued = (await queues).get(name) ?? 0
+  return { read: bytesWritten - writableLength - queued, waiting: writableLength + queued }
+}
+
+/** The next reading, until it begins. All connections share it, because a system can have thousands of them. */
+let next: { begins: Promise<unknown>; queues: Promise<Map<string, number>> } | undefined
+let lastBegan = Number.NEGATIVE_INFINITY
+
+function nextReading(intervalMs: number) {
+  const begins = sleep(Math.max(0, lastBegan + intervalMs - performance.now())).then(() => {
+    lastBegan = performance.now()
+    next = undefined
+  })
+  // All who wait for the beginning go on before the immediate.
+  return { begins, queues: begins.then(() => immediate()).then(readQueues) }
+}
 
 async function readQueues(): Promise<Map<string, number>> {
   const queues = new Map<string, number>()
@@ -34,6 +57,11 @@ async function readQueues(): Promise<Map<string, number>> {
     }
   }
   return queues
+}
+
+function nameOfPeer({ localPort, remoteAddress, remotePort }: Socket): string {
+  if (localPort === undefined || remoteAddress === undefined || remotePort === undefined) return ''
+  return nameOf(localPort, `${addressHex(remoteAddress)}:${portHex(remotePort)}`)
 }
 
 const nameOf = (localPort: number, peer: string) => `${localPort} ${peer}`

@@ -352,8 +352,16 @@ describe('a streamed object', () => {
   )
 })
 
+const metricsToken = 'metrics-token-0123456789'
+
+/** Value of a metric of the server, 0 if it has none of that name. */
+async function metricOf(world: World, name: string): Promise<number> {
+  const answer = await fetch(`${world.app.url}/metrics`, { headers: { authorization: `Bearer ${metricsToken}` } })
+  const line = (await answer.text()).split('\n').find((line) => line.startsWith(`${name} `))
+  return Number(line?.slice(name.length) ?? 0)
+}
+
 describe('the bounds of streams', () => {
-  const metricsToken = 'metrics-token-0123456789'
   let world: World
   beforeAll(async () => {
     world = await startWorld({
@@ -366,12 +374,8 @@ describe('the bounds of streams', () => {
   })
   afterAll(() => world?.stop())
 
-  const metric = async (name: string) => {
-    const answer = await fetch(`${world.app.url}/metrics`, { headers: { authorization: `Bearer ${metricsToken}` } })
-    const line = (await answer.text()).split('\n').find((line) => line.startsWith(`${name} `))
-    return Number(line?.slice(name.length) ?? 0)
-  }
-  /** How many streams were cut since they were open for too long. */
+  const metric = (name: string) => metricOf(world, name)
+  /** How many streams the server has reset because their time was up. */
   const timedOut = () => metric('sluice_resolve_aborted_total{by="timeout"}')
 
   it('hold for one viewer and for all, and what ends makes room', async () => {
@@ -471,7 +475,6 @@ describe('the bounds of streams', () => {
 })
 
 describe('the time limit of streams', () => {
-  const metricsToken = 'metrics-token-0123456789'
   let world: World
   beforeAll(async () => {
     world = await startWorld({
@@ -522,12 +525,9 @@ describe('the time limit of streams', () => {
       if (bytes < 300_000) setTimeout(() => answer.resume(), 200)
     })
     await until(() => bytes >= 300_000)
-    const ofServer = { headers: { authorization: `Bearer ${metricsToken}` } }
-    const isReset = async () => {
-      const metrics = await (await fetch(`${world.app.url}/metrics`, ofServer)).text()
-      return metrics.includes('sluice_resolve_aborted_total{by="timeout"} 1')
-    }
-    await until(isReset, { what: 'the reset of a stream that is not read' })
+    const timedOut = () => metricOf(world, 'sluice_resolve_aborted_total{by="timeout"}')
+    const before = await timedOut()
+    await until(async () => (await timedOut()) > before, { what: 'the reset of a stream that is not read' })
     answer.removeAllListeners('data').resume()
     expect([await failure, answer.complete]).toEqual(['ECONNRESET', false])
   })
