@@ -7,7 +7,7 @@ import WebSocket from 'ws'
 const self = fileURLToPath(import.meta.url)
 
 /** What subscribers ask of a server; each has one subscription with one of these variables. */
-export interface Wanted {
+interface Wanted {
   url: string
   token: string
   variables: Record<string, string>[]
@@ -25,7 +25,7 @@ export interface Told {
   lagged: number
 }
 
-export interface Subscribers {
+interface Subscribers {
   /** Resolves when every subscriber has seen a run's last state. */
   ended: Promise<void>
   /** `heard`: when each event's commit was heard of, by its cursor, in milliseconds since 1970. */
@@ -68,7 +68,7 @@ export async function startSubscribers(wanted: Wanted): Promise<Subscribers> {
 }
 
 /** How the subscription of every subscriber reads, on both servers. */
-export const subscription = `subscription ($storageId: ID, $projectId: ID) {
+const subscription = `subscription ($storageId: ID, $projectId: ID) {
   storageChanged(storageId: $storageId, projectId: $projectId) {
     __typename cursor at
     ... on StorageState {

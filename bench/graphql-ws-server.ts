@@ -12,7 +12,7 @@ import { startEnv, startOptions } from './sluice-process.ts'
 const self = fileURLToPath(import.meta.url)
 
 /** What subscribers are told, in the shape in which Sluice tells it. */
-export interface BareChange {
+interface BareChange {
   __typename: 'StorageState'
   cursor: string
   at: string
@@ -21,7 +21,7 @@ export interface BareChange {
   run: { id: string; status: string; attempt: number; counters: Record<string, number> } | null
 }
 
-export interface BareState {
+interface BareState {
   heapMiB: number
   subscribed: number
 }

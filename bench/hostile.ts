@@ -12,7 +12,7 @@ import WebSocket from 'ws'
 const self = fileURLToPath(import.meta.url)
 
 /** What the hostile project does. */
-export interface HostileOptions {
+interface HostileOptions {
   url: string
   token: string
   /** Storages whose listings never answer, each with a sync. */

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { freePort } from '@sluice/testkit/free-port.ts'
 
 /** A running nginx. */
-export interface Nginx {
+interface Nginx {
   url: string
   version: string
   pid: number

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 
 /** The options of a benchmark. */
-export interface BenchOptions<Name extends string, Other extends string> {
+interface BenchOptions<Name extends string, Other extends string> {
   values: Record<Name, string> & Partial<Record<Other, string>>
   /** True if all that have a default have it: then the result is one to write down. */
   isWhole: boolean

@@ -7,7 +7,7 @@ import type { RowsFound } from './rows.ts'
 import type { Starts } from './startup.ts'
 
 /** What a whole run of the benchmark found. */
-export interface Findings {
+interface Findings {
   postgresVersion: string
   /** Load average of the machine over the minute before the start: what others were doing on it. */
   load: number

@@ -11,7 +11,7 @@ export interface Deleted {
 }
 
 /** One deletion, until it is answered. */
-export interface Deletion {
+interface Deletion {
   seconds: number
   walBytes: number
   /** Memory that a backend had more than before, at most. */

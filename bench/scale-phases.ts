@@ -48,7 +48,7 @@ export interface AtSize {
 }
 
 /** What the API does to answer. */
-export interface Question {
+interface Question {
   name: string
   blocks: number
   ms: number

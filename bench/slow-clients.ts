@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 const self = fileURLToPath(import.meta.url)
 
 /** Clients that take a body slowly. */
-export interface SlowClients {
+interface SlowClients {
   /** Fails unless all are still being answered. */
   expectAll(): Promise<void>
   leave(): Promise<void>

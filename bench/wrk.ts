@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 
 /** What `wrk` is to ask for, over kept connections. */
-export interface Load {
+interface Load {
   url: string
   connections: number
   seconds: number
@@ -18,7 +18,7 @@ export interface Load {
 }
 
 /** Requests and bytes for a second, headers included. */
-export interface Loaded {
+interface Loaded {
   requests: number
   megabytes: number
 }

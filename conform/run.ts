@@ -8,7 +8,7 @@ import { readDifferences } from './real-servers/differences.ts'
 import { lineOf, meaningsOf, redactor, summaryOf, whoseAreThey } from './report.ts'
 
 /** What the command needs of the process it runs in. */
-export interface Surroundings {
+interface Surroundings {
   variables: Record<string, string | undefined>
   write(line: string): void
   signal?: AbortSignal

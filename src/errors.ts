@@ -14,7 +14,7 @@ export interface RemoteDetail {
 }
 
 /** Options of a SluiceError, in addition to its code and message. */
-export interface SluiceErrorOptions {
+interface SluiceErrorOptions {
   /** For debugging in memory only. It may contain bytes of a remote server, so it is never printed. */
   cause?: unknown
   remote?: RemoteDetail | undefined

@@ -5,7 +5,7 @@ export type Json = null | boolean | number | string | RawNumber | Json[] | { [ke
 export type JsonObject = { [key: string]: Json }
 
 /** A number in its original digits. `JSON.stringify` writes them unchanged. */
-export interface RawNumber {
+interface RawNumber {
   readonly rawJSON: string
 }
 

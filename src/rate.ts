@@ -1,16 +1,16 @@
 import { LRUCache } from 'lru-cache'
 
 /** A rate limit: `perSecond` events on average, and a burst of `burst` events. */
-export interface RateLimit {
+interface RateLimit {
   perSecond: number
   burst: number
 }
 
 /** Counts one event. Returns 0 if it is allowed, otherwise the whole seconds until the next one is allowed. */
-export type Take = () => number
+type Take = () => number
 
 /** A rate limit for each name, such as each token. */
-export interface Rate {
+interface Rate {
   take(name: string): number
 }
 

@@ -1,5 +1,5 @@
 /** Limits concurrent items per owner, such as a project. Further items of the owner wait. */
-export interface Turns {
+interface Turns {
   /**
    * Processes the item now if its owner is below the limit, and then the waiting items of the same owner, until none is left
    * or `signal` aborts. Otherwise it queues the item (once, in order of arrival) and resolves at once. If `work` rejects, the

@@ -9,7 +9,7 @@ export interface DoneRange {
 }
 
 /** How a run stands in the database. */
-export interface RunState {
+interface RunState {
   id: number
   status: string
   attempt: number

@@ -10,7 +10,7 @@ import type { Stage } from './stage.ts'
 import { createWorkers, type Workers } from './workers.ts'
 
 /** What came of a round of exports. */
-export interface ExportVerdict {
+interface ExportVerdict {
   seed: number
   /** How many workers were killed. */
   kills: number

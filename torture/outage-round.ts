@@ -11,7 +11,7 @@ import { decodeId } from '../src/graphql/ids.ts'
 import { createRandom } from './random.ts'
 
 /** What a round does: the outages begin once so many requests have come. */
-export interface OutagePlan {
+interface OutagePlan {
   seed: number
   kind: 'TASKS' | 'FILES' | 'EXPORT'
   outages: { after: number; seconds: number; as: 'REFUSED' | 500 | 503 }[]
@@ -60,10 +60,7 @@ interface Parts {
 }
 
 /** Lets a run meet the outages of its plan, and looks whether it is as if there had been none. */
-export async function playOutages(
-  { s3, database, clients, mayRepeat }: Parts,
-  plan: OutagePlan,
-): Promise<OutageVerdict> {
+async function playOutages({ s3, database, clients, mayRepeat }: Parts, plan: OutagePlan): Promise<OutageVerdict> {
   const begun = performance.now()
   const { kind } = plan
   const random = createRandom(plan.seed + 1)

@@ -39,7 +39,7 @@ export function removeLater(path: string): void {
   leftovers.push(path)
 }
 
-export interface RunOptions {
+interface RunOptions {
   seconds: number
   variables?: Record<string, string>
 }
@@ -81,7 +81,7 @@ export async function succeed(argv: string[], options: RunOptions): Promise<stri
 }
 
 /** A server that runs beside us; what it writes goes to a file. */
-export interface Daemon {
+interface Daemon {
   child: ChildProcess
   /** The end of what it wrote. */
   log(): string

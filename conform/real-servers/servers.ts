@@ -11,7 +11,7 @@ import { fakeGcsBinary, installDebian, installPython, pythonPackages } from './i
 import { freePorts, newFolder, removeLater, start, stop, succeed, waitFor } from './processes.ts'
 
 /** A real server with an empty bucket, ready to be graded. */
-export interface Running {
+interface Running {
   version: string
   /** What the conform command needs to know, behind its name. */
   argv: string[]

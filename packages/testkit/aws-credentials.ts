@@ -7,13 +7,13 @@ import { type Credentials, refusalOf } from './s3-front.ts'
 import { waitFor } from './wait-for.ts'
 
 /** What a role wants of those who assume it. */
-export interface Role {
+interface Role {
   externalId?: string
   webIdentityToken?: string
 }
 
 /** A running emulator of all that hands out AWS credentials on a network. */
-export interface AwsCredentials {
+interface AwsCredentials {
   endpoint: string
   /** What it has handed out so far; give it to a front to have it accepted there. */
   issued: Credentials[]

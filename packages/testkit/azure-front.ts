@@ -14,7 +14,7 @@ export type AzureFault = FaultScope<IncomingMessage> &
     | { hold: true }
   )
 
-export interface AzureFront {
+interface AzureFront {
   /** The target's endpoint, by way of the front. */
   endpoint: string
   port: number

@@ -57,7 +57,7 @@ export async function startEntra(tls: { cert: string; key: string }): Promise<En
 }
 
 /** A token for storage; Azurite reads what it says but checks no signature. */
-export function storageToken(): string {
+function storageToken(): string {
   const now = Math.floor(Date.now() / 1000)
   const claims = {
     aud: 'https://storage.azure.com',

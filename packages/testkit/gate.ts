@@ -3,7 +3,7 @@ import { jobsSetting } from './jobs.ts'
 import { waitFor } from './wait-for.ts'
 
 /** A TCP way to a server that can be closed and opened again. */
-export interface Gate {
+interface Gate {
   port: number
   /** Drops all connections, and every new one from now on. */
   close(): void
@@ -12,7 +12,7 @@ export interface Gate {
 }
 
 /** Starts an open gate. */
-export async function startGate(to: NetConnectOpts): Promise<Gate> {
+async function startGate(to: NetConnectOpts): Promise<Gate> {
   const sockets = new Set<Socket>()
   let isClosed = false
   const drop = () => {

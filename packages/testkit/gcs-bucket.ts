@@ -11,7 +11,7 @@ export interface StoredObject {
   updated: Date
 }
 
-export interface ListQuery {
+interface ListQuery {
   prefix: string
   delimiter: string
   startOffset: string

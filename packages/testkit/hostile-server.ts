@@ -21,7 +21,7 @@ export const hostileModes = [
   'drip-head',
   'huge-head',
 ] as const
-export type HostileMode = (typeof hostileModes)[number]
+type HostileMode = (typeof hostileModes)[number]
 
 /** How a hostile Redis server responds: one port each. */
 export const hostileReplies = [
@@ -33,7 +33,7 @@ export const hostileReplies = [
   'endless-scan',
   'same-scan',
 ] as const
-export type HostileReply = (typeof hostileReplies)[number]
+type HostileReply = (typeof hostileReplies)[number]
 
 /** Where a hostile server listens. It prints this as JSON. */
 export interface HostilePorts {

@@ -12,7 +12,7 @@ const printSeconds = 20
 export const projectFolder = fileURLToPath(new URL('../..', import.meta.url))
 
 /** How a process came to its end. */
-export interface Ended {
+interface Ended {
   /** The exit code; null when a signal ended it. */
   code: number | null
   /** All that it wrote, to both streams. */

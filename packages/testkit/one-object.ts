@@ -4,7 +4,7 @@ import type { Provider } from '../../src/providers/provider.ts'
 import { elementsOf } from '../../src/task-files/read-rows.ts'
 
 /** A place with one object, whose bytes are made while they are read. */
-export interface OneObject {
+interface OneObject {
   size: number
   /** The bytes from `start` up to, not including, `end`. */
   bytes(start: number, end: number): Iterable<Uint8Array>

@@ -5,7 +5,7 @@ import { Webhook } from 'standardwebhooks'
 import { createFaults, type FaultScope, type SetFault } from './faults.ts'
 
 /** A message as the receiver got it, with the answer it gave. */
-export interface Received {
+interface Received {
   path: string
   headers: Record<string, string>
   body: string

@@ -32,7 +32,7 @@ export interface SmallRedisOptions extends RedisOptions {
   doubles?: boolean
 }
 
-export interface SmallRedis {
+interface SmallRedis {
   host: string
   port: number
   /** Commands seen, refused ones included, by name. */

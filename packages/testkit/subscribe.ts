@@ -3,7 +3,7 @@ import type { TestApp } from './app.ts'
 
 /** The two ways to a subscription. */
 export const transports = ['WebSocket', 'SSE'] as const
-export type Transport = (typeof transports)[number]
+type Transport = (typeof transports)[number]
 
 /** Subscribes by the transport, with the app's own token. Leaving the loop, or `return()`, ends the subscription. */
 export async function* subscribe(

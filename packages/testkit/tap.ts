@@ -27,7 +27,7 @@ export interface Tap {
 }
 
 /** A connection that says nothing any more, though it is open. */
-export interface HeldConnection {
+interface HeldConnection {
   /** Resolves when the bytes before the stop are on their way. */
   held: Promise<void>
   /** Resolves when the client has closed it, with when that was (milliseconds, of `performance.now`). */

@@ -38,7 +38,7 @@ import type { SaveParts } from '../webhooks/save.ts'
 const longestSweepMs = 2_000
 
 /** Dependencies of the HTTP server. */
-export interface ApiDeps {
+interface ApiDeps {
   em: EntityManager
   logger: Logger
   queue: Queue
@@ -51,7 +51,7 @@ export interface ApiDeps {
 }
 
 /** The running HTTP server. */
-export interface Api {
+interface Api {
   url: string
   port: number
   /** Ends requests and sockets. */

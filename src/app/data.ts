@@ -34,7 +34,7 @@ export interface Data {
   connect: Connect
 }
 
-export interface DataOptions {
+interface DataOptions {
   /** Disable durability (fsync) of the embedded PostgreSQL. */
   throwAway: boolean
   isLocal: boolean

@@ -12,7 +12,7 @@ import { joinFleet } from '../runs/fleet.ts'
 import { startAnnouncer } from '../webhooks/announcer.ts'
 import type { Data } from './data.ts'
 
-export interface JobOptions {
+interface JobOptions {
   logger: Logger
   signal?: AbortSignal | undefined
   /** Receives a stop function for each part, in the order in which the parts start. */
@@ -20,7 +20,7 @@ export interface JobOptions {
 }
 
 /** The job queue, and the dependencies for saving, testing and delivering webhooks. */
-export interface Jobs {
+interface Jobs {
   queue: Queue
   webhooks: JobParts['webhooks'] & Pick<Data, 'sealer' | 'egress'>
 }

@@ -48,7 +48,7 @@ export interface Cluster {
 }
 
 /** The data folder cannot be created or written. */
-export class DataFolderUnusable extends StartupError {
+class DataFolderUnusable extends StartupError {
   readonly exitCode = 73
 }
 

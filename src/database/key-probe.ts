@@ -6,7 +6,7 @@ import { execute } from '../sql.ts'
 import { upgradeSeals } from './upgrade-seals.ts'
 
 /** SECRET_KEY is not the key that sealed the secrets in the database. The message says what to do. */
-export class OtherSecretKey extends StartupError {
+class OtherSecretKey extends StartupError {
   readonly exitCode = 78
 }
 

@@ -14,7 +14,7 @@ pg.types.setTypeParser(pg.types.builtins.JSON, parseJson)
 pg.types.setTypeParser(pg.types.builtins.JSONB, parseJson)
 
 /** Tables of the job queue. They are in the same database, and the schema diff of the ORM must ignore them. */
-export const queueTables = ['agenda_jobs', 'agenda_logs']
+const queueTables = ['agenda_jobs', 'agenda_logs']
 
 /** Options of the ORM for the database at `url`. The command line of the ORM uses them, too. */
 export function ormOptions(url: string, poolSize = 20): Options {

@@ -3,7 +3,7 @@ import { StartupError } from '../config.ts'
 import { connectionOf } from './open.ts'
 
 /** The database of DATABASE_URL cannot be used. The message says why, without the password. */
-export class DatabaseUnusable extends StartupError {
+class DatabaseUnusable extends StartupError {
   readonly exitCode = 69
 }
 

@@ -6,7 +6,7 @@ import { execute } from '../sql.ts'
 import { migrations } from './migrations/index.ts'
 
 /** The database has migrations that this version does not have. The message names both versions. */
-export class NewerSchemaError extends StartupError {
+class NewerSchemaError extends StartupError {
   readonly exitCode = 78
   constructor(found: string) {
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))

@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { defineEntity, p } from '@mikro-orm/core'
 import { SyncRunEntity } from './sync-run.ts'
 
 /** An annotation that a person has picked for an export (a run of kind CHOSEN). */
@@ -11,5 +11,3 @@ export const ChosenAnnotationEntity = defineEntity({
     annotation: p.bigint('number').primary(),
   },
 })
-
-export type ChosenAnnotation = InferEntity<typeof ChosenAnnotationEntity>

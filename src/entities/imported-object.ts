@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { defineEntity, p } from '@mikro-orm/core'
 import { StorageEntity } from './storage.ts'
 
 /**
@@ -21,5 +21,3 @@ export const ImportedObjectEntity = defineEntity({
     objectExists: p.boolean().default(true),
   },
 })
-
-export type ImportedObject = InferEntity<typeof ImportedObjectEntity>

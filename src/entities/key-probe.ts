@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { defineEntity, p } from '@mikro-orm/core'
 
 /** One row: a text that only the SECRET_KEY of this database can open, by which a process with another key is found out. */
 export const KeyProbeEntity = defineEntity({
@@ -9,5 +9,3 @@ export const KeyProbeEntity = defineEntity({
     sealed: p.text(),
   },
 })
-
-export type KeyProbe = InferEntity<typeof KeyProbeEntity>

@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { defineEntity, p } from '@mikro-orm/core'
 import { exportSettings } from '../storage-settings/export.ts'
 import { StorageEntity } from './storage.ts'
 
@@ -32,5 +32,3 @@ export const OutboxEntity = defineEntity({
   indexes: [{ properties: ['storage', 'dueAt'] }],
   uniques: [{ properties: ['storage', 'kind', 'subject'] }],
 })
-
-export type Outbox = InferEntity<typeof OutboxEntity>

@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { defineEntity, p } from '@mikro-orm/core'
 
 /** When each periodic task of the fleet is due. The process that runs a task locks its row. */
 export const PeriodicTaskEntity = defineEntity({
@@ -9,5 +9,3 @@ export const PeriodicTaskEntity = defineEntity({
     dueAt: p.datetime().defaultRaw('now()'),
   },
 })
-
-export type PeriodicTask = InferEntity<typeof PeriodicTaskEntity>

@@ -2,7 +2,7 @@ import type { StorageDirection } from './storage.ts'
 import type { RunKind } from './sync-run.ts'
 
 /** What the runs of one kind do. Code reads this table and compares no kinds. */
-export interface RunPolicy {
+interface RunPolicy {
   /** Directions of the storages that can have such runs. */
   directions: readonly StorageDirection[]
   /** What a run processes: what the settings of the storage select, what failed in another run, or what a client chose. */

@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { defineEntity, p } from '@mikro-orm/core'
 import { StorageEntity } from './storage.ts'
 
 /** Until when the budget of a storage with limits is reserved. All processes reserve parts of it here, see `pacing/`. */
@@ -11,5 +11,3 @@ export const StorageBudgetEntity = defineEntity({
     bytesUntil: p.datetime().defaultRaw('now()'),
   },
 })
-
-export type StorageBudget = InferEntity<typeof StorageBudgetEntity>

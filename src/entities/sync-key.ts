@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { defineEntity, p } from '@mikro-orm/core'
 import { SyncRunEntity } from './sync-run.ts'
 
 /**
@@ -17,5 +17,3 @@ export const SyncKeyEntity = defineEntity({
     rows: p.integer().nullable(),
   },
 })
-
-export type SyncKey = InferEntity<typeof SyncKeyEntity>

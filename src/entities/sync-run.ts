@@ -25,7 +25,7 @@ export const runKinds = ['SYNC', 'RETRY', 'DRY_RUN', 'CHOSEN'] as const
 export type RunKind = (typeof runKinds)[number]
 
 /** MAIN: one of the slots that all projects share. EXTRA: one of those for projects that have less than their share of them. */
-export const lanes = ['MAIN', 'EXTRA'] as const
+const lanes = ['MAIN', 'EXTRA'] as const
 export type Lane = (typeof lanes)[number]
 
 /** By process of the run: what it waits for. Times are those of the database, in ISO 8601. */

@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { defineEntity, p } from '@mikro-orm/core'
 import { SyncRunEntity } from './sync-run.ts'
 
 /**
@@ -27,5 +27,3 @@ export const SyncShardEntity = defineEntity({
     heartbeatAt: p.datetime().defaultRaw('now()'),
   },
 })
-
-export type SyncShard = InferEntity<typeof SyncShardEntity>

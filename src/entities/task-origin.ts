@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { defineEntity, p } from '@mikro-orm/core'
 import { StorageEntity } from './storage.ts'
 import { TaskEntity } from './task.ts'
 
@@ -13,5 +13,3 @@ export const TaskOriginEntity = defineEntity({
     task: () => p.manyToOne(TaskEntity).mapToPk().deleteRule('cascade').index(),
   },
 })
-
-export type TaskOrigin = InferEntity<typeof TaskOriginEntity>

@@ -2,7 +2,7 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import { type WebhookAction, WebhookEntity } from './webhook.ts'
 
 /** PENDING: will be sent, again if need be. The others are final. */
-export const deliveryStatuses = ['PENDING', 'DELIVERED', 'FAILED'] as const
+const deliveryStatuses = ['PENDING', 'DELIVERED', 'FAILED'] as const
 export type DeliveryStatus = (typeof deliveryStatuses)[number]
 
 /** One message to a webhook and what became of it. */

@@ -1,4 +1,4 @@
-import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
+import { defineEntity, p } from '@mikro-orm/core'
 
 /** A process that takes jobs. Together they tell how many syncs the fleet runs at the same time. */
 export const WorkerEntity = defineEntity({
@@ -11,5 +11,3 @@ export const WorkerEntity = defineEntity({
     seenAt: p.datetime().defaultRaw('now()'),
   },
 })
-
-export type Worker = InferEntity<typeof WorkerEntity>

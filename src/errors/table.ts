@@ -1,5 +1,5 @@
 /** What a code means. */
-export interface ErrorDefinition {
+interface ErrorDefinition {
   /** HTTP status. */
   status: number
   /** True if the same call may succeed later without any change. */

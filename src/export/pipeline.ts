@@ -10,7 +10,7 @@ import type { Claim, Lease } from './lease.ts'
 import { maxBytes, type Outcome, writeClaims } from './write.ts'
 
 /** What `writeBatches` needs. */
-export interface Exporting {
+interface Exporting {
   em: EntityManager
   connect: Connect
   storage: Storage['id']

@@ -23,7 +23,7 @@ export type Outcome = { claim: Claim } & (
 )
 
 /** What `writeClaims` needs. */
-export interface Writing {
+interface Writing {
   em: EntityManager
   storage: Storage
   /** Pauses its calls while the storage is unavailable. */

@@ -15,7 +15,7 @@ import { createLoaders, type Loaders } from './loaders.ts'
 import type { Present } from './present.ts'
 
 /** The parts of the application that resolvers call. */
-export interface GraphqlParts {
+interface GraphqlParts {
   em: EntityManager
   queue: Queue
   events: EventHub

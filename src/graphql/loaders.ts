@@ -18,13 +18,13 @@ import { createJsonColumns } from './json-columns.ts'
 import { annotationsOf, predictionsOf } from './labels.ts'
 
 /** Pending exports of a storage, and the error of the last failed write. */
-export interface PendingExports {
+interface PendingExports {
   count: number
   failure: string | null
 }
 
 /** Number of labels of a task. */
-export interface LabelCounts {
+interface LabelCounts {
   annotations: number
   cancelled: number
   predictions: number

@@ -3,7 +3,7 @@ import { type PageInfoShape, resolveCursorConnection } from '@pothos/plugin-rela
 import { ValidationError } from '../errors.ts'
 
 /** The arguments of a connection. */
-export interface PageArgs {
+interface PageArgs {
   first?: number | null | undefined
   last?: number | null | undefined
   before?: string | null | undefined
@@ -11,7 +11,7 @@ export interface PageArgs {
 }
 
 /** A page in the shape of the connection types. */
-export interface Page<T> {
+interface Page<T> {
   edges: { cursor: string; node: T }[]
   pageInfo: PageInfoShape
   countAll: () => Promise<number>

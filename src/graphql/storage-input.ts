@@ -27,7 +27,7 @@ export function settingsAndOptions({
 }
 
 /** The field builder of an input type. */
-export type InputFields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0]
+type InputFields = Parameters<Parameters<typeof builder.inputType>[1]['fields']>[0]
 
 /** Input fields that override checks. */
 export const saveOptions = (t: InputFields) => ({

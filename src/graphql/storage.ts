@@ -21,7 +21,7 @@ const statusDescriptions = {
   CANCELED: 'A client canceled the last sync.',
 } satisfies Record<'INITIALIZED' | (typeof syncStatuses)[number], string>
 
-export const StorageStatusRef = builder.enumType('StorageStatus', {
+const StorageStatusRef = builder.enumType('StorageStatus', {
   description: 'Status of a storage: the status of its last sync (run of kind SYNC or RETRY).',
   values: Object.fromEntries(
     Object.entries(statusDescriptions).map(([name, description]) => [name, { description }]),

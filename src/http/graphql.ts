@@ -101,7 +101,7 @@ export function createGraphql(door: GraphqlDoor) {
 }
 
 /** Options of `maskError`. */
-export type MaskOptions = Pick<GraphqlDoor, 'logger' | 'introspection'>
+type MaskOptions = Pick<GraphqlDoor, 'logger' | 'introspection'>
 
 /** Extensions with the HTTP status and headers of a missing or wrong token (401) and of a reached limit (429). */
 function httpOf(fault: SluiceError): object {

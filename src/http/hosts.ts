@@ -5,7 +5,7 @@ import type { IncomingMessage } from 'node:http'
  * media token or a bearer token. Links have another origin than the dashboard, so that content of a bucket never runs in the
  * origin of a session. Session cookies must not be accepted there.
  */
-export type HostRole = 'ALL' | 'LINKS'
+type HostRole = 'ALL' | 'LINKS'
 
 /** Returns the role of the host that a request was sent to. */
 export type RoleOfHost = (req: IncomingMessage) => HostRole

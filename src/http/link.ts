@@ -4,7 +4,7 @@ import type { Whereabouts } from '../resolve/locate.ts'
 import { readFileuri } from './fileuri.ts'
 
 /** The parts of a resolve link. */
-export interface Link {
+interface Link {
   where: Whereabouts
   uri: string
   /** The media token. */

@@ -23,7 +23,7 @@ import {
 import type { FieldError } from '../errors.ts'
 
 /** Size of an operation with its variables. */
-export interface OperationSize {
+interface OperationSize {
   /** Upper estimate of the fields in the response; expensive fields count more (extension `cost`). */
   cost: number
   /** Lists in arguments that are longer than allowed (extension `maxItems`). */

@@ -5,7 +5,7 @@ import type { ErrorCode } from '../errors.ts'
 import { createJsonCounter } from '../security/json-size.ts'
 
 /** Limits of the body of a GraphQL request. */
-export interface BodyLimits {
+interface BodyLimits {
   maxBytes: number
   /** JSON values: object members and array items. */
   maxValues: number
@@ -15,7 +15,7 @@ export interface BodyLimits {
   minBytesPerSecond: number
 }
 
-export const bodyLimits: BodyLimits = {
+const bodyLimits: BodyLimits = {
   maxBytes: 32 * 2 ** 20,
   maxValues: 500_000,
   maxDepth: 20_000,

@@ -10,7 +10,7 @@ import type { Metrics } from './metrics.ts'
 import { handleResolve, type ResolveDoor } from './resolve.ts'
 
 /** Handlers and settings of the HTTP server. */
-export interface HttpDoors {
+interface HttpDoors {
   /** Handlers for clients. Undefined in a process that is only a worker. */
   api: { yoga: ReturnType<typeof createGraphql>; graphiql: boolean; floods: Floods; resolve: ResolveDoor } | undefined
   roleOf: RoleOfHost

@@ -6,7 +6,7 @@ import { createBucket } from '../rate.ts'
 import { clientAddress } from './client-address.ts'
 
 /** How many WebSockets may be open, and how fast a client may send on one. */
-export interface SocketSettings {
+interface SocketSettings {
   max: number
   maxPerToken: number
   messagesPerSecond: number

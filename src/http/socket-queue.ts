@@ -5,7 +5,7 @@ import { setImmediate as immediate, setTimeout as sleep } from 'node:timers/prom
 import { bytesOfAddress } from '../security/network.ts'
 
 /** How far the peer of a connection has read what was written to it. */
-export interface SendProgress {
+interface SendProgress {
   /** Bytes that the peer has acknowledged since the connection began. */
   read: number
   /** Bytes that this process or the kernel holds, and that the peer has not acknowledged. */

@@ -14,7 +14,7 @@ const patienceMs = 250
 const activeMs = 1_000
 
 /** Decides when the operations of each token start. */
-export interface TokenTurns {
+interface TokenTurns {
   /** Number of operations of the token that wait or run. */
   underWay(token: string): number
   /** Waits until an operation of the token may start. The caller must call the returned function when the operation ends. */

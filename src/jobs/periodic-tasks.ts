@@ -5,7 +5,7 @@ import type { Logger } from '../logger.ts'
 import { execute } from '../sql.ts'
 
 /** A task that the fleet runs again and again. It can be interrupted at any point; another process then runs it from its start. */
-export interface PeriodicTask {
+interface PeriodicTask {
   /** Pause between the end of one execution and the start of the next. */
   everySeconds: number
   run: () => Promise<void>

@@ -8,7 +8,7 @@ import { assertLists, mustBeFew, mustBeSeconds, mustBeSmall } from './bounds.ts'
 import { queueExports, queueRemovals } from './outbox.ts'
 
 /** The labels of a person for a task. */
-export interface NewAnnotation {
+interface NewAnnotation {
   task: number
   result: Json
   wasCancelled?: boolean | null | undefined
@@ -16,7 +16,7 @@ export interface NewAnnotation {
 }
 
 /** Changes to an annotation. Absent fields keep their value. */
-export interface AnnotationChanges {
+interface AnnotationChanges {
   id: number
   result?: Json | undefined
   wasCancelled?: boolean | null | undefined
@@ -24,7 +24,7 @@ export interface AnnotationChanges {
 }
 
 /** Who saves annotations: name, and id of the `Viewer`. */
-export interface Author {
+interface Author {
   id: string
   name: string
 }

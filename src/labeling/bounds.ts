@@ -2,7 +2,7 @@ import { type FieldError, ValidationError } from '../errors.ts'
 import { jsonSizeFault } from '../security/json-size.ts'
 
 /** Maximum number of items that one request may create, change or delete. */
-export const maxAtOnce = 1_000
+const maxAtOnce = 1_000
 
 /** @throws ValidationError if there are more items than one request may have */
 export function mustBeFew(items: unknown[]): void {

@@ -8,7 +8,7 @@ import { lockTasks } from './annotations.ts'
 import { assertLists, mustBeFew, mustBeSmall } from './bounds.ts'
 
 /** The labels of a model for a task. */
-export interface NewPrediction {
+interface NewPrediction {
   task: number
   result: Json
   score?: number | null | undefined
@@ -16,7 +16,7 @@ export interface NewPrediction {
 }
 
 /** Changes to a prediction. Absent fields keep their value. */
-export type PredictionChanges = { id: number } & Partial<Omit<NewPrediction, 'task'>>
+type PredictionChanges = { id: number } & Partial<Omit<NewPrediction, 'task'>>
 
 /** Creates predictions, all or none. At most 1,000. @throws ValidationError, NotFoundError */
 export async function createPredictions(em: EntityManager, predictions: NewPrediction[]): Promise<Prediction[]> {

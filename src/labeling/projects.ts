@@ -6,7 +6,7 @@ import { execute } from '../sql.ts'
 import { saveUrlMappings, type UrlMappingInput, urlMappingFaults } from './url-mappings.ts'
 
 /** Settings of a project. Absent fields keep their value or get their default. */
-export interface ProjectInput {
+interface ProjectInput {
   title?: string | null | undefined
   description?: string | null | undefined
   dataKey?: string | null | undefined

@@ -8,7 +8,7 @@ import { jsonFaults, mustBeFew } from './bounds.ts'
 import { queueRemovals } from './outbox.ts'
 
 /** One item to label. */
-export interface NewTask {
+interface NewTask {
   data: Json
   meta?: Json | undefined
   allowSkip?: boolean | null | undefined

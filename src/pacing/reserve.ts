@@ -7,7 +7,7 @@ export interface Limits {
   bytes: number | null
 }
 
-export type Unit = keyof Limits
+type Unit = keyof Limits
 
 /** Reads the limits of storages. A storage that was deleted is absent. */
 export async function readLimits(em: EntityManager, storages: number[]): Promise<Map<number, Limits>> {

@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.ts'
 
 /** Kinds of storage for which the server can have its own identity. */
-export type AmbientProvider = 'S3' | 'GCS' | 'AZURE_BLOB'
+type AmbientProvider = 'S3' | 'GCS' | 'AZURE_BLOB'
 
 /** The request of a storage without credentials to use the identity of the server. */
 export interface AmbientRequest {

@@ -11,7 +11,7 @@ export interface Checksum {
 }
 
 /** Computes a checksum chunk by chunk. */
-export interface Digest {
+interface Digest {
   update(bytes: Uint8Array): void
   /** May be called once, after the last chunk. */
   matches(value: Uint8Array): Promise<boolean>

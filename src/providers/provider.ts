@@ -170,7 +170,7 @@ export interface KindAbilities {
 /**
  * The longest key that a storage accepts. Counts UTF-8 bytes or UTF-16 code units, of the whole key or of each path segment.
  */
-export interface KeyLimit {
+interface KeyLimit {
   max: number
   unit: 'bytes' | 'characters'
   per: 'key' | 'segment'

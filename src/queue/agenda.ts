@@ -43,7 +43,7 @@ const failedRetentionMs = 24 * 3_600_000
 const clockSkewMs = 24 * 3_600_000
 
 /** What a queue needs: the store of its jobs, the channel that announces new jobs, and the pool of the app's database. */
-export interface QueueDeps {
+interface QueueDeps {
   store: JobStore
   channel: NotificationChannel
   pool: pg.Pool

@@ -8,7 +8,7 @@ export interface Conditions {
 }
 
 /** The validators of the object, as the viewer knows them. */
-export interface Validators {
+interface Validators {
   etag: string | null
   lastModified: Date | null
 }

@@ -21,9 +21,7 @@ export function createResolveParts(connect: Connect): ResolveParts {
 }
 
 /** How an object is delivered: by a presigned URL, or as a stream. `close` releases the provider; call it once. */
-export type Delivery =
-  | ({ mode: 'PRESIGN' } & SignedUrl)
-  | { mode: 'PROXY'; open(): Promise<ObjectSource & { close(): void }> }
+type Delivery = ({ mode: 'PRESIGN' } & SignedUrl) | { mode: 'PROXY'; open(): Promise<ObjectSource & { close(): void }> }
 
 /**
  * Decides how the object of a storage URI, or of a mapped URL, is delivered; `mode` allows only one way.

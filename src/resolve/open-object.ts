@@ -18,7 +18,7 @@ export interface ObjectSource {
 }
 
 /** What a viewer requests of an object. */
-export interface ObjectRequest {
+interface ObjectRequest {
   method: 'GET' | 'HEAD'
   ranges: ByteRange[] | undefined
   conditions: Conditions
@@ -30,7 +30,7 @@ export interface ObjectRequest {
 }
 
 /** The opened object, or the status without a body. `etag` is the tag for the viewer. */
-export type ObjectAnswer =
+type ObjectAnswer =
   | { status: 200 | 206; object: ObjectHead; etag: string | null; opened: ObjectBody | undefined }
   | { status: 304 | 412 | 416; object: ObjectHead; etag: string | null; opened?: never }
 

@@ -2,7 +2,7 @@ import { type FieldError, SluiceError, ValidationError } from '../errors.ts'
 import { keyFault } from '../providers/key-bytes.ts'
 
 /** Most distinct keys of one run. */
-export const maxChosenKeys = 10_000
+const maxChosenKeys = 10_000
 const maxReported = 20
 
 /**

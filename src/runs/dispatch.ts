@@ -10,7 +10,7 @@ import type { RunLease } from './lease.ts'
 import { setJob } from './run.ts'
 
 /** What `dispatchRun` needs. */
-export interface DispatchParts {
+interface DispatchParts {
   em: EntityManager
   queue: Queue
 }

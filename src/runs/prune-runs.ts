@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from '../sql.ts'
 
 /** Of so many of a storage's newest runs the row is kept, and of so many the issues; of its last sync always. */
-export const keptRuns = { rows: 1_000, issues: 100 }
+const keptRuns = { rows: 1_000, issues: 100 }
 
 /**
  * Drops what nobody asks for any more: keys that runs kept in mind until their end, issues of old runs, and very old runs. A

@@ -22,7 +22,7 @@ export function toRun(em: EntityManager, row: Record<string, unknown>): SyncRun 
 }
 
 /** Options of a new run. */
-export interface RunOptions {
+interface RunOptions {
   kind?: RunKind
   /** The run whose failed objects a RETRY imports. */
   retryOf?: number | null

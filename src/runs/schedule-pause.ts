@@ -4,7 +4,7 @@ import { sql } from '../sql.ts'
 import { nextTick } from './timetable.ts'
 
 /** So many failed syncs in a row make a schedule pause. */
-export const pauseAfter = 3
+const pauseAfter = 3
 const firstPauseHours = 1
 const maxPauseHours = 24
 

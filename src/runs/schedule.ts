@@ -12,7 +12,7 @@ import { type ExportOptions, mustFit, placeOf } from './start.ts'
 import { nextTick, timetableFaults } from './timetable.ts'
 
 /** When to sync, and what; absent parts have their default. */
-export interface ScheduleInput extends ExportOptions {
+interface ScheduleInput extends ExportOptions {
   cron: string
   /** Default: UTC. */
   timeZone?: string | null | undefined

@@ -17,7 +17,7 @@ export interface ExportOptions {
 }
 
 /** Options of a sync. */
-export interface SyncOptions extends ExportOptions {
+interface SyncOptions extends ExportOptions {
   /** Only counts what an import would do. It can run beside a sync. */
   dryRun?: boolean | null | undefined
 }

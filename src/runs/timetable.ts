@@ -2,7 +2,7 @@ import { Cron } from 'croner'
 import type { FieldError } from '../errors.ts'
 
 /** When something is to happen again and again. */
-export interface Timetable {
+interface Timetable {
   /** Five fields, or six with seconds first; `L`, `#` and names such as MON or `@daily` as croner has them. */
   cron: string
   /** IANA name of the zone whose wall clock is meant. */

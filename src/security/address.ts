@@ -4,7 +4,7 @@ import { bytesOfAddress, contains, type Network, readNetwork } from './network.t
  * PUBLIC: an address of the internet. INTERNAL: an address of this machine or its site. CLOSED: an address that no client may
  * connect to: metadata services of clouds, link-local, multicast, unspecified, broadcast and reserved addresses.
  */
-export type AddressKind = 'PUBLIC' | 'INTERNAL' | 'CLOSED'
+type AddressKind = 'PUBLIC' | 'INTERNAL' | 'CLOSED'
 
 const networks = (...texts: string[]) => texts.map((text) => readNetwork(text)!)
 

@@ -29,7 +29,7 @@ export interface EgressRules {
 }
 
 /** Decides about one connection. */
-export interface EgressPolicy {
+interface EgressPolicy {
   /** Why clients must not connect to the port. Undefined if they may. */
   refusePort(target: EgressTarget): SluiceError | undefined
   /** Why clients must not connect to the target. One refused address is enough. Undefined if all `addresses` are allowed. */

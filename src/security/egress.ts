@@ -13,10 +13,10 @@ export interface ResolvedAddress {
 }
 
 /** Looks a name up. Rejects like `dns.lookup` if it has no address. */
-export type Resolve = (name: string) => Promise<ResolvedAddress[]>
+type Resolve = (name: string) => Promise<ResolvedAddress[]>
 
 /** Options of `net.connect` with an egress target. */
-export type TcpOptions = Omit<TcpNetConnectOpts, 'host' | 'port' | 'lookup'> & EgressTarget
+type TcpOptions = Omit<TcpNetConnectOpts, 'host' | 'port' | 'lookup'> & EgressTarget
 
 /**
  * Every client that connects to a host which a user has entered must open its connections here. For each connection, the name

@@ -6,7 +6,7 @@ export const maxJsonDepth = 1_000
 const [quote, backslash] = [0x22, 0x5c]
 
 /** Size of the tree of a JSON document. */
-export interface JsonSize {
+interface JsonSize {
   values: number
   depth: number
 }

@@ -4,7 +4,7 @@ import type { Config } from '../config.ts'
 import { isLocalMode } from './local-mode.ts'
 
 /** Settings whose default depends on who can reach the server. */
-export interface ModeSettings {
+interface ModeSettings {
   graphiql: boolean
   introspection: boolean
   /** Folder whose subfolders may be storages. It need not exist. Undefined: no local storages. */

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
 /** Limits of one API operation, available to all code that it calls. */
-export interface RequestScope {
+interface RequestScope {
   /** Milliseconds that one SQL statement may take. */
   statementMs: number
   /** Aborts when the operation has taken too long. */

@@ -1,5 +1,5 @@
 /** Milliseconds of computation after which a loop must yield to the event loop. */
-export const sliceMs = 5
+const sliceMs = 5
 
 const waiting: (() => void)[] = []
 
@@ -7,7 +7,7 @@ const waiting: (() => void)[] = []
  * Resolves in a later turn of the event loop. One caller resumes in each turn, in the order of the calls, so that all long
  * computations of the process together take one slice between two turns.
  */
-export function nextTurn(): Promise<void> {
+function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     waiting.push(resolve)
     if (waiting.length === 1) setImmediate(resumeOne)

@@ -2,7 +2,7 @@ import { p } from '@mikro-orm/core'
 import { z } from 'zod'
 
 /** How a form and the schema describe a setting. */
-export interface About {
+interface About {
   title: string
   /** What the setting does, as one or more sentences. */
   description: string

@@ -16,7 +16,7 @@ const ownFaults = new Set<ErrorCode>([
 const maxTried = 10
 
 /** Contents of the first page of a listing. */
-export interface Found {
+interface Found {
   objects: ObjectInfo[]
   gaps: ListGap[]
 }

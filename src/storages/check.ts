@@ -25,7 +25,7 @@ export const checkSteps = [
   'PRESIGN',
   'CLOCK',
 ] as const
-export type CheckStepName = (typeof checkSteps)[number]
+type CheckStepName = (typeof checkSteps)[number]
 
 /** Result of one step. */
 export interface CheckStep {

@@ -18,7 +18,7 @@ const uniqueFields: Record<ExportFormat, Field[]> = { ANNOTATION: ['annotationId
 const defaultTemplate: Record<ExportFormat, string> = { ANNOTATION: '{annotationId}.json', TASK: '{taskId}.json' }
 
 /** The values for the fields of a template. `sourceKey` is the key of the object that the task was imported from, if any. */
-export interface Named {
+interface Named {
   projectId: number
   taskId: number
   innerId: number

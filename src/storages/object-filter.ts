@@ -8,7 +8,7 @@ import type { ImportFilters } from '../storage-settings/filters.ts'
 import { compileGlob, compileRegex, maxPatterns, type Pattern } from './pattern.ts'
 
 /** Why an object is not imported. */
-export const filterRules = [
+const filterRules = [
   'FOLDER_MARKER',
   'SIDECAR',
   'REGEX',

@@ -2,9 +2,9 @@ import globToRegExp from 'glob-to-regexp'
 import { RE2JS } from 're2js'
 
 /** Maximum characters of one pattern. */
-export const maxPatternLength = 1_000
+const maxPatternLength = 1_000
 /** Maximum instructions of one compiled pattern. RE2 takes up to 100 ns per instruction and character of a key. */
-export const maxPatternSize = 500
+const maxPatternSize = 500
 /** Maximum patterns of one list. */
 export const maxPatterns = 100
 // Maximum instructions × characters, which limits the time for one key. A link stores at most 2,600 bytes of key, so even the

@@ -6,7 +6,7 @@ import type { Setting, Settings, ValuesOf } from '../storage-settings/kinds.ts'
 export type SettingsInput = Record<string, unknown>
 
 /** The values to save, and the columns that store them. */
-export interface ReadSettings<S extends Settings> {
+interface ReadSettings<S extends Settings> {
   values: ValuesOf<S>
   columns: Partial<Storage>
 }

@@ -6,7 +6,7 @@ import { refusalOfBytes } from './refuse-text.ts'
 import type { Element } from './row.ts'
 
 /** Separates the columns: the one that `.tsv` has, or, for `.csv`, the one that its header has most often. */
-export type Delimiter = 'TAB' | 'AS_IN_HEADER'
+type Delimiter = 'TAB' | 'AS_IN_HEADER'
 
 /** How columns are separated in an object of this name; undefined if the name does not say that it is CSV or TSV. */
 export function delimiterIn(key: string): Delimiter | undefined {

@@ -11,14 +11,14 @@ interface FileTimes {
 }
 
 /** A prediction that came with a task; JSON parts as text, ready for the database. */
-export interface ParsedPrediction extends FileTimes {
+interface ParsedPrediction extends FileTimes {
   result: string
   score: number | null
   modelVersion: string | null
 }
 
 /** An annotation that came with a task. */
-export interface ParsedAnnotation extends FileTimes {
+interface ParsedAnnotation extends FileTimes {
   result: string
   wasCancelled: boolean
   leadTimeSeconds: number | null

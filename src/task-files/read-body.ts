@@ -29,7 +29,7 @@ const pacedMs = 10_000
 const fruitlessTries = 3
 
 /** How the bytes of a body are read. */
-export interface BodyReading {
+interface BodyReading {
   countRead: (bytes: number) => void
   /** Opens what follows the first `seen` bytes, of the same version, see `readRest`. */
   reopen: (seen: number) => Promise<Readable>

@@ -6,7 +6,7 @@ const writeBytes = 512 * 2 ** 10
 const readBytes = 256 * 2 ** 10
 
 /** Bytes that wait on the disk until their checksum is verified. */
-export interface Spool {
+interface Spool {
   /** Adds a chunk. False if it cannot be written; `read` still returns all chunks, this one included. */
   add(chunk: Buffer): Promise<boolean>
   /** All bytes, in their order. */

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { execute } from '../sql.ts'
 
 /** Maximum number of task ids in one message. */
-export const batchSize = 5_000
+const batchSize = 5_000
 
 /** Saves the webhook's position in the event log. */
 export async function setLastEvent(tx: EntityManager, webhookId: number, lastEvent: number): Promise<void> {

@@ -11,7 +11,7 @@ import { unsealWebhookSecret } from './save.ts'
 import { signatureHeaders } from './sign.ts'
 
 /** Number of attempts before a message counts as failed. */
-export const maxAttempts = 8
+const maxAttempts = 8
 
 const maxWaitSeconds = 24 * 3_600
 /** A delivery that is overdue by this time has lost its job. */

@@ -22,7 +22,7 @@ export interface SaveParts {
 }
 
 /** Settings of a webhook. Absent or null fields keep their value or get their default. */
-export interface WebhookInput {
+interface WebhookInput {
   url?: string | null | undefined
   actions?: readonly WebhookAction[] | null | undefined
   active?: boolean | null | undefined

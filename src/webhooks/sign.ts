@@ -18,7 +18,7 @@ export function faultOfSecret(secret: string): string | undefined {
 }
 
 /** A message to sign. */
-export interface SignedMessage {
+interface SignedMessage {
   messageId: string
   /** Time of this attempt, in seconds since 1970. */
   timestamp: number

@@ -53,7 +53,7 @@ export interface CheckGroup {
 }
 
 /** What one check works with; its places and providers end with it. */
-export type World = ReturnType<typeof createWorld>
+type World = ReturnType<typeof createWorld>
 
 /** `setup` makes the places. `end` must be called after the check. */
 export function createWorld(abilities: Abilities, setup: () => Promise<Place>) {

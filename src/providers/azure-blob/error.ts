@@ -97,7 +97,7 @@ interface SdkError extends Error {
 }
 
 /** The request that failed. */
-export interface Asked {
+interface Asked {
   place: AzureLocation
   /** The requested object, if any. */
   key: string | undefined

@@ -9,7 +9,7 @@ import { contentTypeOf } from '../content-type.ts'
 import type { AzureLocation } from './location.ts'
 
 /** Requests a delegation key. Azure counts both times in whole seconds. */
-export type FetchDelegationKey = (startsOn: Date, expiresOn: Date) => Promise<UserDelegationKey>
+type FetchDelegationKey = (startsOn: Date, expiresOn: Date) => Promise<UserDelegationKey>
 
 const minuteMs = 60_000
 // Clocks differ, so Azure recommends that a SAS starts 15 minutes in the past ("Best practices when using SAS").

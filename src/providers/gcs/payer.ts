@@ -2,7 +2,7 @@
 const knownMs = 5 * 60_000
 
 /** Chooses the project that pays for the requests to a bucket (Cloud Storage, "Requester Pays"). */
-export interface Payer {
+interface Payer {
   /** The `userProject` of requests. Undefined as long as the bucket does not demand one. */
   readonly project: string | undefined
   /** Whether `project` is right: it is set, no other choice exists, or a response has confirmed it in the last 5 minutes. */

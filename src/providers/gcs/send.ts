@@ -27,7 +27,7 @@ export interface Request {
 }
 
 /** A response with a success status. */
-export interface Answer {
+interface Answer {
   status: number
   headers: Headers
   text: string

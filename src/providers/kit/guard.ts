@@ -6,7 +6,7 @@ import { hasDotSegments } from './dot-segments.ts'
 import { paceBody } from './paced.ts'
 
 /** Settings of `guardProvider`. */
-export interface Trust {
+interface Trust {
   /** Whether keys with dot segments may be sent. */
   sendsDotSegments: boolean
   /** The limits of the storage. They apply to the bytes of bodies. */

@@ -11,7 +11,7 @@ const maxRepeatedPages = 5
 const rememberedPages = 10_000
 
 /** Checks that a listing makes progress. */
-export interface ListProgress {
+interface ListProgress {
   /**
    * Checks the next page.
    * @throws SluiceError UNEXPECTED_ANSWER if the listing will not end

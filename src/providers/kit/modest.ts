@@ -1,5 +1,5 @@
 /** Limits for the input of a parser. */
-export interface Modesty {
+interface Modesty {
   /** Number of XML tags, or of JSON containers and commas. */
   maxParts: number
   maxDepth: number

@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts'
 const sliceBytes = 256 * 1024
 
 /** A snapshot of a value: its size, and the start of the requested bytes. */
-export interface Glance {
+interface Glance {
   size: number
   bytes: Buffer
 }

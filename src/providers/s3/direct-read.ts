@@ -22,7 +22,7 @@ const reuseMs = 60_000
 const refusals: Record<number, ErrorCode> = { 412: 'PRECONDITION_FAILED', 416: 'RANGE_UNSATISFIABLE' }
 
 /** Reads each object with one plain signed request, without the SDK. */
-export interface DirectReads {
+interface DirectReads {
   /**
    * Opens the object. Returns undefined on other errors and on ambiguous responses. The caller then uses the SDK, which
    * retries, follows the region and reports the error.

@@ -24,7 +24,7 @@ export interface PageHeader {
 }
 
 /** Names of parquet.thrift, `Encoding`. */
-export type Encoding = (typeof encodings)[number] | 'UNKNOWN'
+type Encoding = (typeof encodings)[number] | 'UNKNOWN'
 const encodings = [
   'PLAIN',
   'UNKNOWN',

@@ -10,7 +10,7 @@ import { put } from './put.ts'
 import type { LeafOf } from './schema.ts'
 
 /** Reads the rows of one row group, in their order. */
-export interface RowReader {
+interface RowReader {
   /** The next `count` rows. @throws ParquetFault when there are not so many */
   take(count: number): Promise<JsonObject[]>
   /** How many rows should be taken at a time. */
