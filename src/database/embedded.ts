@@ -23,7 +23,7 @@ export interface EmbeddedPostgres {
 }
 
 /** The data folder is in use by another Sluice. */
-export class DataFolderInUse extends StartupError {
+class DataFolderInUse extends StartupError {
   readonly exitCode = 75
 }
 

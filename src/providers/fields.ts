@@ -32,7 +32,7 @@ export const headerText = () =>
     .regex(/^[\x21-\x7e]*$/, 'must be ASCII without spaces or control characters')
 
 /** Whether a URL contains neither a user name nor a password. True for text that is not a URL. */
-export function hasNoLogin(text: string): boolean {
+function hasNoLogin(text: string): boolean {
   if (!URL.canParse(text)) return true
   const { username, password } = new URL(text)
   // `http://@host` has an empty user name.

@@ -66,7 +66,7 @@ function lifeOf({ searchParams }: URL): number | undefined {
  * parameters"), the same with `X-Goog-` (Cloud Storage, "Signed URLs"), `se` (Azure, "Create a service SAS"). Null if it is not
  * signed.
  */
-export function endOf({ searchParams }: URL): Date | null {
+function endOf({ searchParams }: URL): Date | null {
   for (const vendor of ['Amz', 'Goog']) {
     const [, year, month, day, hour, minute, second] =
       /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(searchParams.get(`X-${vendor}-Date`) ?? '') ?? []

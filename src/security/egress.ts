@@ -6,14 +6,8 @@ import { createAgent, type Guard, type HttpAgents } from './egress-agents.ts'
 import { createEgressPolicy, type EgressRules, type EgressTarget } from './egress-policy.ts'
 import { canonicalHost } from './host.ts'
 
-/** One address of a name. */
-export interface ResolvedAddress {
-  address: string
-  family: number
-}
-
 /** Looks a name up. Rejects like `dns.lookup` if it has no address. */
-type Resolve = (name: string) => Promise<ResolvedAddress[]>
+type Resolve = (name: string) => Promise<dns.LookupAddress[]>
 
 /** Options of `net.connect` with an egress target. */
 type TcpOptions = Omit<TcpNetConnectOpts, 'host' | 'port' | 'lookup'> & EgressTarget
@@ -40,7 +34,7 @@ export interface Egress {
 export function createEgress(rules: EgressRules, { resolve = resolveBySystem }: { resolve?: Resolve } = {}): Egress {
   const policy = createEgressPolicy(rules)
 
-  const resolveChecked = async (target: EgressTarget, name: string): Promise<ResolvedAddress[]> => {
+  const resolveChecked = async (target: EgressTarget, name: string): Promise<dns.LookupAddress[]> => {
     const found = await resolve(name)
     const refusal = policy.refuse(
       target,

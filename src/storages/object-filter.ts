@@ -34,7 +34,7 @@ export interface ObjectFilter {
 }
 
 /** The settings of a storage that select objects. */
-export type FilterSettings = Pick<Storage, 'regexFilter' | 'filters'> & { skipSidecars?: boolean }
+type FilterSettings = Pick<Storage, 'regexFilter' | 'filters'> & { skipSidecars?: boolean }
 
 // Files that Spark, Dask and Hadoop write next to their data, and that desktops leave in folders.
 const sidecar =

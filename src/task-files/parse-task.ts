@@ -82,7 +82,7 @@ export function rowTaskOf(row: Json): ParsedTask {
  * `{ id, result, …, task: { id, data, … } }`, which is that task with that annotation.
  * @throws SluiceError NOT_A_TASK, ENVELOPE_WITHOUT_DATA, BAD_ENVELOPE or LABELS_IN_DATA.
  */
-export function taskOf(value: Json): ParsedTask {
+function taskOf(value: Json): ParsedTask {
   if (!isJsonObject(value)) {
     throw new SluiceError('NOT_A_TASK', `A task must be a JSON object, but this is ${nameOf(value)}.`)
   }

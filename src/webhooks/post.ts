@@ -18,7 +18,7 @@ export interface Answer {
 }
 
 /** One request to a receiver. */
-export interface PostOptions {
+interface PostOptions {
   url: string
   headers: Record<string, string>
   body: string

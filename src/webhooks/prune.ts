@@ -3,9 +3,9 @@ import { sql } from 'kysely'
 import { execute } from '../sql.ts'
 
 /** Retention of deliveries, in days. */
-export const keptDays = 30
+const keptDays = 30
 /** Maximum number of stored deliveries of a webhook, besides pending ones. */
-export const maxKept = 2_000
+const maxKept = 2_000
 
 /** Deletes deliveries above the retention. Pending ones of that age belong to an inactive webhook. */
 export async function pruneDeliveries(em: EntityManager): Promise<void> {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { query, until } from '@sluice/testkit/sql.ts'
 import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { DataFolderInUse, type EmbeddedPostgres, startEmbedded } from '../../src/database/embedded.ts'
+import { type EmbeddedPostgres, startEmbedded } from '../../src/database/embedded.ts'
 
 describe('the embedded PostgreSQL', () => {
   let dataDir: string
@@ -37,7 +37,7 @@ describe('the embedded PostgreSQL', () => {
 
   it('says so when another owns the folder, and leaves that one alone', async () => {
     const first = await startEmbedded({ dataDir, throwAway: true })
-    await expect(startEmbedded({ dataDir, throwAway: true })).rejects.toThrow(DataFolderInUse)
+    await expect(startEmbedded({ dataDir, throwAway: true })).rejects.toThrow('Another Sluice is running')
     expect(await query(first.url, 'select 1 as one')).toEqual([{ one: 1 }])
     await first.stop()
   })
@@ -52,7 +52,7 @@ describe('the embedded PostgreSQL', () => {
     expect(pid).not.toBe(killed)
     // It is this process's alone, as before.
     await until(async () => (await query(server.url, `select 1 from pg_locks where locktype = 'advisory'`)).length > 0)
-    await expect(startEmbedded({ dataDir })).rejects.toThrow(DataFolderInUse)
+    await expect(startEmbedded({ dataDir })).rejects.toThrow('Another Sluice is running')
     await server.stop()
     expect(alive(pid)).toBe(false)
   })

@@ -1,7 +1,7 @@
 import { launch, postgresRuns, temporaryFolder } from '@sluice/testkit/launch.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
 import { expect, it, onTestFinished } from 'vitest'
-import { DataFolderInUse, startEmbedded } from '../../src/database/embedded.ts'
+import { startEmbedded } from '../../src/database/embedded.ts'
 
 function dataFolder(): string {
   const folder = temporaryFolder()
@@ -16,7 +16,7 @@ it('a server whose sessions all ended is still refused to others', async () => {
   await query(server.url, 'select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()')
   const locks = `select 1 from pg_locks where locktype = 'advisory'`
   await until(async () => (await query(server.url, locks)).length > 0, { what: 'the lock of the server' })
-  await expect(startEmbedded({ dataDir })).rejects.toThrow(DataFolderInUse)
+  await expect(startEmbedded({ dataDir })).rejects.toThrow('Another Sluice is running')
 })
 
 it('two first starts at once on one folder: one runs, the other is refused', async () => {

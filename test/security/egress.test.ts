@@ -1,3 +1,4 @@
+import type { LookupAddress } from 'node:dns'
 import { get } from 'node:http'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
@@ -5,11 +6,11 @@ import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
 import { waitFor } from '@sluice/testkit/wait-for.ts'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { readConfig } from '../../src/config.ts'
-import { createEgress, type ResolvedAddress } from '../../src/security/egress.ts'
+import { createEgress } from '../../src/security/egress.ts'
 import type { EgressRules } from '../../src/security/egress-policy.ts'
 
 const nothing: EgressRules = { isLocal: false, allowed: [], blocked: [] }
-const answer = (...addresses: string[]): ResolvedAddress[] =>
+const answer = (...addresses: string[]): LookupAddress[] =>
   addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 }))
 
 /** The error of a check; undefined if the target is open. */

@@ -3,9 +3,11 @@ import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ValidationError } from '../../src/errors.ts'
-import { createObjectFilter, type FilterSettings } from '../../src/storages/object-filter.ts'
+import { createObjectFilter } from '../../src/storages/object-filter.ts'
 
 const object = (key: string) => ({ key, size: key.endsWith('/') ? 0 : 1, etag: null, lastModified: null })
+type FilterSettings = Parameters<typeof createObjectFilter>[0]
+
 const faultsOf = (settings: Partial<FilterSettings>) => {
   try {
     createObjectFilter({ regexFilter: null, filters: null, ...settings })

@@ -2,7 +2,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { inChunks, providerOf, rowsOf } from '@sluice/testkit/one-object.ts'
 import { describe, expect, it } from 'vitest'
 import { SluiceError } from '../../src/errors.ts'
-import { parseTask, taskOf } from '../../src/task-files/parse-task.ts'
+import { parseTask } from '../../src/task-files/parse-task.ts'
 import { elementsOf } from '../../src/task-files/read-rows.ts'
 
 /** Rows as [row, data], whatever the chunks that they arrive in. */
@@ -77,6 +77,7 @@ describe('JSON files', () => {
 
   it("Label Studio's old completions are annotations, and its drafts are kept in the meta of the task", () => {
     const label = { result: [{ value: { choices: ['a'] } }] }
+    const taskOf = (value: object) => parseTask(Buffer.from(JSON.stringify(value)))
     const parsed = taskOf({ data: { text: 'x' }, completions: [label], drafts: [label], meta: { a: 1 } })
     expect(parsed.annotations).toMatchObject([{ result: JSON.stringify(label.result) }])
     expect(JSON.parse(parsed.meta!)).toEqual({ drafts: [label], a: 1 })

@@ -2,9 +2,9 @@ import { localEgress } from '@sluice/testkit/egress.ts'
 import { startReceiver } from '@sluice/testkit/receiver.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createEgress } from '../../src/security/egress.ts'
-import { type PostOptions, post } from '../../src/webhooks/post.ts'
+import { post } from '../../src/webhooks/post.ts'
 
-const send = (options: Partial<PostOptions> & { url: string }) =>
+const send = (options: Partial<Parameters<typeof post>[0]> & { url: string }) =>
   post({
     headers: {},
     body: '{}',

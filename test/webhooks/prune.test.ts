@@ -3,7 +3,7 @@ import { createProject } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
 import { tell } from '@sluice/testkit/webhooks.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { keptDays, maxKept, pruneDeliveries } from '../../src/webhooks/prune.ts'
+import { pruneDeliveries } from '../../src/webhooks/prune.ts'
 
 describe('the log of deliveries', () => {
   let app: TestApp
@@ -31,7 +31,7 @@ describe('the log of deliveries', () => {
     return rows.map(({ id }) => id)
   }
 
-  it(`holds the newest ${maxKept} of a webhook, of the last ${keptDays} days, and what is still to be sent`, async () => {
+  it('retains the newest 2,000 deliveries of a webhook of the last 30 days, and pending ones', async () => {
     const project = await createProject(app)
     const [busy, quiet] = [
       await tell(app, project, { url: 'http://example.com' }),
@@ -39,14 +39,14 @@ describe('the log of deliveries', () => {
     ]
     const pending = await add(busy.databaseId, { status: 'PENDING' })
     await add(busy.databaseId, { count: 3 })
-    const newest = await add(busy.databaseId, { count: maxKept, status: 'FAILED' })
-    await add(quiet.databaseId, { days: keptDays + 1, status: 'PENDING' })
-    await add(quiet.databaseId, { days: keptDays + 1 })
-    const young = await add(quiet.databaseId, { days: keptDays - 1 })
+    const newest = await add(busy.databaseId, { count: 2_000, status: 'FAILED' })
+    await add(quiet.databaseId, { days: 31, status: 'PENDING' })
+    await add(quiet.databaseId, { days: 31 })
+    const young = await add(quiet.databaseId, { days: 29 })
     await pruneDeliveries(app.orm.em.fork())
     expect(await left(busy.databaseId)).toEqual([...pending, ...newest])
     expect(await left(quiet.databaseId)).toEqual(young)
     await pruneDeliveries(app.orm.em.fork())
-    expect((await left(busy.databaseId)).length).toBe(maxKept + 1)
+    expect((await left(busy.databaseId)).length).toBe(2_001)
   })
 })

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { SluiceError } from '../../errors.ts'
 
 /** Limit for the body of an error response, in bytes. The rest is not read. */
-export const maxErrorBytes = 64 * 1024
+const maxErrorBytes = 64 * 1024
 /** Limit for a response with a token or with a few properties of an object, in bytes. */
 export const maxSmallBytes = 64 * 1024
 const errorTimeoutMs = 10_000

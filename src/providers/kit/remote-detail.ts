@@ -1,7 +1,7 @@
 import type { RemoteDetail } from '../../errors.ts'
 
 /** Replaces error codes that are not on our list, because a server can write anything into a code. */
-export const unknownCode = 'an unknown code'
+const unknownCode = 'an unknown code'
 
 const windowLength = 8
 
