@@ -19,8 +19,8 @@ export function createAdaptiveLimit(max: number): AdaptiveLimit {
   }
   return {
     async run(work) {
-      await new Promise<void>((enter) => {
-        waiting.push(enter)
+      await new Promise<void>((start) => {
+        waiting.push(start)
         next()
       })
       try {

@@ -24,15 +24,15 @@ export function inBatches<Key, Value>(
   }
 
   return (key) => {
-    let asked = waiting.get(key)
-    if (!asked) {
-      asked = Promise.withResolvers()
-      waiting.set(key, asked)
+    let pending = waiting.get(key)
+    if (!pending) {
+      pending = Promise.withResolvers()
+      waiting.set(key, pending)
     }
     if (!busy) {
       busy = true
       setImmediate(run)
     }
-    return asked.promise
+    return pending.promise
   }
 }

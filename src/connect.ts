@@ -107,10 +107,10 @@ export function createConnections(
         : { provider: open(storage, lane), storage, users: 0, idle: undefined, isOutdated: watchClock(clocks) }
       shared.set(version, client)
       client.users++
-      let given = true
+      let isOpen = true
       const close = () => {
-        if (!given) return
-        given = false
+        if (!isOpen) return
+        isOpen = false
         if (--client.users > 0) return
         if (stopped || shared.get(version) !== client) end(version, client)
         else if (client.idle) client.idle.refresh()
@@ -119,7 +119,7 @@ export function createConnections(
       try {
         return { ...(await client.provider), close }
       } catch (error) {
-        given = false
+        isOpen = false
         client.users--
         end(version, client)
         throw error

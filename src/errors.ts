@@ -23,7 +23,7 @@ interface SluiceErrorOptions {
 }
 
 /** Method that returns the text of an error for the log. A symbol, so that remote data cannot set it. */
-const ownWords = Symbol.for('sluice.ownWords')
+const logMessage = Symbol.for('sluice.logMessage')
 
 /** An error with a stable code and a public message. Details that clients must not see go into `cause`. */
 export class SluiceError extends Error {
@@ -33,7 +33,7 @@ export class SluiceError extends Error {
   readonly hint: string | undefined
   constructor(
     code: ErrorCode,
-    message: string = errorTable[code].words,
+    message: string = errorTable[code].message,
     { cause, remote, hint }: SluiceErrorOptions = {},
   ) {
     super(message, cause === undefined ? undefined : { cause })
@@ -55,7 +55,7 @@ export class SluiceError extends Error {
     return errorTable[this.code].status
   }
   /** The message with the disclosable parts of the remote response. */
-  [ownWords](): string {
+  [logMessage](): string {
     const { status, code, requestId } = this.remote ?? {}
     const details = [
       ...(status === undefined ? [] : [`status ${status}`]),
@@ -126,16 +126,16 @@ export class ConflictError extends SluiceError {
 export function describeError(error: unknown, faultId?: string): string {
   const parts: string[] = []
   for (let at = error; at instanceof SluiceError && parts.length < 5; at = at.cause) {
-    const text = at[ownWords]()
+    const text = at[logMessage]()
     if (!parts.includes(text)) parts.push(text)
   }
   if (parts.length > 0) return parts.join(' ← ')
-  const words = isDiskFull(error) ? diskFullWords : errorTable.INTERNAL.words
-  return faultId === undefined ? words : `${words} The server's log has the details under the id ${faultId}.`
+  const message = isDiskFull(error) ? diskFullMessage : errorTable.INTERNAL.message
+  return faultId === undefined ? message : `${message} The server's log has the details under the id ${faultId}.`
 }
 
 /** Error message for a full disk of this server or of its database. */
-export const diskFullWords =
+export const diskFullMessage =
   'The disk of this server or of its database is full. Free some space on it, then try again.'
 
 /** True if an error of this machine or of PostgreSQL ("Error Codes": 53100, disk_full) means that a disk is full. */

@@ -25,7 +25,7 @@ export function createLogger(
   )
 }
 
-const ownWords = Symbol.for('sluice.ownWords')
+const logMessage = Symbol.for('sluice.logMessage')
 // Error classes of JavaScript. The name of a library's error can come from a response, so other names are not written.
 const builtIn = new Set(['Error', 'TypeError', 'RangeError', 'SyntaxError', 'AggregateError'])
 
@@ -38,7 +38,7 @@ function describe(error: unknown): unknown {
 }
 
 function describeOne(error: Error): object {
-  const name = builtIn.has(error.name) || ownWords in error ? error.name : 'an error of a library'
+  const name = builtIn.has(error.name) || logMessage in error ? error.name : 'an error of a library'
   const lines = framesOf(error)
   const message = messageOf(error, placeIn(lines[0] ?? ''))
   const code = codeOf(error)
@@ -54,7 +54,7 @@ function describeOne(error: Error): object {
 
 /** The message of a SluiceError, or of a plain Error from the code of Sluice or of the database client. Otherwise undefined. */
 function messageOf(error: Error, maker: string | undefined): string | undefined {
-  if (ownWords in error) return (error as unknown as Record<symbol, () => string>)[ownWords]!()
+  if (logMessage in error) return (error as unknown as Record<symbol, () => string>)[logMessage]!()
   const isPlain = Object.getPrototypeOf(error) === Error.prototype
   const isOurs = /^(?:src\/(?!providers\/)|node_modules\/pg(?:-pool|-protocol)?\/)/.test(maker ?? '')
   return isPlain && isOurs ? error.message : undefined
@@ -87,7 +87,7 @@ function placeIn(line: string): string | undefined {
 /** An error code of the system, Node or TLS. Other codes are dropped: libraries store codes of remote servers there, too. */
 function codeOf(error: Error): string | undefined {
   const { code, errno } = error as NodeJS.ErrnoException
-  if (ownWords in error) return code
+  if (logMessage in error) return code
   if (typeof code !== 'string') return undefined
   return knownCodes.has(code) || (typeof errno === 'number' && /^E[A-Z0-9]{2,14}$/.test(code)) ? code : undefined
 }

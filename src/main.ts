@@ -9,7 +9,7 @@ const [
   { startApp },
   { readConfig, StartupError },
   { filesWithSecrets },
-  { diskFullWords, isDiskFull },
+  { diskFullMessage, isDiskFull },
   { isLocalMode },
   { localRootNotice },
   { modeSettings },
@@ -62,7 +62,7 @@ ${addressesOf(config, app)}
 } catch (error) {
   if (interrupt.signal.aborted) process.exit(0)
   if (error instanceof StartupError) fail(error.exitCode, error.message)
-  if (isDiskFull(error)) fail(73, diskFullWords)
+  if (isDiskFull(error)) fail(73, diskFullMessage)
   const { code, port, address, message } = error as NodeJS.ErrnoException & { port?: number; address?: string }
   if (code === 'EADDRINUSE') fail(75, `Port ${port} on ${address} is in use. Set PORT to another port.`)
   if (code === 'EACCES' && port) fail(77, `This user must not open port ${port}. Set PORT to a port above 1023.`)

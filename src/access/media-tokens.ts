@@ -29,7 +29,7 @@ export interface MediaTokens {
    * @throws WrongTokenError if the token is malformed or its signature does not match; SluiceError UNAUTHENTICATED if it has expired
    * or the API token that issued it was revoked
    */
-  enter(token: string, keyOf: (project: number) => Promise<string | null | undefined>): Promise<Viewer>
+  authenticate(token: string, keyOf: (project: number) => Promise<string | null | undefined>): Promise<Viewer>
   /** Revokes all tokens of a project at once. @throws NotFoundError */
   rotate(project: number): Promise<void>
 }
@@ -38,12 +38,12 @@ export interface MediaTokens {
 export const mediaTokenSeconds = { normal: 3_600, most: 86_400 }
 
 /** Tokens are JWTs (RFC 7519) signed with HS256 by a key of their project, which is encrypted in the database. */
-export function createMediaTokens(parts: {
+export function createMediaTokens(deps: {
   em: EntityManager
   sealer: Sealer
-  recall: Authenticator['recall']
+  getViewer: Authenticator['getViewer']
 }): MediaTokens {
-  const { em, sealer, recall } = parts
+  const { em, sealer, getViewer } = deps
   const keys = new LRUCache<string, KeyObject>({ max: 1_000 })
   const known = new LRUCache<string, Claims>({ max: 10_000 })
 
@@ -55,7 +55,7 @@ export function createMediaTokens(parts: {
   }
   const newKey = (project: number) => sealer.seal(randomBytes(32).toString('base64url'), contextOf(project))
 
-  const keyNow = inBatches(async (projects: number[]) => {
+  const currentKey = inBatches(async (projects: number[]) => {
     const rows = await execute(
       em,
       sql<{
@@ -68,17 +68,17 @@ export function createMediaTokens(parts: {
 
   /** Returns the encrypted key of a project, and creates one if the project has none. */
   const keyFor = async (project: number): Promise<string> => {
-    const kept = await keyNow(project)
-    if (kept) return kept
+    const existing = await currentKey(project)
+    if (existing) return existing
     // Two processes that create one at the same time use the same key.
-    const [made] = await execute(
+    const [created] = await execute(
       em,
       sql<{
         media_key: string
       }>`update project set media_key = coalesce(media_key, ${newKey(project)}) where id = ${project} returning media_key`,
     )
-    if (!made) throw new NotFoundError('There is no such project.')
-    return made.media_key
+    if (!created) throw new NotFoundError('There is no such project.')
+    return created.media_key
   }
 
   const read = (token: string): Claims => {
@@ -91,7 +91,7 @@ export function createMediaTokens(parts: {
   const check = async (token: string, claims: Claims, sealed: string): Promise<'VALID' | 'EXPIRED' | 'WRONG'> => {
     if (claims.signedBy === sealed) return claims.endsAt > Date.now() ? 'VALID' : 'EXPIRED'
     // The signature is compared in constant time (Web Cryptography, HMAC verify), and before the expiry is looked at.
-    const verdict = await jwtVerify(token, unseal(sealed, claims.project), {
+    const result = await jwtVerify(token, unseal(sealed, claims.project), {
       algorithms: ['HS256'],
       audience: `media:${claims.project}`,
       requiredClaims: ['sub', 'exp'],
@@ -99,8 +99,8 @@ export function createMediaTokens(parts: {
       () => 'VALID' as const,
       (error) => (error instanceof errors.JWTExpired ? ('EXPIRED' as const) : ('WRONG' as const)),
     )
-    if (verdict !== 'WRONG') claims.signedBy = sealed
-    return verdict
+    if (result !== 'WRONG') claims.signedBy = sealed
+    return result
   }
 
   return {
@@ -121,22 +121,22 @@ export function createMediaTokens(parts: {
       return { token, expiresAt: new Date(end * 1000) }
     },
 
-    async enter(token, keyOf) {
+    async authenticate(token, keyOf) {
       const claims = known.get(token) ?? read(token)
       const { project, viewer } = claims
       // Both run at the same time; the result counts only if the signature is valid.
-      const recalled = recall(viewer)
-      recalled.catch(() => {})
+      const viewerLookup = getViewer(viewer)
+      viewerLookup.catch(() => {})
       const sealed = await keyOf(project)
-      let verdict = sealed ? await check(token, claims, sealed) : 'WRONG'
-      if (verdict === 'WRONG') {
-        const now = await keyNow(project)
-        if (now && now !== sealed) verdict = await check(token, claims, now)
+      let result = sealed ? await check(token, claims, sealed) : 'WRONG'
+      if (result === 'WRONG') {
+        const current = await currentKey(project)
+        if (current && current !== sealed) result = await check(token, claims, current)
       }
-      if (verdict === 'WRONG') return refuse()
+      if (result === 'WRONG') return refuse()
       // An expired link is not a guess.
-      if (verdict === 'EXPIRED') throw new SluiceError('UNAUTHENTICATED', notValid)
-      return { ...(await recalled), onlyProject: project }
+      if (result === 'EXPIRED') throw new SluiceError('UNAUTHENTICATED', notValid)
+      return { ...(await viewerLookup), onlyProject: project }
     },
 
     async rotate(project) {

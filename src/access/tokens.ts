@@ -55,7 +55,7 @@ export interface Authenticator {
   /** Who the value of an `Authorization` header stands for (RFC 6750 §2.1), unless it is absent, malformed, unknown or revoked. */
   authenticate(authorization: string | null | undefined): Promise<Viewer>
   /** The viewer with this id, unless the token behind it was revoked. */
-  recall(id: string): Promise<Viewer>
+  getViewer(id: string): Promise<Viewer>
 }
 
 /** Requests at the same time share one statement. `adminToken` is valid beside those in the database. */
@@ -96,7 +96,7 @@ export function createAuthenticator(
       if (!viewer) throw new WrongTokenError(refused)
       return viewer
     },
-    async recall(id) {
+    async getViewer(id) {
       if (admin && id === admin.id) return admin
       const number = /^token:([1-9]\d{0,14})$/.exec(id)?.[1]
       if (number === undefined) throw new SluiceError('UNAUTHENTICATED')

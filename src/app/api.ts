@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { createAdmit } from '../access/admit.ts'
+import { createAuthorize } from '../access/authorize.ts'
 import { createMediaTokens } from '../access/media-tokens.ts'
 import { createAuthenticator } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
@@ -11,22 +11,22 @@ import type { createAccessCache } from '../events/access-cache.ts'
 import type { EventHub } from '../events/hub.ts'
 import { createContext } from '../graphql/context.ts'
 import { globalIdOf } from '../graphql/ids.ts'
-import { createPresent } from '../graphql/present.ts'
 import { schema } from '../graphql/schema.ts'
+import { createSnapshots } from '../graphql/snapshots.ts'
 import { subscribe } from '../graphql/subscribe.ts'
-import { createFloods } from '../http/floods.ts'
 import { createGraphql, maskError } from '../http/graphql.ts'
-import { createGuessLimit } from '../http/guesses.ts'
+import { createGuessLimit } from '../http/guess-limit.ts'
 import { createRoleOfHost } from '../http/hosts.ts'
 import { createMetrics } from '../http/metrics.ts'
+import { createRequestRate } from '../http/request-rate.ts'
 import { createHttpServer } from '../http/server.ts'
 import { createSocketLimits } from '../http/socket-limits.ts'
 import { attachWebSocket } from '../http/websocket.ts'
 import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { createQuota } from '../quota.ts'
-import { createResolveParts } from '../resolve/deliver.ts'
-import { createLocator } from '../resolve/locate.ts'
+import { createDeliveryDeps } from '../resolve/deliver.ts'
+import { createScopeFinder } from '../resolve/find-scope.ts'
 import { createStreams } from '../resolve/streams.ts'
 import { countActiveRuns } from '../runs/count-active.ts'
 import { sweepRuns } from '../runs/sweep.ts'
@@ -71,10 +71,10 @@ export async function startApi(
   const { cached, invalidate } = access
   let url = config.PUBLIC_URL ?? ''
   const authenticator = createAuthenticator(em, { adminToken: config.ADMIN_TOKEN, cached })
-  const mediaTokens = createMediaTokens({ em, sealer, recall: authenticator.recall })
-  const admit = createAdmit(em, authenticator.recall)
-  const present = createPresent(em)
-  const resolve = createResolveParts(connect)
+  const mediaTokens = createMediaTokens({ em, sealer, getViewer: authenticator.getViewer })
+  const authorize = createAuthorize(em, authenticator.getViewer)
+  const snapshots = createSnapshots(em)
+  const delivery = createDeliveryDeps(connect)
   const scheduleMinSeconds = config.SCHEDULE_MIN_INTERVAL
   const sweep = (project: number) =>
     Promise.race([
@@ -84,10 +84,10 @@ export async function startApi(
       // Queries that list storages must not wait long if the job queue does not respond.
       sleep(longestSweepMs, undefined, { ref: false }),
     ])
-  const enter = async (authorization: string | null) => {
+  const authenticate = async (authorization: string | null) => {
     const viewer = await authenticator.authenticate(authorization)
     const storages = { em, sealer, connect, egress, globalId: globalIdOf }
-    const parts = {
+    const contextDeps = {
       ...{
         em,
         queue,
@@ -96,9 +96,9 @@ export async function startApi(
         storages,
         webhooks,
         mediaTokens,
-        admit,
-        present,
-        resolve,
+        authorize,
+        snapshots,
+        resolve: delivery,
         sweep,
         subscriptions,
       },
@@ -106,9 +106,9 @@ export async function startApi(
       scheduleMinSeconds,
       linksUrl: config.LINKS_URL ?? url,
     }
-    return createContext(parts, viewer)
+    return createContext(contextDeps, viewer)
   }
-  const guesses = createGuessLimit(config.WRONG_TOKENS_PER_MINUTE)
+  const guessLimit = createGuessLimit(config.WRONG_TOKENS_PER_MINUTE)
   const roleOf = createRoleOfHost(config.LINKS_URL, config.PUBLIC_URL)
   const subscriptions = createQuota({
     max: config.SUBSCRIPTIONS_MAX,
@@ -119,12 +119,12 @@ export async function startApi(
     },
     refuse: () => new SluiceError('TOO_MANY_SUBSCRIPTIONS'),
   })
-  const floods = createFloods(config.REQUESTS_PER_SECOND)
+  const requestRate = createRequestRate(config.REQUESTS_PER_SECOND)
   const yoga = createGraphql({
     schema,
     subscribe,
-    enter,
-    guesses,
+    authenticate,
+    guessLimit,
     introspection,
     onMutated: invalidate,
     limits: {
@@ -143,18 +143,18 @@ export async function startApi(
   const metrics = config.METRICS_TOKEN
     ? createMetrics({
         token: config.METRICS_TOKEN,
-        guesses,
+        guessLimit,
         streams: () => streams.count,
-        feeds: () => events.size,
+        subscriptions: () => events.size,
         runs: () => countActiveRuns(em),
       })
     : undefined
-  const resolveDoor = {
+  const resolveDeps = {
     authenticator,
     mediaTokens,
-    guesses,
-    locate: createLocator(em, cached),
-    parts: resolve,
+    guessLimit,
+    findScope: createScopeFinder(em, cached),
+    delivery,
     streams,
     metrics: metrics?.resolve,
     corsOrigins: config.CORS_ORIGINS,
@@ -166,7 +166,7 @@ export async function startApi(
     logger,
   }
   const server = createHttpServer({
-    api: isApi ? { yoga, graphiql, floods, resolve: resolveDoor } : undefined,
+    api: isApi ? { yoga, graphiql, requestRate, resolve: resolveDeps } : undefined,
     roleOf,
     metrics,
     bufferBytes: config.RESOLVER_PROXY_BUFFER_SIZE,
@@ -176,9 +176,9 @@ export async function startApi(
       await queue.ping()
     },
   })
-  await new Promise<void>((resolve, reject) => {
+  await new Promise<void>((delivery, reject) => {
     const { PORT: port, HOST: host, REUSE_PORT: reusePort } = config
-    server.once('error', reject).listen({ port, host, reusePort }, resolve)
+    server.once('error', reject).listen({ port, host, reusePort }, delivery)
   })
   // Attached only after `listen`, because the WebSocket server would report a port in use in another way.
   const mask = (error: unknown) => maskError(error, { logger, introspection })
@@ -188,7 +188,7 @@ export async function startApi(
     messagesPerSecond: config.SOCKET_MESSAGES_PER_SECOND,
   })
   const closeSockets = isApi
-    ? attachWebSocket(server, { yoga, enter, guesses, floods, limits, roleOf, isLocal, mask })
+    ? attachWebSocket(server, { yoga, authenticate, guessLimit, requestRate, limits, roleOf, isLocal, mask })
     : async () => {}
   const { port } = server.address() as AddressInfo
   url ||= `http://localhost:${port}`
@@ -196,7 +196,7 @@ export async function startApi(
     url,
     port,
     async stop() {
-      const closed = new Promise((resolve) => server.close(resolve))
+      const closed = new Promise((delivery) => server.close(delivery))
       await closeSockets()
       server.closeAllConnections()
       await closed

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import { globalIdOf } from '../graphql/ids.ts'
 import { startAssisting } from '../jobs/assist.ts'
-import { handleJobs, type JobParts, startMaintenance } from '../jobs/index.ts'
+import { handleJobs, type JobDeps, startMaintenance } from '../jobs/index.ts'
 import type { Logger } from '../logger.ts'
 import { orAbort } from '../or-abort.ts'
 import type { Queue } from '../queue/agenda.ts'
@@ -22,7 +22,7 @@ interface JobOptions {
 /** The job queue, and the dependencies for saving, testing and delivering webhooks. */
 interface Jobs {
   queue: Queue
-  webhooks: JobParts['webhooks'] & Pick<Data, 'sealer' | 'egress'>
+  webhooks: JobDeps['webhooks'] & Pick<Data, 'sealer' | 'egress'>
 }
 
 /**
@@ -64,10 +64,10 @@ async function startWorker(
     assistAfterSeconds: config.ASSIST_AFTER,
     patienceSeconds: config.STORAGE_PATIENCE,
     spoolFolder: join(config.DATA_DIR, 'spool'),
-    leading: new Set<number>(),
+    activeRuns: new Set<number>(),
     heartbeatSeconds: config.STORAGE_IN_PROGRESS_TIMER,
   }
-  const parts: JobParts = { worker, webhooks }
+  const parts: JobDeps = { worker, webhooks }
   handleJobs(queue, parts, config.WORKER_CONCURRENCY)
   stops.push(await joinFleet(worker, config.WORKER_CONCURRENCY))
   await queue.start()

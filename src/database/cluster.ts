@@ -90,8 +90,8 @@ export function closeDataFolder(dataDir: string): void {
 function unusable(dataDir: string, error: unknown): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException
   if (!code || !syscall) return error
-  const words = `The data folder ${dataDir} cannot be used: ${reasonOf(code)}. Set DATA_DIR to another one.`
-  return new DataFolderUnusable(words, { cause: error })
+  const message = `The data folder ${dataDir} cannot be used: ${reasonOf(code)}. Set DATA_DIR to another one.`
+  return new DataFolderUnusable(message, { cause: error })
 }
 
 function reasonOf(code: string): string {

@@ -34,7 +34,7 @@ export async function probeSecretKey(em: EntityManager, sealer: Sealer, isChange
     if (opens(sealer, row!.sealed, context)) return
     if (opens(sealer, row!.sealed, formerContext)) await upgradeSeals(tx, sealer)
     else if (isChanged) await execute(tx, sql`update project set media_key = null`)
-    else throw new OtherSecretKey(words)
+    else throw new OtherSecretKey(message)
     await execute(tx, sql`update key_probe set sealed = ${probe} where id = 1`)
   })
 }
@@ -48,7 +48,7 @@ function opens(sealer: Sealer, sealed: string, context: string): boolean {
   }
 }
 
-const words =
+const message =
   'SECRET_KEY is not the one that this database was begun with. Give all processes the same one; where it was never set, ' +
   'it is in the file secret.key of the DATA_DIR of then. If it is lost, start once with SECRET_KEY_CHANGED=true, and enter ' +
   'the credentials of storages and the secrets of webhooks again.'

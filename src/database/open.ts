@@ -33,7 +33,7 @@ export function ormOptions(url: string, poolSize = 20): Options {
 }
 
 function preparePool(pool: pg.Pool): void {
-  giveBackLost(pool)
+  releaseLost(pool)
   limitStatements(pool)
 }
 
@@ -41,7 +41,7 @@ function preparePool(pool: pg.Pool): void {
  * Releases connections that were lost in a transaction. Kysely releases a connection only after a successful `begin`, `commit`
  * or `rollback`, so every database outage would make the pool smaller until it is empty.
  */
-function giveBackLost(pool: pg.Pool): void {
+function releaseLost(pool: pg.Pool): void {
   const taken = new WeakSet<pg.PoolClient>()
   pool.on('acquire', (client) => taken.add(client))
   pool.on('release', (_error, client) => taken.delete(client))

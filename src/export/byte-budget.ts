@@ -1,8 +1,8 @@
 /** Limits the bytes in memory: reserve them before a read, release them when they are no longer needed. */
 export interface ByteBudget {
   /** Waits, in order, until `bytes` are free. A request above the limit waits until nothing else is reserved. */
-  take(bytes: number): Promise<void>
-  give(bytes: number): void
+  reserve(bytes: number): Promise<void>
+  release(bytes: number): void
 }
 
 export function createByteBudget(maxBytes: number): ByteBudget {
@@ -16,13 +16,13 @@ export function createByteBudget(maxBytes: number): ByteBudget {
     }
   }
   return {
-    take(bytes) {
+    reserve(bytes) {
       const { promise, resolve } = Promise.withResolvers<void>()
       waiting.push({ bytes, enter: resolve })
       next()
       return promise
     },
-    give(bytes) {
+    release(bytes) {
       used -= bytes
       next()
     },

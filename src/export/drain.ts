@@ -6,7 +6,7 @@ import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { createBreaker } from '../runs/breaker.ts'
-import { missedBeats } from '../runs/sweep.ts'
+import { missedHeartbeats } from '../runs/sweep.ts'
 import { sql } from '../sql.ts'
 import { type Claim, LeaseLost, openLease } from './lease.ts'
 import { writeBatches } from './pipeline.ts'
@@ -38,7 +38,7 @@ export async function sweepOutbox(
      where s.direction = 'EXPORT' and s.synchronizable and (s.drain_at is null or s.drain_at <= now())
        and exists (select 1 from outbox o where o.storage_id = s.id and o.due_at <= now())
      returning s.id`,
-    [heartbeatSeconds * missedBeats],
+    [heartbeatSeconds * missedHeartbeats],
   )
   for (const { id } of due) await queue.enqueue(jobs.drainOutbox, { storageId: Number(id) })
 }
@@ -49,7 +49,7 @@ export async function sweepOutbox(
  */
 export async function drainOutbox(parts: DrainParts, storage: number, stopping: AbortSignal): Promise<void> {
   const { em, connect, logger, heartbeatSeconds } = parts
-  const lease = openLease(em, heartbeatSeconds * missedBeats, stopping)
+  const lease = openLease(em, heartbeatSeconds * missedHeartbeats, stopping)
   let waits: number | undefined
   const batches = async function* () {
     while (waits === undefined) {
@@ -90,7 +90,7 @@ export async function drainOutbox(parts: DrainParts, storage: number, stopping: 
 async function keepTicket({ em, heartbeatSeconds }: DrainParts, storage: number): Promise<void> {
   await sql(em, 'update storage set drain_at = now() + make_interval(secs => $2) where id = $1', [
     storage,
-    heartbeatSeconds * missedBeats,
+    heartbeatSeconds * missedHeartbeats,
   ])
 }
 

@@ -4,7 +4,7 @@ import type { Connect } from '../connect.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { NotFoundError } from '../errors.ts'
 import type { Breaker } from '../runs/breaker.ts'
-import { patientProvider } from '../runs/patient-provider.ts'
+import { retryingProvider } from '../runs/retrying-provider.ts'
 import { type ByteBudget, createByteBudget } from './byte-budget.ts'
 import type { Claim, Lease } from './lease.ts'
 import { maxBytes, type Outcome, writeClaims } from './write.ts'
@@ -63,7 +63,7 @@ async function writeOne(
   const storage = await em.fork().findOne(StorageEntity, id)
   if (!storage) throw new NotFoundError('The storage was deleted.')
   const opened = await connect(storage, 'RUNS')
-  const provider = patientProvider(opened, { breaker, signal: rest.lease.signal, limit: rest.limit })
+  const provider = retryingProvider(opened, { breaker, signal: rest.lease.signal, limit: rest.limit })
   try {
     return await writeClaims({ em, storage, provider, ...rest }, claims)
   } finally {

@@ -1,7 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { AdaptiveLimit } from '../adaptive.ts'
 import type { Storage } from '../entities/storage.ts'
-import { diskFullWords, type ErrorCode, isDiskFull, SluiceError } from '../errors.ts'
+import { diskFullMessage, type ErrorCode, isDiskFull, SluiceError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import type { Claim, Lease } from './lease.ts'
@@ -70,9 +70,9 @@ export async function writeClaims(writing: Writing, claims: Claim[]): Promise<Ou
   const writes: Promise<Outcome>[] = []
   try {
     for (const portion of await portionsOf(em, claims, portionBytes)) {
-      await budget.take(portion.bytes)
+      await budget.reserve(portion.bytes)
       if (place.isUnreachable || lease.signal.aborted) {
-        budget.give(portion.bytes)
+        budget.release(portion.bytes)
         writes.push(...portion.claims.map(async (claim): Promise<Outcome> => ({ claim, is: 'UNTRIED' })))
       } else writes.push(...(await beginPortion(writing, portion, place)))
     }
@@ -94,11 +94,11 @@ async function beginPortion(
     await lease.noteKeys(plans.flatMap((one) => ('object' in one ? [{ id: one.claim.id, key: one.key }] : [])))
     return plans.map(async (one) => {
       const outcome = 'outcome' in one ? one.outcome : await limit.run(() => carryOut(writing, one, place))
-      budget.give(bytesOf(one.claim))
+      budget.release(bytesOf(one.claim))
       return outcome
     })
   } catch (error) {
-    budget.give(bytes)
+    budget.release(bytes)
     throw error
   }
 }
@@ -153,7 +153,7 @@ function failure(claim: Claim, key: string | null, error: unknown): Extract<Outc
   const fault =
     error instanceof SluiceError
       ? error
-      : new SluiceError('INTERNAL', isDiskFull(error) ? diskFullWords : undefined, { cause: error })
+      : new SluiceError('INTERNAL', isDiskFull(error) ? diskFullMessage : undefined, { cause: error })
   const { code, message, retryable } = fault
   return { claim, is: 'FAILED', key, fault: { code, message, retryable } }
 }

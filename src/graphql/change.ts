@@ -8,20 +8,24 @@ import { toRun } from '../runs/run.ts'
 export type Change =
   | {
       kind: 'SNAPSHOT' | 'STATUS' | 'PROGRESS'
-      cursor: number | typeof start
+      cursor: number | typeof startCursor
       at: Date
       storage: number
       run: SyncRun | null
       /** With a snapshot: the storage at that moment. */
       row?: Storage
     }
-  | { kind: 'HEARTBEAT' | 'LAGGED'; cursor: number | typeof start; at: Date }
+  | { kind: 'HEARTBEAT' | 'LAGGED'; cursor: number | typeof startCursor; at: Date }
 
 /** The cursor of a subscriber who has not received the whole snapshot yet. */
-export const start = 'start'
+export const startCursor = 'start'
 
 /** A message without a storage. */
-export const mark = (kind: 'HEARTBEAT' | 'LAGGED', cursor: number): Change => ({ kind, cursor, at: new Date() })
+export const messageWithoutStorage = (kind: 'HEARTBEAT' | 'LAGGED', cursor: number): Change => ({
+  kind,
+  cursor,
+  at: new Date(),
+})
 
 // All subscribers receive the same object for an event, so that its rendering is cached once for all.
 const changes = new WeakMap<LoggedEvent, Change>()

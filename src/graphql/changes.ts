@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Watched } from '../access/admit.ts'
+import type { Watched } from '../access/authorize.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import { type EventFilter, firstEventId, type LoggedEvent, lastEventId, readEvents } from '../events/log.ts'
 import { idle, lagged, type SubscriptionQueue } from '../events/subscription-queue.ts'
 import { isFinal } from '../runs/run.ts'
 import { endingBy } from '../stream.ts'
-import { asChange, asRun, type Change, mark } from './change.ts'
+import { asChange, asRun, type Change, messageWithoutStorage } from './change.ts'
 import type { Context } from './context.ts'
 
 const pageSize = 1_000
@@ -23,8 +23,8 @@ export async function watchStorages(
   watched: { project: number } | { storage: number },
   after: number | undefined,
 ): Promise<AsyncGenerator<Change, void>> {
-  const { em, present, viewer, admit, heartbeatSeconds } = context
-  const filter = { project: await admit(viewer, watched), ...watched }
+  const { em, snapshots, viewer, authorize, heartbeatSeconds } = context
+  const filter = { project: await authorize(viewer, watched), ...watched }
   if (after !== undefined && after > (await lastEventId(em))) {
     throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
   }
@@ -33,19 +33,19 @@ export async function watchStorages(
     const queue = open()
     queue.lastId = after ?? 0
     const snapshot = async function* () {
-      const changes = await withRetry(queue, () => present.storages(watched))
+      const changes = await withRetry(queue, () => snapshots.storages(watched))
       yield* changes
       queue.lastId = Number(changes.at(-1)!.cursor)
     }
     const log = async function* (isLate: boolean) {
       if (queue.lastId > 0 && queue.lastId < (await withRetry(queue, () => firstEventId(em))) - 1) {
-        if (!isLate) yield mark('LAGGED', queue.lastId)
+        if (!isLate) yield messageWithoutStorage('LAGGED', queue.lastId)
         yield* snapshot()
         return
       }
       for (let isMore = true; isMore; ) {
         const events = await withRetry(queue, () => readEvents(em, queue.lastId, filter, pageSize))
-        await withRetry(queue, () => admit(viewer, watched))
+        await withRetry(queue, () => authorize(viewer, watched))
         isMore = events.length === pageSize
         for (const event of isLate ? events.filter(isNewest) : events) {
           queue.lastId = event.id
@@ -58,10 +58,10 @@ export async function watchStorages(
       for (;;) {
         const event = await queue.nextWithin(heartbeatSeconds * 1_000)
         if (event === undefined) return
-        await withRetry(queue, () => admit(viewer, watched))
-        if (event === idle) yield mark('HEARTBEAT', queue.lastId)
+        await withRetry(queue, () => authorize(viewer, watched))
+        if (event === idle) yield messageWithoutStorage('HEARTBEAT', queue.lastId)
         else if (event === lagged) {
-          yield mark('LAGGED', queue.lastId)
+          yield messageWithoutStorage('LAGGED', queue.lastId)
           yield* log(true)
         } else yield render(event)
       }
@@ -73,15 +73,15 @@ export async function watchStorages(
 
 /** Streams the states of one run, from its present to its final state. @throws as `watchStorages` does */
 export async function watchRun(context: Context, run: number): Promise<AsyncGenerator<SyncRun, void>> {
-  const { em, present, viewer, admit, heartbeatSeconds } = context
+  const { em, snapshots, viewer, authorize, heartbeatSeconds } = context
   const watched = { run }
-  const filter = { project: await admit(viewer, watched), run }
+  const filter = { project: await authorize(viewer, watched), run }
   const render = (event: LoggedEvent) => asRun(em, event)
   const isLast = ({ status }: SyncRun) => isFinal(status)
   return subscribeTo(context, { watched, filter, render, isLast }, async function* states(open) {
     const queue = open()
     try {
-      const { last, run: first } = await present.run(run)
+      const { last, run: first } = await snapshots.run(run)
       if (!first) throw new NotFoundError('There is no such run.')
       queue.lastId = last
       yield first
@@ -89,7 +89,7 @@ export async function watchRun(context: Context, run: number): Promise<AsyncGene
         const event = await queue.nextWithin(heartbeatSeconds * 1_000)
         if (event === undefined) return
         if (event === lagged) continue
-        await withRetry(queue, () => admit(viewer, watched))
+        await withRetry(queue, () => authorize(viewer, watched))
         if (event === idle) continue
         state = render(event)
         yield state
@@ -101,7 +101,7 @@ export async function watchRun(context: Context, run: number): Promise<AsyncGene
 }
 
 // A subscription waits this long for a database that is down; then it ends with the error.
-const patienceMs = 120_000
+const maxWaitMs = 120_000
 const retryMs = 250
 
 /** Retries a read while the database is down and the subscription is open. */
@@ -110,7 +110,7 @@ async function withRetry<T>(queue: SubscriptionQueue, read: () => Promise<T>): P
     try {
       return await read()
     } catch (error) {
-      if (error instanceof SluiceError || queue.isClosed || waitedMs >= patienceMs) throw error
+      if (error instanceof SluiceError || queue.isClosed || waitedMs >= maxWaitMs) throw error
     }
     await sleep(retryMs, undefined, { ref: false })
   }
@@ -130,7 +130,7 @@ interface Watching<T> {
  * for an event, messages can be sent directly; direct sends are authorized, too. @throws SluiceError TOO_MANY_SUBSCRIPTIONS
  */
 function subscribeTo<T extends object, Message>(
-  { events, sendDirect, shared, viewer, admit, subscriptions, socket }: Context,
+  { events, sendDirect, shared, viewer, authorize, subscriptions, socket }: Context,
   { watched, filter, render, isLast }: Watching<T>,
   read: (open: () => SubscriptionQueue) => AsyncGenerator<Message, void>,
 ): AsyncGenerator<Message, void> {
@@ -141,7 +141,7 @@ function subscribeTo<T extends object, Message>(
       serialize: async (event: LoggedEvent) => {
         const value = render(event)
         if (isLast?.(value)) return undefined
-        const [json] = await Promise.all([shared.jsonOf(value), admit(viewer, watched)])
+        const [json] = await Promise.all([shared.jsonOf(value), authorize(viewer, watched)])
         return json
       },
     }

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import type { Admit } from '../access/admit.ts'
+import type { Authorize } from '../access/authorize.ts'
 import { type MediaTokens, mediaTokenSeconds } from '../access/media-tokens.ts'
 import type { Viewer } from '../access/tokens.ts'
 import type { Connect } from '../connect.ts'
@@ -7,31 +7,31 @@ import type { EventHub } from '../events/hub.ts'
 import type { SendDirect } from '../events/subscription-queue.ts'
 import type { Queue } from '../queue/agenda.ts'
 import type { Quota } from '../quota.ts'
-import type { ResolveParts } from '../resolve/deliver.ts'
-import type { StorageParts } from '../storages/draft.ts'
+import type { DeliveryDeps } from '../resolve/deliver.ts'
+import type { StorageDeps } from '../storages/draft.ts'
 import type { AnnounceParts } from '../webhooks/announce.ts'
 import type { SaveParts } from '../webhooks/save.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
-import type { Present } from './present.ts'
+import type { Snapshots } from './snapshots.ts'
 
 /** The parts of the application that resolvers call. */
-interface GraphqlParts {
+interface ContextDeps {
   em: EntityManager
   queue: Queue
   events: EventHub
   connect: Connect
-  storages: StorageParts
+  storages: StorageDeps
   webhooks: SaveParts & AnnounceParts
   /** Requeues or ends runs of the project that no worker processes any more, so that the next read is true. Never rejects. */
   sweep: (project: number) => Promise<void>
   /** Minimum seconds between two syncs of a schedule. */
   scheduleMinSeconds: number
   mediaTokens: MediaTokens
-  admit: Admit
-  present: Present
+  authorize: Authorize
+  snapshots: Snapshots
   /** Seconds without an event after which a subscription sends a heartbeat. */
   heartbeatSeconds: number
-  resolve: ResolveParts
+  resolve: DeliveryDeps
   /** Start of resolve links, without a trailing slash. */
   linksUrl: string
   /** Limits the subscriptions that are open at the same time. */
@@ -39,7 +39,7 @@ interface GraphqlParts {
 }
 
 /** Context of one operation, over HTTP, SSE or WebSocket. */
-export interface Context extends GraphqlParts {
+export interface Context extends ContextDeps {
   viewer: Viewer
   /** Batched reads of this operation, or of one event of a subscription. */
   loaders: Loaders
@@ -57,13 +57,13 @@ export interface Context extends GraphqlParts {
 }
 
 /** Creates a context with its own loaders. */
-export function createContext(parts: GraphqlParts, viewer: Viewer): Context {
-  const em = parts.em.fork()
-  return { ...parts, em, viewer, loaders: createLoaders(em, issuer(parts, viewer)) }
+export function createContext(deps: ContextDeps, viewer: Viewer): Context {
+  const em = deps.em.fork()
+  return { ...deps, em, viewer, loaders: createLoaders(em, issuer(deps, viewer)) }
 }
 
 const issuer =
-  ({ mediaTokens }: GraphqlParts, viewer: Viewer) =>
+  ({ mediaTokens }: ContextDeps, viewer: Viewer) =>
   (project: number) =>
     mediaTokens.issue(viewer, { project, ttlSeconds: mediaTokenSeconds.normal })
 

@@ -6,6 +6,6 @@ import { builder } from './builder.ts'
 export const ErrorCodeRef = builder.enumType('ErrorCode', {
   description: 'Stable codes of errors and issues, for programs.',
   values: Object.fromEntries(
-    Object.entries(errorTable).map(([code, { words }]) => [code, { description: words }]),
+    Object.entries(errorTable).map(([code, { message }]) => [code, { description: message }]),
   ) as Record<ErrorCode, { description: string }>,
 })

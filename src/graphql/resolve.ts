@@ -122,7 +122,7 @@ builder.queryFields((t) => ({
       const project = await projectOf(projectId, loaders)
       if (project === null) return null
       const link = taskId ? await loaders.linkOfTask.load(idOf('Task', taskId)) : null
-      return explainObject(uri, { ...(await scopeOf(project, loaders)), linkedStorage: link?.storage })
+      return explainObject(uri, { ...(await scopeFor(project, loaders)), linkedStorage: link?.storage })
     },
   }),
   resolveUris: t.field({
@@ -141,7 +141,7 @@ builder.queryFields((t) => ({
       if (uris.length > mostUris) throw new ValidationError([{ path: 'uris', message: `must be at most ${mostUris}` }])
       const project = await projectOf(projectId, context.loaders)
       if (project === null) throw new NotFoundError('There is no such project.')
-      const scope = await scopeOf(project, context.loaders)
+      const scope = await scopeFor(project, context.loaders)
       return Promise.all(uris.map((uri) => resolveUri(context, { project, scope, uri })))
     },
   }),
@@ -151,7 +151,7 @@ async function projectOf(globalId: string, loaders: Context['loaders']): Promise
   return (await loaders.project.load(idOf('Project', globalId)))?.id ?? null
 }
 
-async function scopeOf(project: number, loaders: Context['loaders']): Promise<ResolveScope> {
+async function scopeFor(project: number, loaders: Context['loaders']): Promise<ResolveScope> {
   const [storages, mappings] = await Promise.all([
     loaders.importStoragesOfProject.load(project),
     loaders.urlMappingsOfProject.load(project),

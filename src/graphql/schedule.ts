@@ -51,7 +51,7 @@ export const SyncScheduleRef = builder.objectRef<SyncSchedule>('SyncSchedule').i
       description:
         'Why the schedule is paused, as text for people: its storage is paused (`synchronizable` is false), or syncs failed. Null if not paused.',
       resolve: async ({ storage, pausedAt, failuresInRow, nextRunAt }, _args, { loaders }) => {
-        if ((await loaders.storage.load(storage))?.synchronizable === false) return errorTable.STORAGE_PAUSED.words
+        if ((await loaders.storage.load(storage))?.synchronizable === false) return errorTable.STORAGE_PAUSED.message
         if (!pausedAt) return null
         const failed = `The last ${failuresInRow} syncs failed, so the schedule retries at ${nextRunAt.toISOString()}.`
         return `${failed} A successful sync or a new schedule ends the pause.`

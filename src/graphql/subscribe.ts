@@ -16,14 +16,14 @@ interface Answer extends ExecutionResult {
   stringify?: () => string
 }
 
-interface Made {
+interface CachedAnswer {
   answer: Answer
   /** Id of the only viewer who may receive it. Undefined: all viewers with the same rights. */
   onlyFor: string | undefined
 }
 
 /** Cache of the responses for an event, by selection. It is released with the event. */
-const madeOf = new WeakMap<object, Map<string, Promise<Made>>>()
+const answersOf = new WeakMap<object, Map<string, Promise<CachedAnswer>>>()
 
 /**
  * Runs a subscription like graphql-js, but executes and serializes an event only once for all subscribers of this process with
@@ -41,11 +41,11 @@ export async function subscribe(
   }
   const source = await createSourceEventStream({ ...args, contextValue: { ...context, shared } satisfies Context })
   if (!(Symbol.asyncIterator in source)) return source
-  return answering(source as AsyncGenerator<object, void>, answer)
+  return answersTo(source as AsyncGenerator<object, void>, answer)
 }
 
 /** Not a generator, because it would add several microtasks for each event of each subscriber. */
-function answering(
+function answersTo(
   events: AsyncGenerator<object, void>,
   answer: (event: object) => Promise<ExecutionResult>,
 ): AsyncIterableIterator<ExecutionResult> {
@@ -74,27 +74,27 @@ function answering(
 function answerer(args: ExecutionArgs, selection: string): (event: object) => Promise<Answer> {
   const { viewer } = args.contextValue as Context
   return async (event) => {
-    const { answer, onlyFor } = await once(event, selection, () => make(args, event))
+    const { answer, onlyFor } = await cachedAnswer(event, selection, () => executeFor(args, event))
     if (onlyFor === undefined || onlyFor === viewer.id) return answer
-    return (await once(event, `${selection} ${viewer.id}`, () => make(args, event))).answer
+    return (await cachedAnswer(event, `${selection} ${viewer.id}`, () => executeFor(args, event))).answer
   }
 }
 
-function once(event: object, selection: string, work: () => Promise<Made>): Promise<Made> {
-  let made = madeOf.get(event)
-  if (!made) {
-    made = new Map()
-    madeOf.set(event, made)
+function cachedAnswer(event: object, selection: string, work: () => Promise<CachedAnswer>): Promise<CachedAnswer> {
+  let answers = answersOf.get(event)
+  if (!answers) {
+    answers = new Map()
+    answersOf.set(event, answers)
   }
-  let one = made.get(selection)
+  let one = answers.get(selection)
   if (!one) {
     one = work()
-    made.set(selection, one)
+    answers.set(selection, one)
   }
   return one
 }
 
-async function make(args: ExecutionArgs, event: object): Promise<Made> {
+async function executeFor(args: ExecutionArgs, event: object): Promise<CachedAnswer> {
   const subscriber = args.contextValue as Context
   const { context, isPersonal } = createSharedContext(subscriber)
   const answer: Answer = await execute({ ...args, rootValue: event, contextValue: context })

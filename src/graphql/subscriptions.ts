@@ -1,6 +1,6 @@
 import { ValidationError } from '../errors.ts'
 import { builder } from './builder.ts'
-import { type Change, start } from './change.ts'
+import { type Change, startCursor } from './change.ts'
 import { watchRun, watchStorages } from './changes.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { StorageRef, SyncRunRef } from './refs.ts'
@@ -83,11 +83,11 @@ builder.subscriptionFields((t) => ({
       if (!storageId === !projectId) {
         throw new ValidationError([{ path: 'storageId', message: 'name either storageId or projectId' }])
       }
-      if (after && after !== start && !/^\d{1,15}$/.test(after)) {
+      if (after && after !== startCursor && !/^\d{1,15}$/.test(after)) {
         throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
       }
       const watched = storageId ? { storage: idOf(storageTypes, storageId) } : { project: idOf('Project', projectId!) }
-      return watchStorages(context, watched, after && after !== start ? Number(after) : undefined)
+      return watchStorages(context, watched, after && after !== startCursor ? Number(after) : undefined)
     },
     resolve: (change, _args, { loaders }) => {
       if ('run' in change && change.run) loaders.run.prime(change.run.id, change.run)

@@ -4,7 +4,7 @@ import { builder } from './builder.ts'
 import { decodeId, globalIdOf } from './ids.ts'
 import { ImportStorageRef } from './refs.ts'
 
-const words = {
+const descriptions = {
   prefix:
     'What the URLs begin with, literally, such as /data/upload/ or /data/local-files/?d=. The longest prefix that fits counts. The rest is percent-decoded: after a ? as the value of a parameter, elsewhere as a path.',
   storageId: 'Global id of the import storage of the same project that has the objects.',
@@ -16,9 +16,9 @@ export const UrlMappingRef = builder.objectRef<UrlMapping>('UrlMapping').impleme
   description:
     'URLs of another tool that stand for objects of a storage. They become links in resolvedData, and links to them are resolved; the stored data stays as it is.',
   fields: (t) => ({
-    prefix: t.exposeString('prefix', { description: words.prefix }),
+    prefix: t.exposeString('prefix', { description: descriptions.prefix }),
     storageId: t.id({
-      description: words.storageId,
+      description: descriptions.storageId,
       resolve: ({ storage }) => globalIdOf('ImportStorage', storage),
     }),
     storage: t.field({
@@ -28,7 +28,7 @@ export const UrlMappingRef = builder.objectRef<UrlMapping>('UrlMapping').impleme
     }),
     keyPrefix: t.exposeString('keyPrefix', {
       nullable: true,
-      description: `${words.keyPrefix} Null: the prefix of the storage.`,
+      description: `${descriptions.keyPrefix} Null: the prefix of the storage.`,
     }),
   }),
 })
@@ -36,9 +36,9 @@ export const UrlMappingRef = builder.objectRef<UrlMapping>('UrlMapping').impleme
 export const UrlMappingInput = builder.inputType('UrlMappingInput', {
   description: 'URLs of another tool that stand for objects of a storage.',
   fields: (t) => ({
-    prefix: t.string({ required: true, description: words.prefix }),
-    storageId: t.id({ required: true, description: words.storageId }),
-    keyPrefix: t.string({ description: `${words.keyPrefix} Default: the prefix of the storage.` }),
+    prefix: t.string({ required: true, description: descriptions.prefix }),
+    storageId: t.id({ required: true, description: descriptions.storageId }),
+    keyPrefix: t.string({ description: `${descriptions.keyPrefix} Default: the prefix of the storage.` }),
   }),
 })
 

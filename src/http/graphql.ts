@@ -12,22 +12,22 @@ import {
   OperationTypeNode,
 } from 'graphql'
 import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga'
-import { diskFullWords, isDiskFull, SluiceError, TooManyWrongTokensError } from '../errors.ts'
+import { diskFullMessage, isDiskFull, SluiceError, TooManyWrongTokensError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import type { GuessLimit } from './guesses.ts'
+import type { GuessLimit } from './guess-limit.ts'
 import { refuseNul } from './nul.ts'
 import { limitOperations, type OperationLimits } from './operation-limits.ts'
 import { limitBodies } from './request-body.ts'
 import { cleanResult, hideSuggestions, withoutSuggestion } from './suggestions.ts'
 
 /** Dependencies of the GraphQL endpoint. */
-export interface GraphqlDoor {
+export interface GraphqlDeps {
   schema: GraphQLSchema
   /** Runs a subscription. A result with `stringify` is serialized by that function. */
   subscribe: (args: ExecutionArgs) => Promise<ExecutionResult | AsyncIterable<ExecutionResult>>
   /** Creates the context of an operation from the value of its Authorization header. Throws UNAUTHENTICATED. */
-  enter: (authorization: string | null) => Promise<object>
-  guesses: GuessLimit
+  authenticate: (authorization: string | null) => Promise<object>
+  guessLimit: GuessLimit
   /** Answer introspection queries, and suggest names of the schema in errors. */
   introspection: boolean
   /** Called after a mutation was executed, before the response is sent. */
@@ -37,18 +37,20 @@ export interface GraphqlDoor {
 }
 
 /** The WebSocket server has no HTTP request per operation, so it passes the context of the operation itself. */
-export interface Entered {
-  entered: object
+export interface ServerContext {
+  operationContext: object
 }
 
 /** GraphQL over HTTP and SSE. The WebSocket server uses its parse, validate and execute functions, too. */
-export function createGraphql(door: GraphqlDoor) {
-  const { schema, subscribe, enter, guesses, introspection, onMutated, limits, logger } = door
+export function createGraphql(deps: GraphqlDeps) {
+  const { schema, subscribe, authenticate, guessLimit, introspection, onMutated, limits, logger } = deps
   // Authentication comes first, because parse and validation errors would disclose the schema.
-  const authenticateFirst: Plugin<Partial<Entered>> = {
+  const authenticateFirst: Plugin<Partial<ServerContext>> = {
     async onRequestParse({ request, serverContext }) {
-      const context = serverContext as Partial<Entered> as Partial<Entered> & { req: IncomingMessage }
-      context.entered = await guesses.guard(context.req, () => enter(request.headers.get('authorization')))
+      const context = serverContext as Partial<ServerContext> as Partial<ServerContext> & { req: IncomingMessage }
+      context.operationContext = await guessLimit.run(context.req, () =>
+        authenticate(request.headers.get('authorization')),
+      )
     },
   }
   const withoutIntrospection: Plugin = {
@@ -60,13 +62,13 @@ export function createGraphql(door: GraphqlDoor) {
     onSubscribe: ({ setSubscribeFn }) =>
       setSubscribeFn(introspection ? subscribe : async (args: ExecutionArgs) => cleanResult(await subscribe(args))),
   }
-  const tellOfMutations: Plugin = {
+  const notifyOfMutations: Plugin = {
     onExecute: ({ args: { document, operationName } }) =>
       getOperationAST(document, operationName)?.operation === OperationTypeNode.MUTATION
         ? { onExecuteDone: onMutated }
         : undefined,
   }
-  return createYoga<Partial<Entered>, object>({
+  return createYoga<Partial<ServerContext>, object>({
     schema,
     logging: false,
     landingPage: false,
@@ -74,7 +76,7 @@ export function createGraphql(door: GraphqlDoor) {
     cors: false,
     multipart: false,
     graphiql: false,
-    context: async (initial) => (initial as Entered & YogaInitialContext).entered,
+    context: async (initial) => (initial as ServerContext & YogaInitialContext).operationContext,
     maskedErrors: { maskError: (error) => maskError(error, { logger, introspection }) },
     plugins: [
       // A request with one of these headers cannot come from a foreign page without a preflight.
@@ -91,7 +93,7 @@ export function createGraphql(door: GraphqlDoor) {
       }),
       withoutIntrospection,
       withSubscribe,
-      tellOfMutations,
+      notifyOfMutations,
       refuseNul,
       limitOperations(limits),
       limitBodies(),
@@ -101,7 +103,7 @@ export function createGraphql(door: GraphqlDoor) {
 }
 
 /** Options of `maskError`. */
-type MaskOptions = Pick<GraphqlDoor, 'logger' | 'introspection'>
+type MaskOptions = Pick<GraphqlDeps, 'logger' | 'introspection'>
 
 /** Extensions with the HTTP status and headers of a missing or wrong token (401) and of a reached limit (429). */
 function httpOf(fault: SluiceError): object {
@@ -140,7 +142,7 @@ export function maskError(error: unknown, { logger, introspection }: MaskOptions
   }
   const id = randomUUID()
   logger.error({ err: original, faultId: id, path }, 'unexpected fault in GraphQL')
-  return new GraphQLError(isDiskFull(original) ? diskFullWords : 'Something went wrong on our side.', {
+  return new GraphQLError(isDiskFull(original) ? diskFullMessage : 'Something went wrong on our side.', {
     nodes,
     path,
     extensions: { code: 'INTERNAL', faultId: id },
@@ -153,9 +155,9 @@ const isStatementTimeout = (error: unknown) => (error as { code?: unknown } | un
 /** Removes the value from the message about a variable of the wrong type: graphql-js prints it, and it may contain secrets. */
 function withoutValue(message: string): string {
   if (!/^Variable "\$\w+" got invalid value /.test(message)) return message
-  const words = message.replace(/( cannot represent [^:]*value): [\s\S]*$/, '$1.')
+  const plain = message.replace(/( cannot represent [^:]*value): [\s\S]*$/, '$1.')
   // graphql-js writes the last ` at "…"` in the message. Everything before it may be part of the value.
-  const [, place] = / got invalid value [\s\S]*( at "[\w.[\]]+"; )/.exec(words) ?? []
-  const end = words.lastIndexOf(place ?? '; ')
-  return `${words.slice(0, words.indexOf(' got invalid value '))} got an invalid value${words.slice(end)}`
+  const [, place] = / got invalid value [\s\S]*( at "[\w.[\]]+"; )/.exec(plain) ?? []
+  const end = plain.lastIndexOf(place ?? '; ')
+  return `${plain.slice(0, plain.indexOf(' got invalid value '))} got an invalid value${plain.slice(end)}`
 }

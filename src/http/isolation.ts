@@ -45,16 +45,16 @@ const judged = new LRUCache<string, { served: ServedType | null }>({ max: 1_000 
  * browsers may interpret it differently. `multipart/*` becomes `application/octet-stream`, because the parts of
  * multipart/x-mixed-replace are documents that the policy of the response does not cover (observed in Firefox).
  */
-export function judgeType(given: string): ServedType | null {
+export function classifyType(given: string): ServedType | null {
   let known = judged.get(given)
   if (known === undefined) {
-    known = { served: judge(given) }
+    known = { served: classify(given) }
     judged.set(given, known)
   }
   return known.served
 }
 
-function judge(given: string): ServedType | null {
+function classify(given: string): ServedType | null {
   if (given.length > maxLength) return null
   const valid = mediaType.exec(given)
   // Browsers ignore malformed parameters, so they are removed. After a comma, browsers may find another type.

@@ -1,11 +1,11 @@
 import { LRUCache } from 'lru-cache'
 import { SluiceError } from '../errors.ts'
-import type { Whereabouts } from '../resolve/locate.ts'
+import type { TaskOrProject } from '../resolve/find-scope.ts'
 import { readFileuri } from './fileuri.ts'
 
 /** The parts of a resolve link. */
 interface Link {
-  where: Whereabouts
+  subject: TaskOrProject
   uri: string
   /** The media token. */
   token: string | null
@@ -27,12 +27,12 @@ export function readLink(url: string): Link {
   if (known) return known
   const [path] = url.split('?', 1) as [string]
   const query = new URLSearchParams(url.slice(path.length + 1))
-  const link = { where: readWhere(path), uri: readFileuri(query.get('fileuri')), token: query.get('token') }
+  const link = { subject: readSubject(path), uri: readFileuri(query.get('fileuri')), token: query.get('token') }
   read.set(url, link)
   return link
 }
 
-function readWhere(path: string): Whereabouts {
+function readSubject(path: string): TaskOrProject {
   const [, kind, id] = route.exec(path) ?? []
   if (!/^[1-9]\d{0,14}$/.test(id ?? '')) throw new SluiceError('VALIDATION', 'The id must be a number.')
   return kind === 'tasks' ? { task: Number(id) } : { project: Number(id) }

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import { isLoopbackName } from '../security/local-mode.ts'
 
 /** Body of the 421 response (RFC 9110 §15.5.20, Misdirected Request). */
-export const misdirected = {
+export const wrongHost = {
   code: 'MISDIRECTED_REQUEST',
   message:
     'This server is in local mode: it answers only under a loopback name such as localhost. To serve it under another name, set PUBLIC_URL to its URL.',

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { TooManyWrongTokensError, WrongTokenError } from '../errors.ts'
-import type { GuessLimit } from './guesses.ts'
+import type { GuessLimit } from './guess-limit.ts'
 import { guardHeaders } from './isolation.ts'
 
 /** Measurements that the resolve route reports for each request. */
@@ -25,15 +25,15 @@ export interface Metrics {
   answer(req: IncomingMessage, res: ServerResponse): Promise<void>
 }
 
-/** Creates the metrics. Each scrape calls `streams` (open streams), `feeds` (event subscribers) and `runs` (runs by status). */
+/** Creates the metrics. Each scrape calls `streams` (open streams), `subscriptions` (open subscriptions) and `runs` (runs by status). */
 export function createMetrics(options: {
   token: string
-  guesses: GuessLimit
+  guessLimit: GuessLimit
   streams: () => number
-  feeds: () => number
+  subscriptions: () => number
   runs: () => Promise<ReadonlyMap<string, number>>
 }): Metrics {
-  const { token, guesses, streams, feeds, runs } = options
+  const { token, guessLimit, streams, subscriptions, runs } = options
   const register = new Registry()
   collectDefaultMetrics({ register })
   const registers = [register]
@@ -72,7 +72,7 @@ export function createMetrics(options: {
       registers,
     },
     collect() {
-      this.set(feeds())
+      this.set(subscriptions())
     },
   })
   new Gauge({
@@ -98,7 +98,7 @@ export function createMetrics(options: {
         const guess = async () => {
           if (given !== undefined) throw new WrongTokenError('The metrics token is wrong.')
         }
-        const fault = await guesses.guard(req, guess).catch((error: unknown) => error)
+        const fault = await guessLimit.run(req, guess).catch((error: unknown) => error)
         const headers =
           fault instanceof TooManyWrongTokensError
             ? { 'Retry-After': String(fault.retryAfterSeconds) }

@@ -1,8 +1,8 @@
 import { contentTypeOf } from '../providers/content-type.ts'
 import type { ObjectHead } from '../providers/provider.ts'
-import { type EmbeddableBy, isolation, judgeType, type ServedType } from './isolation.ts'
+import { classifyType, type EmbeddableBy, isolation, type ServedType } from './isolation.ts'
 
-interface Asked {
+interface HeaderOptions {
   /** The ETag as the viewer sees it. */
   etag: string | null
   key: string
@@ -12,15 +12,15 @@ interface Asked {
 }
 
 /** Cache: the last headers of each object, with the options that they were built from. */
-const said = new WeakMap<ObjectHead, Asked & { headers: readonly string[] }>()
+const cached = new WeakMap<ObjectHead, HeaderOptions & { headers: readonly string[] }>()
 
 /**
  * The headers of every response about an object, whichever part is sent (RFC 9110 §8, §13, RFC 9111 §5.2). Names and values
  * alternate; the content type comes first.
  */
-export function objectHeaders(object: ObjectHead, asked: Asked): readonly string[] {
-  const known = said.get(object)
-  const { etag, key, cacheSeconds, vary, embeddableBy } = asked
+export function objectHeaders(object: ObjectHead, options: HeaderOptions): readonly string[] {
+  const known = cached.get(object)
+  const { etag, key, cacheSeconds, vary, embeddableBy } = options
   if (
     known?.etag === etag &&
     known.key === key &&
@@ -46,7 +46,7 @@ export function objectHeaders(object: ObjectHead, asked: Asked): readonly string
     'Cross-Origin-Resource-Policy': embeddableBy,
     Vary: vary,
   }).flat()
-  said.set(object, { etag, key, cacheSeconds, vary, embeddableBy, headers })
+  cached.set(object, { etag, key, cacheSeconds, vary, embeddableBy, headers })
   return headers
 }
 
@@ -54,8 +54,8 @@ const unknownType: ServedType = { type: 'application/octet-stream', isHarmless: 
 
 /** The type of the object. If it is missing, generic or invalid, the extension of the key decides. */
 function servedType(given: string | null, key: string): ServedType {
-  const own = given ? judgeType(given) : null
+  const own = given ? classifyType(given) : null
   if (own && !/^(application|binary)\/octet-stream/i.test(given!)) return own
   const guessed = contentTypeOf(key)
-  return (guessed && judgeType(guessed)) || own || unknownType
+  return (guessed && classifyType(guessed)) || own || unknownType
 }

@@ -51,8 +51,8 @@ export function limitOperations(limits: OperationLimits): Plugin {
       const execute = executeFn as (args: ExecutionArgs) => Promise<ExecutionResult>
       setExecuteFn(async (given: ExecutionArgs) => {
         const token = (given.contextValue as LimitedContext | undefined)?.viewer?.id ?? ''
-        if (turns.underWay(token) >= limits.perToken) return { errors: [tooMany(limits.perToken)] }
-        const done = await turns.enter(token)
+        if (turns.count(token) >= limits.perToken) return { errors: [tooMany(limits.perToken)] }
+        const done = await turns.acquire(token)
         return withTimeLimit(limits, given, execute, done)
       })
     },

@@ -84,7 +84,7 @@ export function measureOperation(options: {
     return cost
   }
   const fieldCost = (type: GraphQLNamedType, node: FieldNode, size: number | undefined): number => {
-    const field = fieldOf(type, node.name.value)
+    const field = fieldDefinition(type, node.name.value)
     if (!field) return 1
     const own = typeof field.extensions.cost === 'number' ? field.extensions.cost : 1
     const args = argumentsOf(field, node, coerced)
@@ -92,17 +92,17 @@ export function measureOperation(options: {
       longLists(args[arg.name], arg.type, { path: arg.name, max: arg.extensions.maxItems ?? maxList }, faults)
     }
     if (!node.selectionSet) return own
-    const below = sizeOf(field, args) ?? size
+    const childCost = sizeOf(field, args) ?? size
     const inside = getNamedType(field.type)
-    if (!isListType(getNullableType(field.type))) return own + costOf(inside, node.selectionSet, below)
+    if (!isListType(getNullableType(field.type))) return own + costOf(inside, node.selectionSet, childCost)
     const known = typeof field.extensions.listSize === 'number' ? field.extensions.listSize : usualList
     const usual = isIntrospectionType(inside) ? usualIntrospection : known
-    return own + (below ?? usual) * (1 + costOf(inside, node.selectionSet, undefined))
+    return own + (childCost ?? usual) * (1 + costOf(inside, node.selectionSet, undefined))
   }
   return { cost: costOf(root, operation.selectionSet, undefined), faults }
 }
 
-function fieldOf(type: GraphQLNamedType, name: string): GraphQLField<unknown, unknown> | undefined {
+function fieldDefinition(type: GraphQLNamedType, name: string): GraphQLField<unknown, unknown> | undefined {
   if (name === SchemaMetaFieldDef.name) return SchemaMetaFieldDef
   if (name === TypeMetaFieldDef.name) return TypeMetaFieldDef
   return isObjectType(type) || isInterfaceType(type) ? type.getFields()[name] : undefined
@@ -120,9 +120,9 @@ function argumentsOf(field: GraphQLField<unknown, unknown>, node: FieldNode, var
 /** The number of rows that the arguments request. Undefined if they do not limit it. */
 function sizeOf(field: GraphQLField<unknown, unknown>, args: Record<string, unknown>): number | undefined {
   if (field.args.some(({ name }) => name === 'first')) {
-    const asked = args.first ?? args.last ?? page.normal
+    const coerced = args.first ?? args.last ?? page.normal
     const most = field.args.some(({ name }) => name === 'last') ? page.most : 1_000
-    return Math.min(Math.max(Number(asked), 0), most)
+    return Math.min(Math.max(Number(coerced), 0), most)
   }
   const lists = Object.values(args).flatMap((value) =>
     Array.isArray(value) ? [value] : Object.values(Object(value)).filter(Array.isArray),

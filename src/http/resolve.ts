@@ -1,22 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { mayRead } from '../access/access.ts'
+import { assertCanRead } from '../access/access.ts'
 import type { MediaTokens } from '../access/media-tokens.ts'
 import type { Authenticator, Viewer } from '../access/tokens.ts'
 import {
   describeError,
-  diskFullWords,
+  diskFullMessage,
   isDiskFull,
   NotFoundError,
   SluiceError,
   TooManyWrongTokensError,
 } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { deliver, type ResolveParts } from '../resolve/deliver.ts'
-import type { Locate, Located } from '../resolve/locate.ts'
+import { type DeliveryDeps, deliver } from '../resolve/deliver.ts'
+import type { FindScope, ProjectScope } from '../resolve/find-scope.ts'
 import type { Streams } from '../resolve/streams.ts'
 import { allowOrigin, answerOptions } from './cors.ts'
-import type { GuessLimit } from './guesses.ts'
+import type { GuessLimit } from './guess-limit.ts'
 import { type EmbeddableBy, guardHeaders } from './isolation.ts'
 import { readLink } from './link.ts'
 import { isMediaElement } from './media-element.ts'
@@ -25,12 +25,12 @@ import { type SendSettings, sendObject } from './send-object.ts'
 import { limitTime } from './time-limit.ts'
 
 /** Dependencies and settings of the resolve route. */
-export interface ResolveDoor extends SendSettings {
+export interface ResolveRouteDeps extends SendSettings {
   authenticator: Authenticator
   mediaTokens: MediaTokens
-  guesses: GuessLimit
-  locate: Locate
-  parts: ResolveParts
+  guessLimit: GuessLimit
+  findScope: FindScope
+  delivery: DeliveryDeps
   streams: Streams
   metrics: ResolveMetrics | undefined
   /** Time limit in seconds, see `limitTime`; 0 = no limit. */
@@ -47,33 +47,33 @@ export interface ResolveDoor extends SendSettings {
  * an alias of `/resolve/`. The response is a 303 to a presigned URL, or the bytes. If a body cannot be completed, the server
  * resets the connection, so that the client cannot mistake the part for the whole.
  */
-export async function handleResolve(door: ResolveDoor, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const over = new AbortController()
-  const exchange: Exchange = { req, res, signal: over.signal, mode: 'NONE', embeddableBy: 'same-site' }
+export async function handleResolve(deps: ResolveRouteDeps, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const ended = new AbortController()
+  const exchange: Exchange = { req, res, signal: ended.signal, mode: 'NONE', embeddableBy: 'same-site' }
   const fail = (error: unknown) => {
-    if (over.signal.aborted) return
-    over.abort(error)
+    if (ended.signal.aborted) return
+    ended.abort(error)
     exchange.brokenBy = error instanceof SluiceError && error.code === 'TIMEOUT' ? 'timeout' : 'storage'
-    if (!res.headersSent) return refuse(door, { ...exchange, error })
+    if (!res.headersSent) return refuse(deps, { ...exchange, error })
     resetBy.set(req.socket, exchange.brokenBy)
     req.socket.resetAndDestroy()
     // A response that is queued after another on its connection (pipelining) has no socket, and Node emits no 'close' for it.
     if (!res.socket) res.emit('close')
   }
   // Work that other requests may share, such as creating a signature, continues after the time limit.
-  const limit = { seconds: door.timeoutSeconds, bytes: door.bufferBytes, isTotal: isMediaElement(req) }
+  const limit = { seconds: deps.timeoutSeconds, bytes: deps.bufferBytes, isTotal: isMediaElement(req) }
   const stopLimit = limitTime({ req, res }, limit, () => fail(new SluiceError('TIMEOUT')))
   res.once('close', () => {
     stopLimit()
-    if (res.headersSent) door.metrics?.answered(exchange.mode, res.statusCode)
+    if (res.headersSent) deps.metrics?.answered(exchange.mode, res.statusCode)
     if (res.writableFinished) return
-    door.metrics?.aborted(exchange.brokenBy ?? resetBy.get(req.socket) ?? 'client')
-    over.abort(new Error('The client has left.'))
+    deps.metrics?.aborted(exchange.brokenBy ?? resetBy.get(req.socket) ?? 'client')
+    ended.abort(new Error('The client has left.'))
   })
   try {
-    allowOrigin(door.corsOrigins, req, res)
+    allowOrigin(deps.corsOrigins, req, res)
     if (req.method === 'OPTIONS') answerOptions(res)
-    else await answer(door, exchange)
+    else await answer(deps, exchange)
   } catch (error) {
     fail(error)
   }
@@ -100,23 +100,23 @@ const redirectHeaders = (embeddableBy: EmbeddableBy) =>
   ['Cache-Control', 'no-store', 'Content-Length', '0', 'Cross-Origin-Resource-Policy', embeddableBy] as const
 const redirects = { crossOrigin: redirectHeaders('cross-origin'), sameSite: redirectHeaders('same-site') }
 
-async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
+async function answer(deps: ResolveRouteDeps, exchange: Exchange): Promise<void> {
   const { req, res, signal } = exchange
   if (req.method !== 'GET' && req.method !== 'HEAD') throw new SluiceError('METHOD_NOT_ALLOWED')
-  const { where, uri, token } = readLink(req.url!)
-  const asked = door.locate(where)
+  const { subject, uri, token } = readLink(req.url!)
+  const scopeLookup = deps.findScope(subject)
   // The lookup runs in parallel. Its result and its error are used only after the viewer is authenticated.
-  asked.catch(() => {})
+  scopeLookup.catch(() => {})
   const { authorization } = req.headers
-  const viewer = await door.guesses.guard(req, () => enter(door, { authorization, token, asked }))
+  const viewer = await deps.guessLimit.run(req, () => authenticate(deps, { authorization, token, scopeLookup }))
   // Depends on the credential that authorized the request, because anybody can add a token to a URL.
   if (viewer.onlyProject !== undefined) exchange.embeddableBy = 'cross-origin'
-  const located = await asked
-  if (!located) throw new NotFoundError('task' in where ? 'There is no such task.' : 'There is no such project.')
-  mayRead(viewer, located.project)
+  const scope = await scopeLookup
+  if (!scope) throw new NotFoundError('task' in subject ? 'There is no such task.' : 'There is no such project.')
+  assertCanRead(viewer, scope.project)
   // A URL that is presigned for GET refuses HEAD.
   const mode = req.method === 'HEAD' ? 'PROXY' : undefined
-  const delivery = await deliver(door.parts, located, { uri, mode })
+  const delivery = await deliver(deps.delivery, scope, { uri, mode })
   if (signal.aborted) throw signal.reason
   exchange.mode = delivery.mode
   if (delivery.mode === 'PRESIGN') {
@@ -124,14 +124,14 @@ async function answer(door: ResolveDoor, exchange: Exchange): Promise<void> {
     res.writeHead(303, ['Location', delivery.url, ...embeddable]).end()
     return
   }
-  const close = req.method === 'GET' ? door.streams.take({ viewer: viewer.id, project: located.project }) : () => {}
+  const close = req.method === 'GET' ? deps.streams.take({ viewer: viewer.id, project: scope.project }) : () => {}
   try {
     const source = await delivery.open()
     try {
       const { embeddableBy } = exchange
       await sendObject({
-        ...{ req, res, source, settings: door, access: viewer.id, embeddableBy, signal },
-        metrics: door.metrics,
+        ...{ req, res, source, settings: deps, access: viewer.id, embeddableBy, signal },
+        metrics: deps.metrics,
       })
     } finally {
       source.close()
@@ -145,15 +145,18 @@ interface Credentials {
   authorization: string | undefined
   token: string | null
   /** The requested task or project. Usually it has the key that verifies the token. */
-  asked: Promise<Located | undefined>
+  scopeLookup: Promise<ProjectScope | undefined>
 }
 
 /** The Authorization header takes precedence over a token in the URL. */
-async function enter(door: ResolveDoor, { authorization, token, asked }: Credentials): Promise<Viewer> {
-  if (authorization !== undefined || token === null) return door.authenticator.authenticate(authorization)
-  return door.mediaTokens.enter(token, async (project) => {
-    const here = await asked
-    return here?.project === project ? here.mediaKey : (await door.locate({ project }))?.mediaKey
+async function authenticate(
+  deps: ResolveRouteDeps,
+  { authorization, token, scopeLookup }: Credentials,
+): Promise<Viewer> {
+  if (authorization !== undefined || token === null) return deps.authenticator.authenticate(authorization)
+  return deps.mediaTokens.authenticate(token, async (project) => {
+    const linked = await scopeLookup
+    return linked?.project === project ? linked.mediaKey : (await deps.findScope({ project }))?.mediaKey
   })
 }
 
@@ -163,12 +166,12 @@ function statusOf({ hasNoBytes, status }: SluiceError): number {
   return status === 422 ? 502 : status
 }
 
-function refuse(door: ResolveDoor, { req, res, error, embeddableBy }: Exchange & { error: unknown }) {
-  const words = isDiskFull(error) ? diskFullWords : undefined
-  const fault = error instanceof SluiceError ? error : new SluiceError('INTERNAL', words)
+function refuse(deps: ResolveRouteDeps, { req, res, error, embeddableBy }: Exchange & { error: unknown }) {
+  const message = isDiskFull(error) ? diskFullMessage : undefined
+  const fault = error instanceof SluiceError ? error : new SluiceError('INTERNAL', message)
   const status = statusOf(fault)
-  if (!(error instanceof SluiceError)) door.logger.error({ err: error }, 'unexpected fault in resolve')
-  else if (status >= 500) door.logger.warn({ fault: describeError(error) }, 'an object could not be resolved')
+  if (!(error instanceof SluiceError)) deps.logger.error({ err: error }, 'unexpected fault in resolve')
+  else if (status >= 500) deps.logger.warn({ fault: describeError(error) }, 'an object could not be resolved')
   const body = JSON.stringify({ code: fault.code, message: fault.message })
   res.writeHead(status, {
     'Content-Type': 'application/json',

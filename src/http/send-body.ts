@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { SluiceError } from '../errors.ts'
-import { LendingBody } from '../providers/http/lending-body.ts'
+import { ReusedBufferBody } from '../providers/http/reused-buffer-body.ts'
 
 /** The maximum number of consecutive retries of an interrupted body that return no byte. */
-const fruitlessTries = 3
+const maxEmptyTries = 3
 
 /** A body of `length` bytes to send. `reopen` opens the rest after the first `sent` bytes, or rejects. */
 export interface Sendable {
@@ -25,54 +25,54 @@ export function sendBody(res: ServerResponse, { body, length, reopen, count }: S
   let current = body
   let sent = 0
   let reopened = 0
-  let fruitless = 0
+  let emptyTries = 0
 
   const fail = (error: unknown) => {
     current.destroy()
     reject(error)
   }
 
-  const goOn = async (cause: unknown) => {
-    if (fruitless++ >= fruitlessTries) return fail(cause)
+  const reopenRest = async (cause: unknown) => {
+    if (emptyTries++ >= maxEmptyTries) return fail(cause)
     try {
       const next = await reopen(sent)
       if (res.destroyed) return void next.destroy()
       reopened++
-      take(next)
+      read(next)
     } catch (error) {
       fail(error)
     }
   }
 
-  const take = (source: Readable) => {
+  const read = (source: Readable) => {
     current = source
     let isOver = false
-    const over = (cause?: unknown) => {
+    const onEnd = (cause?: unknown) => {
       if (isOver || sent === length) return
       isOver = true
-      void goOn(cause ?? new SluiceError('BODY_CUT'))
+      void reopenRest(cause ?? new SluiceError('BODY_CUT'))
     }
-    const send = (chunk: Buffer, giveBack?: () => void) => {
+    const send = (chunk: Buffer, release?: () => void) => {
       if (isOver || sent === length) return
       const part = sent + chunk.length > length ? chunk.subarray(0, length - sent) : chunk
       sent += part.length
       count?.(part.length)
-      fruitless = 0
-      if (sent === length) return finish(part, giveBack)
-      if (res.write(part, giveBack) || giveBack) return
+      emptyTries = 0
+      if (sent === length) return finish(part, release)
+      if (res.write(part, release) || release) return
       source.pause()
       res.once('drain', () => source.resume())
     }
-    if (source instanceof LendingBody) source.lend(send)
+    if (source instanceof ReusedBufferBody) source.readChunks(send)
     else source.on('data', (chunk: Buffer) => send(chunk))
-    source.once('error', over)
-    source.once('close', over)
-    source.once('end', over)
+    source.once('error', onEnd)
+    source.once('close', onEnd)
+    source.once('end', onEnd)
   }
 
-  const finish = (part?: Buffer, giveBack?: () => void) => {
+  const finish = (part?: Buffer, release?: () => void) => {
     res.end(part, () => {
-      giveBack?.()
+      release?.()
       resolve(reopened)
     })
   }
@@ -83,6 +83,6 @@ export function sendBody(res: ServerResponse, { body, length, reopen, count }: S
   if (length === 0) {
     body.destroy()
     finish()
-  } else take(body)
+  } else read(body)
   return promise
 }

@@ -1,18 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type Floods, refuseFlood } from './floods.ts'
 import { sendGraphiql, wantsPage } from './graphiql.ts'
 import type { createGraphql } from './graphql.ts'
 import type { RoleOfHost } from './hosts.ts'
 import { guardHeaders } from './isolation.ts'
 import { isLinkPath } from './link.ts'
-import { isForThisMachine, misdirected } from './local-host.ts'
+import { isForThisMachine, wrongHost } from './local-host.ts'
 import type { Metrics } from './metrics.ts'
-import { handleResolve, type ResolveDoor } from './resolve.ts'
+import { type RequestRate, refuseExcess } from './request-rate.ts'
+import { handleResolve, type ResolveRouteDeps } from './resolve.ts'
 
 /** Handlers and settings of the HTTP server. */
-interface HttpDoors {
+interface HttpDeps {
   /** Handlers for clients. Undefined in a process that is only a worker. */
-  api: { yoga: ReturnType<typeof createGraphql>; graphiql: boolean; floods: Floods; resolve: ResolveDoor } | undefined
+  api:
+    | { yoga: ReturnType<typeof createGraphql>; graphiql: boolean; requestRate: RequestRate; resolve: ResolveRouteDeps }
+    | undefined
   roleOf: RoleOfHost
   /** Undefined if metrics are not enabled. */
   metrics: Metrics | undefined
@@ -25,11 +27,11 @@ interface HttpDoors {
 }
 
 /** All routes: /graphql, resolve links, /health (the process is alive), /ready (database and queue respond) and /metrics. */
-export function createHttpServer({ api, roleOf, metrics, bufferBytes, isLocal, ready }: HttpDoors): Server {
+export function createHttpServer({ api, roleOf, metrics, bufferBytes, isLocal, ready }: HttpDeps): Server {
   return createServer({ highWaterMark: bufferBytes, ...slowClients }, async (req, res) => {
     // Only /graphql reads bodies. An unread body would block the connection, so it is closed after the response.
     if (hasBody(req) && !req.url?.startsWith('/graphql')) res.shouldKeepAlive = false
-    if (isLocal && !isForThisMachine(req)) return json(res, 421, misdirected)
+    if (isLocal && !isForThisMachine(req)) return json(res, 421, wrongHost)
     const { url = '/' } = req
     const query = url.indexOf('?')
     const path = query < 0 ? url : url.slice(0, query)
@@ -38,7 +40,7 @@ export function createHttpServer({ api, roleOf, metrics, bufferBytes, isLocal, r
     if (api && path === '/graphql') {
       if (api.graphiql && wantsPage(req)) return sendGraphiql(res)
       res.setHeader('X-Content-Type-Options', 'nosniff')
-      return refuseFlood(api.floods, req, res) || api.yoga(req, res)
+      return refuseExcess(api.requestRate, req, res) || api.yoga(req, res)
     }
     if (path === '/health') return json(res, 200, { status: 'alive' })
     if (path === '/ready') {

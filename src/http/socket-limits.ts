@@ -15,14 +15,14 @@ interface SocketSettings {
 /** The limits of the WebSockets of this process. */
 export interface SocketLimits {
   /** True if the process may accept another socket. */
-  hasPlace(): boolean
+  canAccept(): boolean
   /**
    * Counts an open socket. Closes it with 4429 if the process has too many sockets or the client sends too fast. Sockets that
    * have not authenticated are also limited by address, to a quarter of all sockets.
    */
-  watch(socket: WebSocket, request: IncomingMessage): void
+  track(socket: WebSocket, request: IncomingMessage): void
   /** Counts the socket for the viewer until it closes. Returns false and closes it with 4429 if the viewer has too many. */
-  enter(socket: WebSocket, viewer: string): boolean
+  assign(socket: WebSocket, viewer: string): boolean
 }
 
 /** graphql-ws uses 4429 for too many ConnectionInit messages. Here it stands for every exceeded limit. */
@@ -32,15 +32,15 @@ export function createSocketLimits({ max, maxPerToken, messagesPerSecond }: Sock
   const refuse = () => new Error('There is no place for another socket.')
   const all: Quota<never> = createQuota({ max, perName: {}, refuse })
   const pending = createQuota({ max, perName: { address: Math.ceil(max / 4) }, refuse })
-  const leavePending = new WeakMap<WebSocket, () => void>()
-  const ofToken = createQuota({ max: Number.POSITIVE_INFINITY, perName: { viewer: maxPerToken }, refuse })
+  const releasePending = new WeakMap<WebSocket, () => void>()
+  const perViewer = createQuota({ max: Number.POSITIVE_INFINITY, perName: { viewer: maxPerToken }, refuse })
   return {
-    hasPlace: () => all.count < max,
-    watch(socket, request) {
+    canAccept: () => all.count < max,
+    track(socket, request) {
       try {
-        const leave = pending.take({ address: clientAddress(request) })
-        leavePending.set(socket, leave)
-        socket.once('close', leave)
+        const release = pending.take({ address: clientAddress(request) })
+        releasePending.set(socket, release)
+        socket.once('close', release)
         socket.once('close', all.take({}))
       } catch {
         return close(socket, 'Too many sockets')
@@ -54,10 +54,10 @@ export function createSocketLimits({ max, maxPerToken, messagesPerSecond }: Sock
         setTimeout(() => socket.terminate(), 1_000).unref()
       })
     },
-    enter(socket, viewer) {
-      leavePending.get(socket)?.()
+    assign(socket, viewer) {
+      releasePending.get(socket)?.()
       try {
-        socket.once('close', ofToken.take({ viewer }))
+        socket.once('close', perViewer.take({ viewer }))
         return true
       } catch {
         close(socket, 'Too many sockets of this token')

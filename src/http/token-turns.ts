@@ -9,16 +9,16 @@ const turnMs = 50
  */
 const pauseMs = 5
 /** Maximum time that an operation waits for its turn. */
-const patienceMs = 250
+const maxWaitMs = 250
 /** A token counts as active for this time after its last operation began. */
 const activeMs = 1_000
 
 /** Decides when the operations of each token start. */
 interface TokenTurns {
   /** Number of operations of the token that wait or run. */
-  underWay(token: string): number
+  count(token: string): number
   /** Waits until an operation of the token may start. The caller must call the returned function when the operation ends. */
-  enter(token: string): Promise<() => void>
+  acquire(token: string): Promise<() => void>
 }
 
 /**
@@ -30,19 +30,19 @@ export function createTokenTurns(now: () => number = () => performance.now()): T
   const counts = new Map<string, number>()
   /** Functions that start the waiting operations, by token. The first token is next. */
   const waiting = new Map<string, Set<() => void>>()
-  let inTurn = 0
+  let activeTurns = 0
   let pause: NodeJS.Timeout | undefined
-  let [latest, before] = [
+  let [latest, previous] = [
     { token: '', at: -Infinity },
     { token: '', at: -Infinity },
   ]
 
   const isContended = (token: string) => {
-    const other = latest.token === token ? before : latest
+    const other = latest.token === token ? previous : latest
     return now() - other.at < activeMs
   }
-  const see = (token: string) => {
-    if (latest.token !== token) before = latest
+  const markActive = (token: string) => {
+    if (latest.token !== token) previous = latest
     latest = { token, at: now() }
   }
   const startNext = () => {
@@ -56,7 +56,7 @@ export function createTokenTurns(now: () => number = () => performance.now()): T
   }
   /** Begins a turn. The returned function ends it; further calls do nothing. */
   const begin = () => {
-    inTurn++
+    activeTurns++
     clearTimeout(pause)
     pause = undefined
     let hasEnded = false
@@ -64,7 +64,7 @@ export function createTokenTurns(now: () => number = () => performance.now()): T
       if (hasEnded) return
       hasEnded = true
       clearTimeout(timer)
-      if (--inTurn === 0) pause = setTimeout(startNext, pauseMs)
+      if (--activeTurns === 0) pause = setTimeout(startNext, pauseMs)
     }
     const timer = setTimeout(end, turnMs)
     return end
@@ -79,22 +79,22 @@ export function createTokenTurns(now: () => number = () => performance.now()): T
         if (starts.size === 0) waiting.delete(token)
         resolve(begin())
       }
-      const timer = setTimeout(start, patienceMs)
+      const timer = setTimeout(start, maxWaitMs)
       starts.add(start)
     })
 
-  const underWay = (token: string) => counts.get(token) ?? 0
+  const countOf = (token: string) => counts.get(token) ?? 0
 
   return {
-    underWay,
-    async enter(token) {
+    count: countOf,
+    async acquire(token) {
       const isFirst = !counts.has(token)
-      counts.set(token, underWay(token) + 1)
-      const mustWait = !isFirst && (inTurn > 0 || pause !== undefined) && isContended(token)
-      see(token)
+      counts.set(token, countOf(token) + 1)
+      const mustWait = !isFirst && (activeTurns > 0 || pause !== undefined) && isContended(token)
+      markActive(token)
       const end = mustWait ? await waitForTurn(token) : begin()
       return () => {
-        const left = underWay(token) - 1
+        const left = countOf(token) - 1
         if (left > 0) counts.set(token, left)
         else counts.delete(token)
         end()

@@ -4,10 +4,10 @@ import { GraphQLError } from 'graphql'
 import { useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { TooManyWrongTokensError } from '../errors.ts'
-import { type Floods, floodWords } from './floods.ts'
-import type { createGraphql, Entered, GraphqlDoor } from './graphql.ts'
+import type { createGraphql, GraphqlDeps, ServerContext } from './graphql.ts'
 import type { RoleOfHost } from './hosts.ts'
-import { isForThisMachine, misdirected } from './local-host.ts'
+import { isForThisMachine, wrongHost } from './local-host.ts'
+import { type RequestRate, tooManyRequestsMessage } from './request-rate.ts'
 import type { SocketLimits } from './socket-limits.ts'
 
 /**
@@ -18,23 +18,23 @@ import type { SocketLimits } from './socket-limits.ts'
  */
 export function attachWebSocket(
   server: Server,
-  { yoga, enter, guesses, floods, limits, roleOf, isLocal, mask }: SocketDoor,
+  { yoga, authenticate, guessLimit, requestRate, limits, roleOf, isLocal, mask }: SocketDeps,
 ): () => Promise<void> {
   const sockets = new WebSocketServer({
     server,
     path: '/graphql',
     maxPayload: 1_000_000,
     verifyClient: ({ req }, done) => {
-      if (isLocal && !isForThisMachine(req)) done(false, 421, JSON.stringify(misdirected), json)
+      if (isLocal && !isForThisMachine(req)) done(false, 421, JSON.stringify(wrongHost), json)
       else if (roleOf(req) !== 'ALL') done(false, 404)
-      else if (limits.hasPlace()) done(true)
+      else if (limits.canAccept()) done(true)
       else done(false, 429, 'Too Many Requests', { 'Retry-After': '5' })
     },
   })
-  const names = new WeakMap<WebSocket, string>()
+  const socketIds = new WeakMap<WebSocket, string>()
   sockets.on('connection', (socket, request) => {
-    names.set(socket, randomUUID())
-    limits.watch(socket, request)
+    socketIds.set(socket, randomUUID())
+    limits.track(socket, request)
   })
   const authorizationOf = (params: unknown) => {
     const { authorization, Authorization } = (params ?? {}) as Record<string, unknown>
@@ -46,8 +46,8 @@ export function attachWebSocket(
       connectionInitWaitTimeout: 10_000,
       onConnect: async ({ connectionParams, extra: { socket, request } }) => {
         try {
-          const { viewer } = await guesses.guard(request, () => enter(authorizationOf(connectionParams)))
-          return limits.enter(socket, viewer.id)
+          const { viewer } = await guessLimit.run(request, () => authenticate(authorizationOf(connectionParams)))
+          return limits.assign(socket, viewer.id)
         } catch (error) {
           if (error instanceof TooManyWrongTokensError) {
             socket.close(4429, `Too many wrong tokens. Wait ${error.retryAfterSeconds} s.`)
@@ -60,23 +60,27 @@ export function attachWebSocket(
       onSubscribe: async ({ connectionParams, extra: { socket, request } }, id, params) => {
         try {
           const authorization = authorizationOf(connectionParams)
-          const retryAfterSeconds = floods.take(authorization, undefined)
+          const retryAfterSeconds = requestRate.take(authorization, undefined)
           if (retryAfterSeconds > 0) {
             const extensions = { code: 'TOO_MANY_REQUESTS', retryAfterSeconds }
-            return [new GraphQLError(floodWords(retryAfterSeconds), { extensions })]
+            return [new GraphQLError(tooManyRequestsMessage(retryAfterSeconds), { extensions })]
           }
           // Every operation is authenticated again, so that a revoked token cannot be used on an open socket.
-          const entered = await guesses.guard(request, () => enter(authorization))
+          const operationContext = await guessLimit.run(request, () => authenticate(authorization))
           const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
-            entered,
+            operationContext,
             params,
-          } satisfies Entered & { params: unknown })
+          } satisfies ServerContext & { params: unknown })
           const args = {
             schema,
             operationName: params.operationName,
             document: parse(params.query),
             variableValues: params.variables,
-            contextValue: { ...(await contextFactory()), sendDirect: pushing(socket, id), socket: names.get(socket) },
+            contextValue: {
+              ...(await contextFactory()),
+              sendDirect: directSender(socket, id),
+              socket: socketIds.get(socket),
+            },
             rootValue: { execute, subscribe },
           }
           const errors = validate(args.schema, args.document)
@@ -87,7 +91,7 @@ export function attachWebSocket(
         }
       },
       onOperation: ({ extra: { socket } }, id, _payload, _args, result) =>
-        Symbol.asyncIterator in result ? sending(socket, id, result as AsyncIterableIterator<Result>) : undefined,
+        Symbol.asyncIterator in result ? sendingStream(socket, id, result as AsyncIterableIterator<Result>) : undefined,
     },
     sockets,
     12_000,
@@ -99,10 +103,10 @@ export function attachWebSocket(
 
 const json = { 'Content-Type': 'application/json' }
 
-interface SocketDoor extends Pick<GraphqlDoor, 'guesses'> {
+interface SocketDeps extends Pick<GraphqlDeps, 'guessLimit'> {
   /** Creates the context of an operation. Throws UNAUTHENTICATED. */
-  enter: (authorization: string | null) => Promise<{ viewer: { id: string } }>
-  floods: Floods
+  authenticate: (authorization: string | null) => Promise<{ viewer: { id: string } }>
+  requestRate: RequestRate
   limits: SocketLimits
   yoga: ReturnType<typeof createGraphql>
   roleOf: RoleOfHost
@@ -115,19 +119,19 @@ interface SocketDoor extends Pick<GraphqlDoor, 'guesses'> {
 /** Maximum bytes that a socket buffers for a slow client. Further events wait in the bounded queue of the subscriber. */
 const maxBufferedBytes = 65_536
 
-const isFree = (socket: WebSocket) => socket.bufferedAmount < maxBufferedBytes
+const hasRoomToBuffer = (socket: WebSocket) => socket.bufferedAmount < maxBufferedBytes
 
 /** Returns a function that wraps a result (JSON) in a message of the protocol. */
-function writing(id: string): (result: string) => string {
+function messageWriter(id: string): (result: string) => string {
   const head = `{"id":${JSON.stringify(id)},"type":"next","payload":`
   return (result) => `${head}${result}}`
 }
 
 /** Returns a function that sends a result directly, past the stream. Slow client: it sends nothing, returns false. */
-function pushing(socket: WebSocket, id: string): (result: string) => boolean {
-  const write = writing(id)
+function directSender(socket: WebSocket, id: string): (result: string) => boolean {
+  const write = messageWriter(id)
   return (result) => {
-    if (!isFree(socket)) return false
+    if (!hasRoomToBuffer(socket)) return false
     socket.send(write(result))
     return true
   }
@@ -138,13 +142,17 @@ interface Result {
 }
 
 /** A stream that sends results itself and yields nothing, because graphql-ws would serialize each result for every socket. */
-function sending(socket: WebSocket, id: string, results: AsyncIterableIterator<Result>): AsyncIterableIterator<never> {
-  const write = writing(id)
+function sendingStream(
+  socket: WebSocket,
+  id: string,
+  results: AsyncIterableIterator<Result>,
+): AsyncIterableIterator<never> {
+  const write = messageWriter(id)
   const stream: AsyncIterableIterator<never> = {
     async next() {
       for await (const result of results) {
         const message = write(result.stringify?.() ?? JSON.stringify(result))
-        if (isFree(socket)) socket.send(message)
+        if (hasRoomToBuffer(socket)) socket.send(message)
         else await new Promise((resolve) => socket.send(message, resolve))
       }
       return { done: true, value: undefined }

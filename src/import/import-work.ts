@@ -7,7 +7,7 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import type { Provider } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 import type { Breaker } from '../runs/breaker.ts'
-import { patientProvider } from '../runs/patient-provider.ts'
+import { retryingProvider } from '../runs/retrying-provider.ts'
 import { sql } from '../sql.ts'
 import { createObjectFilter, isSidecar } from '../storages/object-filter.ts'
 import { countSink } from './count-sink.ts'
@@ -77,7 +77,7 @@ export async function openWork(given: Import, signal: AbortSignal): Promise<Shar
   const { source, appliesFilters } = policyOf(run.kind)
   const folder = storage.recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
   const scope = { prefix: folder, recursive: storage.recursive }
-  const provider = patientProvider(given.provider, { breaker: given.breaker, signal, limit })
+  const provider = retryingProvider(given.provider, { breaker: given.breaker, signal, limit })
   return {
     em,
     run,

@@ -4,7 +4,7 @@ import { policyOf } from '../entities/run-policies.ts'
 import { type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import { compareKeys } from '../providers/key-order.ts'
-import { missedBeats } from '../runs/sweep.ts'
+import { missedHeartbeats } from '../runs/sweep.ts'
 import { sql } from '../sql.ts'
 import { lookAhead, middleOf } from './find-split.ts'
 import { importShard, type ShardWork } from './import-shard.ts'
@@ -102,7 +102,7 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
   try {
     while (!failure) {
       const shard =
-        (await claimShard(em, run, { holder, staleSeconds: heartbeatSeconds * missedBeats })) ?? (await cut())
+        (await claimShard(em, run, { holder, staleSeconds: heartbeatSeconds * missedHeartbeats })) ?? (await cut())
       if (shard) open(shard)
       const isFull = lanes.size >= given.listConcurrency
       if (shard && role === 'ASSISTS' && !isFull) continue

@@ -6,15 +6,15 @@ import { assistImport } from '../import/import.ts'
 import { RunLost } from '../runs/lease.ts'
 import { toRun } from '../runs/run.ts'
 import { openRunBreaker, type RunBreaker } from '../runs/run-breaker.ts'
-import type { WorkerParts } from './work.ts'
+import type { WorkerDeps } from './work.ts'
 
 /**
  * Lets this idle process help with an import that another process executes, after `assistAfterSeconds`, one import at a time. It
  * finds imports by their progress events. If this process dies, its ranges are claimed by others. The returned function stops it;
  * it resolves when the ranges are released.
  */
-export function startAssisting(parts: WorkerParts): () => Promise<void> {
-  const queue = parts.events.open({})
+export function startAssisting(deps: WorkerDeps): () => Promise<void> {
+  const queue = deps.events.open({})
   const stopping = new AbortController()
   const notBefore = new Map<number, number>()
   let current: { run: number; ended: Promise<void>; lost: AbortController; breaker: RunBreaker } | undefined
@@ -26,17 +26,17 @@ export function startAssisting(parts: WorkerParts): () => Promise<void> {
     }
     if (current?.run === run) current.breaker.handleEvent(payload)
     if (payload.status !== 'IN_PROGRESS') notBefore.delete(run)
-    if (current || parts.leading.has(run) || !isLong(parts, event) || Date.now() < (notBefore.get(run) ?? 0)) return
+    if (current || deps.activeRuns.has(run) || !isLong(deps, event) || Date.now() < (notBefore.get(run) ?? 0)) return
     // After each try it pauses, because an attempt to split a range costs about ten LIST calls.
-    notBefore.set(run, Date.now() + parts.assistAfterSeconds * 1_000)
+    notBefore.set(run, Date.now() + deps.assistAfterSeconds * 1_000)
     const lost = new AbortController()
-    const begun = toRun(parts.em, payload)
-    const breaker = openRunBreaker(parts, begun, 'ASSISTS')
+    const begun = toRun(deps.em, payload)
+    const breaker = openRunBreaker(deps, begun, 'ASSISTS')
     const signal = AbortSignal.any([stopping.signal, lost.signal, breaker.signal])
-    const ended = assist(parts, begun, { breaker, signal })
+    const ended = assist(deps, begun, { breaker, signal })
       .catch((error) => {
         if (!(error instanceof RunLost) && !stopping.signal.aborted) {
-          parts.logger.warn({ err: error, run }, 'a share of a sync failed, and is left to its leader')
+          deps.logger.warn({ err: error, run }, 'a share of a sync failed, and is left to its leader')
         }
       })
       .finally(() => breaker.close())
@@ -61,7 +61,7 @@ export function startAssisting(parts: WorkerParts): () => Promise<void> {
 }
 
 /** Both times are from the database's clock. */
-function isLong({ assistAfterSeconds }: WorkerParts, { kind, payload, createdAt }: LoggedEvent): boolean {
+function isLong({ assistAfterSeconds }: WorkerDeps, { kind, payload, createdAt }: LoggedEvent): boolean {
   const started = Date.parse(String(payload.started_at))
   const { splitsRanges } = policyOf(payload.kind)
   return (
@@ -73,15 +73,15 @@ function isLong({ assistAfterSeconds }: WorkerParts, { kind, payload, createdAt 
 }
 
 async function assist(
-  parts: WorkerParts,
+  deps: WorkerDeps,
   run: SyncRun,
   { breaker, signal }: { breaker: RunBreaker; signal: AbortSignal },
 ): Promise<void> {
-  const storage = await parts.em.fork().findOne(StorageEntity, { id: run.storage, direction: 'IMPORT' })
+  const storage = await deps.em.fork().findOne(StorageEntity, { id: run.storage, direction: 'IMPORT' })
   if (!storage) return
-  const provider = await parts.connect(storage, 'RUNS')
+  const provider = await deps.connect(storage, 'RUNS')
   try {
-    await assistImport({ ...parts, run, storage, provider, breaker, signal })
+    await assistImport({ ...deps, run, storage, provider, breaker, signal })
   } finally {
     provider.close()
   }

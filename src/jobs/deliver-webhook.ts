@@ -14,15 +14,15 @@ const perProject = 32
  * occupy at most the project's places. Webhooks that wait for a place are in memory only; if this process dies,
  * `sweepDeliveries` finds them.
  */
-export function handleDeliveries(queue: Queue, parts: DeliverParts): void {
+export function handleDeliveries(queue: Queue, deps: DeliverParts): void {
   const turns = createTurns(perProject)
   const work = async ({ webhookId }: { webhookId: number }, stopping: AbortSignal) => {
     const [webhook] = await execute(
-      parts.em.fork(),
+      deps.em.fork(),
       sql<{ project: string }>`select project_id as project from webhook where id = ${webhookId}`,
     )
     if (!webhook) return
-    await turns.take(Number(webhook.project), webhookId, (id) => deliverDue(parts, id, stopping), stopping)
+    await turns.take(Number(webhook.project), webhookId, (id) => deliverDue(deps, id, stopping), stopping)
   }
   queue.handle(jobs.deliverWebhook, work, concurrency)
 }

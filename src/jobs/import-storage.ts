@@ -1,14 +1,10 @@
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
-import { type WorkerParts, workOnRun } from './work.ts'
+import { type WorkerDeps, workOnRun } from './work.ts'
 
 /** Handles import jobs: `concurrency` at a time, and as many again for projects that have less than their share. */
-export function handleImports(queue: Queue, parts: WorkerParts, concurrency: number): void {
+export function handleImports(queue: Queue, deps: WorkerDeps, concurrency: number): void {
   for (const kind of [jobs.importStorage, jobs.importStorageExtra]) {
-    queue.handle(
-      kind,
-      ({ runId, attempt }, stopping) => workOnRun(parts, { id: runId, attempt }, stopping),
-      concurrency,
-    )
+    queue.handle(kind, ({ runId, attempt }, stopping) => workOnRun(deps, { id: runId, attempt }, stopping), concurrency)
   }
 }

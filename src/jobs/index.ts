@@ -12,16 +12,16 @@ import { handleOutbox } from './drain-outbox.ts'
 import { handleExports } from './export-storage.ts'
 import { handleImports } from './import-storage.ts'
 import { startPeriodicTasks } from './periodic-tasks.ts'
-import type { WorkerParts } from './work.ts'
+import type { WorkerDeps } from './work.ts'
 
 /** What the jobs of each module need. */
-export interface JobParts {
-  worker: WorkerParts
+export interface JobDeps {
+  worker: WorkerDeps
   webhooks: AnnounceParts & DeliverParts
 }
 
 /** Registers the handlers of all jobs; `concurrency` imports run at a time. Call it before the queue starts. */
-export function handleJobs(queue: Queue, { worker, webhooks }: JobParts, concurrency: number): void {
+export function handleJobs(queue: Queue, { worker, webhooks }: JobDeps, concurrency: number): void {
   handleImports(queue, worker, concurrency)
   handleExports(queue, worker, concurrency)
   handleOutbox(queue, worker, concurrency)
@@ -29,13 +29,13 @@ export function handleJobs(queue: Queue, { worker, webhooks }: JobParts, concurr
 }
 
 /** Starts the periodic tasks: those that find lost work, start schedules, and delete old rows. The returned function stops them. */
-export function startMaintenance(queue: Queue, { worker, webhooks }: JobParts): () => Promise<void> {
+export function startMaintenance(queue: Queue, { worker, webhooks }: JobDeps): () => Promise<void> {
   const { em, heartbeatSeconds } = worker
-  const parts = { em: em.fork(), queue }
+  const deps = { em: em.fork(), queue }
   return startPeriodicTasks(worker, {
-    'lost runs': { everySeconds: 1, run: () => sweepRuns(parts, heartbeatSeconds) },
-    schedules: { everySeconds: 1, run: () => runSchedules(parts) },
-    'pending exports': { everySeconds: 1, run: () => sweepOutbox(parts, heartbeatSeconds) },
+    'lost runs': { everySeconds: 1, run: () => sweepRuns(deps, heartbeatSeconds) },
+    schedules: { everySeconds: 1, run: () => runSchedules(deps) },
+    'pending exports': { everySeconds: 1, run: () => sweepOutbox(deps, heartbeatSeconds) },
     'late webhooks': {
       everySeconds: Math.max(1, heartbeatSeconds),
       async run() {

@@ -14,10 +14,10 @@ import { type RunLease, RunLost } from '../runs/lease.ts'
 import { beginRun, finishRun, heartbeat, maxAttempts, requeueRun } from '../runs/run.ts'
 import { openRunBreaker, type RunBreaker } from '../runs/run-breaker.ts'
 import { placeOf } from '../runs/start.ts'
-import { missedBeats } from '../runs/sweep.ts'
+import { missedHeartbeats } from '../runs/sweep.ts'
 
 /** What a worker needs to execute runs. */
-export interface WorkerParts {
+export interface WorkerDeps {
   em: EntityManager
   queue: Queue
   events: EventHub
@@ -34,7 +34,7 @@ export interface WorkerParts {
   /** Folder in which objects wait until their checksum is verified. */
   spoolFolder: string
   /** Runs that this process executes. */
-  leading: Set<number>
+  activeRuns: Set<number>
   /** Seconds between two heartbeats of a run. */
   heartbeatSeconds: number
 }
@@ -47,47 +47,47 @@ class Canceled extends Error {}
  * unavailable the run waits; after `patienceSeconds` it fails at its checkpoint. Rejects only if the database fails; the sweeper
  * then continues the run.
  */
-export async function workOnRun(parts: WorkerParts, hold: RunLease, stopping: AbortSignal): Promise<void> {
-  const { em, logger } = parts
-  const run = await beginRun(em, hold)
+export async function workOnRun(deps: WorkerDeps, lease: RunLease, stopping: AbortSignal): Promise<void> {
+  const { em, logger } = deps
+  const run = await beginRun(em, lease)
   if (!run) return
-  parts.leading.add(run.id)
+  deps.activeRuns.add(run.id)
   const lost = new AbortController()
-  const breaker = openRunBreaker(parts, run, 'LEADS')
+  const breaker = openRunBreaker(deps, run, 'LEADS')
   const signal = AbortSignal.any([lost.signal, stopping, breaker.signal])
-  const unwatch = watch(parts, hold, { lost, breaker })
+  const unwatch = watch(deps, lease, { lost, breaker })
   try {
     const storage = await em.fork().findOneOrFail(StorageEntity, run.storage)
-    await (storage.direction === 'EXPORT' ? exportTo : importFrom)(parts, { run, storage, breaker, signal })
-    await finishRun(em, hold, 'COMPLETED')
+    await (storage.direction === 'EXPORT' ? exportTo : importFrom)(deps, { run, storage, breaker, signal })
+    await finishRun(em, lease, 'COMPLETED')
   } catch (error) {
     if (error instanceof RunLost) return
-    if (error instanceof Canceled) await finishRun(em, hold, 'CANCELED')
-    else if (stopping.aborted) await handOver(parts, hold)
-    else if (isPassing(error, run)) {
+    if (error instanceof Canceled) await finishRun(em, lease, 'CANCELED')
+    else if (stopping.aborted) await handOver(deps, lease)
+    else if (isTemporary(error, run)) {
       logger.warn({ err: error, run: run.id }, 'a sync met a fault that may pass, and goes on at its checkpoint')
       // The sweeper continues it some seconds later.
-      await requeueRun(em, hold)
+      await requeueRun(em, lease)
     } else {
       const faultId = randomUUID()
       logger.warn({ err: error, run: run.id, faultId }, 'a sync failed')
-      await finishRun(em, hold, 'FAILED', describeError(error, faultId))
+      await finishRun(em, lease, 'FAILED', describeError(error, faultId))
     }
   } finally {
     unwatch()
     await breaker.close()
-    parts.leading.delete(run.id)
-    await offerDispatch(parts, placeOf(run))
+    deps.activeRuns.delete(run.id)
+    await offerDispatch(deps, placeOf(run))
   }
 }
 
 /** An error that the storage did not cause, such as a database that was down. The next attempt continues at the checkpoint. */
-const isPassing = (error: unknown, { attempt, excused }: SyncRun) =>
+const isTemporary = (error: unknown, { attempt, excused }: SyncRun) =>
   !(error instanceof SluiceError) && attempt - excused < maxAttempts
 
-async function handOver(parts: WorkerParts, hold: RunLease): Promise<void> {
-  const next = await requeueRun(parts.em, hold, { isExcused: true })
-  if (next) await enqueueRun(parts, next)
+async function handOver(deps: WorkerDeps, lease: RunLease): Promise<void> {
+  const next = await requeueRun(deps.em, lease, { isExcused: true })
+  if (next) await enqueueRun(deps, next)
 }
 
 interface Work {
@@ -97,41 +97,41 @@ interface Work {
   signal: AbortSignal
 }
 
-async function importFrom({ connect, ...parts }: WorkerParts, work: Work): Promise<void> {
+async function importFrom({ connect, ...deps }: WorkerDeps, work: Work): Promise<void> {
   const provider = await connect(work.storage, 'RUNS')
   try {
-    await importStorage({ ...parts, ...work, provider })
+    await importStorage({ ...deps, ...work, provider })
   } finally {
     provider.close()
   }
 }
 
-async function exportTo({ em, connect, writeConcurrency, heartbeatSeconds }: WorkerParts, work: Work): Promise<void> {
-  await exportToStorage({ em, connect, writeConcurrency, leaseSeconds: heartbeatSeconds * missedBeats, ...work })
+async function exportTo({ em, connect, writeConcurrency, heartbeatSeconds }: WorkerDeps, work: Work): Promise<void> {
+  await exportToStorage({ em, connect, writeConcurrency, leaseSeconds: heartbeatSeconds * missedHeartbeats, ...work })
 }
 
 /** Sends heartbeats on a timer, and aborts if the run is lost or canceled. The returned function stops it. */
 function watch(
-  { em, events, heartbeatSeconds, logger }: WorkerParts,
-  hold: RunLease,
+  { em, events, heartbeatSeconds, logger }: WorkerDeps,
+  lease: RunLease,
   { lost, breaker }: { lost: AbortController; breaker: RunBreaker },
 ): () => void {
-  const queue = events.open({ run: hold.id })
-  let isBeating = false
+  const queue = events.open({ run: lease.id })
+  let isSending = false
   const timer = setInterval(() => {
     // One at a time: while a page is written, heartbeats wait for the row of the run.
-    if (isBeating) return
-    isBeating = true
-    heartbeat(em, hold)
+    if (isSending) return
+    isSending = true
+    heartbeat(em, lease)
       .then(
         (state) => {
           if (state === 'LOST') lost.abort(new RunLost())
           if (state === 'CANCELED') lost.abort(new Canceled())
         },
-        (error) => logger.warn({ err: error, run: hold.id }, 'a heartbeat failed'),
+        (error) => logger.warn({ err: error, run: lease.id }, 'a heartbeat failed'),
       )
       .finally(() => {
-        isBeating = false
+        isSending = false
       })
   }, heartbeatSeconds * 1_000)
   const listen = async () => {

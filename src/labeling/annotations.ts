@@ -4,7 +4,7 @@ import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
 import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import { execute } from '../sql.ts'
-import { assertLists, mustBeFew, mustBeSeconds, mustBeSmall } from './bounds.ts'
+import { assertLists, assertMaxItems, assertSeconds, assertSize } from './bounds.ts'
 import { queueExports, queueRemovals } from './outbox.ts'
 
 /** The labels of a person for a task. */
@@ -41,9 +41,9 @@ export async function createAnnotations(
   viewer: Author,
   annotations: NewAnnotation[],
 ): Promise<Annotation[]> {
-  mustBeFew(annotations)
-  mustBeSeconds(annotations)
-  mustBeSmall(annotations)
+  assertMaxItems(annotations)
+  assertSeconds(annotations)
+  assertSize(annotations)
   assertLists(annotations)
   return em.fork().transactional(async (tx) => {
     await lockTasks(
@@ -72,9 +72,9 @@ export async function createAnnotations(
  * @throws ValidationError; NotFoundError if one of them does not exist
  */
 export async function updateAnnotations(em: EntityManager, changes: AnnotationChanges[]): Promise<Annotation[]> {
-  mustBeFew(changes)
-  mustBeSeconds(changes)
-  mustBeSmall(changes)
+  assertMaxItems(changes)
+  assertSeconds(changes)
+  assertSize(changes)
   assertLists(changes)
   const ids = changes.map(({ id }) => id)
   return em.fork().transactional(async (tx) => {
@@ -97,7 +97,7 @@ export async function updateAnnotations(em: EntityManager, changes: AnnotationCh
  * that existed. @throws ValidationError
  */
 export async function deleteAnnotations(em: EntityManager, ids: number[]): Promise<number> {
-  mustBeFew(ids)
+  assertMaxItems(ids)
   return em.fork().transactional(async (tx) => {
     await execute(tx, sql`select id from annotation where id = any(${ids}::bigint[]) order by id for update`)
     await queueRemovals(tx, ids)

@@ -2,16 +2,16 @@ import { type FieldError, ValidationError } from '../errors.ts'
 import { jsonSizeFault } from '../security/json-size.ts'
 
 /** Maximum number of items that one request may create, change or delete. */
-const maxAtOnce = 1_000
+const maxItems = 1_000
 
 /** @throws ValidationError if there are more items than one request may have */
-export function mustBeFew(items: unknown[]): void {
-  if (items.length <= maxAtOnce) return
-  throw new ValidationError([{ path: 'input', message: `must be at most ${maxAtOnce.toLocaleString('en')}` }])
+export function assertMaxItems(items: unknown[]): void {
+  if (items.length <= maxItems) return
+  throw new ValidationError([{ path: 'input', message: `must be at most ${maxItems.toLocaleString('en')}` }])
 }
 
 /** @throws ValidationError if a time is not a number of seconds */
-export function mustBeSeconds(items: { leadTimeSeconds?: number | null | undefined }[]): void {
+export function assertSeconds(items: { leadTimeSeconds?: number | null | undefined }[]): void {
   const faults = items.flatMap(({ leadTimeSeconds: seconds }, at) =>
     typeof seconds === 'number' && seconds < 0
       ? [{ path: `input.${at}.leadTimeSeconds`, message: 'must not be negative' }]
@@ -27,7 +27,7 @@ export function jsonFaults(value: unknown, path: string): FieldError[] {
 }
 
 /** @throws ValidationError if the labels of an item are too large */
-export function mustBeSmall(items: { result?: unknown }[]): void {
+export function assertSize(items: { result?: unknown }[]): void {
   const faults = items.flatMap(({ result }, at) => jsonFaults(result, `input.${at}.result`))
   if (faults.length > 0) throw new ValidationError(faults)
 }

@@ -5,7 +5,7 @@ import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import { execute } from '../sql.ts'
 import { lockTasks } from './annotations.ts'
-import { assertLists, mustBeFew, mustBeSmall } from './bounds.ts'
+import { assertLists, assertMaxItems, assertSize } from './bounds.ts'
 
 /** The labels of a model for a task. */
 interface NewPrediction {
@@ -20,8 +20,8 @@ type PredictionChanges = { id: number } & Partial<Omit<NewPrediction, 'task'>>
 
 /** Creates predictions, all or none. At most 1,000. @throws ValidationError, NotFoundError */
 export async function createPredictions(em: EntityManager, predictions: NewPrediction[]): Promise<Prediction[]> {
-  mustBeFew(predictions)
-  mustBeSmall(predictions)
+  assertMaxItems(predictions)
+  assertSize(predictions)
   assertLists(predictions)
   const tasks = predictions.map(({ task }) => task)
   return em.fork().transactional(async (tx) => {
@@ -43,8 +43,8 @@ export async function createPredictions(em: EntityManager, predictions: NewPredi
 
 /** Changes predictions, all or none. At most 1,000. @throws ValidationError, NotFoundError */
 export async function updatePredictions(em: EntityManager, changes: PredictionChanges[]): Promise<Prediction[]> {
-  mustBeFew(changes)
-  mustBeSmall(changes)
+  assertMaxItems(changes)
+  assertSize(changes)
   assertLists(changes)
   const ids = changes.map(({ id }) => id)
   return em.fork().transactional(async (tx) => {
@@ -68,7 +68,7 @@ export async function updatePredictions(em: EntityManager, changes: PredictionCh
 
 /** Deletes at most 1,000 predictions and returns the number that existed. @throws ValidationError */
 export async function deletePredictions(em: EntityManager, ids: number[]): Promise<number> {
-  mustBeFew(ids)
+  assertMaxItems(ids)
   return (await execute(em.fork(), sql`delete from prediction where id = any(${ids}::bigint[]) returning id`)).length
 }
 

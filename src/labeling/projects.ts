@@ -51,12 +51,12 @@ export async function deleteProject(em: EntityManager, id: number): Promise<void
   const fork = em.fork()
   const project = await fork.findOne(ProjectEntity, id)
   if (!project) throw new NotFoundError('There is no such project.')
-  await mustBeAtRest(fork, id)
-  if (await deleteTasksInBlocks(fork, id)) await mustBeAtRest(fork, id)
+  await assertNoActiveRun(fork, id)
+  if (await deleteTasksInBlocks(fork, id)) await assertNoActiveRun(fork, id)
   await fork.remove(project).flush()
 }
 
-async function mustBeAtRest(em: EntityManager, id: number): Promise<void> {
+async function assertNoActiveRun(em: EntityManager, id: number): Promise<void> {
   const active = await execute(
     em,
     sql`select 1 from sync_run r join storage s on s.id = r.storage_id
@@ -66,7 +66,7 @@ async function mustBeAtRest(em: EntityManager, id: number): Promise<void> {
 }
 
 // PostgreSQL holds the foreign-key checks of all deleted tasks in memory until the end of the statement.
-const tasksAtOnce = 10_000
+const tasksPerBlock = 10_000
 
 /** Deletes one full block of tasks. False if no full block is left. */
 async function deleteTasksInBlocks(em: EntityManager, project: number): Promise<boolean> {
@@ -76,7 +76,7 @@ async function deleteTasksInBlocks(em: EntityManager, project: number): Promise<
       em,
       sql<{
         inner_id: string
-      }>`select inner_id from task where project_id = ${project} and inner_id > ${after} order by inner_id offset ${tasksAtOnce - 1} limit 1`,
+      }>`select inner_id from task where project_id = ${project} and inner_id > ${after} order by inner_id offset ${tasksPerBlock - 1} limit 1`,
     )
     if (!end) return after > 0
     const upTo = Number(end.inner_id)

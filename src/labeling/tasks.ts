@@ -4,7 +4,7 @@ import { type Task, TaskEntity } from '../entities/task.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'
 import { isJsonObject, type Json } from '../json.ts'
 import { execute } from '../sql.ts'
-import { jsonFaults, mustBeFew } from './bounds.ts'
+import { assertMaxItems, jsonFaults } from './bounds.ts'
 import { queueRemovals } from './outbox.ts'
 
 /** One item to label. */
@@ -16,7 +16,7 @@ interface NewTask {
 
 /** Creates tasks, all or none, numbered in the order of the list. At most 1,000. @throws ValidationError, NotFoundError */
 export async function createTasks(em: EntityManager, project: number, tasks: NewTask[]): Promise<Task[]> {
-  mustBeFew(tasks)
+  assertMaxItems(tasks)
   const faults = tasks.flatMap(({ data, meta }, at) => [
     ...(isJsonObject(data) ? [] : [{ path: `input.tasks.${at}.data`, message: 'must be a JSON object' }]),
     ...(meta === undefined || meta === null || isJsonObject(meta)

@@ -14,7 +14,7 @@ interface Validators {
 }
 
 /** Whether the conditions can end the request without a body; `If-Range` cannot. */
-export function mayEnd({ ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince }: Conditions): boolean {
+export function hasPreconditions({ ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince }: Conditions): boolean {
   return (ifMatch ?? ifNoneMatch ?? ifModifiedSince ?? ifUnmodifiedSince) !== undefined
 }
 
@@ -22,7 +22,7 @@ export function mayEnd({ ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSinc
  * Evaluates the preconditions of a GET or HEAD of an existing object, in the order of RFC 9110 §13.2.2: 412, 304, or undefined to
  * continue. Invalid dates, and dates for an object without one, are ignored (§13.1.3, §13.1.4).
  */
-export function judge(conditions: Conditions, object: Validators): 304 | 412 | undefined {
+export function evaluatePreconditions(conditions: Conditions, object: Validators): 304 | 412 | undefined {
   const { ifMatch, ifNoneMatch, ifModifiedSince, ifUnmodifiedSince } = conditions
   if (ifMatch !== undefined) {
     if (!lists(ifMatch, object.etag, isSameStrongly)) return 412
@@ -37,7 +37,7 @@ export function judge(conditions: Conditions, object: Validators): 304 | 412 | u
  * Whether a range request may get a part: there is no `If-Range`, or it names the present version (§13.1.5). A date counts only if
  * its second is over (§8.8.2.2), because before that the object can change without a change of its date.
  */
-export function allowsPart(ifRange: string | undefined, object: Validators): boolean {
+export function allowsRange(ifRange: string | undefined, object: Validators): boolean {
   if (ifRange === undefined) return true
   const tag = ifRange.trim()
   if (/^(W\/)?"/.test(tag)) return object.etag !== null && isSameStrongly(tag, object.etag)

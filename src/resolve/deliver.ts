@@ -5,19 +5,19 @@ import { NotFoundError } from '../errors.ts'
 import { canStandInUrl } from '../providers/kit/dot-segments.ts'
 import type { ObjectHead } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
-import type { ObjectFacts, ObjectSource } from './open-object.ts'
+import type { HeadCache, ObjectSource } from './open-object.ts'
 import { createSignedUrls, type SignedUrl, type SignedUrls } from './signed-urls.ts'
 import { pickObject, type ResolveScope } from './url-mappings.ts'
 
 /** What resolving needs, with its caches: in memory, bounded, and separate for each version of a storage. */
-export interface ResolveParts {
+export interface DeliveryDeps {
   connect: Connect
   signedUrls: SignedUrls
-  facts: ObjectFacts
+  heads: HeadCache
 }
 
-export function createResolveParts(connect: Connect): ResolveParts {
-  return { connect, signedUrls: createSignedUrls(), facts: new LRUCache<string, ObjectHead>({ max: 10_000 }) }
+export function createDeliveryDeps(connect: Connect): DeliveryDeps {
+  return { connect, signedUrls: createSignedUrls(), heads: new LRUCache<string, ObjectHead>({ max: 10_000 }) }
 }
 
 /** How an object is delivered: by a presigned URL, or as a stream. `close` releases the provider; call it once. */
@@ -28,7 +28,7 @@ type Delivery = ({ mode: 'PRESIGN' } & SignedUrl) | { mode: 'PROXY'; open(): Pro
  * @throws NotFoundError if no storage of the project serves the URI; SluiceError of the provider
  */
 export async function deliver(
-  parts: ResolveParts,
+  deps: DeliveryDeps,
   scope: ResolveScope,
   { uri, mode }: { uri: string; mode?: 'PROXY' | undefined },
 ): Promise<Delivery> {
@@ -37,15 +37,15 @@ export async function deliver(
   const { storage, key } = found
   const name = `${storage.id}@${storage.updatedAt.getTime()}\0${key}`
   if (mode !== 'PROXY' && mayPresign(storage, key)) {
-    const sign = () => presign(parts.connect, storage, key)
-    const signed = await parts.signedUrls.get(name, sign, storage.presignTtlMinutes * 60_000).catch(orStream)
+    const sign = () => presign(deps.connect, storage, key)
+    const signed = await deps.signedUrls.get(name, sign, storage.presignTtlMinutes * 60_000).catch(orStream)
     if (signed) return { mode: 'PRESIGN', ...signed }
   }
   return {
     mode: 'PROXY',
     async open() {
-      const provider = await parts.connect(storage)
-      return { provider, key, facts: parts.facts, name, close: provider.close }
+      const provider = await deps.connect(storage)
+      return { provider, key, heads: deps.heads, name, close: provider.close }
     },
   }
 }

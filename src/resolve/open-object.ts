@@ -1,18 +1,18 @@
 import type { LRUCache } from 'lru-cache'
 import { SluiceError } from '../errors.ts'
 import type { ByteRange, ObjectBody, ObjectHead, Provider } from '../providers/provider.ts'
-import { allowsPart, type Conditions, judge, mayEnd } from './conditions.ts'
+import { allowsRange, type Conditions, evaluatePreconditions, hasPreconditions } from './conditions.ts'
 import { etagFor } from './etag.ts'
 import { boundRange, isSatisfiable } from './range.ts'
 
 /** Cache of object metadata by storage version and key. */
-export type ObjectFacts = LRUCache<string, ObjectHead>
+export type HeadCache = LRUCache<string, ObjectHead>
 
 /** The provider and key of an object. */
 export interface ObjectSource {
   provider: Provider
   key: string
-  facts: ObjectFacts
+  heads: HeadCache
   /** Key of the object in `facts`. */
   name: string
 }
@@ -41,7 +41,7 @@ type ObjectAnswer =
  * @throws SluiceError of the provider. The caller closes the body.
  */
 export async function openObject(source: ObjectSource, request: ObjectRequest): Promise<ObjectAnswer> {
-  const { provider, key, facts, name } = source
+  const { provider, key, heads, name } = source
   const { method, conditions, access, signal } = request
   const ranges = method === 'GET' ? request.ranges : undefined
 
@@ -51,83 +51,83 @@ export async function openObject(source: ObjectSource, request: ObjectRequest): 
   })
   // Each entity tag costs a hash.
   const allows = (object: ObjectHead) =>
-    conditions.ifRange === undefined || allowsPart(conditions.ifRange, validators(object))
-  const ask = async () => learn(source, await provider.head(key, signal))
+    conditions.ifRange === undefined || allowsRange(conditions.ifRange, validators(object))
+  const fetchHead = async () => cacheHead(source, await provider.head(key, signal))
   const read = (range: ByteRange | undefined, ifMatch: string | null | undefined) =>
     provider.read(key, { range, signal, ifMatch: ifMatch ?? undefined })
-  const sent = (opened: ObjectBody): ObjectAnswer => ({
+  const withBody = (opened: ObjectBody): ObjectAnswer => ({
     status: opened.range ? 206 : 200,
-    object: learn(source, opened),
+    object: cacheHead(source, opened),
     etag: etagFor(opened.etag, access),
     opened,
   })
-  const ended = (status: 304 | 412 | 416, object: ObjectHead): ObjectAnswer => ({
+  const withoutBody = (status: 304 | 412 | 416, object: ObjectHead): ObjectAnswer => ({
     ...{ status, object },
     etag: etagFor(object.etag, access),
   })
 
   for (let isLast = false; ; isLast = true) {
-    const asks = method === 'HEAD' || mayEnd(conditions)
-    const known = asks ? await ask() : isLast ? undefined : facts.get(name)
-    if (known && asks) {
-      const verdict = judge(conditions, validators(known))
-      if (verdict) return ended(verdict, known)
+    const needsHead = method === 'HEAD' || hasPreconditions(conditions)
+    const known = needsHead ? await fetchHead() : isLast ? undefined : heads.get(name)
+    if (known && needsHead) {
+      const status = evaluatePreconditions(conditions, validators(known))
+      if (status) return withoutBody(status, known)
       if (method === 'HEAD') {
         return { status: 200, object: known, etag: etagFor(known.etag, access), opened: undefined }
       }
     }
     try {
-      const wanted = ranges && (known === undefined || allows(known))
-      if (!wanted) return sent(await read(undefined, asks ? known?.etag : undefined))
+      const sendsRange = ranges && (known === undefined || allows(known))
+      if (!sendsRange) return withBody(await read(undefined, needsHead ? known?.etag : undefined))
       // Cached metadata may show that a range exists, never that it does not.
-      const binds =
-        asks || (conditions.ifRange !== undefined && known && ranges.some((one) => isSatisfiable(one, known.size)))
-      return await readPart(ranges, binds ? known : undefined)
+      const pinsVersion =
+        needsHead || (conditions.ifRange !== undefined && known && ranges.some((one) => isSatisfiable(one, known.size)))
+      return await readPart(ranges, pinsVersion ? known : undefined)
     } catch (error) {
       // The object changed between our two requests: evaluate it again.
       const changed = error instanceof SluiceError && error.code === 'PRECONDITION_FAILED'
-      facts.delete(name)
+      heads.delete(name)
       if (!changed || isLast) throw error
     }
   }
 
   /** Reads the first satisfiable range, of the version `known` if it is given. */
-  async function readPart(asked: ByteRange[], known: ObjectHead | undefined): Promise<ObjectAnswer> {
-    let [range] = asked as [ByteRange]
+  async function readPart(requested: ByteRange[], known: ObjectHead | undefined): Promise<ObjectAnswer> {
+    let [range] = requested as [ByteRange]
     const isNothing = 'suffix' in range && range.suffix === 0
-    let head = known ?? (isNothing ? await ask() : undefined)
+    let head = known ?? (isNothing ? await fetchHead() : undefined)
     if (!head) {
       try {
         return await confirmed(await read(boundRange(range, request.maxPartBytes), undefined))
       } catch (error) {
         if (!(error instanceof SluiceError) || error.code !== 'RANGE_UNSATISFIABLE') throw error
-        head = await ask()
+        head = await fetchHead()
       }
     }
     const { size, etag } = head
-    const fits = asked.find((one) => isSatisfiable(one, size))
-    if (!fits) return ended(416, head)
+    const fits = requested.find((one) => isSatisfiable(one, size))
+    if (!fits) return withoutBody(416, head)
     // An empty part has no Content-Range (§14.4).
-    if (size === 0) return sent(await read(undefined, etag))
+    if (size === 0) return withBody(await read(undefined, etag))
     range = boundRange(fits, request.maxPartBytes)
     return confirmed(await read(range, etag))
   }
 
   /** The opened part; the whole object if `If-Range` names another version. */
   async function confirmed(opened: ObjectBody): Promise<ObjectAnswer> {
-    if (allows(opened)) return sent(opened)
+    if (allows(opened)) return withBody(opened)
     opened.body.destroy()
-    return sent(await read(undefined, undefined))
+    return withBody(await read(undefined, undefined))
   }
 }
 
 /** Caches the metadata of an object. Equal metadata stays the same JavaScript object, because other caches use it as a key. */
-function learn({ facts, name }: ObjectSource, told: ObjectHead): ObjectHead {
-  const known = facts.get(name)
-  if (known && isSame(known, told)) return known
-  const { size, etag, lastModified, contentType, contentEncoding } = told
+function cacheHead({ heads, name }: ObjectSource, received: ObjectHead): ObjectHead {
+  const known = heads.get(name)
+  if (known && isSame(known, received)) return known
+  const { size, etag, lastModified, contentType, contentEncoding } = received
   const head = { size, etag, lastModified, contentType, ...(contentEncoding !== undefined && { contentEncoding }) }
-  facts.set(name, head)
+  heads.set(name, head)
   return head
 }
 

@@ -3,7 +3,7 @@ import { providers } from '../providers/registry.ts'
 import { parseUri } from '../providers/uri.ts'
 
 /** A storage that may serve a URI, and the key of the object in it. */
-export interface Pick {
+export interface PickedObject {
   storage: Storage
   key: string
 }
@@ -24,14 +24,14 @@ export const verdicts = {
 export type Verdict = keyof typeof verdicts
 
 /** All storages with the reason for each; the chosen storage, if any, is first. */
-export function weighStorages(
+export function rankStorages(
   uri: string,
   storages: readonly Storage[],
   linkedStorage?: number,
 ): { storage: Storage; verdict: Verdict }[] {
   const parsed = parseUri(uri)
-  const weighed = storages.map((storage) => {
-    const { scheme, endpoint, bucket, prefix } = placeOf(storage)
+  const ranked = storages.map((storage) => {
+    const { scheme, endpoint, bucket, prefix } = locationOf(storage)
     const verdict: Verdict | undefined =
       scheme !== parsed?.scheme
         ? 'OTHER_SCHEME'
@@ -42,7 +42,7 @@ export function weighStorages(
             : 'OUTSIDE_PREFIX'
     return { storage, endpoint, prefix, verdict }
   })
-  const serving = weighed.filter(({ verdict }) => verdict === undefined)
+  const serving = ranked.filter(({ verdict }) => verdict === undefined)
   // A URI names no endpoint; the object that the task was imported from has one.
   const linked = serving.find(({ storage }) => storage.id === linkedStorage)
   const near = linked ? serving.filter(({ endpoint }) => endpoint === linked.endpoint) : serving
@@ -52,12 +52,12 @@ export function weighStorages(
       Number(b.storage === linked?.storage) - Number(a.storage === linked?.storage) ||
       a.storage.id - b.storage.id,
   )
-  const loss = (prefix: string): Verdict =>
+  const reasonOf = (prefix: string): Verdict =>
     prefix.length < best!.prefix.length ? 'SHORTER_PREFIX' : best === linked ? 'NOT_LINKED' : 'YOUNGER'
   return [
     ...(best ? [{ storage: best.storage, verdict: 'CHOSEN' as const }] : []),
-    ...others.map(({ storage, prefix }) => ({ storage, verdict: loss(prefix) })),
-    ...weighed.flatMap((one) => {
+    ...others.map(({ storage, prefix }) => ({ storage, verdict: reasonOf(prefix) })),
+    ...ranked.flatMap((one) => {
       const verdict = one.verdict ?? (near.includes(one) ? undefined : 'OTHER_ENDPOINT')
       return verdict ? [{ storage: one.storage, verdict: verdict as Verdict }] : []
     }),
@@ -69,12 +69,12 @@ export function weighStorages(
  * of the storage that the task is linked to, if that one may serve the URI. Of several, the longest prefix wins, then the linked
  * storage, then the oldest. Null if there is none: a key outside all prefixes is never served.
  */
-export function pickStorage(uri: string, storages: readonly Storage[], linkedStorage?: number): Pick | null {
-  const [first] = weighStorages(uri, storages, linkedStorage)
+export function pickStorage(uri: string, storages: readonly Storage[], linkedStorage?: number): PickedObject | null {
+  const [first] = rankStorages(uri, storages, linkedStorage)
   return first?.verdict === 'CHOSEN' ? { storage: first.storage, key: parseUri(uri)!.key } : null
 }
 
-interface Place {
+interface StorageLocation {
   scheme: string
   endpoint: string
   bucket: string
@@ -82,11 +82,11 @@ interface Place {
 }
 
 // A changed location is a new object.
-const places = new WeakMap<object, Place>()
+const locations = new WeakMap<object, StorageLocation>()
 
 /** Scheme, bucket and endpoint of a storage. */
-export function placeOf({ provider, location }: Storage): Place {
-  const known = places.get(location)
+export function locationOf({ provider, location }: Storage): StorageLocation {
+  const known = locations.get(location)
   if (known) return known
   const kind = providers[provider]
   const { endpoint, ...rest } = kind.place(location)
@@ -94,6 +94,6 @@ export function placeOf({ provider, location }: Storage): Place {
     ...{ scheme: kind.uriScheme, ...rest },
     endpoint: URL.canParse(endpoint) ? new URL(endpoint).href : endpoint,
   }
-  places.set(location, place)
+  locations.set(location, place)
   return place
 }

@@ -1,6 +1,6 @@
 import type { Storage } from '../entities/storage.ts'
 import { isJsonObject, type Json } from '../json.ts'
-import { placeOf } from './pick.ts'
+import { locationOf } from './pick.ts'
 import { createSpanFinder, isAttributeStart } from './uri-spans.ts'
 import { type Mapping, pickObject } from './url-mappings.ts'
 
@@ -19,7 +19,7 @@ export function rewriteUris(
   mappings: readonly Mapping[] = [],
 ): Json {
   const starts = storages.map((storage) => {
-    const { scheme, bucket, prefix } = placeOf(storage)
+    const { scheme, bucket, prefix } = locationOf(storage)
     return { bucket: `${scheme}://${bucket}/`, full: `${scheme}://${bucket}/${prefix}` }
   })
   const schemes = [...new Set(starts.map(({ bucket }) => bucket.slice(0, bucket.indexOf(':'))))]

@@ -17,7 +17,7 @@ export interface SignedUrls {
   get(name: string, sign: () => Promise<URL>, ttlMs?: number): Promise<SignedUrl>
 }
 
-interface Kept {
+interface CachedUrl {
   signed: Promise<SignedUrl>
   /** Time of the monotonic clock. */
   renewAt: number
@@ -33,13 +33,13 @@ export function createSignedUrls({
 }: {
   max?: number
 } & Partial<Clocks> = {}): SignedUrls {
-  const kept = new LRUCache<string, Kept>({ max })
+  const cache = new LRUCache<string, CachedUrl>({ max })
   return {
     get(name, sign, ttlMs = Infinity) {
-      const present = kept.get(name)
-      if (present && elapsed() < present.renewAt && !present.isOutdated()) return present.signed
+      const cached = cache.get(name)
+      if (cached && elapsed() < cached.renewAt && !cached.isOutdated()) return cached.signed
       const [madeAt, madeOn] = [elapsed(), now()]
-      const fresh: Kept = {
+      const fresh: CachedUrl = {
         renewAt: Infinity,
         isOutdated: watchClock({ now, elapsed }),
         signed: sign().then((url) => {
@@ -48,8 +48,8 @@ export function createSignedUrls({
           return { url: url.href, expiresAt }
         }),
       }
-      kept.set(name, fresh)
-      fresh.signed.catch(() => kept.get(name) === fresh && kept.delete(name))
+      cache.set(name, fresh)
+      fresh.signed.catch(() => cache.get(name) === fresh && cache.delete(name))
       return fresh.signed
     },
   }

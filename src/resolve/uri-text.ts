@@ -16,8 +16,8 @@ const pairs: Record<string, string> = { ')': '(', ']': '[', '}': '{' }
 export function bareUri(value: string, start: number): { length: number; isClear: boolean } {
   bare.lastIndex = start
   const uri = bare.exec(value)![0]
-  const behind = value.slice(start + uri.length, start + uri.length + 3)
-  if (/^["'`][\p{L}\p{N}_/]/u.test(behind)) {
+  const rest = value.slice(start + uri.length, start + uri.length + 3)
+  if (/^["'`][\p{L}\p{N}_/]/u.test(rest)) {
     const word = /\S*/y
     word.lastIndex = start
     return { length: word.exec(value)![0].length, isClear: false }

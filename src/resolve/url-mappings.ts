@@ -1,6 +1,6 @@
 import type { Storage } from '../entities/storage.ts'
 import { hasDotSegments } from '../providers/kit/dot-segments.ts'
-import { type Pick, pickStorage, placeOf, type Verdict, weighStorages } from './pick.ts'
+import { locationOf, type PickedObject, pickStorage, rankStorages, type Verdict } from './pick.ts'
 
 /** What `pickObject` needs to map a URI or URL to an object. */
 export interface ResolveScope {
@@ -31,12 +31,12 @@ function mappingOf(url: string, mappings: readonly Mapping[]): Mapping | undefin
  * The object for a storage URI or for a URL that a mapping of the project covers. Null if no connected storage has such an
  * object. A mapped URL is never tried with another mapping or storage than that of its longest prefix.
  */
-export function pickObject(url: string, { storages, mappings, linkedStorage }: ResolveScope): Pick | null {
+export function pickObject(url: string, { storages, mappings, linkedStorage }: ResolveScope): PickedObject | null {
   const mapping = mappingOf(url, mappings)
   if (!mapping) return pickStorage(url, storages, linkedStorage)
   const storage = storages.find(({ id }) => id === mapping.storage)
   if (!storage) return null
-  const { prefix } = placeOf(storage)
+  const { prefix } = locationOf(storage)
   const rest = mappedText(url.slice(mapping.prefix.length), mapping.prefix.includes('?'))
   const key = rest === undefined ? undefined : (mapping.keyPrefix ?? prefix) + rest
   return key?.startsWith(prefix) && key.length > prefix.length ? { storage, key } : null
@@ -46,7 +46,7 @@ export function pickObject(url: string, { storages, mappings, linkedStorage }: R
 export function explainObject(url: string, scope: ResolveScope): { storage: Storage; verdict: Verdict }[] {
   const { storages, mappings, linkedStorage } = scope
   const mapping = mappingOf(url, mappings)
-  if (!mapping) return weighStorages(url, storages, linkedStorage)
+  if (!mapping) return rankStorages(url, storages, linkedStorage)
   const rest = mappedText(url.slice(mapping.prefix.length), mapping.prefix.includes('?'))
   const own: Verdict = pickObject(url, scope) ? 'CHOSEN' : rest === undefined ? 'NO_KEY' : 'OUTSIDE_PREFIX'
   const [mapped, others] = [true, false].map((isMapped) =>

@@ -6,7 +6,7 @@ import { sql } from '../sql.ts'
 /** Seconds without a heartbeat after which a worker's slots no longer count. */
 export const workerSilenceSeconds = 15
 
-const beatMs = 3_000
+const heartbeatMs = 3_000
 
 /**
  * Registers `slots` slots of this process for imports, and as many for exports. The returned function removes them. The slots of a
@@ -17,18 +17,18 @@ export async function joinFleet(
   slots: number,
 ): Promise<() => Promise<void>> {
   const id = randomUUID()
-  const tell = () =>
+  const sendHeartbeat = () =>
     sql(
       em,
       `with gone as (delete from worker where seen_at < now() - interval '1 hour')
        insert into worker (id, slots) values ($1, $2) on conflict (id) do update set seen_at = now()`,
       [id, slots],
     )
-  await tell()
+  await sendHeartbeat()
   let current: Promise<unknown> = Promise.resolve()
   const timer = setInterval(() => {
-    current = tell().catch((err) => logger.warn({ err }, 'the fleet cannot be told of this worker'))
-  }, beatMs)
+    current = sendHeartbeat().catch((err) => logger.warn({ err }, 'the fleet cannot be told of this worker'))
+  }, heartbeatMs)
   return async () => {
     clearInterval(timer)
     await current

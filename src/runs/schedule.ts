@@ -8,7 +8,7 @@ import type { Queue } from '../queue/agenda.ts'
 import { sql } from '../sql.ts'
 import { dispatchRun } from './dispatch.ts'
 import { insertRun, toRun } from './run.ts'
-import { type ExportOptions, mustFit, placeOf } from './start.ts'
+import { assertDirection, type ExportOptions, placeOf } from './start.ts'
 import { nextTick, timetableFaults } from './timetable.ts'
 
 /** When to sync, and what; absent parts have their default. */
@@ -32,7 +32,7 @@ export async function scheduleSync(
 ): Promise<SyncSchedule> {
   const storage = await em.fork().findOne(StorageEntity, storageId)
   if (!storage) throw new NotFoundError('There is no such storage.')
-  mustFit(storage, input)
+  assertDirection(storage, input)
   const timetable = {
     cron: input.cron.trim(),
     timeZone: input.timeZone ?? 'UTC',

@@ -34,7 +34,7 @@ export async function startSync(
 ): Promise<SyncRun> {
   const storage = await em.fork().findOne(StorageEntity, storageId)
   if (!storage) throw new NotFoundError('There is no such storage.')
-  mustFit(storage, { exportScope, skipUnchanged })
+  assertDirection(storage, { exportScope, skipUnchanged })
   if (dryRun && !runPolicies.DRY_RUN.directions.includes(storage.direction)) {
     throw new ValidationError([{ path: 'input.dryRun', message: 'is for imports, and this is an export storage' }])
   }
@@ -49,7 +49,7 @@ export async function startSync(
 }
 
 /** @throws ValidationError if an import has options that only exports have */
-export function mustFit({ direction }: Storage, { exportScope, skipUnchanged }: ExportOptions): void {
+export function assertDirection({ direction }: Storage, { exportScope, skipUnchanged }: ExportOptions): void {
   if (direction === 'EXPORT' || !(exportScope || skipUnchanged)) return
   const path = exportScope ? 'input.exportScope' : 'input.skipUnchanged'
   throw new ValidationError([{ path, message: 'is for exports, and this is an import storage' }])

@@ -5,7 +5,7 @@ import { dispatchRuns, enqueueRun, isWaiting } from './dispatch.ts'
 import { failRun, maxAttempts, requeueRun } from './run.ts'
 
 /** A run is lost after this many missed heartbeats. */
-export const missedBeats = 5
+export const missedHeartbeats = 5
 // Between the commit of a queued run and the noting of its job lies a moment that is no fault; and how often a job is looked up.
 const enqueueSeconds = 5
 
@@ -31,7 +31,7 @@ interface SweepParts {
  * can do this at the same time, because every statement checks the attempt.
  */
 export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, project?: number): Promise<void> {
-  const staleSeconds = heartbeatSeconds * missedBeats
+  const staleSeconds = heartbeatSeconds * missedHeartbeats
   const strays = await sql<Stray>(
     parts.em,
     `select r.id, r.attempt, r.excused, r.requeued, r.cancel_requested, r.status, r.job_id
@@ -50,7 +50,7 @@ export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, pro
     }
     const job = await jobOf(parts, stray)
     if (job?.is === 'ALIVE') waiting.push(stray.id)
-    else await putBack(parts, stray, job)
+    else await requeue(parts, stray, job)
   }
   // A queued run is alive while its job exists.
   if (waiting.length > 0) {
@@ -83,7 +83,7 @@ async function takeOver(parts: SweepParts, stray: Stray, staleSeconds: number): 
   await failRun(parts.em, hold, { failure, staleSeconds })
 }
 
-async function putBack(
+async function requeue(
   parts: SweepParts,
   { id, attempt, requeued, job_id }: Stray,
   job: JobState | undefined,

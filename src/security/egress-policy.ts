@@ -83,7 +83,7 @@ function hostAndPort(text: string): { host: string; port: number | undefined } {
   return { host, port: port === undefined ? undefined : Number(port) }
 }
 
-const blockedError = (words: string) => new SluiceError('BLOCKED_ADDRESS', words)
+const blockedError = (message: string) => new SluiceError('BLOCKED_ADDRESS', message)
 
 const closedWords = (host: string) =>
   `The server may not connect to ${host}: its address is that of a metadata service, or is link-local, multicast, unspecified or reserved. No setting opens it. Use another address.`

@@ -14,10 +14,10 @@ export function localRootFault(root: string, dataDir: string, secretFiles: reado
     ...secretFiles.map((path): [string, string] => ['a file with secrets', path]),
   ]
   for (const [what, path] of secrets) {
-    const shown = `${what} (${path})`
-    if (isSame(root, path)) return `is ${shown}`
-    if (contains(root, path)) return `contains ${shown}`
-    if (contains(path, root)) return `is inside ${shown}`
+    const printable = `${what} (${path})`
+    if (isSame(root, path)) return `is ${printable}`
+    if (contains(root, path)) return `contains ${printable}`
+    if (contains(path, root)) return `is inside ${printable}`
   }
   return undefined
 }

@@ -7,7 +7,7 @@ const waiting: (() => void)[] = []
  * Resolves in a later turn of the event loop. One caller resumes in each turn, in the order of the calls, so that all long
  * computations of the process together take one slice between two turns.
  */
-function nextTurn(): Promise<void> {
+function nextEventLoopTurn(): Promise<void> {
   return new Promise((resolve) => {
     waiting.push(resolve)
     if (waiting.length === 1) setImmediate(resumeOne)
@@ -30,7 +30,7 @@ export function createSlices(): Slices {
   return {
     isUsedUp: () => performance.now() >= end,
     async next() {
-      await nextTurn()
+      await nextEventLoopTurn()
       end = performance.now() + sliceMs
     },
   }

@@ -3,7 +3,7 @@ import type { ProviderKind } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 import { createSlices } from '../security/slices.ts'
 import { type CheckStep, type CheckSubject, checkConnection } from './check.ts'
-import type { Draft, DraftTarget, StorageInput, StorageParts } from './draft.ts'
+import type { Draft, DraftTarget, StorageDeps, StorageInput } from './draft.ts'
 import { draftExport, refusalOf } from './export-settings.ts'
 import { draftImport } from './import-settings.ts'
 import { createObjectFilter } from './object-filter.ts'
@@ -20,7 +20,7 @@ export interface CheckOptions {
  * @throws ValidationError, NotFoundError
  */
 export async function checkStorage(
-  parts: StorageParts,
+  parts: StorageDeps,
   target: DraftTarget,
   { direction, skipProbe, ...input }: StorageInput & CheckOptions & { direction?: StorageDirection | null | undefined },
 ): Promise<CheckStep[]> {
@@ -31,7 +31,7 @@ export async function checkStorage(
 
 /** Checks the connection of a row that is not saved yet. */
 export async function checkDraft(
-  { connect, egress }: StorageParts,
+  { connect, egress }: StorageDeps,
   draft: Draft,
   { skipProbe }: CheckOptions,
 ): Promise<CheckStep[]> {

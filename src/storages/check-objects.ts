@@ -50,7 +50,7 @@ function faultOf([first]: ObjectInfo[]): SluiceError | undefined {
 }
 
 /** The message of the check about the objects that it found. */
-export function foundWords({ gaps: [first, ...others] }: Found): string {
+export function foundMessage({ gaps: [first, ...others] }: Found): string {
   if (!first) return 'There are objects to import.'
   const more = others.length > 0 ? ` and ${others.length} more` : ''
   return `There are objects to import, but "${printableKey(first.key)}"${more} cannot be listed (${first.error.code}): a sync reports what it cannot list, and imports the rest.`

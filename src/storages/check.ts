@@ -7,7 +7,7 @@ import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.t
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Egress } from '../security/egress.ts'
 import { answerSignal, answerTimeoutMs } from './answer-time.ts'
-import { beginRead, findObjects, foundWords, useSome } from './check-objects.ts'
+import { beginRead, findObjects, foundMessage, useSome } from './check-objects.ts'
 import { fetchSigned } from './fetch-signed.ts'
 import { hintFor } from './hints.ts'
 import { prefixOddity } from './prefix-oddity.ts'
@@ -120,7 +120,7 @@ export async function checkConnection(
       // Opening a provider checks permissions last. If one is refused, the configuration itself is valid.
       const failed = (name === 'CONFIGURATION' && permissionStep[code]) || name
       if (failed !== name && typeof done === 'string') note(name, 'OK', done, since)
-      note(failed, 'FAILED', known?.message ?? errorTable[code].words, since, { code, hint: known?.hint })
+      note(failed, 'FAILED', known?.message ?? errorTable[code].message, since, { code, hint: known?.hint })
       throw new Failed(describeError(error))
     }
   }
@@ -163,7 +163,7 @@ async function trySource(
   subject: CheckSubject,
   { attempt, note }: { attempt: Attempt; note: Note },
 ): Promise<void> {
-  const { objects } = await attempt('FIND_OBJECT', foundWords, (signal) => findObjects(provider, subject, signal))
+  const { objects } = await attempt('FIND_OBJECT', foundMessage, (signal) => findObjects(provider, subject, signal))
   if (subject.readsTasks) {
     await attempt('READ_OBJECT', 'An object can be read.', (signal) =>
       useSome(objects, ({ key }) => beginRead(provider, key, signal)),
@@ -207,8 +207,8 @@ async function compareClocks(provider: Provider, attempt: Attempt): Promise<void
       const aheadMs = Date.now() - (time?.getTime() ?? Date.now())
       if (Math.abs(aheadMs) <= mostSkewMs) return
       const minutes = Math.round(Math.abs(aheadMs) / 60_000)
-      const words = `This server's clock is ${minutes} minutes ${aheadMs > 0 ? 'ahead of' : 'behind'} the storage's.`
-      throw new SluiceError('CLOCK_SKEW', words)
+      const message = `This server's clock is ${minutes} minutes ${aheadMs > 0 ? 'ahead of' : 'behind'} the storage's.`
+      throw new SluiceError('CLOCK_SKEW', message)
     },
   )
 }
@@ -248,14 +248,14 @@ async function firstContact(
   ]
   try {
     await provider.check(signal)
-    for (const [name, words] of done) note(name, 'OK', words, since)
+    for (const [name, message] of done) note(name, 'OK', message, since)
   } catch (error) {
     const timedOut = (error as Error).name === 'TimeoutError'
     const fault = error instanceof SluiceError ? error : new SluiceError(timedOut ? 'TIMEOUT' : 'INTERNAL')
     const failed = stepOf[fault.code] ?? 'OPEN'
-    for (const [name, words] of done) {
+    for (const [name, message] of done) {
       if (name === failed) break
-      note(name, 'OK', words, since)
+      note(name, 'OK', message, since)
     }
     const oddity = fault.code === 'LOCAL_PATH_MISSING' && prefixOddity(prefix.replace(/\/$/, ''))
     const message = oddity ? `There is no folder ${JSON.stringify(prefix)}: ${oddity}` : fault.message

@@ -5,11 +5,11 @@ import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { type FieldError, NotFoundError, ValidationError } from '../errors.ts'
 import type { Egress } from '../security/egress.ts'
 import type { Sealer } from '../security/seal.ts'
-import { type LocationInput, type Place, placeOf } from './place.ts'
+import { type DraftLocation, type LocationInput, readLocation } from './place.ts'
 import type { SettingsInput } from './read-settings.ts'
 
 /** Dependencies of this folder. */
-export interface StorageParts {
+export interface StorageDeps {
   em: EntityManager
   sealer: Sealer
   connect: Connect
@@ -27,7 +27,7 @@ export interface StorageInput extends SettingsInput {
 }
 
 /** The columns that saving sets, with the secrets in plain text. Columns that syncs write are not part of it. */
-export type Draft = Place &
+export type Draft = DraftLocation &
   Pick<Storage, 'project' | 'direction' | 'fingerprint'> & {
     /** Id of a stored storage. Its rate limits apply to checks and previews, too. */
     id?: number
@@ -39,11 +39,11 @@ export type Draft = Place &
  * @throws ValidationError with all errors at once; NotFoundError
  */
 export async function draftCommon<Own>(
-  { em, sealer }: StorageParts,
+  { em, sealer }: StorageDeps,
   target: DraftTarget,
   input: StorageInput,
   read: (stored: Storage | null, faults: FieldError[]) => Own,
-): Promise<{ place: Pick<Draft, 'project' | 'id'> & Place; own: Own }> {
+): Promise<{ place: Pick<Draft, 'project' | 'id'> & DraftLocation; own: Own }> {
   const stored = 'id' in target ? await em.fork().findOne(StorageEntity, target.id) : null
   if ('id' in target && !stored) throw new NotFoundError('There is no such storage.')
   const project = stored?.project ?? (target as { project: number }).project
@@ -51,7 +51,7 @@ export async function draftCommon<Own>(
     throw new NotFoundError('There is no such project.')
   }
   const faults: FieldError[] = []
-  const place = placeOf(sealer, { stored, input: input.location }, faults)
+  const place = readLocation(sealer, { stored, input: input.location }, faults)
   const own = read(stored, faults)
   if (faults.length > 0) throw new ValidationError(faults.map((fault) => ({ ...fault, path: `input.${fault.path}` })))
   return { place: { project, ...place!, ...(stored && { id: stored.id }) }, own }

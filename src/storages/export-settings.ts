@@ -2,13 +2,13 @@ import type { SluiceError } from '../errors.ts'
 import type { ProviderKind } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 import { exportSettings } from '../storage-settings/export.ts'
-import { type Draft, type DraftTarget, draftCommon, type StorageInput, type StorageParts } from './draft.ts'
+import { type Draft, type DraftTarget, draftCommon, type StorageDeps, type StorageInput } from './draft.ts'
 import { templateFault } from './export-name.ts'
 import { fingerprintOf } from './place.ts'
 import { readSettings } from './read-settings.ts'
 
 /** The row of an export storage as it would be saved. @throws ValidationError, NotFoundError */
-export async function draftExport(parts: StorageParts, target: DraftTarget, input: StorageInput): Promise<Draft> {
+export async function draftExport(parts: StorageDeps, target: DraftTarget, input: StorageInput): Promise<Draft> {
   const { place, own } = await draftCommon(parts, target, input, (stored, faults) => {
     const read = readSettings(exportSettings, { given: input, stored }, faults)
     const { nameTemplate, exportFormat } = read.values

@@ -28,10 +28,10 @@ export async function fetchSigned(
   // 416: the object is empty, and the signature was accepted.
   const isRefused = (status < 200 || status >= 300) && status !== 416
   // The body of a refusal matters only if it can contain `archivedCode`.
-  const words = isRefused && archivedCode ? (await readErrorBody(response)).bytes.toString() : ''
+  const explanation = isRefused && archivedCode ? (await readErrorBody(response)).bytes.toString() : ''
   response.destroy()
   signal.throwIfAborted()
   if (!isRefused) return
-  if (words.includes(`<Code>${archivedCode}</Code>`)) throw new SluiceError('ARCHIVED')
+  if (explanation.includes(`<Code>${archivedCode}</Code>`)) throw new SluiceError('ARCHIVED')
   throw new SluiceError('DENIED', `A signed URL was answered with status ${status}.`)
 }

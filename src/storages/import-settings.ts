@@ -1,12 +1,12 @@
 import { ValidationError } from '../errors.ts'
 import { importSettings } from '../storage-settings/import.ts'
-import { type Draft, type DraftTarget, draftCommon, type StorageInput, type StorageParts } from './draft.ts'
+import { type Draft, type DraftTarget, draftCommon, type StorageDeps, type StorageInput } from './draft.ts'
 import { createObjectFilter } from './object-filter.ts'
 import { fingerprintOf } from './place.ts'
 import { readSettings } from './read-settings.ts'
 
 /** The row of an import storage as it would be saved. @throws ValidationError, NotFoundError */
-export async function draftImport(parts: StorageParts, target: DraftTarget, input: StorageInput): Promise<Draft> {
+export async function draftImport(parts: StorageDeps, target: DraftTarget, input: StorageInput): Promise<Draft> {
   const { place, own } = await draftCommon(parts, target, input, (stored, faults) => {
     const read = readSettings(importSettings, { given: input, stored }, faults)
     try {

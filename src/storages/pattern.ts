@@ -16,7 +16,7 @@ export type Pattern = (key: string) => boolean
 
 /** Compiles a regular expression (RE2 syntax) that must match from the start of a key. @throws Error with the reason */
 export function compileRegex(text: string): Pattern {
-  mustBeShort(text)
+  assertShort(text)
   const { regex, maxLength } = compile(text)
   return (key) => key.length > maxLength || regex.matcher(key).lookingAt()
 }
@@ -24,7 +24,7 @@ export function compileRegex(text: string): Pattern {
 /** Compiles a glob that must match the whole key: `*` within a folder, `**` across folders. @throws Error with the reason */
 export function compileGlob(text: string): Pattern {
   if (text === '') throw new Error('is empty')
-  mustBeShort(text)
+  assertShort(text)
   const { regex, maxLength } = compile(globToRegExp(text, { extended: true, globstar: true }).source)
   return (key) => key.length > maxLength || regex.matches(key)
 }
@@ -43,7 +43,7 @@ function compile(text: string): { regex: RE2JS; maxLength: number } {
   return { regex, maxLength: maxSteps / size }
 }
 
-function mustBeShort(text: string): void {
+function assertShort(text: string): void {
   if (text.length > maxPatternLength) throw new Error(`has ${text.length} characters; the limit is ${maxPatternLength}`)
 }
 

@@ -15,7 +15,7 @@ export interface LocationInput {
 }
 
 /** Location and secrets of a storage. */
-export interface Place {
+export interface DraftLocation {
   provider: ProviderName
   location: Storage['location']
   /** @throws SluiceError BAD_CREDENTIALS if the stored secrets cannot be read. */
@@ -29,11 +29,11 @@ export interface Place {
  * bound parts of the location are unchanged. If they change, each stored secret must be entered again (SECRETS_REQUIRED).
  * Errors are added to `faults`.
  */
-export function placeOf(
+export function readLocation(
   sealer: Sealer,
   { stored, input }: { stored: Storage | null; input: LocationInput | undefined },
   faults: FieldError[],
-): Place | undefined {
+): DraftLocation | undefined {
   if (!input) {
     if (stored) {
       const { location } = stored
@@ -53,32 +53,38 @@ export function placeOf(
     Object.fromEntries(Object.entries(input.fields).filter(([name, value]) => name in names && value !== undefined))
   const location = kind.location.safeParse(withoutNulls(split(kind.location.shape)))
   const given = split(kind.secrets.shape)
-  const kept = stored ? keptSecrets(sealer, kind, { stored, given }) : {}
-  const secrets = kind.secrets.safeParse(withoutNulls({ ...(kept !== 'UNREADABLE' && kept), ...given }))
+  const storedSecrets = stored ? remainingSecrets(sealer, kind, { stored, given }) : {}
+  const secrets = kind.secrets.safeParse(
+    withoutNulls({ ...(storedSecrets !== 'UNREADABLE' && storedSecrets), ...given }),
+  )
   for (const result of [location, secrets]) {
     for (const issue of result.error?.issues ?? []) {
       faults.push({ path: [path, ...issue.path].join('.'), message: issue.message })
     }
   }
-  if (kept === 'UNREADABLE') faults.push({ path, message: unreadable, code: 'SECRETS_REQUIRED' })
-  if (!location.success || !secrets.success || kept === 'UNREADABLE') return undefined
+  if (storedSecrets === 'UNREADABLE') faults.push({ path, message: unreadable, code: 'SECRETS_REQUIRED' })
+  if (!location.success || !secrets.success || storedSecrets === 'UNREADABLE') return undefined
   const changed = stored ? changedParts(kind.boundTo, stored.location, location.data) : []
   if (changed.length > 0) {
     const message =
       `must be entered again, or cleared with null: ${changed.join(', ')} changed, ` +
       'and stored secrets are sent only to the location for which they were entered'
     faults.push(
-      ...Object.keys(kept).map((name) => ({ path: `${path}.${name}`, message, code: 'SECRETS_REQUIRED' as const })),
+      ...Object.keys(storedSecrets).map((name) => ({
+        path: `${path}.${name}`,
+        message,
+        code: 'SECRETS_REQUIRED' as const,
+      })),
     )
   }
-  const crossed = kind.crossCheck?.(location.data, secrets.data) ?? []
-  faults.push(...crossed.map((fault) => ({ ...fault, path: `${path}.${fault.path}` })))
-  faults.push(...dotFaults(kind, location.data).map((name) => ({ path: `${path}.${name}`, message: dotWords })))
+  const crossFaults = kind.crossCheck?.(location.data, secrets.data) ?? []
+  faults.push(...crossFaults.map((fault) => ({ ...fault, path: `${path}.${fault.path}` })))
+  faults.push(...dotFaults(kind, location.data).map((name) => ({ path: `${path}.${name}`, message: dotMessage })))
   const readSecrets = () => secrets.data as Record<string, string>
   return { provider: input.provider, location: location.data, readSecrets, sealed: undefined }
 }
 
-const dotWords = 'must have no "." or ".." segment: a proxy before this endpoint could turn it into another place'
+const dotMessage = 'must have no "." or ".." segment: a proxy before this endpoint could turn it into another place'
 
 /** The parts of a location that would mean another place if a client or proxy removed dot segments from the path. */
 function dotFaults(kind: ProviderKind, location: Record<string, unknown>): string[] {
@@ -93,7 +99,7 @@ const withoutNulls = (fields: Record<string, unknown>) =>
  * The stored secrets that remain. A given secret replaces the stored one, those that it supersedes and those that depend on it;
  * null deletes it. Stored secrets that cannot be decrypted are dropped as soon as any secret is given.
  */
-function keptSecrets(
+function remainingSecrets(
   sealer: Sealer,
   kind: ProviderKind,
   { stored, given }: { stored: Storage; given: Record<string, unknown> },
@@ -104,30 +110,30 @@ function keptSecrets(
   )
   const outdated = [...superseded, ...orphaned]
   try {
-    const kept = Object.entries(unsealSecrets(sealer, stored))
-    return Object.fromEntries(kept.filter(([name]) => !(name in given) && !outdated.includes(name)))
+    const storedSecrets = Object.entries(unsealSecrets(sealer, stored))
+    return Object.fromEntries(storedSecrets.filter(([name]) => !(name in given) && !outdated.includes(name)))
   } catch (error) {
     if (!(error instanceof SluiceError)) throw error
     return Object.keys(given).length > 0 ? {} : 'UNREADABLE'
   }
 }
 
-type Located = Pick<Storage, 'provider' | 'location'>
+type LocatedStorage = Pick<Storage, 'provider' | 'location'>
 
 /** The bucket of the storage, or its equivalent. */
-export function bucketOf(storage: Located): string {
+export function bucketOf(storage: LocatedStorage): string {
   return addressOf(storage).bucket
 }
 
 /** A hash of direction, provider, location and filter. Two storages of a project are duplicates if their hashes are equal. */
-export function fingerprintOf(direction: StorageDirection, place: Located, regexFilter: string | null): string {
+export function fingerprintOf(direction: StorageDirection, place: LocatedStorage, regexFilter: string | null): string {
   const { endpoint, bucket, prefix } = addressOf(place)
   const identity = JSON.stringify([direction, place.provider, endpoint, bucket, prefix, regexFilter ?? ''])
   return createHash('sha256').update(identity).digest('hex')
 }
 
 /** True if an import from one location lists objects that an export to the other location writes. */
-export function overlap(source: Located, target: Located): boolean {
+export function overlap(source: LocatedStorage, target: LocatedStorage): boolean {
   const [from, to] = [addressOf(source), addressOf(target)]
   if (source.provider !== target.provider || from.endpoint !== to.endpoint || from.bucket !== to.bucket) return false
   // The prefix of an import is literal. An export joins its prefix and the names with a slash.
@@ -135,7 +141,7 @@ export function overlap(source: Located, target: Located): boolean {
   return written.startsWith(from.prefix) || from.prefix.startsWith(written)
 }
 
-function addressOf({ provider, location }: Located): ReturnType<ProviderKind['place']> {
+function addressOf({ provider, location }: LocatedStorage): ReturnType<ProviderKind['place']> {
   const { endpoint, ...rest } = providers[provider].place(location)
   return { endpoint: URL.canParse(endpoint) ? new URL(endpoint).href : endpoint, ...rest }
 }

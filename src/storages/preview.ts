@@ -6,7 +6,7 @@ import { followListing } from '../providers/kit/list-progress.ts'
 import type { ListGap, ObjectInfo } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 import { answerSignal, answerTimeoutMs } from './answer-time.ts'
-import type { DraftTarget, StorageInput, StorageParts } from './draft.ts'
+import type { DraftTarget, StorageDeps, StorageInput } from './draft.ts'
 import { draftImport } from './import-settings.ts'
 import { createObjectFilter } from './object-filter.ts'
 
@@ -28,7 +28,7 @@ export interface Preview {
  * @throws ValidationError, NotFoundError; SluiceError if the location cannot be listed, TIMEOUT after `timeoutMs`.
  */
 export async function previewObjects(
-  parts: StorageParts,
+  parts: StorageDeps,
   target: DraftTarget,
   { input, first, timeoutMs = answerTimeoutMs }: { input: StorageInput; first: number; timeoutMs?: number },
 ): Promise<Preview> {
@@ -61,13 +61,13 @@ export async function previewObjects(
     } while (cursor !== null && objects.length < first)
     const listed = objects.slice(0, first)
     const rules = await filter.all(listed)
-    const shown = listed.map((object, at) => ({
+    const previewed = listed.map((object, at) => ({
       object,
       rule: rules[at] ?? keyFault(object.key) ?? object.fault?.code ?? provider.refusesKey?.(object.key) ?? null,
     }))
     return {
       prefix: recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
-      objects: gaps.size === 0 ? shown : [...shown, ...[...gaps.values()].map(shownGap)].sort(byKey),
+      objects: gaps.size === 0 ? previewed : [...previewed, ...[...gaps.values()].map(previewedGap)].sort(byKey),
       isComplete: cursor === null && objects.length <= first,
     }
   } catch (error) {
@@ -77,7 +77,7 @@ export async function previewObjects(
   }
 }
 
-const shownGap = ({ key, error }: ListGap): Preview['objects'][number] => ({
+const previewedGap = ({ key, error }: ListGap): Preview['objects'][number] => ({
   object: { key, size: 0, etag: null, lastModified: null },
   rule: error.code,
 })

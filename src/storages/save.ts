@@ -8,7 +8,7 @@ import { SluiceError, ValidationError } from '../errors.ts'
 import { sql } from '../sql.ts'
 import { type CheckOptions, checkDraft } from './candidate.ts'
 import { ConnectionCheckError } from './check.ts'
-import type { Draft, DraftTarget, StorageInput, StorageParts } from './draft.ts'
+import type { Draft, DraftTarget, StorageDeps, StorageInput } from './draft.ts'
 import { draftExport, refusalOf } from './export-settings.ts'
 import { draftImport } from './import-settings.ts'
 import { bucketOf, overlap } from './place.ts'
@@ -30,10 +30,10 @@ export class DuplicateStorageError extends SluiceError {
 export class OverlappingStorageError extends SluiceError {
   readonly storageId: number
   constructor({ id, direction }: Pick<Storage, 'id' | 'direction'>, globalId: string) {
-    const words = direction === 'IMPORT' ? 'import storage' : 'export storage'
+    const kind = direction === 'IMPORT' ? 'import storage' : 'export storage'
     super(
       'OVERLAPPING_STORAGE',
-      `The place overlaps that of the ${words} ${globalId}: exports would come back as tasks. Choose another prefix, or allow the overlap (allowOverlap).`,
+      `The place overlaps that of the ${kind} ${globalId}: exports would come back as tasks. Choose another prefix, or allow the overlap (allowOverlap).`,
     )
     this.name = 'OverlappingStorageError'
     this.storageId = id
@@ -55,7 +55,7 @@ export interface SaveOptions extends CheckOptions {
  * changed in these cases.
  */
 export async function saveImportStorage(
-  parts: StorageParts,
+  parts: StorageDeps,
   target: DraftTarget,
   input: StorageInput,
   options: SaveOptions,
@@ -65,7 +65,7 @@ export async function saveImportStorage(
 
 /** The same for an export storage. @throws as `saveImportStorage` */
 export async function saveExportStorage(
-  parts: StorageParts,
+  parts: StorageDeps,
   target: DraftTarget,
   input: StorageInput,
   options: SaveOptions,
@@ -77,7 +77,7 @@ export async function saveExportStorage(
 }
 
 async function save(
-  parts: StorageParts,
+  parts: StorageDeps,
   target: DraftTarget,
   { draft, options }: { draft: Draft; options: SaveOptions },
 ): Promise<Storage> {
@@ -90,7 +90,7 @@ async function save(
   return parts.em.fork().transactional(async (tx) => {
     // Without the lock, two concurrent requests could create the same storage twice.
     await sql(tx, `select pg_advisory_xact_lock(hashtext('sluice storages'), $1)`, [draft.project])
-    await mustBeFree(tx, target, { draft, options, globalId: parts.globalId })
+    await assertNotConnected(tx, target, { draft, options, globalId: parts.globalId })
     const { readSecrets, sealed, ...columns } = draft
     const row =
       'id' in target
@@ -101,7 +101,7 @@ async function save(
       // Waits for transactions that lock the storage, too: other saves, and exports that commit their results.
       await sql(tx, 'select id from storage where id = $1 for update', [row.id])
       // The same key in another bucket is another object.
-      if (bucketOf(row) !== bucketOf(draft)) await forgetObjects(tx, row.id)
+      if (bucketOf(row) !== bucketOf(draft)) await deleteLinks(tx, row.id)
       // Exports that failed before may work with the new settings, so they are retried now.
       await sql(tx, 'update outbox set due_at = now() where storage_id = $1 and lease is null', [row.id])
       await sql(tx, 'update storage set drain_at = null where id = $1', [row.id])
@@ -120,26 +120,27 @@ async function nextId(tx: EntityManager): Promise<number> {
   return Number(row!.id)
 }
 
-async function mustBeFree(
+async function assertNotConnected(
   tx: EntityManager,
   target: DraftTarget,
-  { draft, options, globalId }: { draft: Draft; options: SaveOptions; globalId: StorageParts['globalId'] },
+  { draft, options, globalId }: { draft: Draft; options: SaveOptions; globalId: StorageDeps['globalId'] },
 ): Promise<void> {
   const { project, direction, fingerprint } = draft
-  const own = 'id' in target ? { id: { $ne: target.id } } : {}
-  const twin = !options.allowDuplicate && (await tx.findOne(StorageEntity, { project, fingerprint, ...own }))
-  if (twin) throw new DuplicateStorageError(twin.id, globalId(typeOf(direction), twin.id))
+  const exceptSelf = 'id' in target ? { id: { $ne: target.id } } : {}
+  const duplicate =
+    !options.allowDuplicate && (await tx.findOne(StorageEntity, { project, fingerprint, ...exceptSelf }))
+  if (duplicate) throw new DuplicateStorageError(duplicate.id, globalId(typeOf(direction), duplicate.id))
   if (options.allowOverlap) return
   const opposite = direction === 'IMPORT' ? 'EXPORT' : 'IMPORT'
   const others = await tx.find(StorageEntity, { project, direction: opposite, provider: draft.provider })
-  const met = others.find((other) => (direction === 'IMPORT' ? overlap(draft, other) : overlap(other, draft)))
-  if (met) throw new OverlappingStorageError(met, globalId(typeOf(opposite), met.id))
+  const overlapping = others.find((other) => (direction === 'IMPORT' ? overlap(draft, other) : overlap(other, draft)))
+  if (overlapping) throw new OverlappingStorageError(overlapping, globalId(typeOf(opposite), overlapping.id))
 }
 
 const typeOf = (direction: StorageDirection) => (direction === 'IMPORT' ? 'ImportStorage' : 'ExportStorage')
 
 /** Deletes the links to objects of the old bucket. Exports in progress lose their lease and are repeated in the new bucket. */
-async function forgetObjects(tx: EntityManager, storage: number): Promise<void> {
+async function deleteLinks(tx: EntityManager, storage: number): Promise<void> {
   for (const links of [ImportLinkEntity, ImportedObjectEntity, ExportLinkEntity]) {
     await tx.nativeDelete(links as typeof ExportLinkEntity, { storage })
   }

@@ -187,8 +187,8 @@ const hasEmptyLabels = (value: Json) =>
 
 /** Drafts are labels that nobody has submitted, so they are no annotations; they are kept beside the task. */
 function metaOf(meta: Json | undefined, drafts: Json | undefined): string | null {
-  const kept = Array.isArray(drafts) && drafts.length > 0 ? { drafts } : {}
-  return isJsonObject(meta) || 'drafts' in kept ? JSON.stringify({ ...kept, ...(isJsonObject(meta) && meta) }) : null
+  const rest = Array.isArray(drafts) && drafts.length > 0 ? { drafts } : {}
+  return isJsonObject(meta) || 'drafts' in rest ? JSON.stringify({ ...rest, ...(isJsonObject(meta) && meta) }) : null
 }
 
 const isCoco = ({ data, images, annotations, categories }: JsonObject) =>

@@ -50,10 +50,10 @@ export async function* bodyChunks(
   let waitedMs = 0
   /** The next chunk of the current body; undefined at its end. */
   const take = async (chunks: AsyncIterator<Buffer>): Promise<Buffer | undefined> => {
-    const asked = performance.now()
+    const requested = performance.now()
     const stop = whenLate(current, patienceMs(seen) - waitedMs)
     const next = await chunks.next().finally(stop)
-    waitedMs += performance.now() - asked
+    waitedMs += performance.now() - requested
     return next.done ? undefined : next.value
   }
   try {

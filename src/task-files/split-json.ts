@@ -82,13 +82,13 @@ export class JsonSplitter {
           at = this.#start(chunk, at)
           break
         case 'REFUSED':
-          this.#keep(chunk.subarray(at))
+          this.#store(chunk.subarray(at))
           if (this.#held >= headBytes) throw this.#refusal()
           at = chunk.length
           break
         case 'ENDED':
           at = skipSpace(chunk, at)
-          if (at < chunk.length) throw textBehind(chunk[at]!)
+          if (at < chunk.length) throw textAfter(chunk[at]!)
           break
         case 'BETWEEN': {
           const byte = chunk[at]!
@@ -97,7 +97,7 @@ export class JsonSplitter {
           else {
             const spansLines = this.#parts.some((part) => part.includes(newline))
             // Only whole objects can follow one that spans lines; a line of it would mean nothing.
-            if (!this.#sawNewline || (spansLines && byte !== openBrace)) throw textBehind(byte)
+            if (!this.#sawNewline || (spansLines && byte !== openBrace)) throw textAfter(byte)
             yield this.#take(this.#row++)
             this.#mode = spansLines ? 'OBJECTS' : 'LINES'
           }
@@ -109,7 +109,7 @@ export class JsonSplitter {
           if (at === chunk.length) break
           this.#begun = true
           const end = chunk.indexOf(newline, at)
-          this.#keep(end === -1 ? chunk.subarray(at) : chunk.subarray(at, end))
+          this.#store(end === -1 ? chunk.subarray(at) : chunk.subarray(at, end))
           at = end === -1 ? chunk.length : end + 1
           if (end === -1) break
           if (this.#mode === 'LINES') yield this.#take(this.#row++)
@@ -121,10 +121,10 @@ export class JsonSplitter {
         case 'OBJECTS': {
           if (!this.#begun) at = skipSpace(chunk, at)
           if (at === chunk.length) break
-          if (!this.#begun && this.#mode === 'OBJECTS' && chunk[at] !== openBrace) throw textBehind(chunk[at]!)
+          if (!this.#begun && this.#mode === 'OBJECTS' && chunk[at] !== openBrace) throw textAfter(chunk[at]!)
           const from = at
           at = this.#scan(chunk, at)
-          this.#keep(chunk.subarray(from, at))
+          this.#store(chunk.subarray(from, at))
           this.#begun = true
           if (this.#isBroken) {
             if (this.#mode === 'OBJECTS') throw endsEarly()
@@ -263,7 +263,7 @@ export class JsonSplitter {
     this.#waiting = []
   }
 
-  #keep(bytes: Buffer): void {
+  #store(bytes: Buffer): void {
     if (bytes.length === 0) return
     this.#held += bytes.length
     if (this.#held <= this.#maxBytes) this.#parts.push(bytes)
@@ -289,7 +289,7 @@ export class JsonSplitter {
 }
 
 const endsEarly = () => new SluiceError('NOT_JSON', 'The JSON ends in the middle of a value.')
-const textBehind = (byte: number) =>
+const textAfter = (byte: number) =>
   byte === 0
     ? new SluiceError('NOT_UTF8')
     : new SluiceError('NOT_JSON', 'There is text after the end of the JSON value.')

@@ -15,7 +15,7 @@ describe('a media token', () => {
   beforeAll(async () => {
     app = await startTestApp()
     const sealer = createSealer(randomBytes(32).toString('base64url'))
-    tokens = createMediaTokens({ em: app.orm.em, sealer, recall: async () => viewer })
+    tokens = createMediaTokens({ em: app.orm.em, sealer, getViewer: async () => viewer })
   })
   afterAll(() => app?.stop())
 
@@ -27,7 +27,7 @@ describe('a media token', () => {
   it('is good at once, also where it is remembered that its project had no key', async () => {
     const project = await newProject()
     const token = await issue(project)
-    expect(await tokens.enter(token, async () => null)).toEqual({ ...viewer, onlyProject: project })
+    expect(await tokens.authenticate(token, async () => null)).toEqual({ ...viewer, onlyProject: project })
   })
 
   it('is good at once, also where the key before the last is remembered', async () => {
@@ -36,16 +36,16 @@ describe('a media token', () => {
     const remembered = await keyOf(project)
     await tokens.rotate(project)
     const token = await issue(project)
-    expect(await tokens.enter(token, async () => remembered)).toEqual({ ...viewer, onlyProject: project })
+    expect(await tokens.authenticate(token, async () => remembered)).toEqual({ ...viewer, onlyProject: project })
     const refused = { code: 'UNAUTHENTICATED' }
-    await expect(tokens.enter(old, async () => await keyOf(project))).rejects.toMatchObject(refused)
-    await expect(tokens.enter(old, async () => null)).rejects.toMatchObject(refused)
+    await expect(tokens.authenticate(old, async () => await keyOf(project))).rejects.toMatchObject(refused)
+    await expect(tokens.authenticate(old, async () => null)).rejects.toMatchObject(refused)
   })
 
   it('of a project that is gone is refused', async () => {
     const project = await newProject()
     const token = await issue(project)
     await query(app.databaseUrl, 'delete from project where id = $1', [project])
-    await expect(tokens.enter(token, async () => undefined)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+    await expect(tokens.authenticate(token, async () => undefined)).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
   })
 })

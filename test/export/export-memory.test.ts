@@ -11,28 +11,28 @@ describe('a byte budget', () => {
   it('lets in what there is room for, in the order of asking', async () => {
     const budget = createByteBudget(10)
     const entered: string[] = []
-    const take = (name: string, bytes: number) => budget.take(bytes).then(() => entered.push(name))
+    const take = (name: string, bytes: number) => budget.reserve(bytes).then(() => entered.push(name))
     const all = [take('a', 4), take('b', 4), take('c', 4), take('d', 1)]
     await Promise.all(all.slice(0, 2))
     expect(entered).toEqual(['a', 'b'])
-    budget.give(4)
+    budget.release(4)
     await Promise.all(all)
     expect(entered).toEqual(['a', 'b', 'c', 'd'])
   })
 
   it('lets what is larger than all of it in alone', async () => {
     const budget = createByteBudget(10)
-    await budget.take(1)
+    await budget.reserve(1)
     let inside = false
-    const large = budget.take(11).then(() => {
+    const large = budget.reserve(11).then(() => {
       inside = true
     })
-    const next = budget.take(1)
+    const next = budget.reserve(1)
     await Promise.resolve()
     expect(inside).toBe(false)
-    budget.give(1)
+    budget.release(1)
     await large
-    budget.give(11)
+    budget.release(11)
     await next
   })
 })

@@ -5,7 +5,7 @@ import { openSocket } from '@sluice/testkit/socket.ts'
 import { until } from '@sluice/testkit/sql.ts'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { SluiceError, WrongTokenError } from '../../src/errors.ts'
-import { createGuessLimit } from '../../src/http/guesses.ts'
+import { createGuessLimit } from '../../src/http/guess-limit.ts'
 
 const metricsToken = 'metrics-token-0123456789'
 
@@ -106,7 +106,7 @@ describe('createGuessLimit', () => {
     throw new WrongTokenError('wrong')
   }
   const codeOf = (limit: ReturnType<typeof createGuessLimit>, address: string, work: () => Promise<unknown> = wrong) =>
-    limit.guard(from(address), work).then(
+    limit.run(from(address), work).then(
       () => 'passed',
       (error: SluiceError) => error.code,
     )

@@ -1,20 +1,20 @@
 import { request } from 'node:http'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { judgeType } from '../../src/http/isolation.ts'
+import { classifyType } from '../../src/http/isolation.ts'
 import { objectHeaders } from '../../src/http/object-headers.ts'
 
 const isolation = "sandbox; default-src 'none'"
 const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
-describe('judgeType', () => {
+describe('classifyType', () => {
   it.each([
     ...['image/png', 'IMAGE/JPEG', 'image/gif', 'image/webp', 'image/avif', 'image/bmp', 'image/tiff', 'image/x-icon'],
     ...['audio/mpeg', 'audio/x-anything', 'video/mp4', 'Video/WebM;codecs="vp8, opus"', 'application/pdf'],
     ...['text/plain', 'text/plain; charset=utf-8', 'text/plain;charset="utf-8"; format=flowed', 'application/json'],
     ...['application/JSON ; charset=UTF-8', 'text/plain;'],
   ])('%j is harmless and is served unchanged', (type) => {
-    expect(judgeType(type)).toEqual({ type, isHarmless: true })
+    expect(classifyType(type)).toEqual({ type, isHarmless: true })
   })
 
   it.each([
@@ -30,7 +30,7 @@ describe('judgeType', () => {
     ],
     ...['application/json+html', 'text/plainx', 'application/x-pdf'],
   ])('%j is isolated and is served unchanged', (type) => {
-    expect(judgeType(type)).toEqual({ type, isHarmless: false })
+    expect(classifyType(type)).toEqual({ type, isHarmless: false })
   })
 
   it.each([
@@ -39,13 +39,13 @@ describe('judgeType', () => {
     ['text/plain; charset="x', { type: 'text/plain', isHarmless: true }],
     ['multipart/mixed; boundary=a/b', { type: 'application/octet-stream', isHarmless: false }],
   ])('%j is served without its malformed parameters', (type, served) => {
-    expect(judgeType(type)).toEqual(served)
+    expect(classifyType(type)).toEqual(served)
   })
 
   it.each(['multipart/x-mixed-replace; boundary=x', 'Multipart/Mixed', 'multipart/form-data; boundary="x"'])(
     '%j is served as bytes, because the policy does not reach its parts',
     (type) => {
-      expect(judgeType(type)).toEqual({ type: 'application/octet-stream', isHarmless: false })
+      expect(classifyType(type)).toEqual({ type: 'application/octet-stream', isHarmless: false })
     },
   )
 
@@ -60,7 +60,7 @@ describe('judgeType', () => {
     ],
     ...['text/plain\r\nx: y', 'text/plain; x=\u0000', `text/plain; x=${'a'.repeat(600)}`, '*/*,text/html'],
   ])('%j is no media type', (type) => {
-    expect(judgeType(type)).toBeNull()
+    expect(classifyType(type)).toBeNull()
   })
 
   it.each(['; ', ';', ' ;', '\\"', '; a=b'])(
@@ -68,7 +68,10 @@ describe('judgeType', () => {
     (part) => {
       for (const repeated of [part.repeat(100), part.repeat(50_000)]) {
         const begun = performance.now()
-        expect([judgeType(`text/plain${repeated},`), judgeType(`text/plain;a="${repeated},`)]).toEqual([null, null])
+        expect([classifyType(`text/plain${repeated},`), classifyType(`text/plain;a="${repeated},`)]).toEqual([
+          null,
+          null,
+        ])
         expect(performance.now() - begun).toBeLessThan(500)
       }
     },

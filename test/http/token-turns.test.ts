@@ -7,7 +7,7 @@ function operations() {
   const started: string[] = []
   const ends = new Map<string, () => void>()
   const ask = (token: string, name: string) =>
-    turns.enter(token).then((end) => {
+    turns.acquire(token).then((end) => {
       started.push(name)
       ends.set(name, end)
     })

@@ -156,7 +156,7 @@ describe('the clock of a storage', () => {
     const clock = createServerClock({ now: minutes('now'), elapsed: minutes('elapsed') })
     return {
       clock,
-      learn: (aheadMinutes: number) => clock.learn(new Date((state.now + aheadMinutes) * 60_000).toUTCString()),
+      learn: (aheadMinutes: number) => clock.update(new Date((state.now + aheadMinutes) * 60_000).toUTCString()),
       pass: (by: number) => Object.assign(state, { now: state.now + by, elapsed: state.elapsed + by }),
       set: (by: number) => Object.assign(state, { now: state.now + by }),
       offset: () => (clock.now() - state.now * 60_000) / 60_000,
@@ -166,8 +166,8 @@ describe('the clock of a storage', () => {
   test('is not asked for while no response has told it', () => {
     const { clock, offset } = machine()
     expect([clock.isDoubtful, offset()]).toEqual([false, 0])
-    clock.learn('nonsense')
-    clock.learn(undefined)
+    clock.update('nonsense')
+    clock.update(undefined)
     expect([clock.isDoubtful, offset()]).toEqual([false, 0])
   })
 

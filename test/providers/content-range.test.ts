@@ -55,8 +55,8 @@ const signal = new AbortController().signal
 
 /** What a client without `Range` gets by resolve. */
 async function resolved(provider: Provider) {
-  const facts = { get: () => undefined, set: () => {}, delete: () => {} } as never
-  const source = { provider, key: 'a', facts, name: 'a' }
+  const heads = { get: () => undefined, set: () => {}, delete: () => {} } as never
+  const source = { provider, key: 'a', heads, name: 'a' }
   const request = { ranges: undefined, conditions: {}, maxPartBytes: Infinity, access: 'x', signal }
   const { status, opened } = await openObject(source, { method: 'GET', ...request } as never)
   return [status, opened?.range, opened?.size, await text(opened!.body)]

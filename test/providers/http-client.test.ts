@@ -9,8 +9,8 @@ import { waitFor } from '@sluice/testkit/wait-for.ts'
 import fc from 'fast-check'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createHttpClient } from '../../src/providers/http/client.ts'
-import type { LendingBody } from '../../src/providers/http/lending-body.ts'
 import { headerLine, writeGet } from '../../src/providers/http/request.ts'
+import type { ReusedBufferBody } from '../../src/providers/http/reused-buffer-body.ts'
 
 const certificate = makeCertificate()
 setDefaultCACertificates([...getCACertificates(), certificate.cert])
@@ -61,10 +61,10 @@ async function startServer(
 const plain = (body: string, more = '') => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n${more}\r\n${body}`
 
 /** All bytes of a body that is asked to lend them, as they are when they are given back. */
-async function borrow(body: LendingBody): Promise<string> {
+async function borrow(body: ReusedBufferBody): Promise<string> {
   const taken: string[] = []
   const over = once(body, 'close')
-  body.lend((chunk, giveBack) => {
+  body.readChunks((chunk, giveBack) => {
     setImmediate(() => {
       taken.push(chunk.toString('latin1'))
       giveBack()
@@ -207,7 +207,7 @@ describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
     const { body } = await server.get()
     const lent = Promise.withResolvers<[Buffer, () => void]>()
     let bytes = 0
-    body!.lend((chunk, giveBack) => {
+    body!.readChunks((chunk, giveBack) => {
       bytes += chunk.length
       lent.resolve([chunk, giveBack])
       if (bytes > chunk.length) giveBack()

@@ -5,7 +5,7 @@ import { hasDotSegments } from '../../src/providers/kit/dot-segments.ts'
 import { guardProvider } from '../../src/providers/kit/guard.ts'
 import { readErrorBody, readLimited } from '../../src/providers/kit/limit-body.ts'
 import { followListing } from '../../src/providers/kit/list-progress.ts'
-import { isModestJson, isModestXml } from '../../src/providers/kit/modest.ts'
+import { isJsonWithin, isXmlWithin } from '../../src/providers/kit/parse-limits.ts'
 import { remoteDetail, safeRequestId } from '../../src/providers/kit/remote-detail.ts'
 import type { ListPage, Provider } from '../../src/providers/provider.ts'
 import { ReplyLimits } from '../../src/providers/redis/reply-limits.ts'
@@ -61,7 +61,7 @@ describe('parsers get modest input only', () => {
     ['<!DOCTYPE a><a/>', false],
     ['<!-- x --><a/>', false],
     ['<a', false],
-  ])('XML %s: %s', (xml, expected) => expect(isModestXml(Buffer.from(xml), modesty)).toBe(expected))
+  ])('XML %s: %s', (xml, expected) => expect(isXmlWithin(Buffer.from(xml), modesty)).toBe(expected))
 
   it.each([
     ['{"a":[1,2]}', true],
@@ -70,7 +70,7 @@ describe('parsers get modest input only', () => {
     ['[[[[]]]]', false],
     ['[1,2,3,4,5,6,7,8,9,10,11]', false],
     ['{"a":"x', false],
-  ])('JSON %s: %s', (json, expected) => expect(isModestJson(Buffer.from(json), modesty)).toBe(expected))
+  ])('JSON %s: %s', (json, expected) => expect(isJsonWithin(Buffer.from(json), modesty)).toBe(expected))
 })
 
 describe('keys with dot segments', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { allowsPart, type Conditions, judge } from '../../src/resolve/conditions.ts'
+import { allowsRange, type Conditions, evaluatePreconditions } from '../../src/resolve/conditions.ts'
 import { etagFor } from '../../src/resolve/etag.ts'
 
 const object = { etag: '"v1"', lastModified: new Date('2026-03-01T12:00:00.700Z') }
@@ -43,16 +43,16 @@ describe('the conditions of a request (RFC 9110 §13)', () => {
     ['If-Modified-Since in the form of asctime', { ifModifiedSince: 'Sun Mar  1 12:00:00 2026' }, 304],
     ['a precondition that fails, before one that would be 304', { ifMatch: '"v0"', ifNoneMatch: '"v1"' }, 412],
   ])('%s', (_name, conditions, verdict) => {
-    expect(judge(conditions, object)).toBe(verdict)
+    expect(evaluatePreconditions(conditions, object)).toBe(verdict)
   })
 
   it('say nothing of an object without versions and times, but that it exists', () => {
-    expect(judge({ ifNoneMatch: '"v1"' }, bare)).toBeUndefined()
-    expect(judge({ ifModifiedSince: after }, bare)).toBeUndefined()
-    expect(judge({ ifUnmodifiedSince: before }, bare)).toBeUndefined()
-    expect(judge({ ifMatch: '"v1"' }, bare)).toBe(412)
-    expect(judge({ ifMatch: '*' }, bare)).toBeUndefined()
-    expect(judge({ ifNoneMatch: '*' }, bare)).toBe(304)
+    expect(evaluatePreconditions({ ifNoneMatch: '"v1"' }, bare)).toBeUndefined()
+    expect(evaluatePreconditions({ ifModifiedSince: after }, bare)).toBeUndefined()
+    expect(evaluatePreconditions({ ifUnmodifiedSince: before }, bare)).toBeUndefined()
+    expect(evaluatePreconditions({ ifMatch: '"v1"' }, bare)).toBe(412)
+    expect(evaluatePreconditions({ ifMatch: '*' }, bare)).toBeUndefined()
+    expect(evaluatePreconditions({ ifNoneMatch: '*' }, bare)).toBe(304)
   })
 
   it.each([
@@ -65,14 +65,14 @@ describe('the conditions of a request (RFC 9110 §13)', () => {
     [after, false],
     ['nonsense', false],
   ])('If-Range %j allows a part: %j', (ifRange, allows) => {
-    expect(allowsPart(ifRange, object)).toBe(allows)
+    expect(allowsRange(ifRange, object)).toBe(allows)
   })
 
   it('If-Range with the date of a change in this very second allows no part, nor does one of an object without any', () => {
     const now = new Date()
-    expect(allowsPart(now.toUTCString(), { etag: null, lastModified: now })).toBe(false)
-    expect(allowsPart(same, bare)).toBe(false)
-    expect(allowsPart('"v1"', bare)).toBe(false)
+    expect(allowsRange(now.toUTCString(), { etag: null, lastModified: now })).toBe(false)
+    expect(allowsRange(same, bare)).toBe(false)
+    expect(allowsRange('"v1"', bare)).toBe(false)
   })
 })
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Storage } from '../../src/entities/storage.ts'
 import { parseJson } from '../../src/json.ts'
-import { pickStorage, weighStorages } from '../../src/resolve/pick.ts'
+import { pickStorage, rankStorages } from '../../src/resolve/pick.ts'
 import { resolveUrl, rewriteUris } from '../../src/resolve/rewrite.ts'
 
 const s3 = (id: number, bucket: string, prefix = '', endpoint?: string) =>
@@ -35,7 +35,7 @@ describe('the storage that serves a URI', () => {
     expect(pickStorage('s3://b/in/a', twins, 1)?.storage.id).toBe(3)
     expect(pickStorage('s3://b/in/a', twins, 2)?.storage.id).toBe(2)
     expect(pickStorage('s3://b/in/a', twins, 9)?.storage.id).toBe(2)
-    expect(weighStorages('s3://b/in/a', twins, 1).map(({ storage, verdict }) => [storage.id, verdict])).toEqual([
+    expect(rankStorages('s3://b/in/a', twins, 1).map(({ storage, verdict }) => [storage.id, verdict])).toEqual([
       [3, 'CHOSEN'],
       [1, 'SHORTER_PREFIX'],
       [2, 'OTHER_ENDPOINT'],
@@ -45,7 +45,7 @@ describe('the storage that serves a URI', () => {
   it('is chosen over the others for a reason that can be told', () => {
     const all = [...storages, s3(6, 'c', 'y'), s3(7, 'd')]
     const told = (uri: string, linked?: number) =>
-      Object.fromEntries(weighStorages(uri, all, linked).map(({ storage, verdict }) => [storage.id, verdict]))
+      Object.fromEntries(rankStorages(uri, all, linked).map(({ storage, verdict }) => [storage.id, verdict]))
     expect(told('s3://c/xyz', 4)).toEqual({
       1: 'OTHER_BUCKET',
       2: 'OTHER_BUCKET',

@@ -44,7 +44,7 @@ const statuses: Record<number, ErrorCode> = {
 }
 
 /** Messages for codes of Azure, where the message of our code would mislead. */
-const words = tableOf<string>({
+const messages = tableOf<string>({
   AccountIsDisabled: 'The storage account is disabled.',
   AuthorizationFailure: 'The storage account does not allow this: its firewall, or the permissions given.',
   AuthorizationSourceIPMismatch: "The SAS token is not valid from the server's IP address.",
@@ -85,7 +85,7 @@ const otherCodes = `AuthorizationPermissionMismatch AuthorizationProtocolMismatc
   OutOfRangeInput OutOfRangeQueryParameterValue RequestBodyTooLarge RequestUrlFailedToParse ResourceTypeMismatch
   SnapshotsPresent UnsupportedHeader UnsupportedHttpVerb UnsupportedQueryParameter`
 
-const known = new Set([...Object.keys(codes), ...Object.keys(words), ...otherCodes.split(/\s+/)])
+const known = new Set([...Object.keys(codes), ...Object.keys(messages), ...otherCodes.split(/\s+/)])
 
 interface SdkError extends Error {
   code?: string
@@ -97,7 +97,7 @@ interface SdkError extends Error {
 }
 
 /** The request that failed. */
-interface Asked {
+interface RequestedOperation {
   place: AzureLocation
   /** The requested object, if any. */
   key: string | undefined
@@ -106,14 +106,14 @@ interface Asked {
 }
 
 /** Wraps an error of the SDK, once, at the edge of the provider. */
-export function azureError(error: unknown, asked: Asked): SluiceError {
+export function azureError(error: unknown, requested: RequestedOperation): SluiceError {
   if (error instanceof SluiceError) return error
   const sdk = error as SdkError
   const status = sdk.statusCode
-  if (isSignInFault(sdk)) return signInError(sdk, asked.place)
+  if (isSignInFault(sdk)) return signInError(sdk, requested.place)
   // The header contains the code, too; responses to HEAD have no body.
   const name = sdk.response?.headers?.get('x-ms-error-code') ?? sdk.details?.errorCode ?? sdk.code ?? ''
-  const isCloud = isCloudHost('AZURE', serviceUrl(asked.place))
+  const isCloud = isCloudHost('AZURE', serviceUrl(requested.place))
   const requestId = isCloud ? sdk.response?.headers?.get('x-ms-request-id') : undefined
   const options = {
     cause: error,
@@ -122,12 +122,12 @@ export function azureError(error: unknown, asked: Asked): SluiceError {
   // An overloaded proxy in front of the storage answers with HTML, too.
   const passing = status !== undefined && (status === 408 || status === 413 || status === 429 || status >= 500)
   if (!codes[name] && !passing && isPage(sdk)) return new SluiceError('CONSOLE_URL', undefined, options)
-  const code = codeOf(name, sdk, asked)
-  const hint = code === 'DENIED' ? hintsOf[asked.place.anonymous ? 'NoAuthenticationInformation' : name] : undefined
-  if (code) return new SluiceError(code, wordsFor(code, name, asked), { ...options, hint })
+  const code = codeOf(name, sdk, requested)
+  const hint = code === 'DENIED' ? hintsOf[requested.place.anonymous ? 'NoAuthenticationInformation' : name] : undefined
+  if (code) return new SluiceError(code, messageFor(code, name, requested), { ...options, hint })
   const network = networkError(error)
-  if (network?.code === 'UNRESOLVABLE_HOST' && !asked.place.endpoint) {
-    const { host } = new URL(serviceUrl(asked.place))
+  if (network?.code === 'UNRESOLVABLE_HOST' && !requested.place.endpoint) {
+    const { host } = new URL(serviceUrl(requested.place))
     return new SluiceError('UNRESOLVABLE_HOST', `The host name ${host} of the account cannot be resolved.`, options)
   }
   if (network) return network
@@ -136,26 +136,30 @@ export function azureError(error: unknown, asked: Asked): SluiceError {
   return new SluiceError('UNEXPECTED_ANSWER', unexpected(sdk, name), options)
 }
 
-function codeOf(name: string, { message, statusCode = 0, response }: SdkError, asked: Asked): ErrorCode | undefined {
+function codeOf(
+  name: string,
+  { message, statusCode = 0, response }: SdkError,
+  requested: RequestedOperation,
+): ErrorCode | undefined {
   const code = codes[name] ?? statuses[statusCode]
   if (isLate(response)) return 'CLOCK_SKEW'
-  if (name === 'InvalidOperation' && saysMd5(response)) return 'CHECKSUM_MISMATCH'
-  const { anonymous } = asked.place
+  if (name === 'InvalidOperation' && mentionsMd5(response)) return 'CHECKSUM_MISMATCH'
+  const { anonymous } = requested.place
   // Azurite answers with 403 and this message where Azure answers with AuthenticationFailed.
   const isUnknown = code === 'BAD_CREDENTIALS' || (code === 'DENIED' && /failed to authenticate/i.test(message))
-  if (isUnknown || (code === 'DENIED' && hasExpired(asked))) return anonymous ? 'DENIED' : 'BAD_CREDENTIALS'
+  if (isUnknown || (code === 'DENIED' && hasExpired(requested))) return anonymous ? 'DENIED' : 'BAD_CREDENTIALS'
   // For anonymous requests, Azure says that private resources do not exist.
-  const isContainer = asked.key === undefined || (name === 'ResourceNotFound' && anonymous)
+  const isContainer = requested.key === undefined || (name === 'ResourceNotFound' && anonymous)
   return code === 'OBJECT_MISSING' && isContainer ? 'NO_SUCH_BUCKET' : code
 }
 
-function wordsFor(code: ErrorCode, name: string, asked: Asked): string | undefined {
-  const { place, sasEndsAt = 0 } = asked
+function messageFor(code: ErrorCode, name: string, requested: RequestedOperation): string | undefined {
+  const { place, sasEndsAt = 0 } = requested
   if (code === 'NO_SUCH_BUCKET')
     return `There is no ${place.anonymous ? 'public ' : ''}container "${place.container}" at ${serviceUrl(place)}.`
-  if (code === 'DENIED') return place.anonymous ? words.NoAuthenticationInformation : words[name]
+  if (code === 'DENIED') return place.anonymous ? messages.NoAuthenticationInformation : messages[name]
   if (code !== 'BAD_CREDENTIALS') return undefined
-  if (hasExpired(asked)) return `The SAS token expired at ${new Date(sasEndsAt).toISOString()}.`
+  if (hasExpired(requested)) return `The SAS token expired at ${new Date(sasEndsAt).toISOString()}.`
   return 'Azure does not accept the credentials.'
 }
 
@@ -163,9 +167,9 @@ function wordsFor(code: ErrorCode, name: string, asked: Asked): string | undefin
 const isLate = (response: SdkError['response']) => /date header (is )?too old/i.test(response?.bodyAsText ?? '')
 
 // Azurite's message where Azure answers with Md5Mismatch.
-const saysMd5 = (response: SdkError['response']) => /MD5 doesn't match/i.test(response?.bodyAsText ?? '')
+const mentionsMd5 = (response: SdkError['response']) => /MD5 doesn't match/i.test(response?.bodyAsText ?? '')
 
-const hasExpired = ({ sasEndsAt = Number.POSITIVE_INFINITY }: Asked) => sasEndsAt < Date.now()
+const hasExpired = ({ sasEndsAt = Number.POSITIVE_INFINITY }: RequestedOperation) => sasEndsAt < Date.now()
 
 const isPage = ({ response }: SdkError) =>
   response?.headers?.get('content-type')?.includes('html') || /^\s*<(!doctype )?html/i.test(response?.bodyAsText ?? '')
@@ -194,8 +198,8 @@ function signInError(error: SdkError, place: AzureLocation): SluiceError {
   ]
   if (statusCode >= 500 || messages.some((one) => unreachable.test(one)))
     return new SluiceError('UNREACHABLE', 'Microsoft Entra cannot be reached to sign in.', options)
-  const say = place.clientId
+  const explain = place.clientId
     ? 'Microsoft Entra does not accept the tenant id, client id or client secret.'
     : 'The server has no Azure credentials of its own. Enter an account key, a SAS token or a service principal.'
-  return new SluiceError('BAD_CREDENTIALS', say, options)
+  return new SluiceError('BAD_CREDENTIALS', explain, options)
 }

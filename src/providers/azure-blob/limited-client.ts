@@ -8,7 +8,7 @@ import {
 } from '@azure/core-rest-pipeline'
 import { textOfKey } from '../key-bytes.ts'
 import { maxPageBytes, maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
-import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
+import { isXmlWithin, looksLikeHtml } from '../kit/parse-limits.ts'
 import { safeRequestId } from '../kit/remote-detail.ts'
 import type { ServerClock } from '../kit/server-clock.ts'
 import { type Listing, readListing } from './read-listing.ts'
@@ -26,7 +26,7 @@ export async function listingOf(limit: number, list: () => Promise<unknown>): Pr
 // The SDK gets this instead of the listing, because its XML parser is slow.
 const emptyListing =
   '<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="" ContainerName="c"><Blobs /><NextMarker /></EnumerationResults>'
-const modesty = { maxParts: 400, maxDepth: 12 }
+const parseLimits = { maxParts: 400, maxDepth: 12 }
 const anyStatus = new Set([Number.POSITIVE_INFINITY])
 
 /**
@@ -45,7 +45,7 @@ export function limitedClient(clock?: ServerClock): HttpClient {
       if (streamed) request.streamResponseStatusCodes = streamed
       else delete request.streamResponseStatusCodes
       hideMirrored(response)
-      clock?.learn(response.headers.get('date'))
+      clock?.update(response.headers.get('date'))
       const body = response.readableStreamBody as Readable | undefined
       if (!body) return response
       const succeeded = response.status >= 200 && response.status < 300
@@ -61,7 +61,7 @@ async function textOf(request: PipelineRequest, body: Readable): Promise<string>
   const holder = new URL(request.url).searchParams.get('comp') === 'list' ? listings.getStore() : undefined
   if (!holder) {
     const bytes = await readLimited(body, { maxBytes: maxSmallBytes })
-    return looksLikeHtml(bytes) || !isModestXml(bytes, modesty) ? '' : bytes.toString()
+    return looksLikeHtml(bytes) || !isXmlWithin(bytes, parseLimits) ? '' : bytes.toString()
   }
   holder.listing = readListing(textOfKey(await readLimited(body, { maxBytes: maxPageBytes })), holder.limit)
   return emptyListing
@@ -71,7 +71,7 @@ async function textOf(request: PipelineRequest, body: Readable): Promise<string>
 async function refusalOf({ headers }: PipelineResponse, body: Readable): Promise<string> {
   const { bytes, isWhole } = await readErrorBody(body)
   if (looksLikeHtml(bytes)) headers.set('content-type', 'text/html')
-  return isWhole && isModestXml(bytes, modesty) ? bytes.toString() : ''
+  return isWhole && isXmlWithin(bytes, parseLimits) ? bytes.toString() : ''
 }
 
 /** Removes the versions of the SDK, of Node and of the kernel, which the SDKs send in headers and in sign-in parameters. */
@@ -80,8 +80,8 @@ function describeSelf(request: PipelineRequest): void {
   for (const [name] of request.headers) if (/^x-client-(?!request)/i.test(name)) request.headers.delete(name)
   const { body } = request
   if (typeof body !== 'string' || !/(?:^|&)x-client-/i.test(body)) return
-  const kept = body.split('&').filter((pair) => !/^x-client-/i.test(pair))
-  request.body = kept.join('&')
+  const shown = body.split('&').filter((pair) => !/^x-client-/i.test(pair))
+  request.body = shown.join('&')
   if (request.headers.has('content-length'))
     request.headers.set('content-length', String(Buffer.byteLength(request.body)))
 }

@@ -3,7 +3,7 @@ import type { BlobDownloadResponseParsed } from '@azure/storage-blob'
 import type { Checksum } from '../checksum.ts'
 import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
-import { cutTo } from '../kit/cut-to.ts'
+import { limitLength } from '../kit/limit-length.ts'
 import type { ObjectBody } from '../provider.ts'
 
 /** Converts the response to a download. If the connection breaks off, the body fails with BODY_CUT. */
@@ -14,7 +14,7 @@ export function openBody(
   // Without a length, nobody could notice a truncated body.
   const length = answer.contentLength ?? Number.NaN
   // Not a PassThrough: its writable side costs as much as a small body.
-  const body = cutTo(answer.readableStreamBody as Readable, length)
+  const body = limitLength(answer.readableStreamBody as Readable, length)
   const { _response, contentRange } = answer
   const isPart = answer._response.status === 206
   const part = partOf({ status: _response.status, contentRange }, { isRanged, length, body })

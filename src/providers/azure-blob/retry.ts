@@ -58,8 +58,8 @@ function waitMs(fault: SluiceError, attempt: number): number {
   const longest = (fault.code === 'THROTTLED' ? 500 : 100) * 2 ** attempt
   const headers = (fault.cause as { response?: { headers?: { get(name: string): string | undefined } } }).response
     ?.headers
-  const asked = Number(headers?.get('retry-after')) * 1000 || 0
-  return Math.min(asked + Math.random() * longest, longestWaitMs)
+  const header = Number(headers?.get('retry-after')) * 1000 || 0
+  return Math.min(header + Math.random() * longest, longestWaitMs)
 }
 
 async function wait(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -53,10 +53,10 @@ export async function signIn(place: AzureLocation, secrets: AzureSecrets, egress
     retryOptions: { maxRetries: 0 },
   }
   const credential = new ClientSecretCredential(tenantId, clientId, clientSecret, once)
-  const getToken: TokenCredential['getToken'] = async (...asked) => {
+  const getToken: TokenCredential['getToken'] = async (...pending) => {
     blocked = undefined
     try {
-      return await credential.getToken(...asked)
+      return await credential.getToken(...pending)
     } catch (error) {
       throw blocked ?? error
     }

@@ -26,20 +26,21 @@ const sasVersion = '2020-12-06'
  * milliseconds since 1970.
  */
 export function delegationKeys(fetchKey: FetchDelegationKey, clock: () => number = Date.now) {
-  let kept: { key: Promise<UserDelegationKey>; startsAt: number; askedAt: number; endsAt: number } | undefined
+  let cached: { key: Promise<UserDelegationKey>; startsAt: number; askedAt: number; endsAt: number } | undefined
   return (ttlSeconds: number): Promise<UserDelegationKey> => {
     const now = clock()
     // If the clock was fast and has been corrected, an older key starts in the future.
-    const isValid = kept && now >= kept.startsAt && now < kept.endsAt
-    if (isValid && (kept!.endsAt - now >= ttlSeconds * 1000 || now - kept!.askedAt < renewAfterMs)) return kept!.key
-    const before = kept
+    const isValid = cached && now >= cached.startsAt && now < cached.endsAt
+    if (isValid && (cached!.endsAt - now >= ttlSeconds * 1000 || now - cached!.askedAt < renewAfterMs))
+      return cached!.key
+    const previous = cached
     const [startsAt, endsAt] = [now - skewMs, now + keyLifeMs]
-    const asked = { key: fetchKey(new Date(startsAt), new Date(endsAt)), startsAt, askedAt: now, endsAt }
-    kept = asked
-    asked.key.catch(() => {
-      if (kept === asked) kept = before
+    const requested = { key: fetchKey(new Date(startsAt), new Date(endsAt)), startsAt, askedAt: now, endsAt }
+    cached = requested
+    requested.key.catch(() => {
+      if (cached === requested) cached = previous
     })
-    return asked.key
+    return requested.key
   }
 }
 

@@ -67,10 +67,10 @@ export function authError(error: unknown): SluiceError {
   }
   if (/short-lived token/i.test(message)) return new SluiceError('CLOCK_SKEW', undefined, { cause })
   const network = status === undefined ? networkError(cause) : undefined
-  return network ?? new SluiceError('BAD_CREDENTIALS', words(message), { cause })
+  return network ?? new SluiceError('BAD_CREDENTIALS', explanation(message), { cause })
 }
 
-function words(message: string): string | undefined {
+function explanation(message: string): string | undefined {
   if (/default credentials/i.test(message)) {
     return 'This server has no Google credentials of its own. Enter a service account key, or choose anonymous.'
   }

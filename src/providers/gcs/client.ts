@@ -4,8 +4,8 @@ import { md5Of } from '../checksum.ts'
 import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
-import { cutTo } from '../kit/cut-to.ts'
 import { maxPageBytes } from '../kit/limit-body.ts'
+import { limitLength } from '../kit/limit-length.ts'
 import { cycleDetector } from '../kit/list-progress.ts'
 import { isNoAnswer } from '../kit/no-answer.ts'
 import { clockSettler, createServerClock } from '../kit/server-clock.ts'
@@ -16,7 +16,7 @@ import { openAuth } from './auth.ts'
 import { gcsChecksum } from './checksum.ts'
 import { gcsError, wantsPayer } from './error.ts'
 import { type GcsLocation, type GcsSecrets, googleEndpoint, isGoogle } from './location.ts'
-import { canBeName, cursorBehind, isTooLong, startOffset } from './object-name.ts'
+import { canBeName, cursorAfter, isTooLong, startOffset } from './object-name.ts'
 import { createPayer } from './payer.ts'
 import { etagOf, type Listing, readHead, readListing, readMd5 } from './read-answer.ts'
 import { createSender, type Request } from './send.ts'
@@ -77,17 +77,17 @@ export function openGcs(
    */
   const settlePayer = async (name: string) => {
     if (payer.isKnown || !canBeName(name)) return
-    asking ??= call(name, { method: 'GET', path: pathOf(name), query: { fields: 'generation' } })
+    pending ??= call(name, { method: 'GET', path: pathOf(name), query: { fields: 'generation' } })
       // The presigned URL will be refused for the same reason, so the error is ignored here.
       .catch((error) => {
         if (isNoAnswer(error)) throw error
       })
       .finally(() => {
-        asking = undefined
+        pending = undefined
       })
-    await asking
+    await pending
   }
-  let asking: Promise<unknown> | undefined
+  let pending: Promise<unknown> | undefined
   const settleClock = clockSettler(clock, () => list({ prefix, maxResults: 1 }, undefined))
 
   const list = async (query: Record<string, string | number | undefined>, signal: AbortSignal | undefined) => {
@@ -135,7 +135,7 @@ export function openGcs(
       // Prefixes count toward the limit. A server that does not count them returns all of them, also those after the last
       // object.
       const lastFolder = answer.items.length < limit ? answer.prefixes.at(-1) : undefined
-      const next = cursorBehind(answer.items.at(-1)?.key, lastFolder)
+      const next = cursorAfter(answer.items.at(-1)?.key, lastFolder)
       if (compareKeys(next, cursor ?? '') <= 0) throw endless()
       return { objects, cursor: next }
     },
@@ -166,9 +166,9 @@ export function openGcs(
         body.destroy()
         throw new SluiceError('PRECONDITION_FAILED')
       }
-      const told = headers.get('content-length')
+      const announced = headers.get('content-length')
       const stored = headers.get('x-goog-stored-content-length')
-      const length = lengthOf(told ?? stored)
+      const length = lengthOf(announced ?? stored)
       if (range && status === 200 && (length === 0 || isNothing(range))) {
         body.destroy()
         throw new SluiceError('RANGE_UNSATISFIABLE')
@@ -178,7 +178,7 @@ export function openGcs(
       const modified = headers.get('last-modified')
       const encoding = headers.get('content-encoding')
       return {
-        body: endOnAbort(told === null ? cutTo(body, length) : body, signal),
+        body: endOnAbort(announced === null ? limitLength(body, length) : body, signal),
         length,
         ...part,
         etag,

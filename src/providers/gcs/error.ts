@@ -1,6 +1,6 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { isCloudHost } from '../kit/cloud-hosts.ts'
-import { isModestJson } from '../kit/modest.ts'
+import { isJsonWithin } from '../kit/parse-limits.ts'
 import { remoteDetail } from '../kit/remote-detail.ts'
 import { networkError } from '../network-error.ts'
 import { withoutRequest } from './auth.ts'
@@ -39,7 +39,7 @@ function read(error: unknown) {
   const { status, text = '', requestId } = error instanceof RequestRefused ? error.response : {}
   let message = text
   let reason = ''
-  if (isModestJson(Buffer.from(text), { maxParts: 500, maxDepth: 12 })) {
+  if (isJsonWithin(Buffer.from(text), { maxParts: 500, maxDepth: 12 })) {
     try {
       const fault = JSON.parse(text).error
       message = typeof fault?.message === 'string' ? fault.message : ''
@@ -79,17 +79,17 @@ export function wantsPayer(error: unknown): boolean {
 }
 
 /** Wraps an error of the transport, once, at the edge of the provider. `key` is the requested object, if any. */
-export function gcsError(error: unknown, asked: { place: GcsLocation; key: string | undefined }): SluiceError {
+export function gcsError(error: unknown, requested: { place: GcsLocation; key: string | undefined }): SluiceError {
   if (error instanceof SluiceError) return error
   const { status, message, reason, requestId, isMarkup } = read(error)
-  const { place, key } = asked
+  const { place, key } = requested
   const cause = withoutRequest(error)
   if (status === undefined) return networkError(cause) ?? new SluiceError('UNEXPECTED_ANSWER', undefined, { cause })
 
   const isCloud = isCloudHost('GOOGLE', place.endpoint)
   const remote = remoteDetail({ status, code: reason, known: reasons, requestId: isCloud ? requestId : undefined })
-  const fault = (code: ErrorCode, words?: string, hint?: string) =>
-    new SluiceError(code, words, { cause, remote, hint })
+  const fault = (code: ErrorCode, message?: string, hint?: string) =>
+    new SluiceError(code, message, { cause, remote, hint })
   // An overloaded proxy in front of the storage answers with HTML, too.
   if (isMarkup && ![408, 413, 429].includes(status) && status < 500) return fault('CONSOLE_URL')
   if (throttling.test(reason)) return fault('THROTTLED')

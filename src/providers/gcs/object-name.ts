@@ -23,14 +23,14 @@ export function canBeName(key: string): boolean {
 export const isTooLong = (key: string) => Buffer.byteLength(key) > longest
 
 // Appended to a folder, it sorts after every name in the folder, so a listing that starts after it skips the folder.
-const behindFolder = '\u{10ffff}'
+const afterFolder = '\u{10ffff}'
 
 /**
  * The cursor after a page that ends with `lastKey` and `lastFolder`: the greater of both. For a folder, it follows all its
  * names.
  */
-export function cursorBehind(lastKey = '', lastFolder = ''): string {
-  return compareKeys(lastFolder, lastKey) > 0 ? lastFolder + behindFolder : lastKey
+export function cursorAfter(lastKey = '', lastFolder = ''): string {
+  return compareKeys(lastFolder, lastKey) > 0 ? lastFolder + afterFolder : lastKey
 }
 
 /**
@@ -41,7 +41,7 @@ export function startOffset(cursor: string | null): string | undefined {
   if (cursor === null) return undefined
   if (!cursor.isWellFormed()) return textBefore(cursor)
   // The cursor is longer than a name can be. "0" is the character after "/".
-  if (isTooLong(cursor) && cursor.endsWith(`/${behindFolder}`)) return `${cursor.slice(0, -behindFolder.length - 1)}0`
+  if (isTooLong(cursor) && cursor.endsWith(`/${afterFolder}`)) return `${cursor.slice(0, -afterFolder.length - 1)}0`
   return nameAfter(cursor)
 }
 

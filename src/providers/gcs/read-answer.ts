@@ -1,5 +1,5 @@
 import { SluiceError } from '../../errors.ts'
-import { isModestJson } from '../kit/modest.ts'
+import { isJsonWithin } from '../kit/parse-limits.ts'
 import type { ObjectHead, ObjectInfo } from '../provider.ts'
 
 /** A page of objects.list. */
@@ -10,7 +10,7 @@ export interface Listing {
 }
 
 const listingDepth = 8
-const headModesty = { maxParts: 200, maxDepth: 8 }
+const headLimits = { maxParts: 200, maxDepth: 8 }
 
 /**
  * Reads a response of objects.list (JSON API) with at most `limit` objects.
@@ -37,7 +37,7 @@ export function readListing(text: string, limit: number): Listing {
 
 /** Reads the properties of an object (objects.get). @throws SluiceError as `readListing` */
 export function readHead(text: string): ObjectHead {
-  const properties = parse(text, headModesty)
+  const properties = parse(text, headLimits)
   const { contentType, contentEncoding } = properties
   const { size, etag, lastModified } = readProperties(properties)
   return {
@@ -49,7 +49,7 @@ export function readHead(text: string): ObjectHead {
 
 /** The MD5 in a response of objects.insert, in base64. Undefined if it has none. */
 export function readMd5(text: string): string | undefined {
-  const { md5Hash } = parse(text, headModesty)
+  const { md5Hash } = parse(text, headLimits)
   return typeof md5Hash === 'string' ? md5Hash : undefined
 }
 
@@ -72,8 +72,8 @@ function readProperties({ size, generation, updated }: Fields) {
   return { size: Number(size ?? 0), etag: etagOf(generation), lastModified: time ?? null }
 }
 
-function parse(text: string, modesty: Parameters<typeof isModestJson>[1]): Fields {
-  if (!isModestJson(Buffer.from(text), modesty)) {
+function parse(text: string, limits: Parameters<typeof isJsonWithin>[1]): Fields {
+  if (!isJsonWithin(Buffer.from(text), limits)) {
     throw new SluiceError(/^\s*</.test(text) ? 'CONSOLE_URL' : 'REMOTE_RESPONSE_TOO_LARGE')
   }
   let answer: unknown

@@ -80,7 +80,7 @@ export function createSender(
         // An option of node-fetch, which the transport passes on.
         ...(streams && { compress: false }),
       })
-      clock.learn(answered.get('date'))
+      clock.update(answered.get('date'))
       const stream = data || Readable.from([])
       // Without a listener, an error before the first read would end the process.
       stream.on('error', () => {})

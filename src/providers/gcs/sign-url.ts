@@ -7,7 +7,7 @@ import { authError } from './auth.ts'
 
 const longestSeconds = 7 * 24 * 3600
 
-interface Asked {
+interface SignOptions {
   ttlSeconds: number
   userProject: string | undefined
   /** The storage's time, in milliseconds since 1970. */
@@ -24,17 +24,17 @@ export function createUrlSigner(options: {
 }) {
   const { auth, endpoint, bucket: name, signingEndpoint } = options
   const bucket = new Storage({ authClient: auth, apiEndpoint: endpoint }).bucket(name)
-  return async (key: string, asked: Asked): Promise<URL> => {
-    const { now } = asked
+  return async (key: string, options: SignOptions): Promise<URL> => {
+    const { now } = options
     const responseType = contentTypeOf(key)
     try {
       const [url] = await bucket.file(key).getSignedUrl({
         version: 'v4',
         action: 'read',
         accessibleAt: now,
-        expires: now + Math.min(asked.ttlSeconds, longestSeconds) * 1000,
+        expires: now + Math.min(options.ttlSeconds, longestSeconds) * 1000,
         ...(responseType !== undefined && { responseType }),
-        ...(asked.userProject !== undefined && { queryParams: { userProject: asked.userProject } }),
+        ...(options.userProject !== undefined && { queryParams: { userProject: options.userProject } }),
         ...(signingEndpoint !== undefined && { signingEndpoint }),
       })
       return new URL(url)
@@ -46,13 +46,13 @@ export function createUrlSigner(options: {
 
 /** Wraps an error of signing. The SDK passes on only its message. */
 function signingError(error: unknown): SluiceError {
-  const { name, message } = error as Error
+  const { name, message: reason } = error as Error
   if (name !== 'SigningError') return authError(error)
-  const code = /\bE[A-Z]+(_[A-Z]+)*\b/.exec(message)?.[0]
+  const code = /\bE[A-Z]+(_[A-Z]+)*\b/.exec(reason)?.[0]
   const network = code === undefined ? undefined : networkError({ code })
   if (network) return new SluiceError(network.code, undefined, { cause: error })
-  const words = /permission|denied/i.test(message)
+  const message = /permission|denied/i.test(reason)
     ? 'The credentials may not sign URLs: this takes iam.serviceAccounts.signBlob on their own service account.'
     : undefined
-  return words ? new SluiceError('DENIED', words, { cause: error }) : authError(error)
+  return message ? new SluiceError('DENIED', message, { cause: error }) : authError(error)
 }

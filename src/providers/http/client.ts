@@ -17,7 +17,7 @@ export interface HttpClient {
 }
 
 /**
- * A client for bodies of a known length. It reuses one buffer per connection (see `LendingBody`), while HTTP libraries allocate
+ * A client for bodies of a known length. It reuses one buffer per connection (see `ReusedBufferBody`), while HTTP libraries allocate
  * memory for each chunk, which takes most of the time of forwarding 64 KiB. A connection that is idle for `idleMs` milliseconds
  * is closed. The default is shorter than the keep-alive timeouts of servers, so a request seldom meets a connection that the
  * server is closing.
@@ -72,13 +72,13 @@ export function createHttpClient(egress: Egress, { idleMs = 4_000 }: { idleMs?: 
       signal?.addEventListener('abort', abort, { once: true })
       const forget = () => signal?.removeEventListener('abort', abort)
       try {
-        const kept = takeIdle(origin)
-        current = kept ?? open(origin)
+        const reused = takeIdle(origin)
+        current = reused ?? open(origin)
         let answer: HttpAnswer
         try {
           answer = await current.get(text)
         } catch (error) {
-          if (!kept || signal?.aborted) throw error
+          if (!reused || signal?.aborted) throw error
           current = open(origin)
           answer = await current.get(text)
         }

@@ -3,12 +3,12 @@ import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { targetOf } from '../../security/egress-policy.ts'
 import { type Head, type KnownLines, readHead } from './head.ts'
-import { LendingBody } from './lending-body.ts'
+import { ReusedBufferBody } from './reused-buffer-body.ts'
 
 /** A response. The caller owns `body` and must consume or destroy it. */
 export interface HttpAnswer extends Pick<Head, 'status' | 'headers'> {
   /** Undefined if the response does not give the length of its body. The connection is closed then. */
-  body: LendingBody | undefined
+  body: ReusedBufferBody | undefined
 }
 
 // Holds a body of 64 KiB together with its head.
@@ -18,7 +18,7 @@ const bufferBytes = 72 * 1_024
 const longBytes = 1_024 * 1_024
 const longBufferBytes = 32 * 1_024
 const connectMs = 10_000
-const silentMs = 60_000
+const maxIdleMs = 60_000
 // Limit for a whole head, even if its bytes arrive one by one.
 const headMs = 60_000
 
@@ -36,12 +36,12 @@ export class Connection {
   /** Bytes of an incomplete head. */
   #partial: Buffer | undefined
   #answer: { resolve: (answer: HttpAnswer) => void; reject: (error: Error) => void } | undefined
-  #body: LendingBody | undefined
+  #body: ReusedBufferBody | undefined
   #keepAlive = true
   /** When the last request was sent, by `performance.now()`. */
   #sentAt = 0
   /** Whether a chunk is borrowed. Reading is paused then, so a timeout of the socket does not count. */
-  #isLent = false
+  #isChunkOut = false
   #timedOut = false
   readonly #lines: KnownLines
   /** When the last request was finished, by `performance.now()`. */
@@ -60,9 +60,9 @@ export class Connection {
       : egress.connect({ ...to, onread: this.#oneBuffer() })
     this.#socket
       .setTimeout(connectMs)
-      .once(isTls ? 'secureConnect' : 'connect', () => this.#socket.setTimeout(silentMs))
+      .once(isTls ? 'secureConnect' : 'connect', () => this.#socket.setTimeout(maxIdleMs))
       .on('timeout', () => {
-        if (this.#isLent) this.#timedOut = true
+        if (this.#isChunkOut) this.#timedOut = true
         else this.#socket.destroy(new Error('The server has been silent for too long.'))
       })
       .on('error', (error) => this.#fail(error))
@@ -136,36 +136,36 @@ export class Connection {
       return false
     }
     this.#keepAlive = keepAlive
-    this.#body = new LendingBody(length, { next: () => this.#next(), leave: (whole) => this.#leave(whole) })
-    const goesOn = rest.length === 0 || this.#offer(this.#body, rest)
+    this.#body = new ReusedBufferBody(length, { next: () => this.#next(), finish: (whole) => this.#finish(whole) })
+    const keepsReading = rest.length === 0 || this.#offer(this.#body, rest)
     resolve({ status, headers, body: this.#body })
-    return goesOn
+    return keepsReading
   }
 
   /**
    * Offers a chunk to the body. Returns true if the body released it during the call. Reading must not be paused then, because
    * `#next` has already resumed it.
    */
-  #offer(body: LendingBody, chunk: Buffer): boolean {
+  #offer(body: ReusedBufferBody, chunk: Buffer): boolean {
     if (chunk.length > body.left) {
       this.#socket.destroy(new Error('The answer goes on behind its end.'))
       return false
     }
-    this.#isLent = true
+    this.#isChunkOut = true
     body.offer(chunk)
-    return !this.#isLent
+    return !this.#isChunkOut
   }
 
   #next(): void {
-    this.#isLent = false
-    if (this.#timedOut) this.#socket.setTimeout(silentMs)
+    this.#isChunkOut = false
+    if (this.#timedOut) this.#socket.setTimeout(maxIdleMs)
     this.#timedOut = false
     this.#socket.resume()
   }
 
-  #leave(whole: boolean): void {
+  #finish(whole: boolean): void {
     this.#body = undefined
-    this.#isLent = false
+    this.#isChunkOut = false
     // Bytes that have arrived after the body would be taken for the next response.
     const isClean = whole && this.#socket.readableLength === 0
     if (isClean && this.#keepAlive && this.isOpen) {

@@ -16,7 +16,7 @@ export const maxHeadBytes = 16_384
 
 /** A cache of parsed header lines. A server repeats most lines byte for byte. */
 export type KnownLines = Map<string, { name: string; value: string }>
-const mostKnown = 64
+const maxKnownLines = 64
 
 /**
  * Parses the head of an HTTP/1.1 response (RFC 9112 §4, §5) at the beginning of `data`. Returns undefined while it is
@@ -39,13 +39,13 @@ export function readHead(data: Buffer, known: KnownLines): Head | undefined {
     const before = headers[name]
     headers[name] = before === undefined ? value : `${before}, ${value}`
   }
-  const told = headers['content-length']
-  if (told !== undefined && !/^\d{1,15}$/.test(told)) throw new Error('The length of the answer is no number.')
+  const length = headers['content-length']
+  if (length !== undefined && !/^\d{1,15}$/.test(length)) throw new Error('The length of the answer is no number.')
   const { connection } = headers
   return {
     status,
     headers,
-    length: told === undefined || 'transfer-encoding' in headers ? undefined : Number(told),
+    length: length === undefined || 'transfer-encoding' in headers ? undefined : Number(length),
     keepAlive: connection === undefined || !/\bclose\b/i.test(connection),
     bytes: end + 4,
   }
@@ -56,7 +56,7 @@ function readLine(line: string, known: KnownLines) {
   const name = line.slice(0, colon).toLowerCase()
   if (colon < 1 || !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw new Error('A header of the answer has no name.')
   const read = { name, value: line.slice(colon + 1).trim() }
-  if (known.size === mostKnown) known.clear()
+  if (known.size === maxKnownLines) known.clear()
   known.set(line, read)
   return read
 }

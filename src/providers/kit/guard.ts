@@ -83,17 +83,20 @@ const isMismatch = (error: unknown) => error instanceof SluiceError && error.cod
 const unreadable = () =>
   new SluiceError('UNEXPECTED_ANSWER', 'The storage gave a length, time or version of an object that makes no sense.')
 
-function checkPage({ objects, cursor, gaps = [] }: ListPage, asked: { limit: number; cursor: string | null }): void {
-  if (objects.length + gaps.length > asked.limit) {
+function checkPage(
+  { objects, cursor, gaps = [] }: ListPage,
+  requested: { limit: number; cursor: string | null },
+): void {
+  if (objects.length + gaps.length > requested.limit) {
     throw new SluiceError(
       'REMOTE_RESPONSE_TOO_LARGE',
-      `The storage listed more than the ${asked.limit} keys that were requested.`,
+      `The storage listed more than the ${requested.limit} keys that were requested.`,
     )
   }
   if (!objects.every(isObject)) {
     throw new SluiceError('UNEXPECTED_ANSWER', 'The listing holds an entry without a usable key, size or time.')
   }
-  if (cursor !== null && cursor === asked.cursor) {
+  if (cursor !== null && cursor === requested.cursor) {
     throw new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
   }
 }

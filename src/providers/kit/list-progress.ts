@@ -67,14 +67,14 @@ export function followListing({ ordered }: { ordered: boolean }): ListProgress {
  * Detects that a sequence repeats, with one value in memory (R. P. Brent, "An improved Monte Carlo factorization algorithm").
  */
 export function cycleDetector(): { hasSeen(value: string): boolean } {
-  let kept: string | undefined
+  let remembered: string | undefined
   let steps = 0
   let power = 1
   return {
     hasSeen(value) {
-      if (value === kept) return true
+      if (value === remembered) return true
       if (++steps === power) {
-        kept = value
+        remembered = value
         power *= 2
         steps = 0
       }

@@ -30,10 +30,10 @@ export function remoteDetail(options: {
 export function safeRequestId(id: unknown, sent: string): string | undefined {
   if (typeof id !== 'string' || !/^[A-Za-z0-9+/=._-]{1,64}$/.test(id)) return undefined
   const forms = [sent, decoded(sent)].map((text) => text.toLowerCase())
-  const wanted = id.toLowerCase()
-  const width = Math.min(windowLength, wanted.length)
-  for (let at = 0; at + width <= wanted.length; at++) {
-    const part = wanted.slice(at, at + width)
+  const searched = id.toLowerCase()
+  const width = Math.min(windowLength, searched.length)
+  for (let at = 0; at + width <= searched.length; at++) {
+    const part = searched.slice(at, at + width)
     if (forms.some((text) => text.includes(part))) return undefined
   }
   return id

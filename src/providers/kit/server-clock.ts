@@ -16,7 +16,7 @@ const trustedMs = 10_000
  */
 export interface ServerClock {
   /** Call it with the `Date` header of each response, at its arrival (RFC 9110 §6.6.1). */
-  learn(date: string | null | undefined): void
+  update(date: string | null | undefined): void
   /** The time for signatures, in milliseconds since 1970: that of this machine, plus the difference if it matters. */
   now(): number
   /** Whether `now` may be wrong, so that a new response is needed first. False before the first response. */
@@ -26,19 +26,19 @@ export interface ServerClock {
 }
 
 export function createServerClock(clocks: Clocks = machineClocks): ServerClock {
-  let seen: { differenceMs: number; at: number; wasSet: () => boolean } | undefined
-  const age = () => (seen ? clocks.elapsed() - seen.at : Number.POSITIVE_INFINITY)
+  let measured: { differenceMs: number; at: number; wasSet: () => boolean } | undefined
+  const age = () => (measured ? clocks.elapsed() - measured.at : Number.POSITIVE_INFINITY)
   const differenceMs = () =>
-    !seen || seen.wasSet() || Math.abs(seen.differenceMs) < skewThatMattersMs ? 0 : seen.differenceMs
+    !measured || measured.wasSet() || Math.abs(measured.differenceMs) < skewThatMattersMs ? 0 : measured.differenceMs
   return {
-    learn(date) {
+    update(date) {
       const time = timeOf(date)
       if (!time) return
-      seen = { differenceMs: time.getTime() - clocks.now(), at: clocks.elapsed(), wasSet: watchClock(clocks) }
+      measured = { differenceMs: time.getTime() - clocks.now(), at: clocks.elapsed(), wasSet: watchClock(clocks) }
     },
     now: () => clocks.now() + differenceMs(),
     get isDoubtful() {
-      return seen !== undefined && (seen.wasSet() || (differenceMs() !== 0 && age() > trustedMs))
+      return measured !== undefined && (measured.wasSet() || (differenceMs() !== 0 && age() > trustedMs))
     },
     get isOld() {
       return age() > trustedMs
@@ -52,11 +52,11 @@ export function createServerClock(clocks: Clocks = machineClocks): ServerClock {
  * @throws SluiceError CLOCK_SKEW if the storage refuses the request because of its time. Other errors are ignored: an error
  * response has a date, too, and without a response the time of this machine must do.
  */
-export function clockSettler(clock: ServerClock, ask: () => Promise<unknown>): () => Promise<void> {
-  let asking: Promise<void> | undefined
+export function clockSettler(clock: ServerClock, sendRequest: () => Promise<unknown>): () => Promise<void> {
+  let pending: Promise<void> | undefined
   return async () => {
     if (!clock.isDoubtful) return
-    asking ??= ask()
+    pending ??= sendRequest()
       .then(
         () => {},
         (error) => {
@@ -64,8 +64,8 @@ export function clockSettler(clock: ServerClock, ask: () => Promise<unknown>): (
         },
       )
       .finally(() => {
-        asking = undefined
+        pending = undefined
       })
-    await asking
+    await pending
   }
 }

@@ -25,7 +25,7 @@ export async function openLocalFolder({ path }: LocalFilesLocation, root: string
   if (wanted !== base && !inside(wanted, base)) throw new SluiceError('LOCAL_PATH_OUTSIDE_ROOT')
 
   const lookUp = async (): Promise<string> => {
-    const target = resolvePath(wanted, missingWords(path))
+    const target = resolvePath(wanted, missingMessage(path))
     target.catch(() => {})
     // Without the root there is no folder either, so errors of the root are reported first.
     const realRoot = await resolvePath(base, rootMissing)
@@ -201,26 +201,26 @@ function inside(path: string, folder: string): boolean {
  * The real path of a folder.
  * @throws LOCAL_PATH_MISSING with the message `words`, or the error of `diskError`
  */
-async function resolvePath(path: string, words: string | undefined): Promise<string> {
+async function resolvePath(path: string, message: string | undefined): Promise<string> {
   try {
     return await realpath(path)
   } catch (error) {
     const fault = diskError(error, 'LOCAL_PATH_MISSING')
-    throw fault.code === 'LOCAL_PATH_MISSING' ? new SluiceError(fault.code, words, { cause: error }) : fault
+    throw fault.code === 'LOCAL_PATH_MISSING' ? new SluiceError(fault.code, message, { cause: error }) : fault
   }
 }
 
 const rootMissing = 'The folder of LOCAL_FILES_ROOT does not exist on the server. Its operator must create it.'
 
 /** A message with likely mistakes in a path that does not exist. Undefined if none is visible. */
-function missingWords(path: string): string | undefined {
-  const doubts = [
+function missingMessage(path: string): string | undefined {
+  const unclearErrors = [
     ...(/(?:^|\/)\s|\s(?:\/|$)/.test(path)
       ? ['A name in this path begins or ends with a space: remove the space unless the folder has it, too.']
       : []),
     ...(path.includes('\\') ? ['Separate folders with "/": a backslash is part of a name.'] : []),
   ]
-  return doubts.length === 0 ? undefined : ['There is no such folder.', ...doubts].join(' ')
+  return unclearErrors.length === 0 ? undefined : ['There is no such folder.', ...unclearErrors].join(' ')
 }
 
 /** Creates the folder `dir` and returns its real path. Creates nothing if a link in the path leaves `folder`. */

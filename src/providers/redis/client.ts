@@ -8,9 +8,9 @@ import { noPace } from '../pace.ts'
 import type { Provider } from '../provider.ts'
 import { createConnection } from './connection.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
-import { lookAtKeys } from './look-at-keys.ts'
+import { readObjectInfo } from './object-info.ts'
 import { nextKeys } from './scan.ts'
-import { bodyOf, glance } from './value.ts'
+import { bodyOf, readStart } from './value.ts'
 
 /**
  * Opens a database of a Redis server. Redis stores no version and no modification time of a string, so etag and lastModified
@@ -28,12 +28,12 @@ export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: E
       const prefix = recursive ? place.path : folderOf(place.path)
       const takes = (key: string) => recursive || !key.includes('/', prefix.length)
       const page = await nextKeys(connection, { cursor, limit, prefix, takes, signal })
-      const objects = await connection.run(signal, (redis) => lookAtKeys(redis, page.keys))
+      const objects = await connection.run(signal, (redis) => readObjectInfo(redis, page.keys))
       return { objects, cursor: page.cursor }
     },
 
     async read(key, { range, ifMatch, signal } = {}) {
-      const { size, bytes } = await connection.run(signal, (redis) => glance(redis, textKey(key), range))
+      const { size, bytes } = await connection.run(signal, (redis) => readStart(redis, textKey(key), range))
       if (ifMatch !== undefined) throw new SluiceError('PRECONDITION_FAILED')
       const part = range && absoluteRange(range, size)
       const { start, end } = part ?? { start: 0, end: size - 1 }
@@ -49,7 +49,7 @@ export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: E
     },
 
     async head(key, signal) {
-      const { size } = await connection.run(signal, (redis) => glance(redis, textKey(key), { start: 0, end: 0 }))
+      const { size } = await connection.run(signal, (redis) => readStart(redis, textKey(key), { start: 0, end: 0 }))
       return { size, etag: null, lastModified: null, contentType: contentTypeOf(key) ?? null }
     },
 

@@ -42,7 +42,7 @@ export function createConnection(
   let users = 0
   const closing = new AbortController()
 
-  const hangUp = () => {
+  const disconnect = () => {
     line?.hangUp()
     line = undefined
   }
@@ -54,10 +54,10 @@ export function createConnection(
     const stop = new AbortController()
     const session = open(stop.signal)
     const fresh = { session, hangUp: () => stop.abort(closedError()) }
-    const forget = () => {
+    const clearSession = () => {
       if (line === fresh) line = undefined
     }
-    session.then(({ ended }) => ended.then(forget), forget)
+    session.then(({ ended }) => ended.then(clearSession), clearSession)
     line = fresh
     return session
   }
@@ -116,7 +116,7 @@ export function createConnection(
         )
       } catch (error) {
         if (!signal?.aborted) throw error
-        if (users === 1) hangUp()
+        if (users === 1) disconnect()
         throw signal.reason
       } finally {
         users--
@@ -125,7 +125,7 @@ export function createConnection(
 
     close() {
       closing.abort(closedError())
-      hangUp()
+      disconnect()
     },
   }
 }

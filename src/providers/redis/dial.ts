@@ -53,14 +53,14 @@ export async function dial(
     socketFault ??= error
   })
   const ended = new Promise<void>((resolve) => redis.once('end', resolve))
-  const hangUp = () => {
+  const disconnect = () => {
     if (redis.status === 'end') return
     redis.disconnect()
     // The client would wait for the server, which may never reply.
     redis.stream?.destroy()
   }
-  signal.addEventListener('abort', hangUp, { once: true })
-  ended.then(() => signal.removeEventListener('abort', hangUp))
+  signal.addEventListener('abort', disconnect, { once: true })
+  ended.then(() => signal.removeEventListener('abort', disconnect))
 
   const explain = (error: unknown) => {
     const isAnswer = error instanceof SluiceError || (error as Error).name === 'ReplyError'
@@ -69,8 +69,8 @@ export async function dial(
   const slow = setTimeout(() => {
     // A server without TLS takes the ClientHello for the start of a command, and waits for the rest.
     const isGreetedInTls = place.tls && !redis.stream?.connecting && redis.status !== 'ready'
-    const words = 'The server does not answer in TLS on this port.'
-    redis.stream?.destroy(isGreetedInTls ? new SluiceError('TLS_FAILED', words) : new SluiceError('TIMEOUT'))
+    const message = 'The server does not answer in TLS on this port.'
+    redis.stream?.destroy(isGreetedInTls ? new SluiceError('TLS_FAILED', message) : new SluiceError('TIMEOUT'))
   }, dialTimeoutMs)
   try {
     await redis.connect()
@@ -82,7 +82,7 @@ export async function dial(
     const serverRun = await greet(redis, place, password)
     return { redis, serverRun, ended, explain }
   } catch (error) {
-    hangUp()
+    disconnect()
     throw explain(error)
   } finally {
     clearTimeout(slow)
@@ -98,8 +98,8 @@ async function greet(redis: Redis, { username, db }: RedisLocation, password: st
   const answers = (await commands.exec()) as [Error | null, unknown][]
   const [refusal] = password === undefined ? [] : answers.shift()!
   if (refusal) throw withoutSecret(refusal, password!)
-  const [asked, selected] = answers
-  const [unknown, info] = asked!
+  const [error, selected] = answers
+  const [unknown, info] = error!
   if (unknown && !/^NOPERM|^ERR unknown command/.test(unknown.message)) throw unknown
   const about = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(String(info ?? ''))?.[1] ?? ''
   // A node of a cluster would list only its own part of the keys.

@@ -72,22 +72,22 @@ export function redisError(error: unknown, place: RedisLocation): SluiceError {
   const { name } = cause
   const message = cause.message.replace(/^EXECABORT .* because of: /, '')
   if (name === 'ReplyError') {
-    const [, code = 'UNEXPECTED_ANSWER', words, hint] = replies.find(([begins]) => begins.test(message)) ?? []
-    return new SluiceError(code, words?.(place, message), { cause, remote: detailOf(message), hint })
+    const [, code = 'UNEXPECTED_ANSWER', explain, hint] = replies.find(([begins]) => begins.test(message)) ?? []
+    return new SluiceError(code, explain?.(place, message), { cause, remote: detailOf(message), hint })
   }
   const foreign = /^Unknown RESP type (\d+)/.exec(message)?.[1]
   if (foreign) return foreignAnswer(Number(foreign), cause)
   if (/before secure TLS connection/.test(message)) return new SluiceError('TLS_FAILED', undefined, { cause })
   if (lost.test(message) || ['ECONNRESET', 'EPIPE'].includes((cause as NodeJS.ErrnoException).code ?? '')) {
-    return new SluiceError('UNREACHABLE', lostWords(place), { cause })
+    return new SluiceError('UNREACHABLE', lostMessage(place), { cause })
   }
   return networkError(cause) ?? new SluiceError('UNEXPECTED_ANSWER', undefined, { cause })
 }
 
-function lostWords({ tls }: RedisLocation): string {
-  const words = 'The connection to the server was lost.'
+function lostMessage({ tls }: RedisLocation): string {
+  const message = 'The connection to the server was lost.'
   // A TLS port silently closes a connection that starts with anything else.
-  return tls ? words : `${words} If this port speaks TLS, switch TLS on.`
+  return tls ? message : `${message} If this port speaks TLS, switch TLS on.`
 }
 
 /** The error for a reply whose first byte is not from the Redis protocol. */

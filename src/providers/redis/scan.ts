@@ -5,9 +5,9 @@ import { cycleDetector } from '../kit/list-progress.ts'
 import type { Connection } from './connection.ts'
 
 const leastCount = 100
-const mostSteps = 100
+const maxSteps = 100
 // A path can match few of many keys. At 1,000 keys per step, this is enough for 100 million other keys.
-const mostEmptySteps = 100_000
+const maxEmptySteps = 100_000
 
 /** The position of a listing. */
 interface Position {
@@ -16,7 +16,7 @@ interface Position {
   /** The cursor of SCAN. Null at its end. */
   scan: string | null
   /** Keys that SCAN has returned and that did not fit into the page. */
-  kept: string[]
+  unreturned: string[]
 }
 
 /**
@@ -40,16 +40,16 @@ export async function nextKeys(
   },
 ): Promise<{ keys: string[]; cursor: string | null }> {
   const { cursor, limit, prefix, takes, signal } = options
-  let at = cursor === null ? { serverRun: '', scan: '0', kept: [] } : readCursor(cursor)
-  const found = new Set(at.kept)
+  let at = cursor === null ? { serverRun: '', scan: '0', unreturned: [] } : readCursor(cursor)
+  const found = new Set(at.unreturned)
 
   let cursors = cycleDetector()
-  let most = mostEmptySteps
+  let limitOfSteps = maxEmptySteps
   // Returns a page once it is half full, because filling it could need one round trip for every second key.
   for (let steps = 0; at.scan !== null && found.size * 2 < limit; steps++) {
-    if (found.size > 0 && steps >= mostSteps) break
-    if (steps === mostSteps) most = await connection.run(signal, (redis) => stepsFor(redis, limit))
-    if (steps >= most || cursors.hasSeen(at.scan)) throw endless()
+    if (found.size > 0 && steps >= maxSteps) break
+    if (steps === maxSteps) limitOfSteps = await connection.run(signal, (redis) => stepsFor(redis, limit))
+    if (steps >= limitOfSteps || cursors.hasSeen(at.scan)) throw endless()
     const count = Math.max(limit - found.size, leastCount)
     at = await connection.run(signal, async (redis, serverRun) => {
       const from = at.serverRun === serverRun ? at.scan! : '0'
@@ -57,14 +57,14 @@ export async function nextKeys(
       const match = prefix === '' ? [] : ['MATCH', `${escapeGlob(prefix)}*`]
       const { next, keys } = await scan(redis, [from, ...match, 'COUNT', count])
       for (const key of keys) if (takes(key)) found.add(key)
-      return { serverRun, scan: next === '0' ? null : next, kept: [] }
+      return { serverRun, scan: next === '0' ? null : next, unreturned: [] }
     })
   }
 
   const keys = [...found]
-  const kept = keys.splice(limit)
-  const done = at.scan === null && kept.length === 0
-  return { keys, cursor: done ? null : writeCursor({ ...at, kept }) }
+  const unreturned = keys.splice(limit)
+  const done = at.scan === null && unreturned.length === 0
+  return { keys, cursor: done ? null : writeCursor({ ...at, unreturned }) }
 }
 
 /**
@@ -90,18 +90,18 @@ function readStep(reply: unknown): [string, string[]] {
 async function stepsFor(redis: Redis, count: number): Promise<number> {
   // The user may have the permission for SCAN, but not for DBSIZE.
   const keys: unknown = await redis.dbsize().catch(() => undefined)
-  if (!Number.isSafeInteger(keys)) return mostEmptySteps
-  return Math.min(mostEmptySteps, mostSteps + Math.ceil((4 * (keys as number)) / Math.max(count, leastCount)))
+  if (!Number.isSafeInteger(keys)) return maxEmptySteps
+  return Math.min(maxEmptySteps, maxSteps + Math.ceil((4 * (keys as number)) / Math.max(count, leastCount)))
 }
 
 const endless = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
 
 // JSON escapes NUL and lone surrogates, which PostgreSQL cannot store.
-const writeCursor = ({ serverRun, scan, kept }: Position) => JSON.stringify([serverRun, scan, ...kept])
+const writeCursor = ({ serverRun, scan, unreturned }: Position) => JSON.stringify([serverRun, scan, ...unreturned])
 
 function readCursor(text: string): Position {
-  const [serverRun, scan, ...kept] = JSON.parse(text) as [string, string | null, ...string[]]
-  return { serverRun, scan, kept }
+  const [serverRun, scan, ...unreturned] = JSON.parse(text) as [string, string | null, ...string[]]
+  return { serverRun, scan, unreturned }
 }
 
 /** Escapes a text for MATCH (redis.io, "KEYS: glob-style patterns"). */

@@ -7,7 +7,7 @@ import type { Connection } from './connection.ts'
 const sliceBytes = 256 * 1024
 
 /** A snapshot of a value: its size, and the start of the requested bytes. */
-interface Glance {
+interface ValueStart {
   size: number
   bytes: Buffer
 }
@@ -17,21 +17,21 @@ interface Glance {
  * that fits into a slice needs one command, a larger one a transaction.
  * @throws OBJECT_MISSING; a reply WRONGTYPE if the value is not a string.
  */
-export async function glance(redis: Redis, key: string, range: ByteRange | undefined): Promise<Glance> {
+export async function readStart(redis: Redis, key: string, range: ByteRange | undefined): Promise<ValueStart> {
   if (!range) {
     const bytes: unknown = await redis.getrangeBuffer(key, 0, sliceBytes - 1)
     if (!Buffer.isBuffer(bytes) || bytes.length > sliceBytes) throw unreadable()
     // An empty reply means an empty or a missing value. A full slice may not be the whole value.
     if (bytes.length > 0 && bytes.length < sliceBytes) return { size: bytes.length, bytes }
-    return look(redis, key, 0, sliceBytes - 1)
+    return readSlice(redis, key, 0, sliceBytes - 1)
   }
-  if ('suffix' in range) return look(redis, key, -range.suffix, Math.min(-1, sliceBytes - range.suffix - 1))
+  if ('suffix' in range) return readSlice(redis, key, -range.suffix, Math.min(-1, sliceBytes - range.suffix - 1))
   const start = Math.min(range.start, Number.MAX_SAFE_INTEGER - sliceBytes)
-  return look(redis, key, start, Math.min(range.end ?? Infinity, start + sliceBytes - 1))
+  return readSlice(redis, key, start, Math.min(range.end ?? Infinity, start + sliceBytes - 1))
 }
 
 /** The size, and the bytes from `start` to `end`, which have the meaning of GETRANGE. */
-async function look(redis: Redis, key: string, start: number, end: number): Promise<Glance> {
+async function readSlice(redis: Redis, key: string, start: number, end: number): Promise<ValueStart> {
   const answers = await redis.multi().exists(key).strlen(key).getrangeBuffer(key, start, end).exec()
   if (!Array.isArray(answers) || answers.length !== 3) throw unreadable()
   const [exists, size, bytes] = answers.map(([error, value]) => {
@@ -41,8 +41,8 @@ async function look(redis: Redis, key: string, start: number, end: number): Prom
   if (exists === 0) throw new SluiceError('OBJECT_MISSING')
   const isSize = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0
   // Offsets from the end give a number of bytes that depends on the size.
-  const asked = start >= 0 && end >= start ? end - start + 1 : sliceBytes
-  if (!isSize || !Buffer.isBuffer(bytes) || bytes.length > Math.min(asked, size)) throw unreadable()
+  const maxBytes = start >= 0 && end >= start ? end - start + 1 : sliceBytes
+  if (!isSize || !Buffer.isBuffer(bytes) || bytes.length > Math.min(maxBytes, size)) throw unreadable()
   return { size, bytes }
 }
 
@@ -61,13 +61,13 @@ export function bodyOf(
 ): Readable {
   const { size, first, start, end } = value
   let at = start + first.length
-  let gone: AbortController | undefined
+  let abort: AbortController | undefined
 
   const nextSlice = async (): Promise<Buffer> => {
-    gone ??= new AbortController()
+    abort ??= new AbortController()
     const last = Math.min(at + sliceBytes - 1, end)
     const slice = await connection
-      .run(gone.signal, (redis) => look(redis, key, at, last))
+      .run(abort.signal, (redis) => readSlice(redis, key, at, last))
       .catch((error) => {
         throw error?.code === 'OBJECT_MISSING' ? changed() : error
       })
@@ -87,7 +87,7 @@ export function bodyOf(
         )
     },
     destroy(error, done) {
-      gone?.abort(error ?? new Error('The body was closed.'))
+      abort?.abort(error ?? new Error('The body was closed.'))
       done(error)
     },
   })

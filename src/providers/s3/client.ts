@@ -31,7 +31,7 @@ import { createObjectRequests } from './object-requests.ts'
 import { presignGet } from './presign.ts'
 import { createPut } from './put.ts'
 import { createRegion } from './region.ts'
-import { isCorrected, renewSession, repeat } from './repeat.ts'
+import { isCorrected, renewSession, withCorrections } from './repeat.ts'
 import { timeOfAnswers } from './server-time.ts'
 
 /** Opens a bucket. SDK requests share one client and its sockets. Reads first try `createDirectReads`, with its own sockets. */
@@ -67,8 +67,8 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
     const once = () => orAbort(send(), signal)
     const used = { region: region.current, offsetMs: client.config.systemClockOffset }
     try {
-      const answer = await repeat(once, [
-        (error) => region.learn(error, used.region),
+      const answer = await withCorrections(once, [
+        (error) => region.adopt(error, used.region),
         () => isCorrected(client, used.offsetMs),
         (error) => renewSession(client, error),
       ])
@@ -101,14 +101,14 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
       region.confirm()
     }
   }
-  let asking: Promise<void> | undefined
+  let pending: Promise<void> | undefined
   const settleClock = clockSettler(clock, () => page(null, 1, true))
   const settleRegion = async () => {
     if (region.isKnown) return
-    asking ??= askRegion().finally(() => {
-      asking = undefined
+    pending ??= askRegion().finally(() => {
+      pending = undefined
     })
-    await asking
+    await pending
   }
 
   return {
@@ -140,8 +140,8 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
       if (length === undefined)
         throw new SluiceError('UNEXPECTED_ANSWER', 'The storage does not tell how long an object is.')
       const body = answer.Body as Readable
-      const said = { status: answer.$metadata.httpStatusCode ?? 200, contentRange: answer.ContentRange }
-      const part = partOf(said, { isRanged: range !== undefined, length, body })
+      const response = { status: answer.$metadata.httpStatusCode ?? 200, contentRange: answer.ContentRange }
+      const part = partOf(response, { isRanged: range !== undefined, length, body })
       return {
         body: endOnAbort(body, signal),
         length,
@@ -171,8 +171,8 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
       // Object Lock with a default retention requires a checksum (PutObject). On AWS the SDK adds one. All compatible services
       // know MD5.
       const digest = place.endpoint ? { ContentMD5: md5Of(body) } : {}
-      const asked = { ...about, Key: key, Body: body, ContentType: contentType, ...encryption, ...digest }
-      const answer = await call(key, signal, () => put(new PutObjectCommand(asked), signal))
+      const requested = { ...about, Key: key, Body: body, ContentType: contentType, ...encryption, ...digest }
+      const answer = await call(key, signal, () => put(new PutObjectCommand(requested), signal))
       // Some servers do not compare the checksum of the request with the body.
       const stored = s3Checksum(checksumHeaders(answer), { isDirectory })
       if (stored && !(await hasChecksum(body, stored))) throw new SluiceError('CHECKSUM_MISMATCH')

@@ -79,13 +79,13 @@ export function createDirectReads(
         if (turn) await turn
         const { status, headers, body } = await http.get(request, more, signal)
         const answer = body && described(body, { status, headers, isRanged: range !== undefined, isDirectory })
-        if (!answer || clock.isOld) clock.learn(headers.date)
+        if (!answer || clock.isOld) clock.update(headers.date)
         if (answer) {
           region.confirm()
           return { ...answer, body }
         }
         signed.delete(name)
-        const words = await wordsOf(body, Number(headers['content-length']))
+        const words = await messageOf(body, Number(headers['content-length']))
         const code = refusals[status]
         if (status === 404 && words.includes('<Code>NoSuchKey</Code>')) throw new SluiceError('OBJECT_MISSING')
         if (code) throw new SluiceError(code)
@@ -102,7 +102,7 @@ export function createDirectReads(
 }
 
 /** The body of a refusal, read to its end, so that the connection can be reused. Empty if it is long or of unknown length. */
-async function wordsOf(body: Readable | undefined, length: number): Promise<string> {
+async function messageOf(body: Readable | undefined, length: number): Promise<string> {
   if (body && length < 16_384) return (await readErrorBody(body)).bytes.toString()
   body?.destroy()
   return ''
@@ -123,9 +123,9 @@ function described(
     isDirectory: boolean
   },
 ): Omit<ObjectBody, 'body'> | undefined {
-  const { 'content-length': told, 'content-range': contentRange, etag, 'content-type': type } = headers
-  if ((status !== 200 && status !== 206) || told === undefined) return undefined
-  const length = Number(told)
+  const { 'content-length': announced, 'content-range': contentRange, etag, 'content-type': type } = headers
+  if ((status !== 200 && status !== 206) || announced === undefined) return undefined
+  const length = Number(announced)
   return {
     length,
     ...partOf({ status, contentRange }, { isRanged, length, body }),

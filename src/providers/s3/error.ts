@@ -82,14 +82,14 @@ interface SdkError extends Error {
 }
 
 /** Wraps an error of the SDK, once, at the edge of the provider. `key` is the requested object, if any. */
-export function s3Error(error: unknown, asked: { place: S3Location; key: string | undefined }): SluiceError {
+export function s3Error(error: unknown, requested: { place: S3Location; key: string | undefined }): SluiceError {
   if (error instanceof SluiceError) return error
   const sdk = error as SdkError
   const status = sdk.$metadata?.httpStatusCode ?? sdk.$response?.statusCode
   const html = sdk.$response?.headers?.['content-type']?.includes('html')
   // Without a code in the response, the SDK derives the name from the status, which a website's response has, too.
   const known = sdk.Code || !html ? (codes[sdk.name] ?? codes[sdk.Code ?? '']) : undefined
-  const options = { cause: error, remote: detailOf(sdk, isCloudHost('AWS', asked.place.endpoint)) }
+  const options = { cause: error, remote: detailOf(sdk, isCloudHost('AWS', requested.place.endpoint)) }
   // An overloaded proxy in front of the storage answers with HTML, too.
   const passing = status !== undefined && (status === 408 || status === 413 || status === 429 || status >= 500)
   if (
@@ -100,14 +100,14 @@ export function s3Error(error: unknown, asked: { place: S3Location; key: string 
     return new SluiceError('CONSOLE_URL', undefined, options)
   }
   const code = known ?? codeOfRefusal(sdk.Code, status)
-  if (code === 'OBJECT_MISSING' && asked.key === undefined) {
+  if (code === 'OBJECT_MISSING' && requested.key === undefined) {
     // A 404 with a code for another reason does not mean that the bucket is missing.
     const isNamed = sdk.Code !== undefined && !codes[sdk.Code] && !/bucket|container/i.test(sdk.Code)
     return isNamed
       ? new SluiceError('UNEXPECTED_ANSWER', undefined, options)
-      : new SluiceError('NO_SUCH_BUCKET', words('NO_SUCH_BUCKET', asked.place, sdk), options)
+      : new SluiceError('NO_SUCH_BUCKET', messageFor('NO_SUCH_BUCKET', requested.place, sdk), options)
   }
-  if (code) return new SluiceError(code, words(code, asked.place, sdk), options)
+  if (code) return new SluiceError(code, messageFor(code, requested.place, sdk), options)
   const network = networkError(error)
   if (network) return network
   if (status !== undefined && status >= 500)
@@ -132,7 +132,7 @@ export function stsError(error: unknown, roleArn: string): SluiceError {
     const text = `The role ${roleArn} may not be assumed: its trust policy must allow these credentials and the external ID.`
     return new SluiceError(code, text, options)
   }
-  if (code) return new SluiceError(code, words(code, undefined, error), options)
+  if (code) return new SluiceError(code, messageFor(code, undefined, error), options)
   const network = networkError(error)
   if (network) return new SluiceError(network.code, `STS: ${network.message}`, options)
   const status = (error as SdkError).$metadata?.httpStatusCode ?? 0
@@ -161,7 +161,7 @@ function detailOf({ name, Code, $metadata, $response }: SdkError, isCloud: boole
   })
 }
 
-function words(code: ErrorCode, place: S3Location | undefined, error: unknown): string | undefined {
+function messageFor(code: ErrorCode, place: S3Location | undefined, error: unknown): string | undefined {
   const { name } = error as SdkError
   if (name === 'CredentialsProviderError') {
     return 'No credentials are given, and the server has none of its own (environment, profile, web identity, instance role).'

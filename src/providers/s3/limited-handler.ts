@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { NodeHttpHandler, type NodeHttpHandlerOptions } from '@smithy/node-http-handler'
 import { maxPageBytes, maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
-import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
+import { isXmlWithin, looksLikeHtml } from '../kit/parse-limits.ts'
 import { safeRequestId } from '../kit/remote-detail.ts'
 import type { ServerClock } from '../kit/server-clock.ts'
 import { noPace, type Pace } from '../pace.ts'
@@ -19,7 +19,7 @@ type Handle = NodeHttpHandler['handle']
 type Request = Parameters<Handle>[0]
 
 // A refusal has about ten elements, a response of STS about twenty.
-const smallModesty = { maxParts: 400, maxDepth: 12 }
+const smallLimits = { maxParts: 400, maxDepth: 12 }
 const requestIds = ['x-amz-request-id', 'x-amz-id-2', 'x-amzn-requestid']
 
 /**
@@ -45,7 +45,7 @@ export class LimitedHandler extends NodeHttpHandler {
     const { response } = result
     hideMirrored(request, response.headers)
     // A response with an `Age` comes from a cache (RFC 9111 §5.1), and its date is in the past.
-    if (response.headers.age === undefined) this.#clock?.learn(response.headers.date)
+    if (response.headers.age === undefined) this.#clock?.update(response.headers.date)
     const body = response.body as Readable
     // Interim and redirect statuses do not count as success.
     const succeeded = response.statusCode >= 200 && response.statusCode < 300
@@ -56,7 +56,7 @@ export class LimitedHandler extends NodeHttpHandler {
       // CreateSession (directory buckets) is a GET that returns credentials.
       if (request.method === 'GET' && !isListing && !('session' in request.query)) return result
       const bytes = await readLimited(body, { maxBytes: isListing ? maxPageBytes : maxSmallBytes })
-      const isFit = isListing || isModestXml(bytes, smallModesty)
+      const isFit = isListing || isXmlWithin(bytes, smallLimits)
       response.body = isFit ? bytes : Buffer.alloc(0)
     }
     return result
@@ -71,7 +71,7 @@ const sentBytes = ({ method, headers }: Request) =>
 async function refusalOf(body: Readable, headers: Record<string, string>): Promise<Buffer> {
   const { bytes, isWhole } = await readErrorBody(body)
   if (looksLikeHtml(bytes)) headers['content-type'] = 'text/html'
-  return isWhole && isModestXml(bytes, smallModesty) ? bytes : Buffer.alloc(0)
+  return isWhole && isXmlWithin(bytes, smallLimits) ? bytes : Buffer.alloc(0)
 }
 
 /** Deletes request IDs that may repeat parts of the request. */

@@ -1,7 +1,7 @@
 import type { ListObjectsV2Command, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
 import { SluiceError } from '../../errors.ts'
 import { textOfKey } from '../key-bytes.ts'
-import { isModestXml, looksLikeHtml } from '../kit/modest.ts'
+import { isXmlWithin, looksLikeHtml } from '../kit/parse-limits.ts'
 import { type Listing, readListing } from './read-listing.ts'
 
 /**
@@ -23,9 +23,9 @@ export function listingOfAnswers(
       const body = response.body as Buffer
       listing = readListing(textOfKey(body), limit)
       // The SDK takes 3 µs per tag. An object has about 10 elements, each with a start and an end tag.
-      const isModest =
-        listing || isModestXml(body, { maxParts: Math.min(limit, 200) * 40 + 400, maxDepth: 12, allowsSections: true })
-      if (!isModest) throw new SluiceError(looksLikeHtml(body) ? 'CONSOLE_URL' : 'REMOTE_RESPONSE_TOO_LARGE')
+      const isWithinLimits =
+        listing || isXmlWithin(body, { maxParts: Math.min(limit, 200) * 40 + 400, maxDepth: 12, allowsSections: true })
+      if (!isWithinLimits) throw new SluiceError(looksLikeHtml(body) ? 'CONSOLE_URL' : 'REMOTE_RESPONSE_TOO_LARGE')
       response.body = listing ? new Uint8Array() : body
       return result
     },

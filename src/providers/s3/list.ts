@@ -12,7 +12,7 @@ import type { Listing } from './read-listing.ts'
 type ListOptions = Parameters<Provider['list']>[0]
 
 // Appended to a folder, it sorts after every key in the folder, so a listing that starts after it skips the folder.
-const behindFolder = '\u{10ffff}'
+const afterFolder = '\u{10ffff}'
 
 /** The LIST request for a page. */
 export function listCommand(
@@ -55,8 +55,8 @@ export async function listPage(
   const objects = isBefore ? listed.filter(({ key }) => compareKeys(key, cursor) > 0) : listed
   if (!isTruncated) return { objects, cursor: null }
   const lastKey = listed.at(-1)?.key ?? ''
-  const behind = lastFolder ? decode(lastFolder) + behindFolder : ''
-  const last = compareKeys(behind, lastKey) > 0 ? behind : lastKey
+  const isAfterFolder = lastFolder ? decode(lastFolder) + afterFolder : ''
+  const last = compareKeys(isAfterFolder, lastKey) > 0 ? isAfterFolder : lastKey
   if (!last || last === cursor || (isBefore && compareKeys(last, cursor) <= 0)) throw noProgress()
   return { objects, cursor: last }
 }

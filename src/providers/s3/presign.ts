@@ -16,9 +16,9 @@ export async function presignGet(
   { key, ttlSeconds }: { key: string; ttlSeconds: number },
 ): Promise<URL> {
   const payer = place.requestPayer && { RequestPayer: 'requester' as const }
-  const asked = { Bucket: place.bucket, Key: key, ...payer }
+  const requested = { Bucket: place.bucket, Key: key, ...payer }
   if (place.anonymous) {
-    const url = new URL(await getSignedUrl(client, new GetObjectCommand(asked)))
+    const url = new URL(await getSignedUrl(client, new GetObjectCommand(requested)))
     url.search = ''
     return url
   }
@@ -31,7 +31,7 @@ export async function presignGet(
   const cacheControl = `private, max-age=${expiresIn}`
   if (!requests) {
     const overrides = { ResponseContentType: type, ResponseCacheControl: cacheControl }
-    return new URL(await getSignedUrl(client, new GetObjectCommand({ ...asked, ...overrides }), options))
+    return new URL(await getSignedUrl(client, new GetObjectCommand({ ...requested, ...overrides }), options))
   }
   const overrides = { ...(type && { 'response-content-type': type }), 'response-cache-control': cacheControl }
   const { path, query } = await requests.signer.presign(

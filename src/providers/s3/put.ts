@@ -1,6 +1,6 @@
 import type { PutObjectCommand, PutObjectCommandOutput, S3Client } from '@aws-sdk/client-s3'
 
-type Handle = ReturnType<PutObjectCommand['resolveMiddleware']>
+type Handler = ReturnType<PutObjectCommand['resolveMiddleware']>
 
 /**
  * Makes a function that sends PutObject. Building the SDK's middleware stack takes a tenth of the time of a small request, so
@@ -9,7 +9,7 @@ type Handle = ReturnType<PutObjectCommand['resolveMiddleware']>
 export function createPut(
   client: S3Client,
 ): (command: PutObjectCommand, signal?: AbortSignal) => Promise<PutObjectCommandOutput> {
-  const handles = new WeakMap<AbortSignal, Handle>()
+  const handles = new WeakMap<AbortSignal, Handler>()
   return async (command, signal) => {
     if (!signal) return client.send(command)
     let handle = handles.get(signal)

@@ -23,7 +23,7 @@ const hasText = /^(?:Name|IsTruncated|EncodingType|NextContinuationToken|Prefix|
 const maxDepth = 8
 
 /** The response uses XML that this reader does not support. */
-class Doubt extends Error {}
+class Unsupported extends Error {}
 
 /**
  * Reads a response to ListObjectsV2 (Amazon S3 API reference) in the form that storages write: the root has no attribute except
@@ -37,7 +37,7 @@ export function readListing(xml: string, limit = 1_000): Listing | undefined {
   try {
     return new Reader(xml, start[0].length).listing(limit)
   } catch (error) {
-    if (error instanceof Doubt) return undefined
+    if (error instanceof Unsupported) return undefined
     throw error
   }
 }
@@ -63,7 +63,7 @@ class Reader {
     let lastFolder: string | undefined
     for (let kind = this.#next(); kind !== 'end'; kind = this.#next()) {
       if (kind === 'text') {
-        if (this.#name in told || hasElements.test(this.#name)) throw new Doubt()
+        if (this.#name in told || hasElements.test(this.#name)) throw new Unsupported()
         told[this.#name] = this.#text
       } else if (this.#name === 'Contents') {
         if (objects.length >= limit) throw tooMany(limit)
@@ -71,9 +71,9 @@ class Reader {
       } else if (this.#name === 'CommonPrefixes') lastFolder = this.#folder() ?? lastFolder
       else this.#skip()
     }
-    if (this.#name !== 'ListBucketResult' || /\S/.test(this.#xml.slice(this.#at))) throw new Doubt()
+    if (this.#name !== 'ListBucketResult' || /\S/.test(this.#xml.slice(this.#at))) throw new Unsupported()
     const { Name: name, IsTruncated: more, EncodingType: encoding, NextContinuationToken: token } = told
-    if (more !== undefined && more !== 'true' && more !== 'false') throw new Doubt()
+    if (more !== undefined && more !== 'true' && more !== 'false') throw new Unsupported()
     const isTruncated = more === undefined ? undefined : more === 'true'
     return { name, isTruncated, encoding, objects, lastFolder, token }
   }
@@ -87,13 +87,13 @@ class Reader {
       const text = this.#text
       if (kind === 'parent') this.#skip()
       else if (this.#name === 'Key') {
-        if (key !== undefined) throw new Doubt()
+        if (key !== undefined) throw new Unsupported()
         key = text
       } else if (this.#name === 'Size') size = sizeOf(text)
       else if (this.#name === 'ETag') etag = text
       else if (this.#name === 'LastModified') lastModified = utcTime(text)
     }
-    if (key === undefined || this.#name !== 'Contents') throw new Doubt()
+    if (key === undefined || this.#name !== 'Contents') throw new Unsupported()
     return { key, size, etag, lastModified }
   }
 
@@ -103,16 +103,16 @@ class Reader {
       if (kind === 'parent') this.#skip()
       else if (this.#name === 'Prefix') folder = this.#text
     }
-    if (this.#name !== 'CommonPrefixes') throw new Doubt()
+    if (this.#name !== 'CommonPrefixes') throw new Unsupported()
     return folder
   }
 
   /** Moves past the end of an element that is not needed. */
   #skip(depth = 1): void {
     const parent = this.#name
-    if (hasText.test(parent) || depth > maxDepth) throw new Doubt()
+    if (hasText.test(parent) || depth > maxDepth) throw new Unsupported()
     for (let kind = this.#next(); kind !== 'end'; kind = this.#next()) if (kind === 'parent') this.#skip(depth + 1)
-    if (this.#name !== parent) throw new Doubt()
+    if (this.#name !== parent) throw new Unsupported()
   }
 
   /**
@@ -124,11 +124,11 @@ class Reader {
     const from = this.#at
     const open = xml.indexOf('<', from)
     const close = xml.indexOf('>', open)
-    if (open < 0 || close < 0 || (open > from && /\S/.test(xml.slice(from, open)))) throw new Doubt()
+    if (open < 0 || close < 0 || (open > from && /\S/.test(xml.slice(from, open)))) throw new Unsupported()
     const isEnd = xml[open + 1] === '/'
     const isEmpty = !isEnd && xml[close - 1] === '/'
     const name = xml.slice(isEnd ? open + 2 : open + 1, isEmpty ? close - 1 : close)
-    if (!/^[A-Za-z]+$/.test(name)) throw new Doubt()
+    if (!/^[A-Za-z]+$/.test(name)) throw new Unsupported()
     this.#name = name
     this.#text = ''
     this.#at = close + 1
@@ -136,7 +136,7 @@ class Reader {
     if (isEmpty) return 'text'
     const behind = xml.indexOf('<', close)
     if (xml[behind + 1] !== '/') return 'parent'
-    if (!xml.startsWith(name, behind + 2) || xml[behind + 2 + name.length] !== '>') throw new Doubt()
+    if (!xml.startsWith(name, behind + 2) || xml[behind + 2 + name.length] !== '>') throw new Unsupported()
     this.#text = meantBy(xml.slice(close + 1, behind))
     this.#at = behind + 3 + name.length
     return 'text'
@@ -149,13 +149,13 @@ class Reader {
  */
 function meantBy(text: string): string {
   if (!/[^\t\n -%'-\uFFFF]/.test(text)) return text
-  if (/[^\t\n -\uFFFF]/.test(text)) throw new Doubt()
+  if (/[^\t\n -\uFFFF]/.test(text)) throw new Unsupported()
   // Every ETag contains two of these.
   const quoted = text.replaceAll('&quot;', '"')
   if (!quoted.includes('&')) return quoted
   return text.replace(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(\w+));|&/gi, (_, decimal, hex, name) => {
     const char = name === undefined ? charOf(decimal ? Number(decimal) : Number.parseInt(hex, 16)) : entities.get(name)
-    if (!char) throw new Doubt()
+    if (!char) throw new Unsupported()
     return char
   })
 }
@@ -165,13 +165,13 @@ const charOf = (code: number) =>
   code >= 32 && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? String.fromCodePoint(code) : undefined
 
 function sizeOf(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new Doubt()
+  if (!/^\d{1,15}$/.test(text)) throw new Unsupported()
   return Number(text)
 }
 
 /** Reads an RFC 3339 time in UTC. `Date` alone would accept many other formats. */
 function utcTime(text: string): Date {
   const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z$/.test(text) ? new Date(text) : undefined
-  if (!time || Number.isNaN(time.getTime())) throw new Doubt()
+  if (!time || Number.isNaN(time.getTime())) throw new Unsupported()
   return time
 }

@@ -9,7 +9,7 @@ export interface Region {
   /** Call it after a response to a request that was signed for `current`, if it names no other region. */
   confirm(): void
   /** Adopts the region named by the refusal of a request that was signed for `used`. Returns true if a retry makes sense. */
-  learn(error: unknown, used: string): boolean
+  adopt(error: unknown, used: string): boolean
 }
 
 /**
@@ -30,7 +30,7 @@ export function createRegion(place: Pick<S3Location, 'region' | 'bucket'>): Regi
     confirm() {
       isKnown = true
     },
-    learn(error, used) {
+    adopt(error, used) {
       const named = isAuto ? namedRegion(error) : undefined
       if (named === undefined || named === used) return false
       current = named

@@ -4,12 +4,12 @@ import { skewThatMattersMs } from '../kit/server-clock.ts'
 /**
  * Sends a request. If it fails and one of the `corrections` returns true, sends it again. Uses each correction at most once.
  */
-export async function repeat<T>(
+export async function withCorrections<T>(
   send: () => Promise<T>,
   corrections: ((error: unknown) => boolean | Promise<boolean>)[],
 ): Promise<T> {
   const left = new Set(corrections)
-  const isMended = async (error: unknown) => {
+  const isCorrectable = async (error: unknown) => {
     for (const correct of left) if (await correct(error)) return left.delete(correct)
     return false
   }
@@ -17,7 +17,7 @@ export async function repeat<T>(
     try {
       return await send()
     } catch (error) {
-      if (!(await isMended(error))) throw error
+      if (!(await isCorrectable(error))) throw error
     }
   }
 }

@@ -5,7 +5,7 @@ import type { ObjectInfo } from '../provider.ts'
 import { concernsOneKey, isWrongType } from './error.ts'
 
 // Replies to TYPE (redis.io, "TYPE"), as text for people. Modules add their own types.
-const typeWords: Record<string, string> = {
+const typeNames: Record<string, string> = {
   list: 'a list',
   set: 'a set',
   zset: 'a sorted set',
@@ -18,7 +18,7 @@ const typeWords: Record<string, string> = {
  * may not read it (DENIED). Omits keys that were removed since SCAN returned them. One pipeline requests all sizes. A second
  * one requests the types of keys without a positive size.
  */
-export async function lookAtKeys(redis: Redis, keys: string[]): Promise<ObjectInfo[]> {
+export async function readObjectInfo(redis: Redis, keys: string[]): Promise<ObjectInfo[]> {
   const names = keys.map((key) => (key.isWellFormed() ? key : bytesOfKey(key)))
   const sizes = await Promise.all(names.map((name) => redis.strlen(name).catch(faultOfOne)))
   // STRLEN is 0 for an empty string, and also for a removed key.
@@ -47,7 +47,7 @@ function faultOfOne(error: Error): Error {
 }
 
 function wrongType(type: string | undefined): SluiceError {
-  const what = type === undefined ? 'another type' : (typeWords[type] ?? 'the type of a module')
+  const what = type === undefined ? 'another type' : (typeNames[type] ?? 'the type of a module')
   return new SluiceError('WRONG_TYPE', `The key holds ${what}, not a string. Only strings can be imported.`)
 }
 

@@ -6,7 +6,7 @@ import { createRate } from '../rate.ts'
 import { clientAddress } from './client-address.ts'
 
 /** Limits the rate of operations per token. Clients without a well-formed token are limited by address. */
-export interface Floods {
+export interface RequestRate {
   /**
    * Counts an operation. Returns 0 if it may run, otherwise the seconds until the next one may run. The token is not
    * verified here, so an unknown token has its own limit; `GuessLimit` limits wrong tokens.
@@ -15,7 +15,7 @@ export interface Floods {
 }
 
 /** Allows `perSecond` operations on average, and a burst of ten seconds' worth. */
-export function createFloods(perSecond: number): Floods {
+export function createRequestRate(perSecond: number): RequestRate {
   const rate = createRate({ perSecond, burst: 10 * perSecond })
   return {
     take(authorization, address) {
@@ -28,13 +28,17 @@ export function createFloods(perSecond: number): Floods {
 }
 
 /** The error message for a client that sends too many requests. */
-export const floodWords = (seconds: number) => `${errorTable.TOO_MANY_REQUESTS.words} Try again in ${seconds} s.`
+export const tooManyRequestsMessage = (seconds: number) =>
+  `${errorTable.TOO_MANY_REQUESTS.message} Try again in ${seconds} s.`
 
 /** Answers a request above the limit with 429, Retry-After (RFC 6585 §4) and a GraphQL response. Returns true if it did. */
-export function refuseFlood(floods: Floods, req: IncomingMessage, res: ServerResponse): boolean {
-  const seconds = floods.take(req.headers.authorization, clientAddress(req))
+export function refuseExcess(requestRate: RequestRate, req: IncomingMessage, res: ServerResponse): boolean {
+  const seconds = requestRate.take(req.headers.authorization, clientAddress(req))
   if (seconds === 0) return false
-  const error = { message: floodWords(seconds), extensions: { code: 'TOO_MANY_REQUESTS', retryAfterSeconds: seconds } }
+  const error = {
+    message: tooManyRequestsMessage(seconds),
+    extensions: { code: 'TOO_MANY_REQUESTS', retryAfterSeconds: seconds },
+  }
   const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'no-store', 'Retry-After': seconds }
   res.writeHead(429, headers).end(JSON.stringify({ errors: [error] }))
   return true

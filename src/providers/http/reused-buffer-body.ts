@@ -1,33 +1,33 @@
 import { Readable } from 'node:stream'
 
-/** Borrows a chunk until it calls `giveBack`. After that, the buffer is overwritten, and the next chunk may arrive. */
-export type TakeLoan = (chunk: Buffer, giveBack: () => void) => void
+/** Borrows a chunk until it calls `release`. After that, the buffer is overwritten, and the next chunk may arrive. */
+export type ChunkHandler = (chunk: Buffer, release: () => void) => void
 
 /** The source of a body's bytes. It offers one chunk at a time. */
-export interface Lender {
+export interface ChunkSource {
   /** The body has released the last chunk and can take another one. */
   next(): void
   /** The body needs no more bytes. `whole` is true if it has received all of them. */
-  leave(whole: boolean): void
+  finish(whole: boolean): void
 }
 
 /**
- * A body of `length` bytes whose consumer can borrow each chunk from a reused buffer (`lend`). Read as a stream, it returns
+ * A body of `length` bytes whose consumer can borrow each chunk from a reused buffer (`readChunks`). Read as a stream, it returns
  * copies. Allocating memory for each chunk costs more CPU time than forwarding its bytes.
  */
-export class LendingBody extends Readable {
-  readonly #lender: Lender
+export class ReusedBufferBody extends Readable {
+  readonly #source: ChunkSource
   #left: number
-  #take: TakeLoan | undefined
+  #handler: ChunkHandler | undefined
   /** A chunk that was offered before the consumer wanted it. */
   #waiting: Buffer | undefined
   #isWanted = false
-  #hasLeft = false
+  #isFinished = false
 
-  constructor(length: number, lender: Lender) {
+  constructor(length: number, source: ChunkSource) {
     super()
     this.#left = length
-    this.#lender = lender
+    this.#source = source
     // Without a listener, an error before the first read would end the process.
     this.on('error', () => {})
   }
@@ -36,16 +36,16 @@ export class LendingBody extends Readable {
    * Passes each chunk to `take`, instead of copies to readers. Destroys the body after the last chunk. If the body breaks off,
    * `error` and `close` are emitted.
    */
-  lend(take: TakeLoan): void {
-    this.#take = take
-    this.#want()
+  readChunks(handler: ChunkHandler): void {
+    this.#handler = handler
+    this.#request()
   }
 
   /** Offers a chunk. Its bytes must not change until the body calls `next` or `leave`. */
   offer(chunk: Buffer): void {
     this.#left -= chunk.length
     this.#waiting = chunk
-    if (this.#isWanted) this.#give()
+    if (this.#isWanted) this.#deliver()
   }
 
   /** Number of bytes that have not been offered yet. */
@@ -54,46 +54,46 @@ export class LendingBody extends Readable {
   }
 
   override _read(): void {
-    this.#want()
+    this.#request()
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#waiting = undefined
-    this.#leave(false)
+    this.#finish(false)
     callback(error)
   }
 
-  #want(): void {
+  #request(): void {
     this.#isWanted = true
-    if (this.#waiting) this.#give()
+    if (this.#waiting) this.#deliver()
     // An empty body is never offered a chunk.
-    else if (this.#left === 0) this.#goOn()
+    else if (this.#left === 0) this.#advance()
   }
 
-  #give(): void {
+  #deliver(): void {
     const chunk = this.#waiting!
     this.#waiting = undefined
-    if (this.#take) this.#take(chunk, () => this.#goOn())
+    if (this.#handler) this.#handler(chunk, () => this.#advance())
     else {
       this.#isWanted = false
       this.push(Buffer.from(chunk))
-      this.#goOn()
+      this.#advance()
     }
   }
 
-  #goOn(): void {
-    if (this.destroyed || this.#hasLeft) return
-    if (this.#left > 0) this.#lender.next()
+  #advance(): void {
+    if (this.destroyed || this.#isFinished) return
+    if (this.#left > 0) this.#source.next()
     else {
-      this.#leave(true)
-      if (this.#take) this.destroy()
+      this.#finish(true)
+      if (this.#handler) this.destroy()
       else this.push(null)
     }
   }
 
-  #leave(whole: boolean): void {
-    if (this.#hasLeft) return
-    this.#hasLeft = true
-    this.#lender.leave(whole)
+  #finish(whole: boolean): void {
+    if (this.#isFinished) return
+    this.#isFinished = true
+    this.#source.finish(whole)
   }
 }

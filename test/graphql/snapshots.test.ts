@@ -2,13 +2,13 @@ import { createProject, sync } from '@sluice/testkit/scenario.ts'
 import { query, statementsOf } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createPresent, type Present } from '../../src/graphql/present.ts'
+import { createSnapshots, type Snapshots } from '../../src/graphql/snapshots.ts'
 
 let world: World
-let present: Present
+let snapshots: Snapshots
 beforeAll(async () => {
   world = await startWorld()
-  present = createPresent(world.app.orm.em)
+  snapshots = createSnapshots(world.app.orm.em)
 })
 afterAll(() => world?.stop())
 
@@ -31,9 +31,9 @@ describe('the present state', () => {
       { storage: one.databaseId },
       { storage: 999_999 },
     ]
-    let told: Awaited<ReturnType<Present['storages']>>[] = []
+    let told: Awaited<ReturnType<Snapshots['storages']>>[] = []
     const statements = await statementsOf(async () => {
-      told = await Promise.all([...asked, ...asked].map((watched) => present.storages(watched)))
+      told = await Promise.all([...asked, ...asked].map((watched) => snapshots.storages(watched)))
     })
     expect(statements.filter((text) => text.includes('from "storage"'))).toHaveLength(1)
     expect(told.slice(0, 5)).toMatchObject([
@@ -52,9 +52,9 @@ describe('the present state', () => {
   it('of runs is read once, too', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const run = numberOf((await sync(world.app, storage.id)).id)
-    let told: Awaited<ReturnType<Present['run']>>[] = []
+    let told: Awaited<ReturnType<Snapshots['run']>>[] = []
     const statements = await statementsOf(async () => {
-      told = await Promise.all([run, 999_999, run].map((id) => present.run(id)))
+      told = await Promise.all([run, 999_999, run].map((id) => snapshots.run(id)))
     })
     expect(statements.filter((text) => text.includes('from "sync_run"'))).toHaveLength(1)
     expect(told).toMatchObject([{ run: { status: 'COMPLETED' } }, { run: null }, { run: { status: 'COMPLETED' } }])

@@ -3,13 +3,13 @@ import { inBatches } from '../batch.ts'
 import { StorageEntity } from '../entities/storage.ts'
 import { type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { lastEventId } from '../events/log.ts'
-import { type Change, mark, start } from './change.ts'
+import { type Change, messageWithoutStorage, startCursor } from './change.ts'
 
 /**
  * Snapshots that subscriptions begin with. Each is read after its request, in one repeatable-read transaction. Concurrent
  * requests are batched, and requests for the same project, storage or run receive the same objects.
  */
-export interface Present {
+export interface Snapshots {
   /**
    * States of all storages of a project, or of one storage; at least one message. The snapshot is complete only with the last
    * message, so only that has a cursor of the log.
@@ -19,9 +19,9 @@ export interface Present {
   run(id: number): Promise<{ run: SyncRun | null; last: number }>
 }
 
-export function createPresent(em: EntityManager): Present {
+export function createSnapshots(em: EntityManager): Snapshots {
   const storages = inBatches((keys: string[]) =>
-    atOneMoment(em, async (tx) => {
+    inSnapshot(em, async (tx) => {
       const last = await lastEventId(tx)
       const ids = (kind: string) => keys.flatMap((key) => (key.startsWith(kind) ? Number(key.slice(kind.length)) : []))
       const [projects, single] = [ids('project '), ids('storage ')]
@@ -38,20 +38,20 @@ export function createPresent(em: EntityManager): Present {
         const { id, project, lastRun } = row
         const run = (lastRun && runs.get(lastRun)) || null
         for (const key of [`project ${project}`, `storage ${id}`]) {
-          groups.get(key)?.push({ kind: 'SNAPSHOT', cursor: start, at, storage: id, run, row })
+          groups.get(key)?.push({ kind: 'SNAPSHOT', cursor: startCursor, at, storage: id, run, row })
         }
       }
       for (const group of groups.values()) {
         const end = group.at(-1)
         if (end) end.cursor = last
         // Without storages there is no state to send. The heartbeat confirms the subscription and carries the cursor.
-        else group.push(mark('HEARTBEAT', last))
+        else group.push(messageWithoutStorage('HEARTBEAT', last))
       }
       return groups
     }),
   )
   const runs = inBatches((ids: number[]) =>
-    atOneMoment(em, async (tx) => {
+    inSnapshot(em, async (tx) => {
       const last = await lastEventId(tx)
       const found = new Map((await tx.find(SyncRunEntity, { id: ids })).map((run) => [run.id, run]))
       return new Map(ids.map((id) => [id, { run: found.get(id) ?? null, last }]))
@@ -65,6 +65,6 @@ export function createPresent(em: EntityManager): Present {
 }
 
 /** Runs `work` on one snapshot of the database. */
-function atOneMoment<T>(em: EntityManager, work: (tx: EntityManager) => Promise<T>): Promise<T> {
+function inSnapshot<T>(em: EntityManager, work: (tx: EntityManager) => Promise<T>): Promise<T> {
   return em.fork().transactional(work, { isolationLevel: IsolationLevel.REPEATABLE_READ })
 }

@@ -6,7 +6,7 @@ import type { Breaker, Calling } from './breaker.ts'
  * The provider of a run. Its calls pause while the storage is unavailable, and are repeated when it is back. When the storage asks to
  * slow down, `limit` allows fewer calls at the same time.
  */
-export function patientProvider(
+export function retryingProvider(
   provider: Provider,
   { breaker, signal, limit }: { breaker: Pick<Breaker, 'call'>; signal: AbortSignal; limit?: AdaptiveLimit },
 ): Provider {

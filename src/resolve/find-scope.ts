@@ -8,10 +8,10 @@ import { execute } from '../sql.ts'
 import type { Mapping } from './url-mappings.ts'
 
 /** A task or a project. */
-export type Whereabouts = { task: number } | { project: number }
+export type TaskOrProject = { task: number } | { project: number }
 
 /** What resolving needs to know of a project. */
-export interface Located {
+export interface ProjectScope {
   project: number
   /** Encrypted key of its media tokens; null = none was created. */
   mediaKey: string | null
@@ -23,7 +23,7 @@ export interface Located {
 }
 
 /** Finds a project, directly or by one of its tasks, with its import storages; undefined if it does not exist. */
-export type Locate = (where: Whereabouts) => Promise<Located | undefined>
+export type FindScope = (subject: TaskOrProject) => Promise<ProjectScope | undefined>
 
 interface Row {
   kind: 'task' | 'project' | 'storage' | 'mapping'
@@ -37,7 +37,7 @@ interface Row {
  * Concurrent lookups share one statement, which returns only the versions of storages; the row of a storage is read when its version is
  * new. Results are cached until a project, task or storage changes.
  */
-export function createLocator(em: EntityManager, cached: AccessCache['cached']): Locate {
+export function createScopeFinder(em: EntityManager, cached: AccessCache['cached']): FindScope {
   const rows = new LRUCache<string, Storage>({ max: 5_000 })
 
   const storagesOf = async (found: Row[]) => {
@@ -80,7 +80,7 @@ export function createLocator(em: EntityManager, cached: AccessCache['cached']):
       found.filter(({ kind }) => kind === 'mapping'),
       ({ project }) => project,
     )
-    const projects = new Map<string, Located>()
+    const projects = new Map<string, ProjectScope>()
     for (const { kind, id, text } of found) {
       if (kind !== 'project') continue
       const storages = byProject.get(id) ?? []
@@ -92,18 +92,18 @@ export function createLocator(em: EntityManager, cached: AccessCache['cached']):
         linkedStorage: undefined,
       })
     }
-    const answers = new Map<string, Located>()
-    for (const [id, project] of projects) answers.set(`project:${id}`, project)
+    const scopes = new Map<string, ProjectScope>()
+    for (const [id, project] of projects) scopes.set(`project:${id}`, project)
     for (const { kind, id, project, storage } of found) {
       const owner = kind === 'task' && projects.get(project)
       if (!owner) continue
-      answers.set(`task:${id}`, { ...owner, linkedStorage: storage === null ? undefined : Number(storage) })
+      scopes.set(`task:${id}`, { ...owner, linkedStorage: storage === null ? undefined : Number(storage) })
     }
-    return answers
+    return scopes
   })
 
   const find = cached(load, { max: 10_000 })
-  return (where) => find('task' in where ? `task:${where.task}` : `project:${where.project}`)
+  return (subject) => find('task' in subject ? `task:${subject.task}` : `project:${subject.project}`)
 }
 
 function readMapping({ id, text }: Row): Mapping {

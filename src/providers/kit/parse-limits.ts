@@ -1,5 +1,5 @@
 /** Limits for the input of a parser. */
-interface Modesty {
+interface ParseLimits {
   /** Number of XML tags, or of JSON containers and commas. */
   maxParts: number
   maxDepth: number
@@ -19,7 +19,7 @@ const [lt, slash, gt, bang, question] = [...'</>!?'].map((char) => char.charCode
  * Whether XML is cheap to parse: few tags, no deep nesting, no comments, CDATA or DTD (storage APIs use none). Parser libraries
  * need about 1 KiB of memory per tag, so 4 MiB of `<a/>` would need a gigabyte. Does not check validity.
  */
-export function isModestXml(xml: Uint8Array, { maxParts, maxDepth, allowsSections }: Modesty): boolean {
+export function isXmlWithin(xml: Uint8Array, { maxParts, maxDepth, allowsSections }: ParseLimits): boolean {
   let parts = 0
   let depth = 0
   for (let at = xml.indexOf(lt); at >= 0; at = xml.indexOf(lt, at + 1)) {
@@ -52,7 +52,7 @@ const [quote, backslash, comma] = [...'"\\,'].map((char) => char.charCodeAt(0)) 
 const [openArray, closeArray, openObject, closeObject] = [...'[]{}'].map((char) => char.charCodeAt(0))
 
 /** Whether JSON is cheap to parse: few values and no deep nesting. Does not check validity. */
-export function isModestJson(json: Uint8Array, { maxParts, maxDepth }: Modesty): boolean {
+export function isJsonWithin(json: Uint8Array, { maxParts, maxDepth }: ParseLimits): boolean {
   let parts = 0
   let depth = 0
   for (let at = 0; at < json.length; at++) {

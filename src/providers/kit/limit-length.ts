@@ -5,7 +5,7 @@ import { SluiceError } from '../../errors.ts'
  * A body that fails with BODY_CUT if the server sends more than the announced `length` bytes, so that an endless body ends. For
  * lengths that HTTP framing does not enforce. The reader must notice missing bytes, as with any body.
  */
-export function cutTo(source: Readable, length: number): Readable {
+export function limitLength(source: Readable, length: number): Readable {
   let seen = 0
   const body = new Readable({
     read: () => source.resume(),

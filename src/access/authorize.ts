@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { inBatches } from '../batch.ts'
 import { NotFoundError } from '../errors.ts'
 import { execute } from '../sql.ts'
-import { mayRead } from './access.ts'
+import { assertCanRead } from './access.ts'
 import type { Authenticator, Viewer } from './tokens.ts'
 
 /** What a subscription can watch, by its database id. */
@@ -15,10 +15,10 @@ export type Watched = { project: number } | { storage: number } | { run: number 
  * @throws NotFoundError if the object does not exist or the viewer may not see it; SluiceError UNAUTHENTICATED if the viewer's
  * token was revoked.
  */
-export type Admit = (viewer: Viewer, watched: Watched) => Promise<number>
+export type Authorize = (viewer: Viewer, watched: Watched) => Promise<number>
 
-/** Reads from the database of `em`; `recall` looks up tokens. */
-export function createAdmit(em: EntityManager, recall: Authenticator['recall']): Admit {
+/** Reads from the database of `em`; `getViewer` looks up tokens. */
+export function createAuthorize(em: EntityManager, getViewer: Authenticator['getViewer']): Authorize {
   const projectOf = inBatches(async (keys: string[]) => {
     const ids = (kind: string) => keys.flatMap((key) => (key.startsWith(`${kind} `) ? key.slice(kind.length + 1) : []))
     const rows = await execute(
@@ -35,9 +35,9 @@ export function createAdmit(em: EntityManager, recall: Authenticator['recall']):
   })
   return async (viewer, watched) => {
     const [[kind, id] = []] = Object.entries(watched)
-    const [project] = await Promise.all([projectOf(`${kind} ${id}`), recall(viewer.id)])
+    const [project] = await Promise.all([projectOf(`${kind} ${id}`), getViewer(viewer.id)])
     if (project === undefined) throw new NotFoundError(`There is no such ${kind}.`)
-    mayRead(viewer, project)
+    assertCanRead(viewer, project)
     return project
   }
 }

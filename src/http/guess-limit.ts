@@ -12,7 +12,7 @@ export interface GuessLimit {
    * @throws TooManyWrongTokensError instead of WrongTokenError once the address has sent more wrong tokens in a minute than
    * allowed. Other errors of `authenticate` pass through.
    */
-  guard<T>(req: IncomingMessage, authenticate: () => Promise<T>): Promise<T>
+  run<T>(req: IncomingMessage, authenticate: () => Promise<T>): Promise<T>
 }
 
 /** All addresses share this number of counters, which bounds the memory. */
@@ -26,7 +26,7 @@ export function createGuessLimit(perMinute: number): GuessLimit {
   const counterOf = (address: string) =>
     String(createHmac('sha256', key).update(networkOf(address)).digest().readUInt32BE() % counters)
   return {
-    async guard(req, authenticate) {
+    async run(req, authenticate) {
       try {
         return await authenticate()
       } catch (error) {
