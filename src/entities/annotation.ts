@@ -2,7 +2,7 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import type { Json } from '../json.ts'
 import { TaskEntity } from './task.ts'
 
-/** A person's labels for a task. */
+/** The labels of a person for a task. */
 export const AnnotationEntity = defineEntity({
   name: 'Annotation',
   tableName: 'annotation',
@@ -10,14 +10,14 @@ export const AnnotationEntity = defineEntity({
     id: p.bigint('number').primary(),
     task: () => p.manyToOne(TaskEntity).mapToPk().deleteRule('cascade').index(),
     result: p.json<Json>().columnType('json'),
-    /** Skipped: the person looked at the task and gave no labels. */
+    /** True if the person skipped the task. */
     wasCancelled: p.boolean().default(false),
-    /** Name of who made it: of the token that saved it, or as the source says, which proves nothing. Null when unknown. */
+    /** Name of the author: of the token that saved it, or from the imported file, which is not verified. Null if unknown. */
     completedBy: p.text().nullable(),
-    /** The token that saved it: `token:<id>` or `admin`. No file can set it; null for annotations of files. */
+    /** The token that saved it: `token:<id>` or `admin`. Null for imported annotations; files cannot set it. */
     author: p.text().nullable(),
     leadTimeSeconds: p.double().$type<number>().nullable(),
-    /** The `id` that the annotation had in the file it was imported from. */
+    /** The `id` of the annotation in the file from which it was imported. */
     importId: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p

@@ -1,6 +1,6 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 
-/** A key to the API. Only the token's SHA-256 is kept. */
+/** An API token. The database stores only its SHA-256. */
 export const ApiTokenEntity = defineEntity({
   name: 'ApiToken',
   tableName: 'api_token',

@@ -1,6 +1,6 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 
-/** One line of the event log: what a storage and its run looked like right after a change. Ids grow in the order of commit. */
+/** One entry of the event log: the state of a storage and its run after a change. Ids increase in the order of commits. */
 export const EventEntity = defineEntity({
   name: 'Event',
   tableName: 'event',
@@ -10,7 +10,7 @@ export const EventEntity = defineEntity({
     project: p.bigint('number'),
     storage: p.bigint('number'),
     run: p.bigint('number'),
-    /** The run's row at that moment. */
+    /** The row of the run after the change. */
     payload: p.json<Record<string, unknown>>(),
     createdAt: p.datetime().defaultRaw('now()').index(),
   },

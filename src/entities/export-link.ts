@@ -2,7 +2,7 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import { AnnotationEntity } from './annotation.ts'
 import { StorageEntity } from './storage.ts'
 
-/** Ties an annotation to the object it was written to. */
+/** Connects an annotation with the object to which it was written. */
 export const ExportLinkEntity = defineEntity({
   name: 'ExportLink',
   tableName: 'export_link',
@@ -12,7 +12,7 @@ export const ExportLinkEntity = defineEntity({
     annotation: () => p.manyToOne(AnnotationEntity).mapToPk().deleteRule('cascade').index(),
     key: p.text().collation('C'),
     objectExists: p.boolean().default(true),
-    /** SHA-256 of what was written, in hex. */
+    /** SHA-256 of the written bytes, in hex. */
     hash: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p

@@ -2,7 +2,10 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import { StorageEntity } from './storage.ts'
 import { TaskEntity } from './task.ts'
 
-/** Ties a task to the object, or the row of an object, that it was made from. The unique indexes make any repeated import harmless. */
+/**
+ * Connects a task with the object, or the row of an object, from which it was imported. The unique indexes prevent duplicates when
+ * an import is repeated.
+ */
 export const ImportLinkEntity = defineEntity({
   name: 'ImportLink',
   tableName: 'import_link',
@@ -10,15 +13,15 @@ export const ImportLinkEntity = defineEntity({
     id: p.bigint('number').primary(),
     storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(false),
     task: () => p.manyToOne(TaskEntity).mapToPk().deleteRule('cascade').index(),
-    // Keys are bytes: "C" compares them as such, in the order in which buckets list.
+    // "C" compares keys as bytes, which is the order in which buckets list them.
     key: p.text().collation('C'),
-    /** -1 when the object is one task. */
+    /** -1 if the object is one task. */
     rowGroup: p.integer().default(-1),
-    /** -1 when the object is one task. */
+    /** -1 if the object is one task. */
     rowIndex: p.integer().default(-1),
-    /** False once a sync has acted on a missing object or row: `missingPolicy`. */
+    /** False after a sync has applied `missingPolicy` to the missing object or row. */
     objectExists: p.boolean().default(true),
-    /** False if the object was read to its end and no longer has this row. A whole object that became rows has none either. */
+    /** False if the whole object was read and no longer has this row, or if an object that was one task now has rows. */
     rowExists: p.boolean().default(true),
     size: p.bigint('number').nullable(),
     etag: p.text().nullable(),
@@ -34,7 +37,7 @@ export const ImportLinkEntity = defineEntity({
     { name: 'import_link_gone_index', properties: ['storage', 'id'], where: 'not object_exists' },
     { name: 'import_link_outdated_index', properties: ['storage', 'id'], where: 'not row_exists' },
   ],
-  // Apart, so that the objects in a range of keys are found without walking over the rows of large files among them.
+  // A separate index, so that a search for the objects in a range of keys does not scan the rows of large files.
   uniques: [
     { name: 'import_link_object_unique', properties: ['storage', 'key'], where: 'row_index = -1' },
     {

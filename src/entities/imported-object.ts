@@ -2,9 +2,8 @@ import { defineEntity, p } from '@mikro-orm/core'
 import { StorageEntity } from './storage.ts'
 
 /**
- * An object of several rows, of which at least one was imported: what its links have in common. `rows` is null until it was
- * imported to its end without a fault, and again when one of its tasks is deleted: then the next sync reads it again and
- * continues it.
+ * An object with several rows, of which at least one was imported. `rows` is null until the whole object was imported without
+ * an issue, and again after one of its tasks was deleted. The next sync then reads the object again and imports the rest.
  */
 export const ImportedObjectEntity = defineEntity({
   name: 'ImportedObject',
@@ -13,7 +12,7 @@ export const ImportedObjectEntity = defineEntity({
     storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').primary().index(false),
     key: p.text().collation('C').primary(),
     rows: p.bigint('number').nullable(),
-    /** The run that imported it to its end. No foreign key: runs of a storage go with it. */
+    /** The run that imported the whole object. No foreign key, because the runs of a storage are deleted with it. */
     finishedBy: p.bigint('number').nullable(),
     size: p.bigint('number').nullable(),
     etag: p.text().nullable(),

@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core'
 
-/** One row: a text that only the SECRET_KEY of this database can open, by which a process with another key is found out. */
+/** One row: a text sealed with the SECRET_KEY of this database. A process with another key cannot unseal it, and does not start. */
 export const KeyProbeEntity = defineEntity({
   name: 'KeyProbe',
   tableName: 'key_probe',

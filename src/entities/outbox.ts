@@ -3,8 +3,8 @@ import { exportSettings } from '../storage-settings/export.ts'
 import { StorageEntity } from './storage.ts'
 
 /**
- * An annotation (or, in TASK format, a task) whose state a target is to be given: there is one row however often it was
- * saved meanwhile. Who writes to the target holds the row by a lease, so that there is one writer at a time.
+ * A pending export: an annotation (or, in TASK format, a task) whose newest state the storage has not received. There is one row
+ * per annotation or task, however often it is saved. A lease on the row ensures that one worker at a time writes the object.
  */
 export const OutboxEntity = defineEntity({
   name: 'Outbox',
@@ -13,19 +13,22 @@ export const OutboxEntity = defineEntity({
     id: p.bigint('number').primary(),
     storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(false),
     kind: p.enum(exportSettings.exportFormat.schema.options),
-    /** Id of the annotation or task. No foreign key: its deletion is a state, too. */
+    /** Id of the annotation or task. No foreign key, because a deletion is exported, too. */
     subject: p.bigint('number'),
-    /** Grows with every save, so that a write of an older state is not taken for that of the newest; 0 = only a run has it. */
+    /**
+     * Increases with each save, so that the write of an older state does not count as the write of the newest. 0 if only a run
+     * created the row.
+     */
     version: p.integer().default(1),
-    /** Failed writes since the last one that worked. */
+    /** Number of failed writes since the last successful one. */
     attempts: p.integer().default(0),
-    /** The object that was, or may have been, written; what is removed when the subject is gone. */
+    /** Key of the object that was, or may have been, written. It is removed when the annotation or task is deleted. */
     key: p.text().collation('C').nullable(),
-    /** Who holds the row until `dueAt`; null = nobody. */
+    /** Token of the lease, which ends at `dueAt`. Null if the row is not leased. */
     lease: p.text().nullable(),
-    /** When the row may be taken: the end of its lease or of its wait. */
+    /** When a worker may claim the row: after its lease, or after the wait before a retry. */
     dueAt: p.datetime().defaultRaw('now()'),
-    /** Why the last write failed, in words. */
+    /** Why the last write failed, as text for people. */
     failure: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
   },

@@ -1,6 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core'
 
-/** When each periodic task of the fleet is due. The process that runs a task locks its row. */
+/** When each periodic task is due. The process that runs a task locks its row. */
 export const PeriodicTaskEntity = defineEntity({
   name: 'PeriodicTask',
   tableName: 'round',

@@ -2,7 +2,7 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import type { Json } from '../json.ts'
 import { TaskEntity } from './task.ts'
 
-/** A model's labels for a task. */
+/** The labels of a model for a task. */
 export const PredictionEntity = defineEntity({
   name: 'Prediction',
   tableName: 'prediction',

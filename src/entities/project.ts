@@ -1,6 +1,6 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 
-/** Owns tasks, annotations and storages. */
+/** Holds tasks, annotations and storages. */
 export const ProjectEntity = defineEntity({
   name: 'Project',
   tableName: 'project',
@@ -8,12 +8,12 @@ export const ProjectEntity = defineEntity({
     id: p.bigint('number').primary(),
     title: p.text(),
     description: p.text().nullable(),
-    /** Name of the field that holds the URI in the data of tasks made from files. */
+    /** Name of the field with the URI, in the data of tasks that the import method FILES creates. */
     dataKey: p.text().default('file'),
     annotationsPerTask: p.integer().default(1),
-    /** The highest `innerId` given to a task; raised by one UPDATE per page, so that no two tasks share one. */
+    /** The highest `innerId` of its tasks. One UPDATE per page increases it, so that each task gets its own. */
     lastInnerId: p.bigint('number').default(0),
-    /** Signs its media tokens; sealed. Null until the first one is made. */
+    /** The key that signs its media tokens, sealed. Null until the first one is issued. */
     mediaKey: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p

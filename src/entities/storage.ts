@@ -5,10 +5,10 @@ import { importSettings } from '../storage-settings/import.ts'
 import { columnsOf, type ValuesOf } from '../storage-settings/kinds.ts'
 import { ProjectEntity } from './project.ts'
 
-/** IMPORT storages are places that tasks come from, EXPORT storages places that annotations go to. */
+/** An IMPORT storage creates tasks, an EXPORT storage receives annotations. */
 export const storageDirections = ['IMPORT', 'EXPORT'] as const
 export type StorageDirection = (typeof storageDirections)[number]
-/** A connected place, of either direction and any provider. `location` is checked by the provider's own schema. */
+/** A connected bucket, container, database or folder. The schema of the provider validates `location`. */
 export const StorageEntity = defineEntity({
   name: 'Storage',
   tableName: 'storage',
@@ -18,11 +18,11 @@ export const StorageEntity = defineEntity({
     direction: p.enum(storageDirections),
     provider: p.text().$type<ProviderName>(),
     location: p.json<Record<string, unknown>>(),
-    /** The secrets, sealed; null when there are none. */
+    /** The secrets, sealed. Null if the storage has no secrets. */
     secrets: p.text().nullable(),
-    /** What makes two storages of a project the same: provider, place and filter. */
+    /** Hash of direction, provider, location and filter. Two storages of a project with the same hash are duplicates. */
     fingerprint: p.text(),
-    /** The last queued run; its status is the storage's status. No foreign key: runs belong to storages already. */
+    /** The last queued run. Its status is the status of the storage. No foreign key, because runs refer to storages already. */
     lastRun: p.bigint('number').nullable(),
     lastSyncAt: p.datetime().nullable(),
     lastSyncCount: p.bigint('number').nullable(),
@@ -32,7 +32,7 @@ export const StorageEntity = defineEntity({
     maxMissingShare: p.double().$type<number>().nullable(),
     /** The highest key that a completed sync has listed. */
     highestKey: p.text().collation('C').nullable(),
-    /** Earliest moment of the next drain of its pending exports; null = at once. */
+    /** Earliest time at which its pending exports are written. Null: at once. */
     drainAt: p.datetime().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p

@@ -2,9 +2,9 @@ import { defineEntity, p } from '@mikro-orm/core'
 import { SyncRunEntity } from './sync-run.ts'
 
 /**
- * Keys that a run keeps in mind until its end: those that are linked but were not listed where they belong (MISSING), and,
- * where a listing has no order that would tell, all that were listed (SEEN); folders, with their `/`, and objects that could not
- * be listed (UNREAD). A dry run also keeps the objects that have lost rows (SHRUNK). CHOSEN are the keys that a client has chosen.
+ * Keys that a run stores until its end. MISSING: linked keys that were not listed. SEEN: all listed keys, for listings without
+ * an order. UNREAD: folders (with their `/`) and objects that could not be listed. SHRUNK: in a dry run, objects that have lost
+ * rows. CHOSEN: the keys that a client has chosen.
  */
 export const SyncKeyEntity = defineEntity({
   name: 'SyncKey',
@@ -13,7 +13,7 @@ export const SyncKeyEntity = defineEntity({
     run: () => p.manyToOne(SyncRunEntity).mapToPk().deleteRule('cascade').primary().index(false),
     kind: p.enum(['MISSING', 'SEEN', 'UNREAD', 'SHRUNK', 'CHOSEN'] as const).primary(),
     key: p.text().collation('C').primary(),
-    /** Of SHRUNK: number of linked rows that the object no longer has. */
+    /** For SHRUNK: number of linked rows that the object no longer has. */
     rows: p.integer().nullable(),
   },
 })

@@ -2,7 +2,7 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import type { ErrorCode } from '../errors.ts'
 import { StorageEntity, storageDirections } from './storage.ts'
 
-/** The states of a run. The first two are active, the others final. A storage that was never synced shows INITIALIZED. */
+/** The states of a run. The first two are active, the others final. A storage that was never synced has the status INITIALIZED. */
 export const syncStatuses = [
   'QUEUED',
   'IN_PROGRESS',
@@ -13,22 +13,23 @@ export const syncStatuses = [
 ] as const
 export type SyncStatus = (typeof syncStatuses)[number]
 
-/** What an export takes: every annotation, or only those that this storage does not have. */
+/** What an export includes: all annotations, or only those that the storage has not received. */
 export const exportScopes = ['ALL', 'NEW'] as const
 export type ExportScope = (typeof exportScopes)[number]
 
 /**
- * SYNC moves what is to be moved; RETRY only what failed in another run; DRY_RUN counts what a SYNC would do; CHOSEN moves
- * what a person has picked. The first two are the syncs of a storage: one at a time, and its status is that of the last.
+ * SYNC processes all that the settings of the storage select, RETRY only what failed in another run, CHOSEN what a client has
+ * chosen. DRY_RUN counts what a SYNC would do. SYNC and RETRY are the syncs of a storage: one is active at a time, and the last
+ * one determines the status of the storage.
  */
 export const runKinds = ['SYNC', 'RETRY', 'DRY_RUN', 'CHOSEN'] as const
 export type RunKind = (typeof runKinds)[number]
 
-/** MAIN: one of the slots that all projects share. EXTRA: one of those for projects that have less than their share of them. */
+/** MAIN: one of the slots that all projects share. EXTRA: an additional slot, for a project that uses less than its share of them. */
 const lanes = ['MAIN', 'EXTRA'] as const
 export type Lane = (typeof lanes)[number]
 
-/** By process of the run: what it waits for. Times are those of the database, in ISO 8601. */
+/** What each process of the run waits for, by process. Times are from the clock of the database, in ISO 8601. */
 export type RunWaiting = Record<
   string,
   { code: ErrorCode; since: string; nextRetryAt: string; givesUpAt: string; retryAsked?: true }
@@ -43,34 +44,34 @@ export const SyncRunEntity = defineEntity({
   properties: {
     id: p.bigint('number').primary(),
     storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(false),
-    /** Of whose share of which slots it takes: project and direction of the storage, filled in by a trigger. */
+    /** Project and direction of the storage, whose share of slots the run uses. A trigger sets both. */
     shareProject: p.bigint('number'),
     shareDirection: p.enum(storageDirections),
     kind: p.enum(runKinds).default('SYNC'),
-    /** The run whose failed objects a RETRY takes. No foreign key: runs of a storage go with it. */
+    /** The run whose failed objects a RETRY processes. No foreign key, because the runs of a storage are deleted with it. */
     retryOf: p.bigint('number').nullable(),
     status: p.enum(syncStatuses).default('QUEUED'),
-    /** Counts the workers that took the run; a worker that holds an older number may not write (fencing). */
+    /** Number of the current attempt. The database refuses writes of an earlier attempt (fencing). */
     attempt: p.integer().default(1),
-    /** How many attempts ended by no fault of the run: its worker was told to stop, or its job never began. */
+    /** Number of attempts that do not count, because the worker was shut down or the job never began. */
     excused: p.integer().default(0),
-    /** Whether it was put into the queue once more because its job had vanished there. */
+    /** Whether its job was enqueued again because it had vanished from the queue. */
     requeued: p.boolean().default(false),
-    /** Where the work continues, committed with the page it follows. The listing of a bucket has its cursors in `sync_shard`. */
+    /** The checkpoint, committed with the page before it. The cursors of a bucket listing are in `sync_shard`. */
     cursor: p.text().nullable(),
-    /** The highest id of any link when the run began: a link of the storage with a higher one is this run's own. */
+    /** The highest id of all links when the run began. Links of the storage with a higher id were created by this run. */
     firstLink: p.bigint('number').nullable(),
-    /** How many things there are to do; null = unknown. */
+    /** Number of objects or annotations to process. Null if unknown. */
     total: p.bigint('number').nullable(),
-    /** The job in the queue; null in the moment between queueing and enqueueing. */
+    /** Id of the job in the queue. Null until the queued run is enqueued. */
     jobId: p.text().nullable(),
-    /** The slots that it was admitted to; null = its project has its share, and the run waits without a job. */
+    /** The slots to which the run was admitted. Null: its project uses its share, and the run waits without a job. */
     lane: p.enum(lanes).nullable(),
     exportScope: p.enum(exportScopes).default('ALL'),
-    /** Whether an export leaves out what the storage has already, to the byte. */
+    /** Whether an export skips objects whose bytes the storage already has. */
     skipUnchanged: p.boolean().default(false),
     cancelRequested: p.boolean().default(false),
-    /** Processes that wait for the location to come back; null = none does. */
+    /** Processes that wait for an unavailable storage. Null if no process waits. */
     waiting: p.json<RunWaiting>().nullable(),
     failure: p.text().nullable(),
     listed: count(),
@@ -92,7 +93,7 @@ export const SyncRunEntity = defineEntity({
   },
   indexes: [
     { properties: ['storage', 'id'] },
-    // Of all runs ever, the few that somebody should be at.
+    // The index has only active runs, which are few.
     { name: 'sync_run_active_index', properties: ['storage'], where: "status in ('QUEUED', 'IN_PROGRESS')" },
     {
       name: 'sync_run_waiting_index',
@@ -106,7 +107,7 @@ export const SyncRunEntity = defineEntity({
     },
   ],
   uniques: [
-    // One active sync per storage, whatever the number of processes that ask for one.
+    // One active sync per storage, across all processes.
     {
       name: 'sync_run_active_unique',
       properties: ['storage'],

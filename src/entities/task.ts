@@ -2,16 +2,16 @@ import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import type { JsonObject } from '../json.ts'
 import { ProjectEntity } from './project.ts'
 
-/** One item to annotate. */
+/** One item to label. */
 export const TaskEntity = defineEntity({
   name: 'Task',
   tableName: 'task',
   properties: {
     id: p.bigint('number').primary(),
     project: () => p.manyToOne(ProjectEntity).mapToPk().deleteRule('cascade').index(false),
-    /** Running number inside the project. */
+    /** Number of the task in its project. */
     innerId: p.bigint('number'),
-    // `json`, not `jsonb`: the text stays as imported, to the digit, and a \u0000 in one task cannot fail a page.
+    // `json`, not `jsonb`: it stores the imported text unchanged, with all digits, and accepts \u0000.
     data: p.json<JsonObject>().columnType('json'),
     meta: p.json<JsonObject>().columnType('json').nullable(),
     allowSkip: p.boolean().default(true),

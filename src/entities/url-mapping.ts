@@ -8,10 +8,10 @@ export const UrlMappingEntity = defineEntity({
   tableName: 'url_mapping',
   properties: {
     project: () => p.manyToOne(ProjectEntity).mapToPk().deleteRule('cascade').primary().index(false),
-    /** Compared literally. */
+    /** Compared literally, as the start of the URL. */
     prefix: p.text().collation('C').primary(),
     storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(),
-    /** What the key begins with, before the rest of the URL; null = the prefix of the storage. */
+    /** Start of the key, before the rest of the URL. Null: the prefix of the storage. */
     keyPrefix: p.text().nullable(),
   },
 })

@@ -2,7 +2,7 @@ import { defineEntity, p } from '@mikro-orm/core'
 import { StorageEntity } from './storage.ts'
 import { WebhookEntity } from './webhook.ts'
 
-/** How far the tasks of a storage are announced to a webhook; no row = none is. */
+/** Position up to which the tasks of a storage were announced to a webhook. Without a row, no task was announced. */
 export const WebhookCursorEntity = defineEntity({
   name: 'WebhookCursor',
   tableName: 'webhook_cursor',

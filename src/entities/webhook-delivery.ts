@@ -1,30 +1,30 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import { type WebhookAction, WebhookEntity } from './webhook.ts'
 
-/** PENDING: will be sent, again if need be. The others are final. */
+/** PENDING: will be sent, or sent again. The others are final. */
 const deliveryStatuses = ['PENDING', 'DELIVERED', 'FAILED'] as const
 export type DeliveryStatus = (typeof deliveryStatuses)[number]
 
-/** One message to a webhook and what became of it. */
+/** One message to a webhook, and its result. */
 export const WebhookDeliveryEntity = defineEntity({
   name: 'WebhookDelivery',
   tableName: 'webhook_delivery',
   properties: {
     id: p.bigint('number').primary(),
     webhook: () => p.manyToOne(WebhookEntity).mapToPk().deleteRule('cascade').index(false),
-    /** The same in every attempt, and unlike that of any other message anywhere: receivers tell repeats by it. */
+    /** The same in each attempt, and globally unique, so that receivers can detect repeated messages. */
     messageId: p.uuid().defaultRaw('gen_random_uuid()'),
     action: p.text().$type<WebhookAction | 'PING'>(),
-    /** The body, to the byte: what is signed must be what is sent. */
+    /** The exact body, because the signature covers its bytes. */
     payload: p.text(),
     status: p.enum(deliveryStatuses).default('PENDING'),
-    /** Attempts that were made, since it was last asked for. */
+    /** Number of attempts since it was created or last redelivered. */
     attempts: p.integer().default(0),
-    /** When the next attempt is due, while PENDING. */
+    /** Time of the next attempt, while PENDING. */
     nextAttemptAt: p.datetime().defaultRaw('now()'),
     attemptedAt: p.datetime().nullable(),
     responseStatus: p.integer().nullable(),
-    /** The beginning of what the receiver answered. */
+    /** The start of the response of the receiver. */
     responseBody: p.text().nullable(),
     error: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),

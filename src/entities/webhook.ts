@@ -1,7 +1,7 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
 import { ProjectEntity } from './project.ts'
 
-/** What a webhook can be told of. */
+/** The actions that a webhook can receive. */
 export const webhookActions = [
   'TASKS_CREATED',
   'SYNC_STARTED',
@@ -11,7 +11,7 @@ export const webhookActions = [
 ] as const
 export type WebhookAction = (typeof webhookActions)[number]
 
-/** An address of a project that is told what happens in it. */
+/** An address that receives the events of a project. */
 export const WebhookEntity = defineEntity({
   name: 'Webhook',
   tableName: 'webhook',
@@ -19,17 +19,17 @@ export const WebhookEntity = defineEntity({
     id: p.bigint('number').primary(),
     project: () => p.manyToOne(ProjectEntity).mapToPk().deleteRule('cascade').index(false),
     url: p.text(),
-    /** The key of its signatures, sealed. */
+    /** The key that signs its messages, sealed. */
     secret: p.text(),
-    /** The key before the last change, sealed; null = it was never changed. */
+    /** The previous key, sealed. Null if the key was never changed. */
     formerSecret: p.text().nullable(),
-    /** Until when messages are signed with the former key, too. */
+    /** Until this time, messages are also signed with the previous key. */
     formerSecretUntil: p.datetime().nullable(),
     actions: p.array<WebhookAction>((text) => text as WebhookAction),
     active: p.boolean().default(true),
-    /** The last event of the log that was turned into deliveries, or was not to be. */
+    /** The last event of the log that was turned into deliveries, or skipped. */
     lastEvent: p.bigint('number').default(0),
-    /** Until when one worker alone sends to it; null = nobody does. */
+    /** End of the lease of the worker that sends to it. Null if no worker has the lease. */
     leasedUntil: p.datetime().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p

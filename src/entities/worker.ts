@@ -1,12 +1,12 @@
 import { defineEntity, p } from '@mikro-orm/core'
 
-/** A process that takes jobs. Together they tell how many syncs the fleet runs at the same time. */
+/** A process that runs jobs. The slots of all workers limit how many syncs run at the same time. */
 export const WorkerEntity = defineEntity({
   name: 'Worker',
   tableName: 'worker',
   properties: {
     id: p.text().primary(),
-    /** Imports, and as many exports, that it runs at the same time. */
+    /** Number of imports, and of exports, that it runs at the same time. */
     slots: p.integer(),
     seenAt: p.datetime().defaultRaw('now()'),
   },
