@@ -3,6 +3,7 @@ import type { StorageDirection } from '../entities/storage.ts'
 import { errorTable } from '../errors/table.ts'
 import { describeError, type ErrorCode, SluiceError } from '../errors.ts'
 import { canStandInUrl } from '../providers/kit/dot-segments.ts'
+import { folderOf } from '../providers/kit/folder-of.ts'
 import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Egress } from '../security/egress.ts'
@@ -186,7 +187,7 @@ async function trySource(
 async function tryTarget(provider: Provider, { prefix, skipProbe }: CheckSubject, attempt: Attempt): Promise<void> {
   if (skipProbe) return
   await attempt('WRITE_OBJECT', 'An object can be written and removed.', async (signal) => {
-    const key = `${prefix}${prefix === '' || prefix.endsWith('/') ? '' : '/'}.sluice-probe-${randomUUID()}`
+    const key = `${folderOf(prefix)}.sluice-probe-${randomUUID()}`
     await provider.write(key, Buffer.from('{}'), { contentType: 'application/json', signal })
     await provider.remove(key, signal)
   })

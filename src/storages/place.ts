@@ -4,6 +4,7 @@ import type { Storage, StorageDirection } from '../entities/storage.ts'
 import { type FieldError, SluiceError } from '../errors.ts'
 import { changedParts } from '../providers/binding.ts'
 import { hasDotSegments } from '../providers/kit/dot-segments.ts'
+import { folderOf } from '../providers/kit/folder-of.ts'
 import type { ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Sealer } from '../security/seal.ts'
@@ -137,7 +138,7 @@ export function overlap(source: LocatedStorage, target: LocatedStorage): boolean
   const [from, to] = [addressOf(source), addressOf(target)]
   if (source.provider !== target.provider || from.endpoint !== to.endpoint || from.bucket !== to.bucket) return false
   // The prefix of an import is literal. An export joins its prefix and the names with a slash.
-  const written = to.prefix === '' || to.prefix.endsWith('/') ? to.prefix : `${to.prefix}/`
+  const written = folderOf(to.prefix)
   return written.startsWith(from.prefix) || from.prefix.startsWith(written)
 }
 

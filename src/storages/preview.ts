@@ -2,6 +2,7 @@ import { StorageEntity } from '../entities/storage.ts'
 import { SluiceError, ValidationError } from '../errors.ts'
 import { keyFault } from '../providers/key-bytes.ts'
 import { compareKeys } from '../providers/key-order.ts'
+import { folderOf } from '../providers/kit/folder-of.ts'
 import { followListing } from '../providers/kit/list-progress.ts'
 import type { ListGap, ObjectInfo } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
@@ -66,7 +67,7 @@ export async function previewObjects(
       rule: rules[at] ?? keyFault(object.key) ?? object.fault?.code ?? provider.refusesKey?.(object.key) ?? null,
     }))
     return {
-      prefix: recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`,
+      prefix: recursive ? prefix : folderOf(prefix),
       objects: gaps.size === 0 ? previewed : [...previewed, ...[...gaps.values()].map(previewedGap)].sort(byKey),
       isComplete: cursor === null && objects.length <= first,
     }

@@ -5,9 +5,10 @@ import {
   type StoragePipelineOptions,
   StorageSharedKeyCredential,
 } from '@azure/storage-blob'
-import { SluiceError } from '../../errors.ts'
+import { type ErrorCode, SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { md5Of } from '../checksum.ts'
+import { type Pause, withRetry, withTimeout } from '../kit/retry.ts'
 import { clockSettler, createServerClock, type ServerClock, skewThatMattersMs } from '../kit/server-clock.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
 import { noPace } from '../pace.ts'
@@ -18,7 +19,6 @@ import { listPage } from './list.ts'
 import { type AzureLocation, serviceUrl } from './location.ts'
 import { canBeNamed } from './name.ts'
 import { openBody, quoted } from './open-body.ts'
-import { withRetries } from './retry.ts'
 import type { SignIn } from './sign-in.ts'
 import { delegationKeys, sasEnd, signRead } from './signed-url.ts'
 import { socketPool } from './sockets.ts'
@@ -26,6 +26,20 @@ import { socketPool } from './sockets.ts'
 const answerTimeoutMs = 60_000
 /** The slowest upload that does not time out. */
 const bytesPerMs = 32
+
+const transient = new Set<ErrorCode>(['THROTTLED', 'UNREACHABLE', 'CONNECTION_REFUSED', 'TIMEOUT'])
+
+/**
+ * The SDK's own retry is switched off: it waits without jitter, retries an unresolvable host for half a minute, and does not retry 429,
+ * 502 and 504.
+ */
+function pauseAfter(error: unknown): Pause | undefined {
+  const { code, cause } = error as SluiceError
+  if (!transient.has(code)) return undefined
+  const { response } = (cause ?? {}) as { response?: { headers?: { get(name: string): string | undefined } } }
+  const minMs = Number(response?.headers?.get('retry-after')) * 1_000 || 0
+  return { baseMs: code === 'THROTTLED' ? 500 : 100, minMs }
+}
 
 /** Opens a container. All requests share one client and one pool of sockets. */
 export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, pace = noPace): Provider {
@@ -43,15 +57,14 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, 
       bytes = 0,
     }: { key?: string; signal?: AbortSignal | undefined; timeoutMs?: number; bytes?: number },
     send: (signal: AbortSignal) => Promise<T>,
-  ) =>
-    withRetries(
-      {
-        ...{ signal, timeoutMs },
-        wrap: (error) => azureError(error, { place, key, sasEndsAt }),
-        turn: () => pace.request(signal, bytes),
-      },
-      send,
-    )
+  ) => {
+    const wrap = (error: unknown) => azureError(error, { place, key, sasEndsAt })
+    return withRetry({ signal, pauseAfter }, async () => {
+      const turn = pace.request(signal, bytes)
+      if (turn) await turn
+      return withTimeout({ signal, ms: timeoutMs }, send).catch((error) => Promise.reject(wrap(error)))
+    })
+  }
 
   const absolute = async (key: string, range: ByteRange, signal: AbortSignal | undefined) => {
     if (!('suffix' in range)) return { ...range, etag: undefined }

@@ -1,5 +1,6 @@
 import type { ContainerClient } from '@azure/storage-blob'
 import { SluiceError } from '../../errors.ts'
+import { folderOf } from '../kit/folder-of.ts'
 import { cursorToken, noProgress, tokenCursor } from '../kit/token-cursor.ts'
 import type { ListPage } from '../provider.ts'
 import { listingOf } from './limited-client.ts'
@@ -31,5 +32,3 @@ export async function listPage(
   if (next !== null && next === cursor) throw noProgress()
   return { objects, cursor: next }
 }
-
-const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)

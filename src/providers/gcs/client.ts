@@ -4,10 +4,12 @@ import { md5Of } from '../checksum.ts'
 import { partOf } from '../content-range.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { compareKeys } from '../key-order.ts'
+import { folderOf } from '../kit/folder-of.ts'
 import { maxPageBytes } from '../kit/limit-body.ts'
 import { limitLength } from '../kit/limit-length.ts'
 import { cycleDetector } from '../kit/list-progress.ts'
 import { isNoAnswer } from '../kit/no-answer.ts'
+import { rangeHeader } from '../kit/range-header.ts'
 import { clockSettler, createServerClock } from '../kit/server-clock.ts'
 import { noPace, type Pace } from '../pace.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
@@ -249,10 +251,5 @@ const endless = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says tha
 
 /** A number of bytes in a header. NaN if it is not a number; the caller refuses that. */
 const lengthOf = (header: string | null) => (/^\d{1,15}$/.test(header ?? '') ? Number(header) : Number.NaN)
-
-const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)
-
-const rangeHeader = (range: ByteRange) =>
-  'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end ?? ''}`
 
 const isNothing = (range: ByteRange) => 'suffix' in range && range.suffix === 0

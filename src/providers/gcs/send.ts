@@ -1,11 +1,10 @@
 import { Readable } from 'node:stream'
-import { setTimeout as wait } from 'node:timers/promises'
 import { type GoogleAuth, gaxios } from 'google-auth-library'
-import { SluiceError } from '../../errors.ts'
 import { orAbort } from '../../or-abort.ts'
 import type { Egress } from '../../security/egress.ts'
 import { maxSmallBytes, readErrorBody, readLimited } from '../kit/limit-body.ts'
 import { safeRequestId } from '../kit/remote-detail.ts'
+import { withRetry, withTimeout } from '../kit/retry.ts'
 import type { ServerClock } from '../kit/server-clock.ts'
 import type { Pace } from '../pace.ts'
 import { authError, dropToken } from './auth.ts'
@@ -34,7 +33,6 @@ interface Answer {
   body: Readable
 }
 
-const attempts = 4
 const answerTimeoutMs = 60_000
 const slowestBytesPerMs = 100
 
@@ -54,14 +52,11 @@ export function createSender(
   const transport = new gaxios.Gaxios({ agent, redirect: 'manual', errorRedactor: false })
 
   const sendOnce = async (request: Request, onToken: (token: string | undefined) => void): Promise<Answer> => {
-    const { method, path, query = {}, headers = {}, body, streams, maxBytes = maxSmallBytes, signal } = request
-    const controller = new AbortController()
-    const giveUp = () => controller.abort()
-    signal?.addEventListener('abort', giveUp, { once: true })
-    const timer = setTimeout(giveUp, answerTimeoutMs + (body?.length ?? 0) / slowestBytesPerMs)
-    try {
+    const { method, path, query = {}, headers = {}, body, streams, maxBytes = maxSmallBytes } = request
+    const ms = answerTimeoutMs + (body?.length ?? 0) / slowestBytesPerMs
+    return withTimeout({ signal: request.signal, ms }, async (signal) => {
       const url = endpoint + path + queryText(query)
-      const credentials = auth && (await orAbort(headersOf(auth, url), controller.signal))
+      const credentials = auth && (await orAbort(headersOf(auth, url), signal))
       onToken(credentials?.get('authorization')?.replace(/^Bearer /, ''))
       const sent = { ...Object.fromEntries(credentials ?? []), ...headers, 'user-agent': 'sluice' }
       const {
@@ -76,7 +71,7 @@ export function createSender(
         // Otherwise the transport would read bodies of any size, also of refusals.
         responseType: 'stream',
         validateStatus: () => true,
-        signal: controller.signal,
+        signal,
         // An option of node-fetch, which the transport passes on.
         ...(streams && { compress: false }),
       })
@@ -91,39 +86,29 @@ export function createSender(
       }
       const text = streams ? '' : (await readLimited(stream, { maxBytes })).toString()
       return { status, headers: answered, text, body: stream }
-    } catch (error) {
-      if (controller.signal.aborted && !signal?.aborted) throw new SluiceError('TIMEOUT', undefined, { cause: error })
-      throw error
-    } finally {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', giveUp)
-    }
+    })
   }
 
   return {
     async send(request: Request): Promise<Answer> {
+      const { signal, body } = request
+      let token: string | undefined
       let isTokenNew = false
-      for (let attempt = 1; ; attempt++) {
-        request.signal?.throwIfAborted()
-        // Waits before the time limit of the attempt starts.
-        const turn = pace.request(request.signal, request.body?.length)
-        if (turn) await turn
-        let token: string | undefined
-        try {
-          return await sendOnce(request, (used) => {
-            token = used
-          })
-        } catch (error) {
-          if (request.signal?.aborted || attempt === attempts) throw error
-          if (auth && token && !isTokenNew && isUnauthorized(error)) {
-            isTokenNew = true
-            await dropToken(auth, token)
-            continue
-          }
-          if (!isTransient(error)) throw error
-        }
-        await wait(Math.random() * 250 * 2 ** attempt, undefined, request.signal ? { signal: request.signal } : {})
+      const pauseAfter = async (error: unknown) => {
+        if (!auth || !token || isTokenNew || !isUnauthorized(error))
+          return isTransient(error) ? { baseMs: 250 } : undefined
+        isTokenNew = true
+        await dropToken(auth, token)
+        return { baseMs: 0 }
       }
+      return withRetry({ signal, pauseAfter }, async () => {
+        // Waits before the time limit of the attempt starts.
+        const turn = pace.request(signal, body?.length)
+        if (turn) await turn
+        return sendOnce(request, (used) => {
+          token = used
+        })
+      })
     },
     close: () => agent.destroy(),
   }

@@ -4,6 +4,7 @@ import { absoluteRange } from '../absolute-range.ts'
 import { contentTypeOf } from '../content-type.ts'
 import { endOnAbort } from '../end-on-abort.ts'
 import { textKey } from '../key-bytes.ts'
+import { folderOf } from '../kit/folder-of.ts'
 import { noPace } from '../pace.ts'
 import type { Provider } from '../provider.ts'
 import { createConnection } from './connection.ts'
@@ -65,5 +66,3 @@ export function openRedis(place: RedisLocation, secrets: RedisSecrets, egress: E
     close: () => connection.close(),
   }
 }
-
-const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)

@@ -1,18 +1,16 @@
 import type { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import { orAbort } from '../../or-abort.ts'
 import type { Egress } from '../../security/egress.ts'
+import { withRetry } from '../kit/retry.ts'
 import type { Pace } from '../pace.ts'
 import { dial, type Session } from './dial.ts'
 import { redisError } from './error.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
 
-/** Errors that are worth a retry. */
-const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['THROTTLED', 'UNREACHABLE', 'CONNECTION_REFUSED'])
-const maxTries = 4
-const firstPauseMs = 100
+const transient = new Set<ErrorCode>(['THROTTLED', 'UNREACHABLE', 'CONNECTION_REFUSED'])
+const pauseAfter = (error: unknown) => (transient.has((error as SluiceError).code) ? { baseMs: 100 } : undefined)
 
 /** The connection of a provider. All its calls share it. */
 export interface Connection {
@@ -62,44 +60,35 @@ export function createConnection(
     return session
   }
 
-  const open = async (signal: AbortSignal): Promise<Session> => {
-    for (let tries = 1; ; tries++) {
+  const open = (signal: AbortSignal): Promise<Session> =>
+    withRetry({ signal, pauseAfter }, async () => {
       try {
         return await dial(place, secrets, { egress, signal, isAwaited: () => users > 0 })
       } catch (error) {
-        await pass(error, tries, signal)
+        throw redisError(error, place)
       }
-    }
-  }
+    })
 
-  const runAgain = async <T>(
+  const runAgain = <T>(
     signal: AbortSignal | undefined,
     bytes: number,
     work: (session: Session) => Promise<T>,
   ): Promise<T> => {
-    for (let tries = 1; ; tries++) {
-      // `open` has its own retries.
-      const session = await connect()
+    // `open` has its own retries.
+    let session: Session | undefined
+    const pause = (error: unknown) => session && pauseAfter(error)
+    let isRepeat = false
+    return withRetry({ signal: signal ?? closing.signal, pauseAfter: pause }, async () => {
+      session = undefined
+      if (isRepeat) await pace.request(signal, bytes)
+      isRepeat = true
+      session = await connect()
       gather(session.redis.stream)
       try {
         return await work(session)
       } catch (error) {
-        await pass(session.explain(error), tries, signal)
-        await pace.request(signal, bytes)
+        throw redisError(session.explain(error), place)
       }
-    }
-  }
-
-  /**
-   * Waits before the next attempt.
-   * @throws SluiceError if the error is not transient, or after the last attempt
-   */
-  const pass = async (error: unknown, tries: number, signal: AbortSignal | undefined): Promise<void> => {
-    const fault = redisError(error, place)
-    if (!passing.has(fault.code) || tries === maxTries) throw fault
-    const either = AbortSignal.any([closing.signal, ...(signal ? [signal] : [])])
-    await sleep(Math.random() * firstPauseMs * 2 ** tries, undefined, { signal: either }).catch(() => {
-      throw either.reason
     })
   }
 

@@ -8,7 +8,7 @@ import { headerLine, type PlainGet, writeGet } from '../http/request.ts'
 import { readErrorBody } from '../kit/limit-body.ts'
 import type { ServerClock } from '../kit/server-clock.ts'
 import type { Pace } from '../pace.ts'
-import type { ByteRange, ObjectBody } from '../provider.ts'
+import type { ObjectBody } from '../provider.ts'
 import { timeOf } from '../time-of.ts'
 import { isDirectoryBucket, s3Checksum } from './checksum.ts'
 import type { S3Location } from './location.ts'
@@ -145,7 +145,3 @@ export function encodingOf(header: string | undefined): { contentEncoding?: stri
     .filter((coding) => coding !== '' && coding !== 'aws-chunked')
   return codings.length > 0 ? { contentEncoding: codings.join(', ') } : {}
 }
-
-/** The value of a `Range` header. */
-export const rangeHeader = (range: ByteRange) =>
-  'suffix' in range ? `bytes=-${range.suffix}` : `bytes=${range.start}-${range.end ?? ''}`

@@ -2,6 +2,7 @@ import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { SluiceError } from '../../errors.ts'
 import { percentDecoded, textBefore } from '../key-bytes.ts'
 import { compareKeys } from '../key-order.ts'
+import { folderOf } from '../kit/folder-of.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
 import { cursorToken, noProgress, tokenCursor } from '../kit/token-cursor.ts'
 import type { ListPage, Provider } from '../provider.ts'
@@ -72,5 +73,3 @@ function decodeKey(key: string): string {
   if (decoded !== undefined) return decoded
   throw new SluiceError('UNEXPECTED_ANSWER', 'The listing holds a key that is not encoded as it says.')
 }
-
-const folderOf = (prefix: string) => (prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`)
