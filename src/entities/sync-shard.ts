@@ -19,6 +19,8 @@ export const SyncShardEntity = defineEntity({
     cursor: p.text().collation('C').nullable(),
     /** The last key that was listed. */
     lastKey: p.text().collation('C').nullable(),
+    /** The worker has begun to read objects up to this key, so nobody may split the range before it. */
+    readsTo: p.text().collation('C').nullable(),
     pages: p.integer().default(0),
     done: p.boolean().default(false),
     /** The worker with the lease, and the attempt of the run. The lease expires when its heartbeats stop. */

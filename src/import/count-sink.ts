@@ -1,7 +1,6 @@
 import { sql } from '../sql.ts'
 import { countMissingRows } from './missing-rows.ts'
 import { noteOutdatedRows } from './outdated-rows.ts'
-import { countParams } from './page-params.ts'
 import { countStatement } from './page-statement.ts'
 import type { ImportSink } from './sink.ts'
 import { needsRecords, recordKeys, runStatement } from './write-page.ts'
@@ -10,7 +9,7 @@ import { needsRecords, recordKeys, runStatement } from './write-page.ts'
 export const countSink: ImportSink = {
   needsTransaction: needsRecords,
   async write(em, target, part) {
-    const written = await runStatement(em, target, { text: countStatement, params: countParams(target, part) })
+    const written = await runStatement(em, target, countStatement(target, part))
     await recordKeys(em, target, part)
     if (target.replaces) await noteOutdatedRows(em, target, part)
     return written

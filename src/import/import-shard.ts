@@ -15,7 +15,7 @@ import { diffPage, objectIssue, type PageDiff } from './diff-page.ts'
 import type { ListingScope } from './link-states.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
 import { readTasks } from './read-tasks.ts'
-import { type Shard, toStored } from './shards.ts'
+import { isComparable, type PageEnd, publishReads, type Shard, toStored } from './shards.ts'
 import type { Written } from './sink.ts'
 import type { ObjectSource, Page } from './source.ts'
 
@@ -37,6 +37,8 @@ export interface ShardWork {
   /** Number of objects that may still be imported; undefined = no limit. */
   room: { left: number } | undefined
   source: ObjectSource
+  /** Whether other workers can split ranges of the run. */
+  splits: boolean
   /** Gives a part of a page to the sink. */
   write: (target: PageTarget, part: PageWrite) => Promise<Written>
 }
@@ -72,21 +74,16 @@ export async function importShard(
   let before: Promise<void> = Promise.resolve()
   try {
     for await (const page of work.source(shard, signal)) {
-      const diff = await diffPage(
-        em,
-        {
-          storage,
-          run,
-          filter: work.filter,
-          refusesKey: work.provider.refusesKey,
-          scope: work.scope,
-          flagsAbsent: policy.findsMissing === 'BY_KEY',
-        },
-        page,
-      )
+      const diff = await compare(work, page)
       const isFull = room ? applyMaxObjects(room, diff) : false
+      const cursor = isFull ? null : page.cursor
+      const end = endOf(page, { cursor, until: shard.until })
+      if (work.splits && storage.importMethod === 'TASKS' && diff.toImport.length > 0) {
+        // What was read before is written first, so that the range goes on after it.
+        await publishReads(em, target, end).catch((error) => before.then(() => Promise.reject(error)))
+      }
       const batch = new Batch(
-        (part) => work.write(target, part),
+        (part) => work.write(target, { ...part, end }),
         (object) => !diff.partlyImported.has(object),
       )
       const reading = reader(diff.toImport, batch)
@@ -101,7 +98,6 @@ export async function importShard(
         for (const { key, error } of page.gaps) await batch.addIssue(objectIssue(key, error))
         await previous
         signal.throwIfAborted()
-        const cursor = isFull ? null : page.cursor
         await batch.end({
           restored,
           missing,
@@ -134,6 +130,23 @@ export async function importShard(
     // The first error caused the others.
     throw work.signal.aborted ? work.signal.reason : (own.signal.reason ?? error)
   }
+}
+
+/** Compares a page with the links of the storage. */
+function compare(
+  { em, run, storage, filter, provider: { refusesKey }, scope }: ShardWork,
+  page: Page,
+): Promise<PageDiff> {
+  const flagsAbsent = policyOf(run.kind).findsMissing === 'BY_KEY'
+  return diffPage(em, { storage, run, filter, refusesKey, scope, flagsAbsent }, page)
+}
+
+/** Where the page ends, if the source continues at `cursor` after it. */
+function endOf({ objects, range }: Page, { cursor, until }: { cursor: string | null; until: string | null }): PageEnd {
+  const greatest = objects.at(-1)?.key ?? range?.until ?? null
+  return cursor !== null && range !== null && greatest !== null && isComparable(greatest)
+    ? { isLast: false, key: greatest }
+    : { isLast: true, key: until }
 }
 
 const sizeOf = ({ objects, absent = [], outside = 0 }: Page) => objects.length + absent.length + outside

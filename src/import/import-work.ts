@@ -74,9 +74,10 @@ export async function openWork(given: Import, signal: AbortSignal): Promise<Shar
   const kind = providers[storage.provider]
   const { bucket, prefix } = kind.place(storage.location)
   const { maxObjects } = storage.filters ?? {}
-  const { source, appliesFilters } = policyOf(run.kind)
+  const { source, appliesFilters, splitsRanges } = policyOf(run.kind)
   const folder = storage.recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
   const scope = { prefix: folder, recursive: storage.recursive }
+  const room = maxObjects === undefined || source !== 'SETTINGS' ? undefined : { left: roomLeft(maxObjects, run) }
   const provider = retryingProvider(given.provider, { breaker: given.breaker, signal, limit })
   return {
     em,
@@ -92,7 +93,8 @@ export async function openWork(given: Import, signal: AbortSignal): Promise<Shar
     filter: appliesFilters
       ? createObjectFilter(storage)
       : ({ key }) => (storage.skipSidecars && isSidecar(key) ? 'SIDECAR' : null),
-    room: maxObjects === undefined || source !== 'SETTINGS' ? undefined : { left: roomLeft(maxObjects, run) },
+    room,
+    splits: Boolean(provider.keyCursor) && storage.recursive && room === undefined && splitsRanges,
     source: sourceOf({ em, run, provider, scope, limit }),
     write: createPageWriter(em, sinkOf(run)),
   }

@@ -65,12 +65,10 @@ export async function assistImport(given: Import): Promise<void> {
 }
 
 async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<void> {
-  const { em, run, provider, heartbeatSeconds } = given
+  const { em, run, heartbeatSeconds } = given
   const holder = newHolder()
   const left = new AbortController()
   const work = await openWork(given, AbortSignal.any([given.signal, left.signal]))
-  const canSplit =
-    Boolean(provider.keyCursor) && work.storage.recursive && work.room === undefined && policyOf(run.kind).splitsRanges
   const lanes = new Set<Promise<unknown>>()
   let longListing = Promise.withResolvers<void>()
   // After a range that could not be cut, so many pages pass before another try: each costs some ten questions.
@@ -92,7 +90,7 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
     lanes.add(lane)
   }
   const cut = async () => {
-    if (!canSplit || pagesToWait > 0 || (role === 'LEADS' && lanes.size === 0)) return undefined
+    if (!work.splits || pagesToWait > 0 || (role === 'LEADS' && lanes.size === 0)) return undefined
     const victim = await splittable(em, run.id, role === 'LEADS' ? minPagesToSplit : 1)
     if (!victim) return undefined
     const shard = await splitOne(given, work, { victim, holder })
@@ -171,14 +169,18 @@ async function splitOne(
       const key = objects[0]?.key
       return key !== undefined && (until === null || compareKeys(key, until) <= 0) ? key : undefined
     }
-    const ahead = await lookAhead(range.lastKey, firstAfter)
+    const ahead = await lookAhead(frontOf(range, range.lastKey), firstAfter)
     // The range goes on while the storage answers, so the middle is that of what lies ahead of it now.
     const now = await reloadShard(em, range)
     if (!ahead || !now?.lastKey) return undefined
-    const at = now.until === until ? middleOf(ahead, now.lastKey) : null
+    const at = now.until === until ? middleOf(ahead, frontOf(now, now.lastKey)) : null
     const split = at === null ? undefined : await splitShard(em, now, { at, holder, attempt: run.attempt })
     if (split) return split
     range = await reloadShard(em, now)
   }
   return undefined
 }
+
+/** Up to which key the worker of a range has listed or reads objects. */
+const frontOf = ({ readsTo }: Shard, lastKey: string): string =>
+  readsTo !== null && compareKeys(readsTo, lastKey) > 0 ? readsTo : lastKey

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import type { NewTask } from './new-task.ts'
-import type { ShardHold } from './shards.ts'
+import type { PageEnd, ShardHold } from './shards.ts'
 
 /** The present version of an object with several rows. */
 export interface RowObject {
@@ -47,6 +47,8 @@ export interface PageWrite {
   /** Listed keys of an unordered listing; at its end they show which keys are missing. */
   seen: string[]
   counts: PageCounts
+  /** Where the page ends. The write is refused if its range ends before that. */
+  end: PageEnd
   /** The new checkpoint; undefined before the last part of the page. */
   checkpoint: { cursor: string | null; lastKey: string | null; pages: number } | undefined
 }
@@ -70,6 +72,7 @@ export function emptyPageWrite(): PageWrite {
     unread: [],
     seen: [],
     counts: { listed: 0, skipped: 0, existed: 0, bytesRead: 0 },
+    end: { isLast: true, key: null },
     checkpoint: undefined,
   }
 }

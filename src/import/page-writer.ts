@@ -11,7 +11,8 @@ const checkpointEveryMs = 250
 
 /**
  * Gives the pages of a run to the sink one after the other, and a progress event at most every 250 ms. A page without changes only moves the
- * checkpoint; this write is merged with the next page of the range if that comes within 250 ms.
+ * checkpoint; this write is merged with the next page of the range if that comes within 250 ms. All pages that one worker reads of a
+ * range after the same claim have the same `target` object.
  */
 export function createPageWriter(
   em: EntityManager,
@@ -19,7 +20,8 @@ export function createPageWriter(
 ): (target: PageTarget, part: PageWrite) => Promise<Written> {
   let turn: Promise<unknown> = Promise.resolve()
   let lastEventAt = Number.NEGATIVE_INFINITY
-  const waiting = new Map<number, { part: PageWrite; since: number }>()
+  // A worker that reads its range again goes on from its checkpoint, so what waited before that is not written.
+  const waiting = new WeakMap<PageTarget, { part: PageWrite; since: number }>()
 
   const write = async (target: PageTarget, part: PageWrite): Promise<Written> => {
     const addsEvent = performance.now() - lastEventAt >= eventEveryMs
@@ -44,14 +46,14 @@ export function createPageWriter(
   }
 
   return async (target, part) => {
-    const pending = waiting.get(target.number)
-    waiting.delete(target.number)
+    const pending = waiting.get(target)
+    waiting.delete(target)
     // Only a write with a checkpoint can be merged.
     if (pending && !part.checkpoint) await inTurn(target, pending.part)
     const whole = pending && part.checkpoint ? merged(pending.part, part) : part
     const since = pending?.since ?? performance.now()
     if (isIdle(sink, whole, target) && performance.now() - since < checkpointEveryMs) {
-      waiting.set(target.number, { part: whole, since })
+      waiting.set(target, { part: whole, since })
       return { created: 0, existed: 0 }
     }
     return inTurn(target, whole)

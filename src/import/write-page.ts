@@ -1,10 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type RawBuilder, sql } from 'kysely'
 import { RunLost } from '../runs/lease.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { joinTasks } from './join-tasks.ts'
 import { markOutdatedRows } from './outdated-rows.ts'
-import { writeParams } from './page-params.ts'
-import { writeStatement } from './page-statement.ts'
+import { type WrittenRow, writeStatement } from './page-statement.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
 import { ShardChanged } from './shards.ts'
 import type { Written } from './sink.ts'
@@ -17,7 +17,7 @@ import type { Written } from './sink.ts'
  * run has written a newer version of an object since `claimedAt`.
  */
 export async function writePage(em: EntityManager, target: PageTarget, part: PageWrite): Promise<Written> {
-  const written = await runStatement(em, target, { text: writeStatement, params: writeParams(target, part) })
+  const written = await runStatement(em, target, writeStatement(target, part))
   await recordKeys(em, target, part)
   if (part.restored.length > 0) await setExistence(em, target.storage, part.restored, true)
   if (target.replaces) await markOutdatedRows(em, target, part)
@@ -44,30 +44,30 @@ export function needsRecords({ missing, unread, seen, objects, tasks }: PageWrit
 export async function runStatement(
   em: EntityManager,
   target: PageTarget,
-  { text, params }: { text: string; params: unknown[] },
+  statement: RawBuilder<WrittenRow>,
 ): Promise<Written> {
-  const [written] = await sql<Record<keyof Written | 'overtaken', string>>(em, text, params)
+  const [written] = await execute(em, statement)
   if (!written) throw (await isHeld(em, target)) ? new ShardChanged() : new RunLost()
   if (Number(written.overtaken) > 0) throw new ShardChanged()
   return { created: Number(written.created), existed: Number(written.existed) }
 }
 
 async function isHeld(em: EntityManager, { run, attempt }: PageTarget): Promise<boolean> {
-  const rows = await sql(em, `select 1 from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS'`, [
-    run,
-    attempt,
-  ])
+  const rows = await execute(
+    em,
+    sql`select 1 from sync_run where id = ${run} and attempt = ${attempt} and status = 'IN_PROGRESS'`,
+  )
   return rows.length > 0
 }
 
 /** Records the keys that the sweep after the last page needs. */
 export async function recordKeys(em: EntityManager, { run }: PageTarget, part: PageWrite): Promise<void> {
   const record = (kind: string, keys: string[]) =>
-    sql(em, 'insert into sync_key (run_id, kind, key) select $1, $2, unnest($3::text[]) on conflict do nothing', [
-      run,
-      kind,
-      keys,
-    ])
+    execute(
+      em,
+      sql`insert into sync_key (run_id, kind, key)
+        select ${run}::bigint, ${kind}::text, unnest(${keys}::text[]) on conflict do nothing`,
+    )
   if (part.missing.length > 0) await record('MISSING', part.missing)
   if (part.unread.length > 0) await record('UNREAD', part.unread)
   if (part.seen.length > 0) await record('SEEN', part.seen)
@@ -84,20 +84,20 @@ export async function setExistence(
   exists: boolean,
 ): Promise<number> {
   let links = 0
-  for (const rows of ['row_index = -1', 'row_index <> -1']) {
-    const changed = await sql(
+  for (const rows of [sql`row_index = -1`, sql`row_index <> -1`]) {
+    const changed = await execute(
       em,
-      `update import_link set object_exists = $3, updated_at = now()
-       where storage_id = $1 and key = any($2) and ${rows} and object_exists <> $3 and (row_exists or not $3)
-       returning 1`,
-      [storage, keys, exists],
+      sql`update import_link set object_exists = ${exists}, updated_at = now()
+        where storage_id = ${storage} and key = any(${keys}) and ${rows} and object_exists <> ${exists}
+          and (row_exists or not ${exists})
+        returning 1`,
     )
     links += changed.length
   }
-  await sql(
+  await execute(
     em,
-    'update imported_object set object_exists = $3 where storage_id = $1 and key = any($2) and object_exists <> $3',
-    [storage, keys, exists],
+    sql`update imported_object set object_exists = ${exists}
+      where storage_id = ${storage} and key = any(${keys}) and object_exists <> ${exists}`,
   )
   return links
 }

@@ -58,14 +58,15 @@ describe('a long import', () => {
     return row
   }
 
-  it('is split over two processes, and every object is imported and counted once', async () => {
-    const { storage, run } = await slowImport(4_000)
+  it('is split over two processes, and every object is requested, imported and counted once', async () => {
+    const { storage, run, slow } = await slowImport(4_000)
     expect(await finished(world.app, run)).toMatchObject({
       status: 'COMPLETED',
       attempt: 1,
       counters: { listed: 4_000, created: 4_000, existed: 0, failed: 0, missing: 0 },
     })
     expect(await holders(storage.databaseId)).toBeGreaterThanOrEqual(2)
+    expect(slow.hits).toBe(4_000)
     expect(await counts(storage.databaseId)).toEqual({ links: 4_000, keys: 4_000, numbers: 4_000 })
   })
 

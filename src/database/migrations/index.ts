@@ -20,6 +20,7 @@ import { UrlMappings } from './0019-url-mappings.ts'
 import { PausedStorages } from './0020-paused-storages.ts'
 import { ChosenKeys } from './0021-chosen-keys.ts'
 import { StorageLimits } from './0022-storage-limits.ts'
+import { ReadsTo } from './0023-reads-to.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -48,4 +49,5 @@ export const migrations = [
   { name: '0020-paused-storages', class: PausedStorages },
   { name: '0021-chosen-keys', class: ChosenKeys },
   { name: '0022-storage-limits', class: StorageLimits },
+  { name: '0023-reads-to', class: ReadsTo },
 ]

@@ -1,0 +1,89 @@
+import { type RawBuilder, sql } from 'kysely'
+import { arrayOf, textsOf } from './array-literal.ts'
+import type { NewTask } from './new-task.ts'
+import type { PageWrite } from './page-write.ts'
+
+/** SQL: arguments of `unnest` for the columns key, row_group, row_index, size, etag, last_modified, data, meta, allow_skip. */
+export function taskColumns(tasks: NewTask[]): RawBuilder<unknown> {
+  return sql`
+    ${tasks.map((t) => t.object.key)}::text[],
+    ${arrayOf(tasks.map((t) => t.rowGroup))}::int[],
+    ${arrayOf(tasks.map((t) => t.row))}::int[],
+    ${arrayOf(tasks.map((t) => t.object.size))}::bigint[],
+    ${tasks.map((t) => t.object.etag)}::text[],
+    ${tasks.map((t) => t.object.lastModified?.toISOString() ?? null)}::timestamptz[],
+    ${tasks.map((t) => t.data)}::text[],
+    ${textsOf(tasks.map((t) => t.meta))}::text[],
+    ${arrayOf(tasks.map((t) => t.allowSkip))}::bool[]`
+}
+
+/** The same for key, row_group, row_index, code, message, retryable. */
+export function issueColumns(issues: PageWrite['issues']): RawBuilder<unknown> {
+  return sql`
+    ${issues.map((i) => i.key)}::text[],
+    ${issues.map((i) => i.rowGroup)}::int[],
+    ${issues.map((i) => i.row)}::int[],
+    ${issues.map((i) => i.code)}::text[],
+    ${issues.map((i) => storable(i.message))}::text[],
+    ${issues.map((i) => i.retryable)}::bool[]`
+}
+
+/** The same for key, rows, size, etag, last_modified. */
+export function objectColumns(objects: PageWrite['objects']): RawBuilder<unknown> {
+  return sql`
+    ${objects.map((o) => o.object.key)}::text[],
+    ${objects.map((o) => o.rows)}::bigint[],
+    ${objects.map((o) => o.object.size)}::bigint[],
+    ${objects.map((o) => o.object.etag)}::text[],
+    ${objects.map((o) => o.object.lastModified?.toISOString() ?? null)}::timestamptz[]`
+}
+
+/** The same for at (the place of the task in the page, from 1), result, score, model_version. */
+export function predictionColumns(tasks: NewTask[]): RawBuilder<unknown> {
+  const predictions = tasks.flatMap((task, at) => task.predictions.map((p) => ({ ...p, at: at + 1 })))
+  return sql`
+    ${predictions.map((p) => p.at)}::bigint[],
+    ${predictions.map((p) => p.result)}::text[],
+    ${predictions.map((p) => p.score)}::float8[],
+    ${predictions.map((p) => p.modelVersion && storable(p.modelVersion))}::text[]`
+}
+
+/** The same for at, result, was_cancelled, lead_time, import_id, completed_by. */
+export function annotationColumns(tasks: NewTask[]): RawBuilder<unknown> {
+  const annotations = tasks.flatMap((task, at) => task.annotations.map((a) => ({ ...a, at: at + 1 })))
+  return sql`
+    ${annotations.map((a) => a.at)}::bigint[],
+    ${annotations.map((a) => a.result)}::text[],
+    ${annotations.map((a) => a.wasCancelled)}::bool[],
+    ${annotations.map((a) => a.leadTimeSeconds)}::float8[],
+    ${annotations.map((a) => a.importId)}::text[],
+    ${annotations.map((a) => a.completedBy && storable(a.completedBy))}::text[]`
+}
+
+/** SQL: places of the tasks with predictions. */
+export function predictedPlaces(tasks: NewTask[]): RawBuilder<unknown> {
+  return sql`${tasks.flatMap((task, at) => (task.predictions.length > 0 ? [at + 1] : []))}::bigint[]`
+}
+
+/**
+ * SQL: arrays of the times of tasks, predictions and annotations, in their order. Null if no row has a time, which is usual:
+ * PostgreSQL then skips the lookup for each row.
+ */
+export function timeColumns(tasks: NewTask[]) {
+  const column = (items: { createdAt?: string; updatedAt?: string }[], name: 'createdAt' | 'updatedAt') => {
+    const times = items.some((item) => item[name] !== undefined) ? items.map((item) => item[name] ?? null) : null
+    return sql`(${times}::timestamptz[])`
+  }
+  const predictions = tasks.flatMap((task) => task.predictions)
+  const annotations = tasks.flatMap((task) => task.annotations)
+  return {
+    taskCreated: column(tasks, 'createdAt'),
+    taskUpdated: column(tasks, 'updatedAt'),
+    predictionCreated: column(predictions, 'createdAt'),
+    annotationCreated: column(annotations, 'createdAt'),
+    annotationUpdated: column(annotations, 'updatedAt'),
+  }
+}
+
+/** PostgreSQL's `text` cannot store NUL; `json` can store its escape. */
+const storable = (text: string) => text.replaceAll('\0', '\ufffd')
