@@ -21,6 +21,8 @@ export interface OutageVerdict {
   plan: OutagePlan
   /** Outages that met the run before it ended. */
   met: number
+  /** How often another worker split a range of the import. */
+  splits: number
   faults: string[]
   seconds: number
 }
@@ -55,12 +57,10 @@ interface Parts {
   s3: S3Server
   database: pg.Pool
   clients: GraphqlClient[]
-  /** Whether objects may be requested again after they were written. */
-  mayRepeat: boolean
 }
 
 /** Lets a run meet the outages of its plan, and looks whether it is as if there had been none. */
-async function playOutages({ s3, database, clients, mayRepeat }: Parts, plan: OutagePlan): Promise<OutageVerdict> {
+async function playOutages({ s3, database, clients }: Parts, plan: OutagePlan): Promise<OutageVerdict> {
   const begun = performance.now()
   const { kind } = plan
   const random = createRandom(plan.seed + 1)
@@ -73,7 +73,8 @@ async function playOutages({ s3, database, clients, mayRepeat }: Parts, plan: Ou
   const isWork = (request: S3Request) => request.operation === operation
   const front = await startFront({
     target: s3.endpoint,
-    ...(kind === 'FILES' && { maxKeys: keysOfPage }),
+    // Small pages, so that a second process finds a range to split.
+    maxKeys: keysOfPage,
     onRequest(request) {
       if (!isWork(request)) return
       if (kind !== 'FILES') arrivals.push({ key: request.key, at: Date.now() })
@@ -102,10 +103,11 @@ async function playOutages({ s3, database, clients, mayRepeat }: Parts, plan: Ou
       await beAway({ front, tap }, outage)
     }
     const row = await watch.ended
-    const faults = await faultsOf(database, { row, plan, storage, arrivals: mayRepeat ? [] : arrivals })
+    const faults = await faultsOf(database, { row, plan, storage, arrivals })
     const longest = Math.max(0, ...plan.outages.slice(0, met).map(({ seconds }) => seconds))
     if (longest >= 10 && !watch.hasWaited()) faults.push('the run did not tell that it waits')
-    return { plan, met, faults, seconds: (performance.now() - begun) / 1_000 }
+    const { rows } = await database.query('select 1 from sync_shard where run_id = $1', [number])
+    return { plan, met, splits: Math.max(0, rows.length - 1), faults, seconds: (performance.now() - begun) / 1_000 }
   } finally {
     await tap.stop()
     await front.stop()
