@@ -176,9 +176,9 @@ export async function startApi(
       await queue.ping()
     },
   })
-  await new Promise<void>((delivery, reject) => {
+  await new Promise<void>((resolve, reject) => {
     const { PORT: port, HOST: host, REUSE_PORT: reusePort } = config
-    server.once('error', reject).listen({ port, host, reusePort }, delivery)
+    server.once('error', reject).listen({ port, host, reusePort }, resolve)
   })
   // Attached only after `listen`, because the WebSocket server would report a port in use in another way.
   const mask = (error: unknown) => maskError(error, { logger, introspection })
@@ -196,7 +196,7 @@ export async function startApi(
     url,
     port,
     async stop() {
-      const closed = new Promise((delivery) => server.close(delivery))
+      const closed = new Promise((resolve) => server.close(resolve))
       await closeSockets()
       server.closeAllConnections()
       await closed

@@ -35,7 +35,7 @@ export async function sendObject(exchange: {
 }): Promise<void> {
   const { req, res, source, settings, access, embeddableBy, signal, metrics } = exchange
   const { headers } = req
-  const rangeHeader = performance.now()
+  const started = performance.now()
   const answer = await openObject(source, {
     method: req.method as 'GET' | 'HEAD',
     ranges: parseRanges(headers.range),
@@ -50,7 +50,7 @@ export async function sendObject(exchange: {
     access,
     signal,
   })
-  metrics?.opened((performance.now() - rangeHeader) / 1_000)
+  metrics?.opened((performance.now() - started) / 1_000)
   signal.throwIfAborted()
   const { object, etag } = answer
   // The response depends on the viewer. A media token is part of the URL, so only the Authorization header must be listed.

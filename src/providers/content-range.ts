@@ -13,10 +13,12 @@ export function partOf(
   { isRanged, length, body }: { isRanged: boolean; length: number; body: Pick<Readable, 'destroy'> },
 ): Pick<ObjectBody, 'size' | 'range'> {
   if (status !== 206) return { size: length }
-  const [, start, end, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange ?? '')?.map(Number) ?? []
-  const isKnown = start !== undefined && end !== undefined && size !== undefined
-  if (isKnown && isRanged) return { size, range: { start, end } }
-  if (isKnown && start === 0 && end === size - 1) return { size }
+  const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(contentRange ?? '')
+  if (match) {
+    const [start, end, size] = [Number(match[1]), Number(match[2]), Number(match[3])]
+    if (isRanged) return { size, range: { start, end } }
+    if (start === 0 && end === size - 1) return { size }
+  }
   // An empty part has no valid Content-Range. Azurite sends this for a range of an empty object.
   if (isRanged && length === 0) return { size: 0 }
   body.destroy()

@@ -18,7 +18,7 @@ const maxBytes = 2 ** 52
 // Etags of real storages have at most a few dozen characters.
 const maxEtagLength = 1_024
 // PostgreSQL supports more years, but no real object has them.
-const [firstYear, lastYear] = [1900, 9999]
+const [minTime, maxTime] = [Date.UTC(1900), Date.UTC(10_000)]
 
 /**
  * Adds checks to a provider of any kind. Responses must have the shape that callers rely on. A page has at most the requested
@@ -122,6 +122,6 @@ const isEtag = (etag: unknown) => etag === null || (typeof etag === 'string' && 
 
 function isTime(time: unknown): boolean {
   if (time === null) return true
-  const year = time instanceof Date ? time.getUTCFullYear() : Number.NaN
-  return year >= firstYear && year <= lastYear
+  const milliseconds = time instanceof Date ? time.getTime() : Number.NaN
+  return milliseconds >= minTime && milliseconds < maxTime
 }

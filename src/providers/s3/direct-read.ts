@@ -78,11 +78,11 @@ export function createDirectReads(
         const turn = pace.request(signal)
         if (turn) await turn
         const { status, headers, body } = await http.get(request, more, signal)
-        const answer = body && described(body, { status, headers, isRanged: range !== undefined, isDirectory })
-        if (!answer || clock.isOld) clock.update(headers.date)
-        if (answer) {
+        const opened = body && openedBody(body, { status, headers, isRanged: range !== undefined, isDirectory })
+        if (!opened || clock.isOld) clock.update(headers.date)
+        if (opened) {
           region.confirm()
-          return { ...answer, body }
+          return opened
         }
         signed.delete(name)
         const words = await messageOf(body, Number(headers['content-length']))
@@ -108,8 +108,8 @@ async function messageOf(body: Readable | undefined, length: number): Promise<st
   return ''
 }
 
-/** Reads the headers of a response. Undefined if the body is not the object. */
-function described(
+/** The object in a response. Undefined if the body is not the object. */
+function openedBody(
   body: Readable,
   {
     status,
@@ -122,13 +122,16 @@ function described(
     isRanged: boolean
     isDirectory: boolean
   },
-): Omit<ObjectBody, 'body'> | undefined {
+): ObjectBody | undefined {
   const { 'content-length': announced, 'content-range': contentRange, etag, 'content-type': type } = headers
   if ((status !== 200 && status !== 206) || announced === undefined) return undefined
   const length = Number(announced)
+  const { size, range } = partOf({ status, contentRange }, { isRanged, length, body })
   return {
+    body,
     length,
-    ...partOf({ status, contentRange }, { isRanged, length, body }),
+    size,
+    ...(range && { range }),
     etag: etag ?? null,
     lastModified: timeOf(headers['last-modified']) ?? null,
     contentType: type ?? null,
@@ -139,7 +142,8 @@ function described(
 
 /** The encoding of an object, without `aws-chunked`, which belongs to its upload ("Signature calculations: chunked upload"). */
 export function encodingOf(header: string | undefined): { contentEncoding?: string } {
-  const codings = (header ?? '')
+  if (header === undefined) return {}
+  const codings = header
     .split(',')
     .map((coding) => coding.trim())
     .filter((coding) => coding !== '' && coding !== 'aws-chunked')
