@@ -16,8 +16,8 @@ function calls(limit: ReturnType<typeof createAdaptiveLimit>) {
   }
 }
 
-describe('a limit of calls at a time', () => {
-  it('is halved with each wish to slow down, to one at least, and one call more for each such number that worked', async () => {
+describe('the limit of concurrent calls', () => {
+  it('is halved by each slowDown, at least to one, and rises by one after that many successful calls', async () => {
     const limit = createAdaptiveLimit(8)
     const work = calls(limit)
     work.start(100)

@@ -32,11 +32,11 @@ describe('the settings', () => {
     }
   })
 
-  it('take empty values as unset and foreign variables as none of theirs', () => {
+  it('treat empty values as unset and ignore other variables', () => {
     expect(readConfig({ PORT: '', DATABASE_URL: '', PATH: '/bin' })).toEqual(readConfig({}))
   })
 
-  it('are read as what they are', () => {
+  it('are parsed into their types', () => {
     expect(
       readConfig({
         PORT: '0',
@@ -56,7 +56,7 @@ describe('the settings', () => {
     })
   })
 
-  it('tell all faults at once, each with its name, and repeat no value', () => {
+  it('report all errors at once, each with its name, and repeat no value', () => {
     const bad = {
       PORT: '70000',
       PUBLIC_URL: 'ftp://hidden.example',
@@ -76,7 +76,7 @@ describe('the settings', () => {
     expect(faults.join('\n')).not.toContain('hidden')
   })
 
-  it('all say what they mean', () => {
+  it('all have a description', () => {
     for (const [name, setting] of Object.entries(settings.shape)) expect(setting.description, name).toBeTruthy()
   })
 })

@@ -29,7 +29,7 @@ describe('connections to storages', () => {
   })
   const create = (idleMs: number) => createConnections({ sealer, environment }, { idleMs })
 
-  it('share one client of a storage, however many use it at once or one after the other', async () => {
+  it('share one client of a storage among concurrent and consecutive users', async () => {
     const { connect, stop } = create(60_000)
     const [one, two] = await Promise.all([connect(row), connect(row)])
     one.close()
@@ -44,7 +44,7 @@ describe('connections to storages', () => {
     await vi.waitFor(() => expect(closed).toHaveLength(1))
   })
 
-  it('make a new client once the settings have changed', async () => {
+  it('open a new client after the settings have changed', async () => {
     const { connect, stop } = create(60_000)
     const before = await connect(row)
     const after = await connect({ ...row, updatedAt: new Date(2) })
@@ -55,7 +55,7 @@ describe('connections to storages', () => {
     await vi.waitFor(() => expect(closed).toHaveLength(2))
   })
 
-  it('make a new client once the clock of this machine was set, since its sessions and tokens would end at the wrong time', async () => {
+  it('open a new client after the clock of this machine was set, because sessions and tokens would end at the wrong time', async () => {
     const state = { now: 0, elapsed: 0 }
     const clocks = { now: () => state.now, elapsed: () => state.elapsed }
     const { connect, stop } = createConnections({ sealer, environment }, { clocks })
@@ -80,7 +80,7 @@ describe('connections to storages', () => {
     await vi.waitFor(() => expect(closed).toHaveLength(1))
   })
 
-  it('keep no client that could not be opened, and share none of a candidate', async () => {
+  it('cache no client that failed to open, and share no client of an unsaved storage', async () => {
     const { connect } = create(60_000)
     opened.mockRejectedValueOnce(new Error('no'))
     await expect(connect(row)).rejects.toThrow('no')

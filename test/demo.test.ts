@@ -27,7 +27,7 @@ const rows = (output: string) =>
     ([, title, ...numbers]) => [title, ...numbers.map(Number)],
   )
 
-it('imports everything the first time, and creates nothing in a later run on the same data folder', async () => {
+it('the demo imports everything the first time, and creates nothing in a later run on the same data folder', async () => {
   const first = await runDemo('--data-dir', dataDir)
   expect(first).toMatchObject({ code: 0, errors: '' })
   const again = [
@@ -45,6 +45,6 @@ it('imports everything the first time, and creates nothing in a later run on the
   expect(second.output).toContain('the project has 319 tasks, 319 before')
 })
 
-it('says what is wrong with its options, and ends with code 1', async () => {
+it('the demo reports wrong options and exits with code 1', async () => {
   expect(await runDemo('--images', 'many')).toMatchObject({ code: 1, errors: expect.stringContaining('pictures') })
 })

@@ -22,7 +22,7 @@ describe('reading JSON', () => {
   })
 
   it.each(['9007199254740993', '-9007199254740993', '123456789012345678901234567890', '1e400', '-1E+999'])(
-    'keeps %s as it is',
+    'preserves %s',
     (text) => {
       expect(through(text)).toBe(text)
       expect(through(`{"a":{"b":[${text},1]}}`)).toBe(`{"a":{"b":[${text},1]}}`)
@@ -55,7 +55,7 @@ describe('reading JSON', () => {
     expect(through(text)).toBe(text)
   })
 
-  it('knows an object from all else', () => {
+  it('distinguishes an object from everything else', () => {
     expect(
       ['{}', '[]', 'null', '1', '"x"', '12345678901234567890'].map((text) => isJsonObject(parseJson(text))),
     ).toEqual([true, false, false, false, false, false])

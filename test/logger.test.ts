@@ -9,7 +9,7 @@ function written(work: (logger: ReturnType<typeof createLogger>) => void): strin
   return lines.join('')
 }
 
-it('a log line of an error has our own message, code and causes, and nothing that a library added', () => {
+it('a log line of an error has the message, code and causes of Sluice, and nothing that a library added', () => {
   const cause = new SluiceError('UNREACHABLE', 'no route', { remote: { status: 503, code: 'SlowDown' } })
   const error = Object.assign(new SluiceError('TIMEOUT', 'it broke', { cause }), { client: { secretKey: 'hidden-1' } })
   const text = written((logger) => logger.warn({ err: error }, 'the queue lost a connection'))
@@ -47,7 +47,7 @@ describe('errors of libraries', () => {
   })
 })
 
-it('what is no error is logged as text', () => {
+it('a thrown value that is no error is logged as text', () => {
   expect(written((logger) => logger.error({ err: 'plain' }))).toContain('"err":"plain"')
 })
 

@@ -8,7 +8,7 @@ describe('a quota', () => {
   const open = () =>
     createQuota({ max: 4, perName: { viewer: 3, project: 2 }, refuse: (limit) => new Error(`no place: ${limit}`) })
 
-  it('refuses what is beyond the limit of a name or of all, and takes nothing then', () => {
+  it('refuses a request above the limit of a name or of all, and then counts nothing', () => {
     const quota = open()
     quota.take({ viewer: 'a', project: 1 })
     quota.take({ viewer: 'a', project: 1 })
@@ -20,7 +20,7 @@ describe('a quota', () => {
     expect(() => quota.take({})).toThrow('no place: process')
   })
 
-  it('gives a place back once, however often that is asked for', () => {
+  it('frees a place once, even if it is released several times', () => {
     const quota = open()
     const release = quota.take({ viewer: 'a', project: 1 })
     quota.take({ viewer: 'a', project: 1 })
@@ -33,7 +33,7 @@ describe('a quota', () => {
 })
 
 describe('a rate', () => {
-  it('allows a burst, then what the time allows, and tells when to come back; each name for itself', () => {
+  it('allows a burst, then the average rate, and returns when to retry, for each name separately', () => {
     let now = 0
     const rate = createRate({ perSecond: 2, burst: 3 }, () => now)
     expect([1, 2, 3, 4].map(() => rate.take('a'))).toEqual([0, 0, 0, 1])
@@ -46,7 +46,7 @@ describe('a rate', () => {
     expect([1, 2, 3, 4].map(() => rate.take('a'))).toEqual([0, 0, 0, 1])
   })
 
-  it('of less than one a second tells how many seconds to wait', () => {
+  it('below one per second returns how many seconds to wait', () => {
     const rate = createRate({ perSecond: 0.1, burst: 1 }, () => 0)
     expect([rate.take('a'), rate.take('a')]).toEqual([0, 10])
   })
@@ -55,7 +55,7 @@ describe('a rate', () => {
 describe('turns', () => {
   const never = new AbortController().signal
 
-  it('let an owner do so many things at a time; the rest waits, once each, and others are not kept', async () => {
+  it('limit the concurrent items of an owner; further items wait, once each, and other owners do not', async () => {
     const turns = createTurns(2)
     const ends = new Map<number, () => void>()
     const begun: number[] = []
@@ -76,7 +76,7 @@ describe('turns', () => {
     expect(begun).toEqual([1, 2, 9, 3, 4])
   })
 
-  it('tell of a fault after the others were done, and have room again', async () => {
+  it('reject with an error after the other items, and then accept items again', async () => {
     const turns = createTurns(1)
     const gate = Promise.withResolvers<void>()
     const done: number[] = []
@@ -88,7 +88,7 @@ describe('turns', () => {
     expect(done).toEqual([3])
   })
 
-  it('begin nothing more after an abort', async () => {
+  it('start nothing after an abort', async () => {
     const turns = createTurns(1)
     const stop = new AbortController()
     const gate = Promise.withResolvers<void>()

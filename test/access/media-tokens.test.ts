@@ -24,13 +24,13 @@ describe('a media token', () => {
   const keyOf = async (project: number): Promise<string> =>
     (await query(app.databaseUrl, 'select media_key from project where id = $1', [project]))[0].media_key
 
-  it('is good at once, also where it is remembered that its project had no key', async () => {
+  it('is valid at once, even if the cache still says that its project has no key', async () => {
     const project = await newProject()
     const token = await issue(project)
     expect(await tokens.authenticate(token, async () => null)).toEqual({ ...viewer, onlyProject: project })
   })
 
-  it('is good at once, also where the key before the last is remembered', async () => {
+  it('is valid at once, even if the cache still has an older key', async () => {
     const project = await newProject()
     const old = await issue(project)
     const remembered = await keyOf(project)
@@ -42,7 +42,7 @@ describe('a media token', () => {
     await expect(tokens.authenticate(old, async () => null)).rejects.toMatchObject(refused)
   })
 
-  it('of a project that is gone is refused', async () => {
+  it('is refused after its project was deleted', async () => {
     const project = await newProject()
     const token = await issue(project)
     await query(app.databaseUrl, 'delete from project where id = $1', [project])

@@ -43,7 +43,7 @@ describe.runIf(existsSync(browserPath) || process.env.BROWSER_TESTS)('the Graphi
     await page.close()
   })
 
-  it('is shown in no frame', async () => {
+  it('cannot be embedded in a frame', async () => {
     const page = await browser.newPage()
     await page.goto(`${app.url}/health`)
     const other = await browser.newPage()

@@ -112,7 +112,7 @@ describe.runIf(missing.length === 0 || required)('a video in a task', () => {
     expect(seen).toEqual({ duration: expect.closeTo(length, 0), videoWidth: 320, seeked: [50, 5, 30] })
   })
 
-  it.each(['PRESIGN', 'PROXY'] as const)('is sought by ffmpeg and ffprobe by %s', async (mode) => {
+  it.each(['PRESIGN', 'PROXY'] as const)('can be seeked by ffmpeg and ffprobe by %s', async (mode) => {
     // Not by their sync forms: the server runs in this process.
     const asked = ['-v', 'error', '-show_entries', 'format=duration', '-of', 'csv=p=0', links[mode]]
     const { stdout: duration } = await run('ffprobe', asked)
@@ -125,7 +125,7 @@ describe.runIf(missing.length === 0 || required)('a video in a task', () => {
     expect(frame.subarray(1, 4).toString()).toBe('PNG')
   })
 
-  it('that is not there is a clean 404 for an image', async () => {
+  it('is a 404 for an image element if it does not exist', async () => {
     const url = new URL(links.PROXY)
     const uri = Buffer.from(url.searchParams.get('fileuri')!, 'base64url').toString()
     url.searchParams.set('fileuri', Buffer.from(uri.replace('clip.webm', 'none.png')).toString('base64url'))
@@ -142,7 +142,7 @@ describe.runIf(missing.length === 0 || required)('a video in a task', () => {
     expect([event, (await fetch(url)).status]).toEqual(['error', 404])
   })
 
-  it('is read in parts by scripts of the configured origin, and of no other', async () => {
+  it('can be read in parts by scripts of the configured origin, and of no other', async () => {
     const read = (where: Page) =>
       where.evaluate(async (url) => {
         try {
@@ -163,7 +163,7 @@ describe.runIf(missing.length === 0 || required)('a video in a task', () => {
     await other.close()
   })
 
-  it('may lie beside a page, which is shown and whose script is not run', async () => {
+  it('can be beside a web page, which is displayed without running its script', async () => {
     const html = '<!doctype html><title>still</title><script>document.title = "run"</script><p>shown'
     const storage = await world.storage({ objects: { 'page.html': html }, presign: false })
     await sync(world.app, storage.id)

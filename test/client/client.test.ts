@@ -118,7 +118,7 @@ describe.each(transports)('subscribe over %s', (transport) => {
     expect(await subscriptionError({ transport, url })).toBeInstanceOf(ConnectionError)
   })
 
-  it('throws UNAUTHENTICATED when the token is revoked meanwhile', async () => {
+  it('throws UNAUTHENTICATED when the token is revoked while the subscription is open', async () => {
     const { createApiToken } = await app.request(
       `mutation { createApiToken(name: "Short-lived") {
         ... on CreateApiTokenSuccess { newToken { token apiToken { id } } } ... on Error { message } } }`,

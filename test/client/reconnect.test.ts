@@ -100,7 +100,7 @@ describe.each(['WebSocket', 'SSE'] as const)('a subscription over %s', (transpor
     expect(retries.length).toBeGreaterThan(0)
   })
 
-  it('continues over a new connection when the present one is silent', async () => {
+  it('continues over a new connection when the current one is silent', async () => {
     const proxy = await proxied()
     const { id, project } = await world.storage({ objects: { a: '' } })
     const { retries, states, statuses, isSynced } = watch(proxy.url, transport, project, 2)

@@ -60,7 +60,7 @@ async function bare() {
 const quick = ['what is there', 'listing', 'reading', 'writing', 'giving up', 'signed URLs', 'opaque an']
 
 describe('npm run conform', () => {
-  test('says of a server that does everything that all works, and leaves the bucket as it was', async () => {
+  test('grades a server that supports everything A, and leaves the bucket unchanged', async () => {
     const { bucket, endpoint } = await fronted(server, { objects: { 'theirs.txt': 'not to be touched' } })
     const only = quick.flatMap((text) => ['--only', text])
     const { code, verdicts, failing, lines } = await graded({ bucket, endpoint }, only)
@@ -73,7 +73,7 @@ describe('npm run conform', () => {
     expect(await keysIn(bucket)).toEqual(['theirs.txt'])
   })
 
-  test('grades a server down that ignores ranges, and says which', async () => {
+  test('lowers the grade of a server that ignores ranges, and names the missing ability', async () => {
     const { bucket, endpoint, front } = await fronted(server)
     front.fail({ hold: true, match: ({ headers }) => 'range' in headers && !delete headers.range })
     const { code, failing, text } = await graded({ bucket, endpoint }, ['--only', 'reading'])
@@ -93,7 +93,7 @@ describe('npm run conform', () => {
   }
   const suspicious = ['listing', 'two keys that differ', 'a write carries a checksum']
 
-  test('says of a server without oddities that listings, keys and checksums work, and nothing about syncs', async () => {
+  test('reports for a correct server that listings, keys and checksums work, and nothing about syncs', async () => {
     const { failing, text } = await odd({}, suspicious)
     expect(failing).toEqual([])
     expect(text).not.toContain('What that means for a sync')
@@ -154,7 +154,7 @@ describe('npm run conform', () => {
       reason: 'a damaged body is stored',
       says: /does not compare a body with its checksum/,
     },
-  ])('names that a server $what, and says what it means for a sync', async ({ oddity, check, says, reason = '' }) => {
+  ])('reports that a server $what, and what it means for a sync', async ({ oddity, check, says, reason = '' }) => {
     const { code, failing, text } = await odd(oddity, suspicious)
     const line = failing.find((one) => one.includes(check))
     expect(line, failing.join('\n')).toContain(reason)
@@ -164,14 +164,14 @@ describe('npm run conform', () => {
     expect(code).toBe(1)
   })
 
-  test('grades a bucket with Object Lock and a default retention as any other', async () => {
+  test('grades a bucket with Object Lock and a default retention like any other', async () => {
     const { bucket, endpoint } = await fronted(server, { objectLock: true })
     const { failing, verdicts } = await graded({ bucket, endpoint }, ['--only', 'writing'])
     expect(failing).toEqual([])
     expect(verdicts).toContainEqual(expect.stringMatching(/^works {2}writing +a write carries a checksum/))
   })
 
-  test('writes nothing with --read-only, and grades what it sees', async () => {
+  test('writes nothing with --read-only, and grades the rest', async () => {
     const objects = Object.fromEntries(Array.from({ length: 12 }, (_, n) => [`photos/${n}.txt`, `the text of ${n}`]))
     const { bucket, endpoint, front } = await fronted(server, { objects })
     const seen = watch(front)
@@ -182,7 +182,7 @@ describe('npm run conform', () => {
     expect(new Set(seen.map((request) => request.method))).toEqual(new Set(['GET']))
   })
 
-  test('grades nothing where it cannot list, and says why without the secret', async () => {
+  test('gives no grade if it cannot list, and says why without the secret', async () => {
     const place = await fronted(server)
     const { code, lines } = await graded(place, ['--secret-access-key', 'mistyped-secret'])
     expect(lines).toEqual([expect.stringMatching(/^No check could run\. BAD_CREDENTIALS: /)])
@@ -190,7 +190,7 @@ describe('npm run conform', () => {
     expect(code).toBe(2)
   })
 
-  test('shows no secret that a server repeats', async () => {
+  test('prints no secret that a server repeats', async () => {
     const { bucket, endpoint, front } = await fronted(server)
     const body = `<Error><Code>Odd</Code><Message>${keyPair.secretAccessKey} ${encodeURIComponent(keyPair.secretAccessKey)}</Message></Error>`
     const match = ({ method }: { method: string }) => method === 'PUT'
@@ -204,7 +204,7 @@ describe('npm run conform', () => {
     for (const secret of Object.values(keyPair)) expect(text).not.toContain(secret)
   })
 
-  test.for(['any', 'data', 'one'])('does not mask the short secret %j inside its own words', async (secret) => {
+  test.for(['any', 'data', 'one'])('does not mask the short secret %j inside its own text', async (secret) => {
     const place = await bare()
     const argv = ['--access-key-id', secret, '--secret-access-key', secret, '--only', 'listing']
     const { verdicts, text } = await graded(place, argv)
@@ -213,13 +213,13 @@ describe('npm run conform', () => {
     expect(verdicts.length).toBeGreaterThan(10)
   })
 
-  test('masks a secret in words that a server has sent, a short one only where it stands alone', () => {
+  test('masks a secret in text from a server, a short one only as a whole word', () => {
     const redact = redactor({ accessKeyId: 'any', secretAccessKey: 'p/w+long-enough' })
     expect(redact('any, many, company any-1 "any"')).toBe('•••, many, company •••-1 "•••"')
     expect(redact('xp/w+long-enoughx p%2Fw%2Blong-enough')).toBe('x•••x •••')
   })
 
-  test('says of each failure of the emulator in docs/first-steps.md that it is the server that fails', async () => {
+  test('attributes each failure of the emulator in docs/first-steps.md to the server', async () => {
     const place = await bare()
     const argv = [
       '--access-key-id',
@@ -240,7 +240,7 @@ describe('npm run conform', () => {
     expect(text).not.toContain('Not known of')
   })
 
-  test('names failures that no server is known for', async () => {
+  test('reports failures that are not known of any server', async () => {
     const { bucket, endpoint, front } = await fronted(server)
     front.fail({ hold: true, match: ({ headers }) => 'range' in headers && !delete headers.range })
     const { text } = await graded({ bucket, endpoint }, ['--only', 'reading'])
@@ -266,7 +266,7 @@ describe('npm run conform', () => {
     { kind: 'gcs', place: placeOnGcs },
     { kind: 'azure-blob', place: placeOnAzure },
     { kind: 'redis', place: placeOnRedis },
-  ])('grades $kind by what that promises', async ({ kind, place }) => {
+  ])('grades $kind by the promises of its kind', async ({ kind, place }) => {
     const { argv, stop } = await place()
     onTestFinished(stop)
     const lines: string[] = []
@@ -288,7 +288,7 @@ describe('npm run conform', () => {
     expect(lines.join('\n')).toMatch(says)
   })
 
-  test('is a command with an exit code, and explains itself', async () => {
+  test('has an exit code and a help text', async () => {
     const script = fileURLToPath(new URL('../../conform/run.ts', import.meta.url))
     const run = (...argv: string[]) =>
       new Promise<{ code: unknown; stdout: string }>((done) =>

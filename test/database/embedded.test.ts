@@ -24,7 +24,7 @@ describe('the embedded PostgreSQL', () => {
     }
   }
 
-  it('keeps its data from one start to the next, and its process ends with stop', async () => {
+  it('has the same data after a restart, and its process ends with stop', async () => {
     const first = await startEmbedded({ dataDir })
     await query(first.url, 'create table kept as select 42 as n')
     const pid = postmaster(first)
@@ -35,14 +35,14 @@ describe('the embedded PostgreSQL', () => {
     await second.stop()
   })
 
-  it('says so when another owns the folder, and leaves that one alone', async () => {
+  it('reports that another process owns the folder, and does not disturb that process', async () => {
     const first = await startEmbedded({ dataDir, throwAway: true })
     await expect(startEmbedded({ dataDir, throwAway: true })).rejects.toThrow('Another Sluice is running')
     expect(await query(first.url, 'select 1 as one')).toEqual([{ one: 1 }])
     await first.stop()
   })
 
-  it('comes back by itself when it is killed, as a system does that is short of memory', async () => {
+  it('restarts automatically after it was killed, as a system short of memory does', async () => {
     const server = await startEmbedded({ dataDir })
     await query(server.url, 'create table kept as select 42 as n')
     const killed = postmaster(server)
@@ -57,7 +57,7 @@ describe('the embedded PostgreSQL', () => {
     expect(alive(pid)).toBe(false)
   })
 
-  it('takes over a server that a killed process left behind', async () => {
+  it('takes over a server that a killed process left running', async () => {
     const owner = fork(new URL('./embedded-owner.ts', import.meta.url), [dataDir], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })

@@ -41,7 +41,7 @@ async function databaseOf(schema: FormerSchema): Promise<string> {
 }
 
 describe('a database of 24 November', () => {
-  it.each(formerSchemas)('made by the commits $commits starts, and keeps its rows', async (schema) => {
+  it.each(formerSchemas)('created by the commits $commits starts with all its rows', async (schema) => {
     const url = await databaseOf(schema)
     const app = await startTestApp({}, { url })
     onTestFinished(app.stop)
@@ -52,7 +52,7 @@ describe('a database of 24 November', () => {
     ])
   })
 
-  it.each(formerSchemas)('made by the commits $commits gets exactly the schema of the entities', async (schema) => {
+  it.each(formerSchemas)('created by the commits $commits gets exactly the schema of the entities', async (schema) => {
     const url = await databaseOf(schema)
     const orm = await openDatabase(url, createLogger('silent'))
     onTestFinished(() => orm.close(true))
@@ -69,7 +69,7 @@ describe('a database that a newer version has migrated', () => {
     await query(url, 'alter table project add column of_the_future text null')
   }
 
-  it('refuses the start of this version in one line that names both versions, whatever the role', async () => {
+  it('makes this version refuse to start, with one line that names both versions, in every role', async () => {
     const url = await emptyDatabase()
     await (await openDatabase(url, createLogger('silent'))).close(true)
     await migrate(url)
@@ -91,7 +91,7 @@ describe('a database that a newer version has migrated', () => {
     expect(await query(url, 'select * from mikro_orm_migrations order by id')).toEqual(before)
   })
 
-  it('goes on serving the processes of this version that run already', async () => {
+  it('still serves running processes of this version', async () => {
     const app = await startTestApp()
     onTestFinished(app.stop)
     await migrate(app.databaseUrl)

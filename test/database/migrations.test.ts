@@ -26,14 +26,14 @@ afterAll(async () => {
 })
 
 describe('an empty database', () => {
-  it('is brought to exactly what the entities say', async () => {
+  it('gets exactly the schema of the entities', async () => {
     const url = await emptyDatabase()
     const orm = await openDatabase(url, createLogger('silent'))
     expect(await orm.schema.getUpdateSchemaSQL()).toBe('')
     await orm.close(true)
   })
 
-  it('is migrated by one of two servers that start at once, and both start', async () => {
+  it('is migrated by one of two servers that start at the same time, and both start', async () => {
     const url = await emptyDatabase()
     const apps = await Promise.all([startTestApp({}, { url }), startTestApp({}, { url })])
     for (const app of apps) expect(await app.request('{ viewer { name } }')).toEqual({ viewer: { name: 'admin' } })
@@ -45,7 +45,7 @@ describe('an empty database', () => {
     for (const app of apps) await app.stop()
   })
 
-  it('that is up to date is left alone by the next start', async () => {
+  it('is not changed by the next start once it is up to date', async () => {
     const url = await emptyDatabase()
     await (await openDatabase(url, createLogger('silent'))).close(true)
     const before = await query(url, 'select * from mikro_orm_migrations order by id')
@@ -70,7 +70,7 @@ describe('migrations', () => {
   })
 
   // Earlier ones landed before the rule.
-  it('do not break processes of the version before, which go on while the next one starts', async () => {
+  it('do not break running processes of the previous version', async () => {
     const url = await emptyDatabase()
     const orm = await MikroORM.init(ormOptions(url))
     await orm.migrator.up({ to: '0014-file-settings' })
@@ -125,7 +125,7 @@ async function changedBy(statement: string): Promise<{ before: SchemaParts; afte
 }
 
 describe('the migration of missing rows', () => {
-  it('marks the rows that an earlier version has flagged in objects that are there, and no others', async () => {
+  it('marks the rows that an earlier version flagged in existing objects, and no others', async () => {
     const url = await emptyDatabase()
     const orm = await MikroORM.init({ ...ormOptions(url), logger: () => {} })
     await orm.migrator.up({ to: '0014-file-settings' })
@@ -152,7 +152,7 @@ describe('the migration of missing rows', () => {
 })
 
 describe('the indexes', () => {
-  it('serve every foreign key, so that deleting does not read whole tables', async () => {
+  it('cover every foreign key, so that a deletion does not scan whole tables', async () => {
     const orm = await MikroORM.init(ormOptions(inject('postgres').replace('/sluice?', '/template_sluice?')))
     const missing = await orm.em.getConnection().execute(
       `select c.conrelid::regclass::text as "table", a.attname as "column" from pg_constraint c

@@ -14,7 +14,7 @@ describe('a session of the database', () => {
   })
   afterAll(() => app?.stop())
 
-  it('is ended when its process stands still in a transaction, so that its locks keep nobody waiting', async () => {
+  it('is ended when its process freezes in a transaction, so that its locks are released', async () => {
     const [project] = await sql<{ id: string }>(app.orm.em, `insert into project (title) values ('held') returning id`)
     const stands = Promise.withResolvers<void>()
     const left = app.orm.em.fork().transactional(async (tx) => {
@@ -30,7 +30,7 @@ describe('a session of the database', () => {
     await expect(left).rejects.toThrow()
   })
 
-  it('that is lost in a transaction goes back to the pool, however often that happens', async () => {
+  it('returns to the pool each time its connection is lost in a transaction', async () => {
     for (let times = 0; times < 25; times++) {
       const lost = app.orm.em.fork().transactional((tx) => sql(tx, 'select pg_terminate_backend(pg_backend_pid())'))
       await expect(lost).rejects.toThrow()
@@ -39,8 +39,8 @@ describe('a session of the database', () => {
   })
 })
 
-describe('what keeps to a pooler that lends connections by the transaction', () => {
-  it('is the start: the lock of its migrations ends with a transaction', async () => {
+describe('with PgBouncer in transaction mode', () => {
+  it('the server starts, because the lock of its migrations ends with a transaction', async () => {
     const database = await createDatabase()
     const sent: Sent[] = []
     const end = watchStatements(sent)
@@ -54,7 +54,7 @@ describe('what keeps to a pooler that lends connections by the transaction', () 
     await database.drop()
   })
 
-  it('is everything but listening and the queue of jobs, which go to DATABASE_SESSION_URL', async () => {
+  it('LISTEN and the job queue use DATABASE_SESSION_URL, everything else DATABASE_URL', async () => {
     const database = await createDatabase()
     const name = `session_${randomBytes(6).toString('hex')}`
     await query(database.url, `create role ${name} login superuser password 'secret'`)

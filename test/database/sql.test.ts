@@ -31,7 +31,7 @@ describe('a statement of the sql tag', () => {
     ])
   })
 
-  it('keeps the digits of a bigint, the moment of a date and the bytes of a buffer', async () => {
+  it('preserves the digits of a bigint, the time of a date and the bytes of a buffer', async () => {
     const date = new Date('2026-01-02T03:04:05.678Z')
     const rows = await execute(
       em(),

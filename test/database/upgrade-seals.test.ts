@@ -65,7 +65,7 @@ describe('secrets that were sealed by an earlier version', () => {
     expect(await rows()).toEqual(after)
   })
 
-  it('are sealed once by several processes that start at once', async () => {
+  it('are sealed once when several processes start at the same time', async () => {
     await Promise.all([start(0), start(1), start(2)])
     const texts = await sealedTexts()
     expect(await unsealed()).toEqual([secrets, secrets, secrets, {}])
@@ -73,7 +73,7 @@ describe('secrets that were sealed by an earlier version', () => {
     expect(await sealedTexts()).toEqual(texts)
   })
 
-  it('are left as they were by a start that was cut off, and bound by the next', async () => {
+  it('are unchanged after an interrupted start, and bound by the next one', async () => {
     const before = await rows()
     const { seal } = sealer
     let calls = 0
@@ -93,7 +93,7 @@ describe('secrets that were sealed by an earlier version', () => {
   it.each([
     { attack: 'put into a row', statement: '' },
     { attack: 'put into a row of a database without a probe', statement: 'delete from key_probe' },
-  ])('are refused for ever after the upgrade: $attack', async ({ statement }) => {
+  ])('are never accepted after the upgrade: $attack', async ({ statement }) => {
     const [former] = await sealedTexts()
     await start()
     if (statement) await query(database.url, statement)
@@ -105,7 +105,7 @@ describe('secrets that were sealed by an earlier version', () => {
     expect([unsealSecrets(sealer, first), unsealSecrets(sealer, third)]).toEqual([secrets, secrets])
   })
 
-  it('stay shut for another key, with which no process starts', async () => {
+  it('cannot be unsealed with another key, and no process starts with it', async () => {
     const other = createSealer('another key of this database, 32 characters')
     await expect(probeSecretKey(orms[0]!.em.fork(), other, false)).rejects.toThrow('SECRET_KEY is not the one')
     await probeSecretKey(orms[0]!.em.fork(), other, true)

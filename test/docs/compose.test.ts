@@ -62,7 +62,7 @@ describe('docker-compose.yml', () => {
     for (const { healthcheck } of Object.values(compose.services)) expect(healthcheck?.test[0]).toBe('CMD')
   })
 
-  it('starts a server and two workers with settings that they know and take, and secrets from files', () => {
+  it('starts a server and two workers with valid settings, and secrets from files', () => {
     const folder = createSecrets()
     for (const { environment } of [server!, worker!]) {
       const known = [...Object.keys(settings.shape), ...secretSettings.map((name) => `${name}_FILE`)]
@@ -80,7 +80,7 @@ describe('docker-compose.yml', () => {
     expect(worker!.deploy).toEqual({ replicas: 2 })
   })
 
-  it('publishes the API to this machine, and nothing else', () => {
+  it('publishes only the API, to this machine only', () => {
     const published = services.flatMap(([name, { ports = [] }]) => ports.map((port) => `${name} ${port}`))
     expect(published).toEqual(['server 127.0.0.1:4000:4000'])
   })
@@ -106,7 +106,7 @@ describe('docker-compose.yml', () => {
     },
   )
 
-  it('contains no secret: they are files, and each service gets those that it reads', () => {
+  it('contains no secret: secrets are files, and each service gets only those that it reads', () => {
     for (const [name, { file }] of Object.entries(compose.secrets)) expect(file).toBe(`./secrets/${name}`)
     for (const [name, { environment = {}, secrets = [] }] of services) {
       expect(Object.keys(compose.secrets), name).toEqual(expect.arrayContaining(secrets))
@@ -117,7 +117,7 @@ describe('docker-compose.yml', () => {
     }
   })
 
-  it('reads the secrets that create-secrets.sh creates, which keeps them', () => {
+  it('reads the secrets that create-secrets.sh creates and does not overwrite', () => {
     const folder = createSecrets()
     const contents = () =>
       readdirSync(`${folder}/secrets`).map((name) => [name, readFileSync(`${folder}/secrets/${name}`, 'utf8')])
@@ -136,7 +136,7 @@ describe('docker-compose.yml', () => {
     expect(read('.gitignore')).toMatch(/^\/secrets\/$/m)
   })
 
-  it('and the Dockerfile name every image by an exact version', () => {
+  it('names every image by an exact version, as the Dockerfile does', () => {
     const images = [...imagesIn(read('Dockerfile')), ...imagesIn(read('docker-compose.yml'), ['sluice'])]
     expect(images.length).toBeGreaterThan(6)
     for (const image of images) expect(parseImage(image).tag, image).toMatch(/^\d+\.\d+\.\d+|^18\.\d+-/)
@@ -167,7 +167,7 @@ describe('Dockerfile', () => {
     expect(read('Dockerfile')).toMatch(/^RUN npm ci --omit=dev --omit=optional --ignore-scripts\b/m)
   })
 
-  it('runs as a user with a number, so that runAsNonRoot can be enforced', () => {
+  it('runs as a numeric user, so that runAsNonRoot can be enforced', () => {
     expect(read('Dockerfile').match(/^USER .+$/gm)).toEqual(['USER 1000:1000'])
   })
 

@@ -3,7 +3,7 @@ export const dialect: readonly (readonly [words: RegExp, instead: string])[] = [
   [/\b(?:is|are|was|were|be|been|being|gets?) told\b/, 'receives; the server sends'],
   [/\btells? (?:of|that|when|whether|which|what|how)\b/, 'reports, says, contains'],
   [
-    /\b(?:is|are|was|were|be) (?:had|kept|meant|taken|shown)\b/,
+    /\b(?:is|are|was|were|be) (?:had|kept|meant|taken|shown)\b(?! over\b)/,
     'name the actor and the verb: Sluice stores, the client reads',
   ],
   [/\bkept (?:as|for|in|nowhere)\b/, 'stored, retained'],
@@ -41,4 +41,32 @@ export function dialectIn(text: string): string[] {
       return `line ${line}: "${found.replace(/\s+/g, ' ')}"; write: ${instead}`
     })
   })
+}
+
+// Phrases that are clear in prose, but mark a test name that continues another text instead of stating a behaviour.
+const inTestNames =
+  /\b(?:told|shown|kept as|heeds?|lent|under way|goes? on|gone on|anew|by itself|in words|with words|are had|doors?|mended)\b/i
+
+/** The names of tests and groups that use the dialect. A name is a text argument that a function or options follow. */
+export function dialectInTestNames(source: string): string[] {
+  const names = [...source.matchAll(/\(\s*(['"`])((?:\\.|(?!\1)[^\\])*)\1,\s*(?:async\b|\(|\{|function\b)/g)].map(
+    ([, , name]) => name!,
+  )
+  return names.filter((name) => inTestNames.test(name) || dialectIn(name).length > 0).map((name) => `"${name}"`)
+}
+
+// Parts of identifiers that mark the dialect.
+const inIdentifiers =
+  /^(?:anew|asked|beats?|behind|doors?|floods?|heed|kept|lend|lender|lending|lent|loan|modest|modesty|told|whereabouts|words)$/
+
+/** The declared names of a source text that use the dialect. */
+export function dialectInIdentifiers(source: string): string[] {
+  const declared = /\b(?:const|let|function|class|interface|type)\s+(\w+)|^\s+(?:readonly\s+)?(#?\w+)\??(?=\s*[:(])/gm
+  return [...source.matchAll(declared)]
+    .map(([, first, second]) => first ?? second!)
+    .filter(
+      (name) =>
+        (name.match(/[A-Z]?[a-z]+/g) ?? []).some((part) => inIdentifiers.test(part.toLowerCase())) ||
+        /giveBack/i.test(name),
+    )
 }

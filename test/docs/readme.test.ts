@@ -137,7 +137,7 @@ describe('the samples of README.md and docs/, in their order,', () => {
     }
   })
 
-  it('show the progress of the second sync to the subscriber', async () => {
+  it('send the progress of the second sync to the subscriber', async () => {
     const states = []
     do states.push((await watched!.next()).value.storageChanged)
     while (!(states.at(-1).storage?.status === 'COMPLETED' && states.at(-1).run?.counters.created === 3))

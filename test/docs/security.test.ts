@@ -16,7 +16,7 @@ describe('the threat tables of docs/security.md', () => {
   const headings = [...threats.matchAll(/^### (.+)$/gm)].map(([, heading]) => heading!)
   const rows = headings.flatMap((heading) => rowsBelow(threats, heading))
 
-  it('has threats, each with what happens and a test', () => {
+  it('list threats, each with the defense and a test', () => {
     expect(rows.length).toBeGreaterThan(15)
     for (const row of rows) {
       expect(row).toHaveLength(3)
@@ -34,7 +34,7 @@ describe('the threat tables of docs/security.md', () => {
     }
   })
 
-  it('is checked by the title of a test, not by any text', () => {
+  it('are checked against titles of tests, not against any text', () => {
     const source = "it('does this', () => {})\nit.each([1])('does %s', () => {})\n// does that\nconst it2 = 'does more'"
     const titles = ['does this', 'does %s', 'does that', 'does more', 'does']
     expect(titles.filter((title) => hasTitle(source, title))).toEqual(['does this', 'does %s'])

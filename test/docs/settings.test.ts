@@ -5,11 +5,11 @@ import { readConfig } from '../../src/config.ts'
 
 const read = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8')
 
-it.each(['docs/settings.md', '.env.example'] as const)('%s tells the settings as the code has them', (name) => {
+it.each(['docs/settings.md', '.env.example'] as const)('%s has the settings of the code', (name) => {
   expect(makeDocs()[name]).toBe(read(name))
 })
 
-it('every setting has a meaning, and what is written as its default is what an unset one becomes', () => {
+it('every setting has a description, and its documented default is the value of an unset one', () => {
   const written = listSettings().flatMap(({ name, defaultValue }) => (defaultValue ? [[name, defaultValue]] : []))
   expect(written.length).toBeGreaterThan(5)
   expect(listSettings().filter(({ meaning }) => !meaning)).toEqual([])

@@ -35,7 +35,7 @@ async function listening(options?: { pingMs?: number }) {
 }
 
 describe('a listener', () => {
-  it('hears all channels on one connection, and first heeds that it has begun', async () => {
+  it('receives all channels on one connection, and first calls the handlers once', async () => {
     const { listener, heeded } = await listening()
     expect(listener.isListening).toBe(true)
     expect(heeded).toEqual({ one: 1, two: 1 })
@@ -50,7 +50,7 @@ describe('a listener', () => {
     expect(listener.isListening).toBe(false)
   })
 
-  it('connects anew when it is cut off, and then heeds what it may have missed', async () => {
+  it('reconnects after its connection is cut, and then calls the handlers for missed notifications', async () => {
     const { listener, heeded } = await listening()
     const [session] = await sessions()
     await query(database.url, 'select pg_terminate_backend($1)', [session])
@@ -62,7 +62,7 @@ describe('a listener', () => {
     await listener.stop()
   })
 
-  it('connects anew when the other side falls silent', async () => {
+  it('reconnects when the database stops responding', async () => {
     const { listener, heeded } = await listening({ pingMs: 2_000 })
     const [session] = await sessions()
     process.kill(session!, 'SIGSTOP')
@@ -77,7 +77,7 @@ describe('a listener', () => {
     await listener.stop()
   })
 
-  it('keeps a connection that answers', async () => {
+  it('does not replace a connection that responds', async () => {
     const { listener, heeded } = await listening({ pingMs: 2_000 })
     const [session] = await sessions()
     await until(async () => {
@@ -91,7 +91,7 @@ describe('a listener', () => {
 })
 
 describe('an event hub that starts', () => {
-  it('is not held up by events of that time', async () => {
+  it('is not delayed by events that arrive during its start', async () => {
     const orm = await openDatabase(database.url, logger)
     const listener = createListener(connectionOf(database.url), logger)
     const hub = createEventHub(listener, () => orm.em.fork(), logger)

@@ -3,7 +3,7 @@ import { query } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { pruneEvents, readEvents, retention } from '../../src/events/log.ts'
 
-describe('the event log, when it is pruned', () => {
+describe('pruning the event log', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp()
@@ -24,19 +24,19 @@ describe('the event log, when it is pruned', () => {
     return (await readEvents(em, 0)).map(({ id }) => id)
   }
 
-  it('keeps 24 hours', async () => {
+  it('retains the last 24 hours', async () => {
     await add('STATUS', { ago: '25 hours' })
     await add('STATUS', { ago: '23 hours' })
     await add('STATUS')
     expect(await idsAfter()).toEqual([2, 3])
   })
 
-  it('keeps the newest event, however old, since readers continue from its id', async () => {
+  it('retains the newest event regardless of its age, because readers continue from its id', async () => {
     await add('STATUS', { ago: '4 days', count: 3 })
     expect(await idsAfter()).toEqual([3])
   })
 
-  it('drops old progress that a later event of the same run replaces, and no status', async () => {
+  it('deletes old progress that a later event of the same run replaces, but no status', async () => {
     await add('STATUS', { ago: '20 minutes' })
     await add('PROGRESS', { ago: '19 minutes', count: 2 })
     await add('PROGRESS', { ago: '18 minutes', run: 2 })
@@ -45,7 +45,7 @@ describe('the event log, when it is pruned', () => {
     expect(await idsAfter()).toEqual([1, 4, 5, 6, 7])
   })
 
-  it('is bounded in its length', async () => {
+  it('limits the number of events', async () => {
     await add('STATUS', { count: 30 })
     expect(await idsAfter({ count: 10 })).toEqual([21, 22, 23, 24, 25, 26, 27, 28, 29, 30])
     expect(await idsAfter({ count: 10 })).toHaveLength(10)

@@ -92,7 +92,7 @@ describe('a group of equal subscriptions', () => {
     expect(fast.pushed).toEqual(['sent 1'])
   })
 
-  it('tells each member that it lagged when the group as a whole is too slow', async () => {
+  it('sends `lagged` to each member when the whole group is too slow', async () => {
     const begun = Promise.withResolvers<void>()
     const start = Promise.withResolvers<void>()
     const { source, members } = gather(2, async () => {

@@ -28,7 +28,7 @@ async function setUp(tasks: number, settings: Record<string, unknown> = {}) {
 }
 
 describe('a saved annotation', () => {
-  it('is written with its task, as it is, under the prefix', async () => {
+  it('is written unchanged, with its task, under the prefix', async () => {
     const { id, databaseId, bucket, tasks } = await setUp(1)
     const [annotation] = await annotate(world.app, tasks, label(1))
     expect((await pending(world.app, id)).count).toBe(1)
@@ -62,7 +62,7 @@ describe('a saved annotation', () => {
     expect(Object.values(await objectsOf(world, bucket))).toMatchObject([{ result: label(4) }])
   })
 
-  it('that is changed while it is being written is written once more', async () => {
+  it('is written again if it changes during the write', async () => {
     const { id, bucket, tasks } = await setUp(1)
     const held = world.front.fail({ hold: true, match: puts(bucket) })
     const [annotation] = await annotate(world.app, tasks, label(0))
@@ -73,13 +73,13 @@ describe('a saved annotation', () => {
     expect(Object.values(await objectsOf(world, bucket))).toMatchObject([{ result: label(1) }])
   })
 
-  it('is not written to a target without autoExport', async () => {
+  it('is not written to a storage without autoExport', async () => {
     const { id, tasks } = await setUp(1, { autoExport: false })
     await annotate(world.app, tasks)
     expect((await pending(world.app, id)).count).toBe(0)
   })
 
-  it('is saved at once when the bucket is down, and written when it is back, in its last version', async () => {
+  it('is saved at once while the bucket is down, and its last version is written when the bucket is back', async () => {
     const { id, databaseId, bucket, tasks } = await setUp(100)
     const down = world.front.fail({ reset: true, match: puts(bucket), times: 1e9 })
     const made = await annotate(world.app, tasks, label(0))
@@ -105,7 +105,7 @@ describe('a saved annotation', () => {
     expect(Object.keys(await exportLinks(world, databaseId))).toHaveLength(100)
   })
 
-  it('is written by several workers without an older version over a newer one', async () => {
+  it('is never overwritten by an older version when several workers write', async () => {
     const other = await startTestApp({}, { url: world.app.databaseUrl })
     const { id, bucket, tasks } = await setUp(20)
     const made = await annotate(world.app, tasks, label(0))
@@ -125,7 +125,7 @@ describe('a saved annotation', () => {
 })
 
 describe('a deleted annotation', () => {
-  it('takes its object with it where that is allowed, also when the write is still to come', async () => {
+  it('deletes its object if the storage allows it, even if the write is still pending', async () => {
     const { id, bucket, tasks } = await setUp(3, { canDeleteObjects: true })
     const made = await annotate(world.app, tasks)
     await drained(world.app, id)
@@ -152,7 +152,7 @@ describe('a deleted annotation', () => {
     expect(await objectsOf(world, bucket)).toEqual({})
   })
 
-  it('that was never written before takes the object of a write under way with it', async () => {
+  it('deletes the object of its first write if that write is in progress', async () => {
     const { id, bucket, tasks } = await setUp(1, { canDeleteObjects: true })
     const held = world.front.fail({ hold: true, match: puts(bucket) })
     const [annotation] = await annotate(world.app, tasks)
@@ -163,7 +163,7 @@ describe('a deleted annotation', () => {
     expect(await objectsOf(world, bucket)).toEqual({})
   })
 
-  it('leaves its object alone where nothing may be removed', async () => {
+  it('does not delete its object if the storage forbids deletion', async () => {
     const { id, databaseId, bucket, tasks } = await setUp(1)
     const [annotation] = await annotate(world.app, tasks)
     await drained(world.app, id)
@@ -176,8 +176,8 @@ describe('a deleted annotation', () => {
   })
 })
 
-describe('in TASK format', () => {
-  it('all annotations of a task are one object, written anew without a deleted one, and removed with the last', async () => {
+describe('an export in TASK format', () => {
+  it('writes all annotations of a task to one object, rewrites it without a deleted one, and removes it with the last', async () => {
     const { id, databaseId, bucket, tasks } = await setUp(1, { exportFormat: 'TASK', canDeleteObjects: true })
     const [task] = tasks
     const made = await annotate(world.app, [task!, task!, task!])

@@ -8,7 +8,7 @@ import { createByteBudget } from '../../src/export/byte-budget.ts'
 const megabyte = 2 ** 20
 
 describe('a byte budget', () => {
-  it('lets in what there is room for, in the order of asking', async () => {
+  it('grants what fits, in the order of the requests', async () => {
     const budget = createByteBudget(10)
     const entered: string[] = []
     const take = (name: string, bytes: number) => budget.reserve(bytes).then(() => entered.push(name))
@@ -20,7 +20,7 @@ describe('a byte budget', () => {
     expect(entered).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  it('lets what is larger than all of it in alone', async () => {
+  it('grants a request above the limit only while nothing else is reserved', async () => {
     const budget = createByteBudget(10)
     await budget.reserve(1)
     let inside = false
@@ -44,41 +44,38 @@ describe('an export of large annotations', () => {
   })
   afterAll(() => world?.stop())
 
-  it.each(['ANNOTATION', 'TASK'])(
-    'reads no more of them than 32 MiB ahead of what is written in %s format',
-    async (exportFormat) => {
-      const count = 20
-      const { id, project, bucket } = await target(world, { exportFormat, autoExport: false })
-      const tasks = await createTasks(
-        world.app,
-        project,
-        Array.from({ length: count }, (_, n) => ({ n })),
-      )
-      const made = (await annotate(world.app, tasks)).map(({ databaseId }) => databaseId)
-      // Compressed in the database to nearly nothing.
-      await query(world.app.databaseUrl, `update annotation set result = to_json(repeat('x', $2)) where id = any($1)`, [
-        made,
-        4 * megabyte,
-      ])
-      const sent: Sent[] = []
-      onTestFinished(watchStatements(sent))
-      const read = () =>
-        sent
-          .filter(({ text }) => /^\s*select a\.id, a\.task_id as task, a\.result/.test(text))
-          .flatMap(({ params }) => params[0] as number[])
-      const held = world.front.fail({
-        hold: true,
-        match: (request) => request.operation === 'PutObject' && request.bucket === bucket,
-        times: 1e9,
-      })
-      const run = await startExport(world.app, { storageId: id })
-      // One at a time is read, and seven of a little more than 4 MiB have room.
-      await until(() => held.hits === 7)
-      expect(read()).toHaveLength(7)
-      held.release()
-      expect(await exportEnd(world.app, run)).toMatchObject({ status: 'COMPLETED', counters: { exported: count } })
-      expect(read()).toHaveLength(count)
-      expect(Object.keys(await objectsOf(world, bucket))).toHaveLength(count)
-    },
-  )
+  it.each(['ANNOTATION', 'TASK'])('reads at most 32 MiB ahead of the writes in %s format', async (exportFormat) => {
+    const count = 20
+    const { id, project, bucket } = await target(world, { exportFormat, autoExport: false })
+    const tasks = await createTasks(
+      world.app,
+      project,
+      Array.from({ length: count }, (_, n) => ({ n })),
+    )
+    const made = (await annotate(world.app, tasks)).map(({ databaseId }) => databaseId)
+    // Compressed in the database to nearly nothing.
+    await query(world.app.databaseUrl, `update annotation set result = to_json(repeat('x', $2)) where id = any($1)`, [
+      made,
+      4 * megabyte,
+    ])
+    const sent: Sent[] = []
+    onTestFinished(watchStatements(sent))
+    const read = () =>
+      sent
+        .filter(({ text }) => /^\s*select a\.id, a\.task_id as task, a\.result/.test(text))
+        .flatMap(({ params }) => params[0] as number[])
+    const held = world.front.fail({
+      hold: true,
+      match: (request) => request.operation === 'PutObject' && request.bucket === bucket,
+      times: 1e9,
+    })
+    const run = await startExport(world.app, { storageId: id })
+    // One at a time is read, and seven of a little more than 4 MiB have room.
+    await until(() => held.hits === 7)
+    expect(read()).toHaveLength(7)
+    held.release()
+    expect(await exportEnd(world.app, run)).toMatchObject({ status: 'COMPLETED', counters: { exported: count } })
+    expect(read()).toHaveLength(count)
+    expect(Object.keys(await objectsOf(world, bucket))).toHaveLength(count)
+  })
 })

@@ -75,14 +75,14 @@ beforeAll(async () => {
 })
 afterAll(() => app?.stop())
 
-describe.each(Object.keys(places))('%s as a target', (name) => {
+describe.each(Object.keys(places))('%s as an export storage', (name) => {
   let place: Place
   beforeAll(async () => {
     place = await places[name]!(app)
   })
   afterAll(() => place?.stop())
 
-  it('takes exports, gives them back to an import, and loses what is deleted', async () => {
+  it('receives exports, which can be imported again, and loses the deleted ones', async () => {
     const [projectId, empty] = [await createProject(app), await createProject(app)]
     const template = { nameTemplate: 'a b+ü/{annotationId}.json', canDeleteObjects: true }
     const { storage, ...error } = await createTarget(app, { projectId, location: place.location, ...template })

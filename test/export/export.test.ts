@@ -63,7 +63,7 @@ describe('an export', () => {
     expect(await query(world.app.databaseUrl, 'select 1 from outbox where storage_id = $1', [databaseId])).toEqual([])
   })
 
-  it('counts only what was acknowledged; what failed has an issue, and is all that a retry writes', async () => {
+  it('counts only acknowledged writes; failed ones are issues, and a retry writes only them', async () => {
     const { id, bucket, annotations, keys } = await setUp(100)
     const bad = [3, 50, 99]
     const faults = bad.map((n) =>
@@ -91,7 +91,7 @@ describe('an export', () => {
     expect(await retryFailed(world.app, retry.id)).toMatchObject({ code: 'CONFLICT' })
   })
 
-  it('of what is new writes only what the storage does not have', async () => {
+  it('with the scope NEW writes only what the storage does not have', async () => {
     const { id, project, annotations } = await setUp(100)
     await exportAll(world.app, id)
     await annotate(world.app, await createTasks(world.app, project, numbers(2)))
@@ -102,7 +102,7 @@ describe('an export', () => {
     expect(puts() - before).toBe(2)
   })
 
-  it('leaves alone on request what has not changed', async () => {
+  it('skips unchanged annotations if requested', async () => {
     const { id, bucket, annotations, keys } = await setUp(10)
     await exportAll(world.app, id)
     await updateAnnotation(world.app, { id: annotations[4]!.id, result: ['new'] })
@@ -113,7 +113,7 @@ describe('an export', () => {
     expect((await objectsOf(world, bucket))[keys[4]!].result).toEqual(['new'])
   })
 
-  it('of a chosen few leaves the status of the storage alone', async () => {
+  it('of chosen annotations does not change the status of the storage', async () => {
     const { id, bucket, annotations, keys } = await setUp(5)
     const chosen = [annotations[1]!.id, annotations[3]!.id]
     const run = await exportChosen(world.app, { storageId: id, annotationIds: chosen })
@@ -146,7 +146,7 @@ describe('an export', () => {
     })
   })
 
-  it('is canceled within a moment, and what was written is linked', async () => {
+  it('is canceled at once, and the written objects are linked', async () => {
     const { id, databaseId, bucket } = await setUp(300)
     const held = world.front.fail({ hold: true, match: isPut(bucket), times: 1e9 })
     const run = await startExport(world.app, { storageId: id })
@@ -164,7 +164,7 @@ describe('an export', () => {
     expect(Object.values(await exportLinks(world, databaseId)).sort()).toEqual(written.sort())
   })
 
-  it('tells how far it is while it runs', async () => {
+  it('reports its progress while it runs', async () => {
     const { id, bucket, keys } = await setUp(250)
     const held = world.front.fail({ hold: true, match: isPut(bucket, keys.at(-1)) })
     const run = await startExport(world.app, { storageId: id })
@@ -182,7 +182,7 @@ describe('an export', () => {
     expect(await exportEnd(world.app, run)).toMatchObject({ status: 'COMPLETED', counters: { exported: 250 } })
   })
 
-  it('goes slower, and on, when the storage asks to slow down', async () => {
+  it('continues more slowly when the storage asks to slow down', async () => {
     const { id, bucket } = await setUp(60)
     const slow = world.front.fail({ status: 503, code: 'SlowDown', match: isPut(bucket), times: 40 })
     expect(await exportAll(world.app, id)).toMatchObject({ status: 'COMPLETED', counters: { exported: 60, failed: 0 } })
@@ -198,13 +198,13 @@ describe('an export', () => {
     expect(run.issues.map(({ code }: { code: string }) => code)).toEqual(Array(5).fill('DENIED'))
   })
 
-  it('to a bucket that does not exist fails with words', async () => {
+  it('to a bucket that does not exist fails with a message', async () => {
     const { id } = await setUp(3, { bucket: 'not-there' })
     const run = await exportAll(world.app, id)
     expect(run).toMatchObject({ status: 'FAILED', failure: expect.stringMatching(/no bucket/i) })
   })
 
-  it('has an issue for a name that the disk cannot take, and writes the others', async () => {
+  it('reports a name that the disk cannot store as an issue, and writes the others', async () => {
     const folder = join(world.app.localRoot, 'out')
     mkdirSync(folder, { recursive: true })
     const { id, project } = await target(world, {
@@ -232,7 +232,7 @@ describe('an export', () => {
     expect(run.issues.map(({ code }: { code: string }) => code).sort()).toEqual(['KEY_TOO_LONG', 'NAME_LEAVES_PREFIX'])
   })
 
-  it('refuses settings of exports for an import storage', async () => {
+  it('refuses export settings for an import storage', async () => {
     const { id } = await world.storage({ objects: {} })
     await expect(startExport(world.app, { storageId: id, exportScope: 'NEW' })).rejects.toThrow(/VALIDATION/)
   })

@@ -17,7 +17,7 @@ describe('a bucket with Object Lock and a default retention', () => {
     await world?.stop()
   })
 
-  it('is a target for exports: the probe of the check and each export carry Content-MD5', async () => {
+  it('accepts exports, because the probe of the check and each export carry Content-MD5', async () => {
     const projectId = await createProject(world.app)
     const bucket = await world.bucket()
     const location = world.location(bucket, { prefix: 'out', endpoint: front.endpoint })

@@ -43,7 +43,7 @@ async function richProject(): Promise<string> {
   return project
 }
 
-describe.each(['ANNOTATION', 'TASK'] as const)('what was exported in %s format', (exportFormat) => {
+describe.each(['ANNOTATION', 'TASK'] as const)('an export in %s format', (exportFormat) => {
   it('can be imported into an empty project without loss, and again without a change', async () => {
     const project = await richProject()
     const annotated = (await contentsOf(project)).filter(({ annotations }) => annotations !== null)
@@ -64,7 +64,7 @@ describe.each(['ANNOTATION', 'TASK'] as const)('what was exported in %s format',
     expect(await contentsOf(empty)).toEqual(annotated)
   })
 
-  it('and imported can be exported again with the same labels', async () => {
+  it('can be imported and exported again with the same labels', async () => {
     const project = await richProject()
     const { id, bucket } = await target(world, { project, exportFormat, autoExport: false })
     await exportAll(world.app, id)

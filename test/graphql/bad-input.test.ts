@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const keyPair = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'secret' }
 
-describe('connecting a place with bad input saves nothing, and', () => {
+describe('connecting a storage with bad input saves nothing:', () => {
   let app: TestApp
   let s3: S3Server
   let front: Front
@@ -44,7 +44,7 @@ describe('connecting a place with bad input saves nothing, and', () => {
     { what: 'an empty prefix', more: { prefix: 'nothing/' }, step: 'FIND_OBJECT', code: 'EMPTY_PREFIX' },
     { what: 'a closed port', more: { endpoint: 'http://127.0.0.1:2' }, step: 'REACH', code: 'CONNECTION_REFUSED' },
     { what: 'an unknown host', more: { endpoint: 'http://x.invalid' }, step: 'REACH', code: 'UNRESOLVABLE_HOST' },
-  ])('$what is $code at step $step, with advice; later steps were not tried', async ({ more, step, code }) => {
+  ])('$what is $code at step $step, with advice, and later steps are not tried', async ({ more, step, code }) => {
     const answer = await createStorage(app, { projectId, location: place(more) })
     expect(answer).toMatchObject({ __typename: 'ConnectionCheckError', code: 'CHECK_FAILED' })
     const at = answer.steps.findIndex(({ status }: { status: string }) => status === 'FAILED')
@@ -81,7 +81,7 @@ describe('connecting a place with bad input saves nothing, and', () => {
     })
   })
 
-  it('several faults are told at once', async () => {
+  it('several errors are reported at once', async () => {
     const answer = await createStorage(app, {
       projectId,
       location: { s3: { bucket: '', endpoint: 'x' } },
@@ -113,7 +113,7 @@ describe('connecting a place with bad input saves nothing, and', () => {
     expect(answer.steps).toContainEqual(expect.objectContaining({ status: 'FAILED', code }))
   })
 
-  it('two places at once, or none, are refused by GraphQL itself', async () => {
+  it('GraphQL refuses two locations, and no location', async () => {
     const both = { ...place(), localFiles: { path: 'inside' } }
     expect((await faultOf(createStorage(app, { projectId, location: both }))).message).toContain('StorageLocationInput')
     expect((await faultOf(createStorage(app, { projectId, location: {} }))).message).toContain('StorageLocationInput')

@@ -87,7 +87,7 @@ describe('names of the schema', () => {
     await chosen.stop()
   })
 
-  it('are shown by GraphiQL in local mode only, unless GRAPHIQL says otherwise', async () => {
+  it('are visible in GraphiQL in local mode only, unless GRAPHIQL says otherwise', async () => {
     const chosen = await startTestApp({ ...strangers, GRAPHIQL: 'true' })
     const page = (app: TestApp) => fetch(`${urlOf(app)}/graphql`, { headers: { accept: 'text/html' } })
     const answers = await Promise.all([local, open, chosen].map(page))

@@ -24,7 +24,7 @@ async function update(input: Record<string, unknown>) {
 }
 
 describe('an export storage', () => {
-  it('is checked by a probe, saved with defaults and read back by every way', async () => {
+  it('is checked with a probe, saved with defaults, and returned by every query', async () => {
     const project = await createProject(world.app)
     const bucket = await world.bucket()
     const location = world.location(bucket, { prefix: 'out' })
@@ -66,7 +66,7 @@ describe('an export storage', () => {
     expect(answer.steps).toContainEqual({ name: 'WRITE_OBJECT', status: 'FAILED', code: 'DENIED' })
   })
 
-  it('is checked without a write where that is asked for', async () => {
+  it('is checked without a write if requested', async () => {
     const [projectId, bucket] = [await createProject(world.app), await world.bucket()]
     const location = world.location(bucket)
     const writes = () => [world.front.counts.PutObject, world.front.counts.DeleteObject]
@@ -107,7 +107,7 @@ describe('an export storage', () => {
     })
   })
 
-  it('keeps what an update leaves out, and its format for ever', async () => {
+  it('keeps the settings that an update omits, and never changes its format', async () => {
     const { id } = await target(world, { canDeleteObjects: true, nameTemplate: 'a-{annotationId}' })
     expect((await update({ id, title: 'T', autoExport: false, skipCheck: true })).storage).toMatchObject({
       title: 'T',
@@ -118,7 +118,7 @@ describe('an export storage', () => {
     expect((await update({ id, nameTemplate: null, skipCheck: true })).storage.nameTemplate).toBeNull()
   })
 
-  it('is the same place only for exports', async () => {
+  it('is a duplicate only of an export storage', async () => {
     const first = await target(world)
     const again = {
       projectId: first.project,
@@ -139,7 +139,7 @@ describe('an export storage', () => {
     ['out/in', 'out', true],
     ['output', 'out', false],
     ['in/', 'out', false],
-  ])('overlaps an import of "%s" when it is at "%s": %s', async (from, to, overlaps) => {
+  ])('overlaps an import of "%s" if its prefix is "%s": %s', async (from, to, overlaps) => {
     const [project, bucket] = [await createProject(world.app), await world.bucket()]
     const source = { projectId: project, location: world.location(bucket, { prefix: from }), skipCheck: true }
     const sink = { projectId: project, location: world.location(bucket, { prefix: to }), skipCheck: true }

@@ -46,7 +46,7 @@ describe('an operation with too many or too much', () => {
     expect((await open.request('{ viewer { name } }')).payload).toEqual({ data: { viewer: { name: 'admin' } } })
   })
 
-  it('that asks for one page of 200 with all it holds is allowed', async () => {
+  it('for one page of 200 with all its fields is allowed', async () => {
     const read = await app.request(
       `{ projects(first: 200) { edges { node { id title description createdAt updatedAt } } } }`,
     )
@@ -80,8 +80,8 @@ describe('a NUL character', () => {
   })
 })
 
-describe('an unexpected fault', () => {
-  it('is masked and carries an id, over both doors', async () => {
+describe('an unexpected error', () => {
+  it('is masked and has an id, over HTTP and WebSocket', async () => {
     await query(app.databaseUrl, 'alter table project rename to gone')
     try {
       const text = '{ projects { edges { node { id } } } }'
@@ -99,7 +99,7 @@ describe('an unexpected fault', () => {
 
 describe('introspection', () => {
   const text = '{ __schema { queryType { name } } }'
-  it('is answered by default, and refused over both doors when it is switched off', async () => {
+  it('is answered by default, and refused over HTTP and WebSocket if it is disabled', async () => {
     expect(await app.request(text)).toEqual({ __schema: { queryType: { name: 'Query' } } })
     const closed = await startTestApp({ INTROSPECTION: 'false', GRAPHIQL: 'false' })
     const socket = await openSocket(closed.url, { authorization: `Bearer ${closed.token}` })

@@ -29,7 +29,7 @@ describe('the links of a storage', () => {
     expect(await linksOf(storage.id, 'first: 9, keyPrefix: "a"')).toHaveLength(4)
   })
 
-  it('that are few among many are found without reading the others', async () => {
+  it('are found without reading other links, even if they are few among many', async () => {
     const bucket = await world.bucket()
     await world.s3.seed(bucket, { count: 20_000, prefix: 'img/', suffix: '.jpg' })
     const storage = await world.storage({ bucket })

@@ -33,7 +33,7 @@ describe('a server with many subscriptions', () => {
     await gone()
   })
 
-  it('reads a storage once for the present state', async () => {
+  it('reads a storage once for all snapshots', async () => {
     const storage = await world.storage({ objects: {} })
     const stream = storageEvents(world.app, 'WebSocket', { storageId: storage.id })
     const statements = await statementsOf(async () => {
@@ -104,7 +104,7 @@ describe('a subscription that was opened and closed', () => {
     await gone()
   })
 
-  it('leaves nothing in the process, though there were hundreds, over many sockets, which were closed or cut', async () => {
+  it('leaves nothing in the process after hundreds of subscriptions over sockets that were closed or cut', async () => {
     const storage = await world.storage({ objects: {} })
     const resources = () => {
       const names = process.getActiveResourcesInfo()
@@ -151,7 +151,7 @@ describe('a subscription that was opened and closed', () => {
     await gone()
   })
 
-  it('leaves no listener when it is closed in the middle of a sync, which goes on', async () => {
+  it('leaves no listener when it is closed during a sync, which continues', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
     const closing = storageEvents(world.app, 'WebSocket', { storageId: storage.id })

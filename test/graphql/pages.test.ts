@@ -61,7 +61,7 @@ describe('a list', () => {
     expect([...first.numbers, ...second.numbers]).toEqual([4, 3, 2, 1])
   })
 
-  it('has 50 objects unless said, and 200 at most', async () => {
+  it('has 50 objects by default, and at most 200', async () => {
     const { id } = await projectWithTasks(210)
     expect((await page(id, '')).numbers).toHaveLength(50)
     expect((await page(id, '(first: 200)')).numbers).toHaveLength(200)
@@ -138,7 +138,7 @@ describe('the SQL statements of a page', () => {
 })
 
 describe('the storages of a project', () => {
-  it('are found by direction, provider and state', async () => {
+  it('can be filtered by direction, provider and state', async () => {
     const project = await createProject(app)
     await sql(
       `insert into storage (project_id, direction, provider, location, fingerprint)

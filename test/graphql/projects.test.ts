@@ -30,7 +30,7 @@ const remove = async (id: string) => {
 }
 
 describe('projects', () => {
-  it('are created with defaults and read back by every way', async () => {
+  it('are created with defaults and returned by every query', async () => {
     const { project } = await mutate('create', { title: 'Cats' })
     expect(project).toMatchObject({ title: 'Cats', description: null, dataKey: 'file', annotationsPerTask: 1 })
     const read = await app.request(
@@ -43,7 +43,7 @@ describe('projects', () => {
     expect(read.projects.edges[0].node).toEqual(project)
   })
 
-  it('keep what an update leaves out; null clears the description', async () => {
+  it('keep the fields that an update omits; null clears the description', async () => {
     const { project } = await mutate('create', { title: 'A', description: 'Words', dataKey: 'image' })
     const changed = await mutate('update', { id: project.id, title: 'B', annotationsPerTask: 3 })
     expect(changed.project).toMatchObject({ title: 'B', description: 'Words', dataKey: 'image', annotationsPerTask: 3 })
@@ -51,7 +51,7 @@ describe('projects', () => {
     expect(cleared.project).toMatchObject({ title: 'B', description: null })
   })
 
-  it('name all faults of their input at once and change nothing', async () => {
+  it('report all errors of their input at once and change nothing', async () => {
     const { project } = await mutate('create', { title: 'A' })
     const bad = { title: ' ', dataKey: '', annotationsPerTask: 0 }
     for (const answer of [await mutate('create', bad), await mutate('update', { id: project.id, ...bad })]) {
@@ -71,7 +71,7 @@ describe('projects', () => {
     expect(fault.extensions).toMatchObject({ code: 'VALIDATION' })
   })
 
-  it('are gone with all they own once deleted', async () => {
+  it('are deleted with all their data', async () => {
     const id = await createProject(app)
     expect(await remove(id)).toEqual({ deletedId: id })
     expect(await app.request('query ($id: ID!) { node(id: $id) { id } project(id: $id) { id } }', { id })).toEqual({
@@ -81,7 +81,7 @@ describe('projects', () => {
     expect(await remove(id)).toMatchObject({ code: 'NOT_FOUND' })
   })
 
-  it('are not deleted while a sync is under way', async () => {
+  it('cannot be deleted while a sync is active', async () => {
     const id = await createProject(app)
     const [{ storage }] = await query(
       app.databaseUrl,
@@ -108,7 +108,7 @@ describe('ids', () => {
     Buffer.from('Project:1e3').toString('base64'),
     Buffer.from('Project:99999999999999999999').toString('base64'),
     Buffer.from('SyncRun:-1').toString('base64'),
-  ])('%j is of no object', async (id) => {
+  ])('%j is the id of no object', async (id) => {
     const read = await app.request(
       'query ($id: ID!) { node(id: $id) { id } nodes(ids: [$id]) { id } project(id: $id) { id } task(id: $id) { id } storage(id: $id) { id } }',
       { id },
@@ -118,7 +118,7 @@ describe('ids', () => {
     expect(await remove(id)).toMatchObject({ code: 'NOT_FOUND' })
   })
 
-  it('come back in the order asked for, each as often as asked for', async () => {
+  it('return their objects in the requested order, with repetitions', async () => {
     const [a, b] = [await createProject(app, 'a'), await createProject(app, 'b')]
     const { nodes } = await app.request('query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', {
       ids: [b, unknownId('Project'), a, b],

@@ -56,7 +56,7 @@ describe('resolving through the API', () => {
     return { ...storage, task: task! }
   }
 
-  it('gives links that work without any header', async () => {
+  it('returns links that work without a header', async () => {
     const { task } = await streamed()
     const plain = await resolvedLink(task.id, false)
     expect((await bare(plain)).status).toBe(401)
@@ -103,7 +103,7 @@ describe('resolving through the API', () => {
   })
 
   it.each(['', 'x', 'a.b.c', 'eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsImF1ZCI6Im1lZGlhOjEiLCJleHAiOjk5OTk5OTk5OTl9.'])(
-    'takes no media token that was made up: %j',
+    'refuses the invented media token %j',
     async (token) => {
       const { task } = await streamed()
       const plain = await resolvedLink(task.id, false)
@@ -111,7 +111,7 @@ describe('resolving through the API', () => {
     },
   )
 
-  it('takes no media token that was changed or is over', async () => {
+  it('refuses a changed and an expired media token', async () => {
     const { task, project } = await streamed()
     const plain = await resolvedLink(task.id, false)
     const { mediaToken: made } = await mediaToken(project, { ttl: 1 })
@@ -124,7 +124,7 @@ describe('resolving through the API', () => {
     expect((await bare(`${plain}&token=${made.token}`)).status).toBe(401)
   })
 
-  it('ends media tokens with the API token that made them', async () => {
+  it('refuses media tokens after the API token that issued them was revoked', async () => {
     const { task, project } = await streamed()
     const { row, token } = await createApiToken(world.app.orm.em, 'maker')
     const client = createClient(world.app.url, token)
@@ -138,7 +138,7 @@ describe('resolving through the API', () => {
     await client.close()
   })
 
-  it('makes media tokens within bounds only', async () => {
+  it('issues media tokens only with an allowed lifetime', async () => {
     const project = await createProject(world.app)
     for (const ttl of [0, -1, 86_401]) {
       expect((await mediaToken(project, { ttl })).fieldErrors).toEqual([{ path: 'input.ttlSeconds' }])
@@ -149,7 +149,7 @@ describe('resolving through the API', () => {
     expect([life >= 3_600_000, life <= 4_501_000]).toEqual([true, true])
   })
 
-  it('says where bytes are, how, and until when', async () => {
+  it('returns the URL of the bytes, its mode and its expiry', async () => {
     const storage = await world.storage({ objects: { 'a b.txt': 'signed' } })
     await world.storage({
       project: storage.project,
@@ -173,7 +173,7 @@ describe('resolving through the API', () => {
     expect(fault.extensions.code).toBe('VALIDATION')
   })
 
-  it('hands out the same signed URL while enough of its life is left', async () => {
+  it('returns the same presigned URL while enough of its lifetime is left', async () => {
     const storage = await world.storage({ objects: { 'a.txt': 'a', 'b.txt': 'b' } })
     const url = async (key: string) => (await uris(storage.project, [`s3://${storage.bucket}/${key}`]))[0].url
     const first = await url('a.txt')

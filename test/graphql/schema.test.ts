@@ -40,7 +40,7 @@ describe('the schema', () => {
     expect(isInterfaceType(storage) && storage.getInterfaces().map(({ name }) => name)).toEqual(['Node'])
   })
 
-  it('lets no type that can be read hold a secret', () => {
+  it('has no readable type with a secret', () => {
     const secrets = /secret(AccessKey|Key)|accessKeyId|sessionToken|password/i
     const read = types.filter((type) => isObjectType(type) || isInterfaceType(type))
     const leaks = read.flatMap((type) => Object.keys(type.getFields()).filter((name) => secrets.test(name)))

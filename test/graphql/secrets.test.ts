@@ -61,7 +61,7 @@ describe('the secrets of a storage', () => {
     expect(await stored(storage.databaseId)).toEqual(keyPair)
   })
 
-  it('are in no answer, error, event or run, nor in any table', async () => {
+  it('are in no response, error, event, run or table', async () => {
     const storage = await connect({ sessionToken: 'the-token' })
     const run = await sync(app, storage.id)
     const wrong = await createStorage(app, {
@@ -92,7 +92,7 @@ describe('the secrets of a storage', () => {
     for (const secret of secretTexts) expect(seen).not.toContain(secret)
   })
 
-  it('stay when an update leaves them out, and are cleared by null', async () => {
+  it('stay if an update omits them, and are cleared by null', async () => {
     const storage = await connect({ sessionToken: 'the-token' })
     await update(storage.id, { prefix: 'x' })
     expect(await stored(storage.databaseId)).toEqual({ ...keyPair, sessionToken: 'the-token' })
@@ -119,7 +119,7 @@ describe('the secrets of a storage', () => {
   it.each([
     { half: { accessKeyId: 'AKIDOTHER' }, missing: 'secretAccessKey' },
     { half: { secretAccessKey: 'other' }, missing: 'accessKeyId' },
-  ])('of half a pair are an error on $missing', async ({ half, missing }) => {
+  ])('with half of a key pair are an error on $missing', async ({ half, missing }) => {
     const projectId = await createProject(app)
     const input = { projectId, location: { s3: { bucket: 'photos', endpoint: front.endpoint, ...half } } }
     const path = `input.location.s3.${missing}`

@@ -51,7 +51,7 @@ describe('subscriptions', () => {
   const subscribe = async (socket: Awaited<ReturnType<typeof socketOf>>, project: string) =>
     codeOf(await socket.request(changes, { project }))
 
-  it('beyond the limits of socket, token, project and process are refused with a code, and the rest goes on', async () => {
+  it('beyond the limits of socket, token, project and process are refused with a code, and the others continue', async () => {
     const other = await otherToken(app)
     const [a, b, c, d] = [
       await socketOf(app),
@@ -96,7 +96,7 @@ describe('subscriptions', () => {
   })
 })
 
-describe('a flood', () => {
+describe('too many requests:', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp({
@@ -115,7 +115,7 @@ describe('a flood', () => {
       body: JSON.stringify({ query: '{ viewer { name } }' }),
     })
 
-  it('of requests with one token is refused with 429 and Retry-After, and another token is served', async () => {
+  it('with one token get 429 and Retry-After, and another token is served', async () => {
     const other = await otherToken(app)
     const answers = await Promise.all(Array.from({ length: 60 }, () => ask(app.token)))
     const refused = answers.filter(({ status }) => status === 429)
@@ -135,19 +135,19 @@ describe('a flood', () => {
     })
   })
 
-  it('of requests with one token in many spellings of the header is refused with 429', async () => {
+  it('with one token in many spellings of the header get 429', async () => {
     const token = await otherTokenOf(app)
     const spelled = (n: number) => `${n % 2 ? 'bearer' : 'BEARER'}${' '.repeat(1 + n)}${token}`
     const answers = await Promise.all(Array.from({ length: 60 }, (_, n) => ask(undefined, spelled(n))))
     expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(20)
   })
 
-  it('of requests with malformed tokens is refused by address', async () => {
+  it('with malformed tokens are limited by address', async () => {
     const answers = await Promise.all(Array.from({ length: 60 }, (_, n) => ask(undefined, `Basic ${n}`)))
     expect(answers.filter(({ status }) => status === 429).length).toBeGreaterThan(20)
   })
 
-  it('of requests without a token is refused by address', async () => {
+  it('without a token are limited by address', async () => {
     await until(async () => (await ask(undefined)).status === 401, {
       what: 'the allowance of the address to come back',
     })
@@ -156,14 +156,14 @@ describe('a flood', () => {
     expect(statuses.filter((status) => status !== 429 && status !== 401)).toEqual([])
   })
 
-  it('of messages on one socket closes it with 4429, and other sockets stay', async () => {
+  it('as messages on one socket close it with 4429, and other sockets stay open', async () => {
     const [hostile, other] = [await socketOf(app), await socketOf(app, await otherTokenOf(app))]
     for (let n = 0; n < 100; n++) hostile.socket.send('{"type":"ping"}')
     expect(await hostile.closed).toMatchObject({ code: 4429, reason: 'Too many messages' })
     expect(await other.request('{ viewer { name } }')).toMatchObject({ type: 'next' })
   })
 
-  it('of sockets of one token is closed with 4429, and one of the process is refused with 429', async () => {
+  it('as sockets of one token are closed with 4429, and beyond the limit of the process refused with 429', async () => {
     const other = await otherTokenOf(app)
     const mine = [await socketOf(app), await socketOf(app)]
     const third = await openSocket(app.url, { authorization: `Bearer ${app.token}` })
@@ -184,7 +184,7 @@ describe('a flood', () => {
     for (const { socket } of theirs) socket.close()
   })
 
-  it('of sockets that show no token is closed with 4429, and one that shows a token stays', async () => {
+  it('as sockets without a token are closed with 4429, and a socket with a token stays open', async () => {
     const known = await socketOf(app)
     const open = () => new WebSocket(`${app.url.replace(/^http/, 'ws')}/graphql`, 'graphql-transport-ws')
     const first = open()

@@ -77,7 +77,7 @@ describe.each([
   { transport: 'WebSocket', open: readSocket },
   { transport: 'SSE', open: readSse },
 ])('a subscriber over $transport that stops reading', ({ open }) => {
-  it('is held to a bound, is told that it lagged, and is still told every status once and in order', async () => {
+  it('has a bounded queue, receives LAGGED, and still receives every status once and in order', async () => {
     const storage = await world.storage({ objects: {} })
     const sql = (text: string, params: unknown[] = []) => query(world.app.databaseUrl, text, params)
     const [{ run }] = await sql(

@@ -14,8 +14,8 @@ afterAll(() => world?.stop())
 
 const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
-describe('the present state', () => {
-  it('that many ask for at the same time is read once, and given to each as asked', async () => {
+describe('snapshots', () => {
+  it('of concurrent requests are read once, and each caller gets its own', async () => {
     const projects = [await createProject(world.app), await createProject(world.app), await createProject(world.app)]
     const [one, two, other] = [
       await world.storage({ project: projects[0]!, objects: { a: '' } }),
@@ -49,7 +49,7 @@ describe('the present state', () => {
     for (const [n, states] of told.slice(5).entries()) expect(states).toBe(told[n])
   })
 
-  it('of runs is read once, too', async () => {
+  it('of runs are read once, too', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const run = numberOf((await sync(world.app, storage.id)).id)
     let told: Awaited<ReturnType<Snapshots['run']>>[] = []

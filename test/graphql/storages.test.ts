@@ -43,7 +43,7 @@ async function check(input: Record<string, unknown>) {
 }
 
 describe('a storage', () => {
-  it('is checked, saved with defaults and read back by every way', async () => {
+  it('is checked, saved with defaults, and returned by every query', async () => {
     const project = await createProject(world.app)
     const bucket = await world.bucket({ 'a.jpg': 'x' })
     const { storage } = await createStorage(world.app, { projectId: project, location: world.location(bucket) })
@@ -74,7 +74,7 @@ describe('a storage', () => {
     expect(read.storages.edges).toEqual([{ node: read.node }])
   })
 
-  it('keeps what an update leaves out; null clears what can be empty', async () => {
+  it('keeps the settings that an update omits; null clears optional ones', async () => {
     const storage = await world.storage({ objects: { a: '' }, title: 'T', regexFilter: 'a', presignTtlMinutes: 60 })
     expect((await update({ id: storage.id, recursive: false })).storage).toMatchObject({
       title: 'T',
@@ -86,7 +86,7 @@ describe('a storage', () => {
     expect(cleared.storage).toMatchObject({ title: null, regexFilter: null, recursive: false })
   })
 
-  it('keeps what a sync writes while it is being changed', async () => {
+  it('keeps the writes of a sync that runs during an update', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
     const changing = update({ id: storage.id, title: 'New' })
@@ -104,7 +104,7 @@ describe('a storage', () => {
     })
   })
 
-  it('is not changed when the check of the changes fails', async () => {
+  it('is not changed if the check of the changes fails', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const answer = await update({ id: storage.id, title: 'New', location: world.location('not-there') })
     expect(answer).toMatchObject({ __typename: 'ConnectionCheckError', code: 'CHECK_FAILED' })
@@ -114,7 +114,7 @@ describe('a storage', () => {
     expect(node.title).toBeNull()
   })
 
-  it('is refused when the place is connected already, naming the first one, unless duplicates are allowed', async () => {
+  it('is refused as a duplicate, with the id of the existing one, unless duplicates are allowed', async () => {
     const first = await world.storage({ objects: { a: '' } })
     const again = { projectId: first.project, location: world.location(first.bucket), skipCheck: true }
     expect(await createStorage(world.app, again)).toMatchObject({
@@ -133,14 +133,14 @@ describe('a storage', () => {
     })
   })
 
-  it('is created once by many requests at the same moment', async () => {
+  it('is created once by many concurrent requests', async () => {
     const [projectId, bucket] = [await createProject(world.app), await world.bucket()]
     const input = { projectId, location: world.location(bucket), skipCheck: true }
     const answers = await Promise.all(Array.from({ length: 8 }, () => createStorage(world.app, input)))
     expect(answers.filter(({ storage }) => storage)).toHaveLength(1)
   })
 
-  it('says with dryRun what deleting it would do, and keeps its tasks when it is deleted', async () => {
+  it('reports with dryRun what its deletion would do, and keeps its tasks when it is deleted', async () => {
     const storage = await world.storage({
       objects: { 'a.json': '[{"n":1},{"n":2}]', 'b.json': '{}' },
       importMethod: 'TASKS',
@@ -153,7 +153,7 @@ describe('a storage', () => {
     expect(await remove(storage.id)).toEqual({ code: 'NOT_FOUND' })
   })
 
-  it('cannot be deleted while a sync of it is under way', async () => {
+  it('cannot be deleted while its sync is active', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
     const run = await startSync(world.app, storage.id)
@@ -164,14 +164,14 @@ describe('a storage', () => {
     expect(await remove(storage.id)).toMatchObject({ deletion: { dryRun: false } })
   })
 
-  it('is the same place whether its endpoint ends in a slash or not', async () => {
+  it('has the same location with and without a slash at the end of its endpoint', async () => {
     const first = await world.storage({ objects: { a: '' } })
     const location = world.location(first.bucket, { endpoint: `${world.front.endpoint}/` })
     const again = { projectId: first.project, location, skipCheck: true }
     expect(await createStorage(world.app, again)).toMatchObject({ existing: { id: first.id } })
   })
 
-  it('that moves to another bucket imports what is there, even under keys that the old one had', async () => {
+  it('imports everything after it moves to another bucket, even keys that the old one had', async () => {
     const storage = await world.storage({ objects: { 'a.jpg': '', 'b.jpg': '' } })
     await sync(world.app, storage.id)
     const other = await world.bucket({ 'a.jpg': '' })
@@ -184,7 +184,7 @@ describe('a storage', () => {
 })
 
 describe('checking a storage', () => {
-  it('reports every step of a candidate and stores nothing', async () => {
+  it('reports every step for an unsaved storage and stores nothing', async () => {
     const [projectId, bucket] = [await createProject(world.app), await world.bucket({ 'a.json': '{}' })]
     const { check: found } = await check({ projectId, location: world.location(bucket), importMethod: 'TASKS' })
     expect(found.ok).toBe(true)
@@ -204,7 +204,7 @@ describe('checking a storage', () => {
     expect(rows).toEqual([])
   })
 
-  it('tries a stored one, and one with changes, without changing it', async () => {
+  it('checks a stored storage, with and without changes, and does not change it', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     expect((await check({ id: storage.id })).check.ok).toBe(true)
     const { check: found } = await check({ id: storage.id, location: world.location('not-there') })
@@ -215,11 +215,11 @@ describe('checking a storage', () => {
     expect((await check({ id: storage.id })).check.ok).toBe(true)
   })
 
-  it.each([{}, { id: 'a', projectId: 'b' }])('of %j is a fault of the input', async (input) => {
+  it.each([{}, { id: 'a', projectId: 'b' }])('with %j is an error of the input', async (input) => {
     expect(await check(input)).toMatchObject({ code: 'VALIDATION', fieldErrors: [{ path: 'input' }] })
   })
 
-  it('that is meant for exports writes and removes a probe, and needs no object', async () => {
+  it('for exports writes and removes a probe, and needs no object', async () => {
     const [projectId, bucket] = [await createProject(world.app), await world.bucket()]
     const candidate = { projectId, location: world.location(bucket, { prefix: 'out' }), direction: 'EXPORT' }
     const { check: found } = await check(candidate)
@@ -242,7 +242,7 @@ describe('checking a storage', () => {
     expect(found.steps[0]).toMatchObject({ name: 'CONFIGURATION', status: 'FAILED', code: 'REDIS_DATABASE_ZERO' })
   })
 
-  it('of what does not exist is not found', async () => {
+  it('that does not exist is NOT_FOUND', async () => {
     expect(await check({ id: unknownId('ImportStorage') })).toMatchObject({ code: 'NOT_FOUND' })
     expect(await check({ projectId: unknownId('Project'), location: world.location('abc') })).toMatchObject({
       code: 'NOT_FOUND',

@@ -55,7 +55,7 @@ async function tell(event: object, subscribers: Subscriber[]) {
 }
 
 describe('an event', () => {
-  it('is executed, and written as JSON, once for all who select the same', async () => {
+  it('is executed and serialized once for all subscribers with the same selection', async () => {
     const event = createEvent()
     const answers = await tell(
       event,
@@ -90,7 +90,7 @@ describe('an event', () => {
     ])
   })
 
-  it('is executed for each viewer where the answer depends on who asks, and for each kind of rights', async () => {
+  it('is executed for each viewer if the response depends on the viewer, and for each set of rights', async () => {
     const query = 'subscription { happened { mine } }'
     const viewers = ['one', 'two', 'one', 'three', 'two']
     const answers = await tell(
@@ -104,7 +104,7 @@ describe('an event', () => {
     expect(event.reads).toBe(3)
   })
 
-  it('of which a part fails leaves its errors to be masked', async () => {
+  it('with failing fields has errors that are masked later', async () => {
     const [answer] = await tell(createEvent(), [{ query: 'subscription { happened { broken } }' }])
     expect(answer).toMatchObject({ data: { happened: { broken: null } }, errors: [{ message: 'broken' }] })
     expect(answer!.stringify).toBeUndefined()
@@ -112,7 +112,7 @@ describe('an event', () => {
 })
 
 describe('a stream of events', () => {
-  it('that fails ends with the fault as its last result', async () => {
+  it('has the error as its last result when it fails', async () => {
     async function* source() {
       yield createEvent()
       throw new Error('over')

@@ -31,8 +31,8 @@ async function toItsEnd(stream: AsyncGenerator<SeenEvent>) {
   }
 }
 
-describe.each(transports)('a quiet subscription over %s', (transport) => {
-  it('tells that it is alive, and where to continue', async () => {
+describe.each(transports)('an idle subscription over %s', (transport) => {
+  it('sends heartbeats with the cursor at which to continue', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const stream = storageEvents(world.app, transport, { storageId: storage.id })
     const present = (await stream.next()).value as SeenEvent
@@ -50,7 +50,7 @@ describe.each(transports)('a quiet subscription over %s', (transport) => {
     await guest.close()
   })
 
-  it('ends when what it watches is deleted', async () => {
+  it('ends when its storage or project is deleted', async () => {
     const project = await createProject(world.app)
     const storage = await world.storage({ project, objects: {} })
     const ofStorage = storageEvents(world.app, transport, { storageId: storage.id })
@@ -65,8 +65,8 @@ describe.each(transports)('a quiet subscription over %s', (transport) => {
   })
 })
 
-describe.each(transports)('a subscription over %s whose token is revoked', (transport) => {
-  it('is not told the next event, while others are', async () => {
+describe.each(transports)('a subscription over %s with a revoked token', (transport) => {
+  it('does not receive the next event, and other subscriptions do', async () => {
     const storage = await busy.storage({ objects: { a: '' } })
     const guest = await enter(busy)
     const stream = storageEvents(guest, transport, { storageId: storage.id })
@@ -81,7 +81,7 @@ describe.each(transports)('a subscription over %s whose token is revoked', (tran
     await guest.close()
   })
 
-  it('is not told the next state of a run', async () => {
+  it('does not receive the next state of a run', async () => {
     const storage = await busy.storage({ objects: { a: '' } })
     const held = busy.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
     const runId = await startSync(busy.app, storage.id)

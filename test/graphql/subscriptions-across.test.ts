@@ -19,7 +19,7 @@ describe('a subscription on one of two servers', () => {
   const sql = (text: string, params: unknown[] = []) => query(world.app.databaseUrl, text, params)
   const nextOf = async (stream: AsyncGenerator<SeenEvent>) => (await stream.next()).value as SeenEvent
 
-  it.each(transports)('sees all over %s, whichever server does the work', async (transport) => {
+  it.each(transports)('receives all events over %s, whichever server runs the sync', async (transport) => {
     const storage = await world.storage({ objects: { a: '', b: '' } })
     const streams = [world.app, other].map((app) => storageEvents(app, transport, { storageId: storage.id }))
     for (const stream of streams) expect(await nextOf(stream)).toMatchObject({ kind: 'SNAPSHOT' })
@@ -31,7 +31,7 @@ describe('a subscription on one of two servers', () => {
   })
 
   it.each(transports)(
-    'continues behind a cursor of the other server over %s without loss or repeat',
+    'continues after a cursor of the other server over %s without loss or repetition',
     async (transport) => {
       const storage = await world.storage({ objects: { a: '', b: '' } })
       const first = storageEvents(world.app, transport, { storageId: storage.id })
@@ -57,7 +57,7 @@ describe('a subscription on one of two servers', () => {
     },
   )
 
-  it('is told that it lagged when the log no longer reaches back to its cursor', async () => {
+  it('receives LAGGED when its cursor is older than the log', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     await sync(world.app, storage.id)
     await sync(world.app, storage.id)
@@ -68,18 +68,23 @@ describe('a subscription on one of two servers', () => {
     await stream.return(undefined)
   })
 
-  it.each(transports)('that was cut amid the present state is told all of it anew over %s', async (transport) => {
-    const project = await createProject(world.app)
-    const storages = [await world.storage({ project, objects: {} }), await world.storage({ project, objects: {} })]
-    const cut = storageEvents(world.app, transport, { projectId: project })
-    const { cursor } = await nextOf(cut)
-    await cut.return(undefined)
-    const again = storageEvents(other, transport, { projectId: project, after: cursor })
-    const present = [await nextOf(again), await nextOf(again)]
-    expect(present.map(({ kind, storage }) => [kind, storage?.id])).toEqual(storages.map(({ id }) => ['SNAPSHOT', id]))
-    expect(Number(present[1]!.cursor)).toBeGreaterThanOrEqual(0)
-    await again.return(undefined)
-  })
+  it.each(transports)(
+    'receives the whole snapshot again after its connection was cut during it, over %s',
+    async (transport) => {
+      const project = await createProject(world.app)
+      const storages = [await world.storage({ project, objects: {} }), await world.storage({ project, objects: {} })]
+      const cut = storageEvents(world.app, transport, { projectId: project })
+      const { cursor } = await nextOf(cut)
+      await cut.return(undefined)
+      const again = storageEvents(other, transport, { projectId: project, after: cursor })
+      const present = [await nextOf(again), await nextOf(again)]
+      expect(present.map(({ kind, storage }) => [kind, storage?.id])).toEqual(
+        storages.map(({ id }) => ['SNAPSHOT', id]),
+      )
+      expect(Number(present[1]!.cursor)).toBeGreaterThanOrEqual(0)
+      await again.return(undefined)
+    },
+  )
 
   it('loses nothing when its server loses the connection to the database', async () => {
     const storage = await world.storage({ objects: { a: '' } })

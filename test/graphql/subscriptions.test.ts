@@ -20,7 +20,7 @@ afterAll(() => world?.stop())
 const nextOf = async (stream: AsyncGenerator<SeenEvent>) => (await stream.next()).value as SeenEvent
 
 describe.each(transports)('a subscription over %s', (transport) => {
-  it('tells the present state first, then every status once and in order, and the final counters last', async () => {
+  it('receives a snapshot first, then every status once and in order, and the final counters last', async () => {
     const storage = await world.storage({ objects: { a: '', b: '', c: '' } })
     const stream = storageEvents(world.app, transport, { storageId: storage.id })
     expect(await nextOf(stream)).toMatchObject({
@@ -41,7 +41,7 @@ describe.each(transports)('a subscription over %s', (transport) => {
     expect(cursors).toEqual([...new Set(cursors)].sort((a, b) => a - b))
   })
 
-  it('that was opened in the middle of a sync tells the present state first, too', async () => {
+  it('receives a snapshot first, also when it is opened during a sync', async () => {
     const bucket = await world.bucket()
     await world.s3.seed(bucket, { count: 1_500 })
     const storage = await world.storage({ bucket })
@@ -70,7 +70,7 @@ describe.each(transports)('a subscription over %s', (transport) => {
     expect(events.at(-1)?.run?.counters).toEqual({ listed: 1_500, created: 1_500 })
   })
 
-  it('tells the last state of a sync that has ended', async () => {
+  it('receives the last state of a sync that has ended', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     await sync(world.app, storage.id)
     const stream = storageEvents(world.app, transport, { storageId: storage.id })
@@ -81,7 +81,7 @@ describe.each(transports)('a subscription over %s', (transport) => {
     await stream.return(undefined)
   })
 
-  it('of a project tells about all its storages and no other', async () => {
+  it('to a project receives events of all its storages and of no other', async () => {
     const project = await createProject(world.app)
     const [one, two] = [
       await world.storage({ project, objects: { a: '' } }),
@@ -109,7 +109,7 @@ describe.each(transports)('a subscription over %s', (transport) => {
     expect(seen.some((event) => event.storage?.id === foreign.id)).toBe(false)
   })
 
-  it('of a run ends by itself after the last state', async () => {
+  it('to a run ends after the final state', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
     const run = await startSync(world.app, storage.id)
@@ -149,7 +149,7 @@ describe.each(transports)('a subscription over %s', (transport) => {
 })
 
 describe('the progress of a sync of many pages', () => {
-  it('is told at most 4 times a second, and its counters never go back', async () => {
+  it('is sent at most 4 times a second, and its counters never decrease', async () => {
     const bucket = await world.bucket()
     await world.s3.seed(bucket, { count: 12_000 })
     const storage = await world.storage({ bucket })
@@ -171,7 +171,7 @@ describe('the progress of a sync of many pages', () => {
 })
 
 describe('a finished run', () => {
-  it('looks the same to a query as its last event', async () => {
+  it('is the same in a query as in its last event', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     expect(await finished(world.app, await startSync(world.app, storage.id))).toMatchObject({ status: 'COMPLETED' })
   })

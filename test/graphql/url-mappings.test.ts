@@ -45,7 +45,7 @@ describe.each(kindNames)('URL mappings to %s', (name) => {
   it.each([
     ['a path', '/data/upload/3/a%20b%26c.txt'],
     ['a parameter', '/data/local-files/?d=in%2F3%2Fa+b%26c.txt'],
-  ])('make links of %s in resolvedData, which give the object, and leave the data as it is', async (_what, url) => {
+  ])('turn %s into links to the object in resolvedData, and leave the data unchanged', async (_what, url) => {
     const data = { image: url, html: `<img src="${url}">` }
     const [id] = await createTasks(world.app, world.project, [data])
     const task = await readTask(world.app, id!)
@@ -112,7 +112,7 @@ describe('URL mappings of a project', () => {
     expect(await saveMappings(world.app, project, [])).toEqual({ project: { urlMappings: [] } })
   })
 
-  it('take effect on links at once, and end with their storage', async () => {
+  it('apply to links at once, and are deleted with their storage', async () => {
     const { id, project } = await world.storage({ objects: { 'a.txt': 'hello' }, presign: false })
     const link = `${world.app.url}/projects/${numberOf(project)}/resolve/?fileuri=${Buffer.from('/data/upload/a.txt').toString('base64url')}`
     const status = async () => (await fetch(link, { headers: { authorization: `Bearer ${world.app.token}` } })).status
@@ -138,7 +138,7 @@ describe('URL mappings of a project', () => {
     expect(await (await fetch(answer.headers.get('location')!)).text()).toBe('hello')
   })
 
-  it('lead only to import storages of the same project, and say no more of others than that', async () => {
+  it('lead only to import storages of the same project, and disclose nothing about others', async () => {
     const own = await world.storage({})
     const other = await world.storage({})
     const message = 'must be an import storage of this project'
@@ -167,7 +167,7 @@ describe('URL mappings of a project', () => {
     expect(fieldErrors).toEqual([{ path: 'input.urlMappings.0.prefix', message: expect.stringMatching(words) }])
   })
 
-  it('name every fault at once, those of the other settings too, and change nothing', async () => {
+  it('report every error at once, with those of the other settings, and change nothing', async () => {
     const { id, project } = await world.storage({
       location: world.location(await world.bucket(), { prefix: 'in/' }),
     })
@@ -198,7 +198,7 @@ describe('URL mappings of a project', () => {
     ])
   })
 
-  it('are unknown to another project, whose same URLs stay as they are', async () => {
+  it('do not apply to another project, where the same URLs stay unchanged', async () => {
     const { id, project } = await world.storage({ objects: { 'a.txt': 'hello' } })
     await saveMappings(world.app, project, [{ prefix: '/data/upload/', storageId: id }])
     const other = await createProject(world.app)

@@ -88,7 +88,7 @@ describe('objectHeaders', () => {
     ['application/octet-stream', 'page.html', 'text/html', isolation],
     ['multipart/x-mixed-replace; boundary=x', 'photo.png', 'application/octet-stream', isolation],
     ['text/html', 'photo.png', 'text/html', isolation],
-  ])('of type %j and key %s say %s and the policy %s', (contentType, key, type, policy) => {
+  ])('for type %j and key %s have the content type %s and the policy %s', (contentType, key, type, policy) => {
     const object = { size: 1, etag: null, lastModified: null, contentType }
     const asked = { etag: null, key, cacheSeconds: 1, vary: 'Authorization', embeddableBy: 'same-site' } as const
     const list = objectHeaders(object, asked)
@@ -150,7 +150,7 @@ describe('a proxied object', () => {
     })
   })
 
-  it('is isolated in a 304, which browsers take headers from', async () => {
+  it('is isolated in a 304, from which browsers update headers', async () => {
     const whole = await fetch(link('page.html'), { headers: bearer() })
     await whole.text()
     const again = { ...bearer(), 'if-none-match': whole.headers.get('etag')! }
@@ -172,7 +172,7 @@ describe('a proxied object', () => {
     })
   })
 
-  it('of unknown type is isolated bytes', async () => {
+  it('of unknown type is isolated and served as bytes', async () => {
     expect(await told(link('none.zzz'), bearer())).toMatchObject({
       ...{ status: 200, type: 'application/octet-stream', policy: isolation, sniff: 'nosniff' },
     })
@@ -182,7 +182,7 @@ describe('a proxied object', () => {
     expect(await told(link('photo.png'), bearer())).toMatchObject({ status: 200, type: 'image/png', policy: null })
   })
 
-  it('may be embedded by other sites only when a media token opened it', async () => {
+  it('can be embedded by other sites only if a media token authorized the request', async () => {
     const withToken = `&token=${mediaToken}`
     for (const key of ['photo.png', 'page.html', 'a.txt', 'missing.png']) {
       const open = await told(link(key) + withToken)
@@ -193,7 +193,7 @@ describe('a proxied object', () => {
     expect((await told(link('a.txt'), bearer())).status).toBe(303)
   })
 
-  it('may not be embedded by other sites because a token that did not open it stands in the URL', async () => {
+  it('cannot be embedded by other sites because of a token in the URL that did not authorize the request', async () => {
     for (const [url, headers] of [
       [`${link('photo.png')}&token=${mediaToken}`, bearer()],
       [`${link('photo.png')}&token=x`, bearer()],
@@ -204,7 +204,7 @@ describe('a proxied object', () => {
   })
 
   it.each(['/health', '/ready', '/nowhere', '/metrics', '/tasks/x/resolve/'])(
-    'shares its guard headers with the page %s',
+    'has the same guard headers as the page %s',
     async (path) => {
       expect(await told(world.app.url + path)).toMatchObject({ policy: isolation, sniff: 'nosniff' })
     },

@@ -17,7 +17,7 @@ describe('createRoleOfHost', () => {
     'links.example.',
     'links.example.:443',
     'links.example:',
-  ])('knows %s as the host of LINKS_URL', (host) => expect(roleOf(host)).toBe('LINKS'))
+  ])('recognizes %s as the host of LINKS_URL', (host) => expect(roleOf(host)).toBe('LINKS'))
 
   it.each([
     undefined,

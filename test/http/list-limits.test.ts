@@ -95,7 +95,7 @@ const cases = (['query', 'mutation', 'subscription'] as const).flatMap((operatio
 })
 
 describe('lists in arguments', () => {
-  it('are found', () => {
+  it('exist', () => {
     expect(cases.map(([name, path]) => `${name} ${path}`)).toEqual(
       expect.arrayContaining(['query Query.nodes ids', 'mutation Mutation.createTasks input.tasks']),
     )

@@ -32,7 +32,7 @@ describe('/metrics', () => {
   }
   const headers = () => ({ authorization: `Bearer ${world.app.token}` })
 
-  it('are shown to bearers of their own token alone', async () => {
+  it('requires its own token', async () => {
     for (const wrong of [undefined, 'Bearer wrong', `Bearer ${world.app.token}`]) {
       expect((await ask(wrong)).status).toBe(401)
     }
@@ -44,7 +44,7 @@ describe('/metrics', () => {
     }
   })
 
-  it('count requests by mode and status, bytes, and the time of storages', async () => {
+  it('counts requests by mode and status, bytes, and the response times of storages', async () => {
     const [streamed, signed] = [await link({ 'a.txt': 'hello' }), await link({ 'a.txt': 'hello' }, true)]
     for (const url of [streamed('a.txt'), streamed('none'), signed('a.txt')]) {
       await (await fetch(url, { headers: headers(), redirect: 'manual' })).text()
@@ -58,7 +58,7 @@ describe('/metrics', () => {
     expect(await value('sluice_resolve_upstream_seconds_count')).toBe(1)
   })
 
-  it('count streams that are open, those that clients have left, and those that were gone on with', async () => {
+  it('counts open streams, streams aborted by clients, and streams that were continued', async () => {
     const huge = 'x'.repeat(16_000_000)
     const url = await link({ huge, cut: huge.slice(0, 2_000_000) })
     const asked = request(url('huge'), { headers: headers() }).end()
@@ -72,7 +72,7 @@ describe('/metrics', () => {
     await until(async () => (await value('sluice_resolve_continued_total')) === 1)
   })
 
-  it('tell streams that were too slow from those that their storage broke', async () => {
+  it('distinguishes streams that timed out from streams that their storage broke off', async () => {
     const huge = 'x'.repeat(32_000_000)
     const url = await link({ slow: huge, cut: huge.slice(0, 2_000_000) })
     const slow = await openDownload(url('slow'), { headers: headers() })
@@ -87,7 +87,7 @@ describe('/metrics', () => {
     expect(await value('sluice_resolve_aborted_total{by="timeout"}')).toBe(1)
   })
 
-  it('count subscriptions from when they are told the present state until they are left', async () => {
+  it('counts subscriptions from their snapshot until they are closed', async () => {
     const project = await createProject(world.app)
     const before = await value('sluice_event_feeds')
     const stream = storageEvents(world.app, 'WebSocket', { projectId: project })
@@ -99,7 +99,7 @@ describe('/metrics', () => {
 })
 
 describe('without METRICS_TOKEN', () => {
-  it('there is no such page', async () => {
+  it('/metrics is not found', async () => {
     const world = await startWorld()
     expect((await fetch(`${world.app.url}/metrics`)).status).toBe(404)
     await world.stop()

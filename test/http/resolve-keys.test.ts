@@ -30,7 +30,7 @@ describe.each(kindNames)('a link to a hostile key of %s', (kind) => {
   const ask = async (url: string) =>
     (await openDownload(url, { headers: { authorization: `Bearer ${world.app.token}` } })).answer
 
-  it('leads to its very object, or to none', { timeout: 60_000 }, async () => {
+  it('serves exactly that object, or none', { timeout: 60_000 }, async () => {
     const served: string[] = []
     for (const name of Object.values(hostileKeys)) {
       const key = `in/${name}`

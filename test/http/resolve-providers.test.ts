@@ -33,7 +33,7 @@ describe.each(kindNames)('an object of %s', (name) => {
   afterAll(() => world?.stop())
   const hasVersions = name !== 'REDIS'
 
-  it('comes whole, with true headers', async () => {
+  it('is served whole, with correct headers', async () => {
     const answer = await get('in/a.txt')
     expect([answer.status, await answer.text()]).toEqual([200, digits])
     expect(Object.fromEntries(answer.headers)).toMatchObject({
@@ -91,7 +91,7 @@ describe.each(kindNames)('an object of %s', (name) => {
     ['in/long.bin', 'bytes=0-', 206, 'x'.repeat(1024), 'bytes 0-1023/3000'],
     ['in/long.bin', 'bytes=2999-', 206, 'x', 'bytes 2999-2999/3000'],
     ['in/long.bin', 'bytes=-2000', 206, 'x'.repeat(1024), 'bytes 1976-2999/3000'],
-  ])('%s, asked for %.40s, is %d', async (key, range, status, body, contentRange) => {
+  ])('(%s) with the range %.40s is answered %d', async (key, range, status, body, contentRange) => {
     const answer = await get(key, range === null ? {} : { range, 'sec-fetch-dest': 'video' })
     const text = await answer.text()
     expect([answer.status, answer.headers.get('content-range')]).toEqual([status, contentRange])
@@ -99,7 +99,7 @@ describe.each(kindNames)('an object of %s', (name) => {
     expect(answer.headers.get('content-length')).toBe(String(text.length))
   })
 
-  it('is compared with what the browser has', async () => {
+  it('is validated against the cached version of the browser', async () => {
     const etag = (await get('in/a.txt')).headers.get('etag') ?? '"none"'
     const status = async (headers: Record<string, string>) => (await get('in/a.txt', headers)).status
     expect(await status({ 'if-none-match': etag })).toBe(hasVersions ? 304 : 200)
@@ -115,7 +115,7 @@ describe.each(kindNames)('an object of %s', (name) => {
 
   const keepsEncodings = !['REDIS', 'LOCAL_FILES'].includes(name)
   if (keepsEncodings)
-    it('that is stored compressed is sent and sought in as it is stored', async () => {
+    it('that is stored compressed is served compressed, with ranges of the compressed bytes', async () => {
       const stored = gzipSync(long)
       await world.put('in/a.txt.gz', stored, 'gzip')
       const raw = async (headers: Record<string, string>) => {
@@ -137,7 +137,7 @@ describe.each(kindNames)('an object of %s', (name) => {
     })
 
   if (name !== 'LOCAL_FILES')
-    it('is a clear status, in words of ours, whatever its storage says instead', { timeout: 60_000 }, async () => {
+    it('fails with a status and a message of Sluice, whatever its storage answers', { timeout: 60_000 }, async () => {
       const told = {
         // To HEAD a storage says no more than that it refuses.
         'bad credentials': [502, expect.stringMatching(/^(BAD_CREDENTIALS|DENIED)$/)],
@@ -164,7 +164,7 @@ describe.each(kindNames)('an object of %s', (name) => {
       }
     })
 
-  it('is served from inside the prefix only, and only to who may', async () => {
+  it('is served only from inside the prefix, and only to authorized viewers', async () => {
     for (const key of ['out/b.txt', 'in/missing', 'in/../out/b.txt', 'in/%2e%2e/out/b.txt', 'in/\r\nx', 'in']) {
       expect([key, (await get(key)).status]).toEqual([key, 404])
     }
@@ -172,7 +172,7 @@ describe.each(kindNames)('an object of %s', (name) => {
     expect((await get('in/a.txt', {}, 'DELETE')).status).toBe(405)
   })
 
-  it('is not served to tasks and projects that its storage does not belong to', async () => {
+  it('is not served to tasks and projects of other storages', async () => {
     const { app, uri } = world
     const fileuri = Buffer.from(`${uri}in/a.txt`).toString('base64url')
     const asked = async (path: string) => {
@@ -188,7 +188,7 @@ describe.each(kindNames)('an object of %s', (name) => {
     expect(await asked(`projects/${numberOf(other)}`)).toEqual([404, 'NOT_FOUND'])
   })
 
-  it('has a signed URL where there is one, and is streamed elsewhere', async () => {
+  it('is served by a presigned URL if its storage can presign, otherwise streamed', async () => {
     await world.app.request(
       `mutation ($id: ID!) { updateImportStorage(input: { id: $id, presign: true, skipCheck: true }) {
         __typename ... on Error { message } } }`,
@@ -209,7 +209,7 @@ describe.each(kindNames)('an object of %s', (name) => {
     expect(again.headers.get('location')).toBe(answer.headers.get('location'))
   })
 
-  it('is gone with its storage', async () => {
+  it('is not served after its storage was deleted', async () => {
     await world.app.request('mutation ($id: ID!) { deleteStorage(id: $id) { __typename } }', { id: world.storageId })
     for (const headers of [{}, { range: 'bytes=0-1' }, { 'if-none-match': '*' }] as Record<string, string>[]) {
       const gone = await get('in/a.txt', headers)
@@ -219,7 +219,7 @@ describe.each(kindNames)('an object of %s', (name) => {
 })
 
 describe.each(networkKinds)('an object of %s', (name) => {
-  it('whose server is gone is a clear 504', { timeout: 30_000 }, async () => {
+  it('is a 504 if the server of its storage is down', { timeout: 30_000 }, async () => {
     const world = await startKindWorld(name)
     onTestFinished(() => world.stop())
     await world.put('in/a.txt', digits)

@@ -22,7 +22,7 @@ describe('an Azure storage with a SAS token', () => {
     await Promise.all([app?.stop(), azure?.stop()])
   })
 
-  it('streams through links, and no answer contains the token; the check says so', async () => {
+  it('is streamed through links, no response contains the token, and the check explains it', async () => {
     const { account, endpoint } = azure
     const location = { azureBlob: { account, endpoint, container: 'photos', prefix: 'in/', sasToken } }
     const { checkStorage } = await app.request(

@@ -45,7 +45,7 @@ describe('a streamed object', () => {
   })
   afterAll(() => world?.stop())
 
-  it('that the browser has already is a 304, and costs no body upstream', async () => {
+  it('that the browser has cached is a 304, without reading its body', async () => {
     const { get, upstream } = await streamed(world, { 'a.txt': digits })
     const first = await get('a.txt')
     await first.text()
@@ -69,7 +69,7 @@ describe('a streamed object', () => {
     expect((await get('a.txt', { 'if-unmodified-since': 'Sun, 06 Nov 1994 08:49:37 GMT' })).status).toBe(412)
   })
 
-  it('is told apart for each version and each viewer, and lost with the permission', async () => {
+  it('has an entity tag for each version and viewer, and is refused without the permission', async () => {
     const { get, bucket } = await streamed(world, { 'a.txt': digits })
     const first = (await get('a.txt')).headers.get('etag')!
     await world.s3.put(bucket, 'a.txt', 'changed')
@@ -88,7 +88,7 @@ describe('a streamed object', () => {
     expect((await get('a.txt', { authorization, 'if-none-match': own })).status).toBe(401)
   })
 
-  it('is sought in by one read for each range, and no other request', async () => {
+  it('costs one read for each range, and no other request', async () => {
     const { get, upstream } = await streamed(world, { 'a.txt': digits })
     const first = await get('a.txt', { range: 'bytes=0-0' })
     const etag = first.headers.get('etag')!
@@ -100,7 +100,7 @@ describe('a streamed object', () => {
     expect(counts).toEqual({ GetObject: 4 })
   })
 
-  it('gives a part only of the version that If-Range names', async () => {
+  it('is sent in part only if it is the version that If-Range names', async () => {
     const { get, bucket } = await streamed(world, { 'a.txt': digits })
     const first = await get('a.txt')
     const etag = first.headers.get('etag')!
@@ -116,7 +116,7 @@ describe('a streamed object', () => {
     expect([whole.status, await whole.text()]).toEqual([200, 'abcdef'])
   })
 
-  it('that breaks off upstream is gone on with', async () => {
+  it('is continued after its source breaks off', async () => {
     const { open, upstream } = await streamed(world, { large })
     world.front.fail({ cutAfterBytes: 1_000_000, times: 2, match: ({ key }) => key === 'large' })
     const counts = await upstream(async () => {
@@ -127,7 +127,7 @@ describe('a streamed object', () => {
     expect(counts).toEqual({ GetObject: 3 })
   })
 
-  it('that breaks off and has changed meanwhile is cut by a reset, never ended', async () => {
+  it('is reset, not ended, if its source breaks off and has changed', async () => {
     const { open, bucket } = await streamed(world, { large })
     const cut = world.front.fail({ cutAfterBytes: 1_000_000, match: ({ key }) => key === 'large' })
     world.front.fail({ status: 412, code: 'PreconditionFailed', match: ({ headers }) => 'if-match' in headers })
@@ -138,7 +138,7 @@ describe('a streamed object', () => {
     expect([body.length < large.length, complete, failure]).toEqual([true, false, 'ECONNRESET'])
   })
 
-  it('that breaks off for good is reset', async () => {
+  it('is reset if its source keeps breaking off', async () => {
     const { open } = await streamed(world, { large })
     const cut = world.front.fail({ cutAfterBytes: 1_000_000, match: ({ key }) => key === 'large' })
     const gone = world.front.fail({ reset: true, times: Infinity, match: ({ key }) => key === 'large' })
@@ -152,27 +152,24 @@ describe('a streamed object', () => {
   it.each([
     ['conditions', 'if-match'],
     ['ranges', 'range'],
-  ])(
-    'that breaks off and changes is never mended with other bytes, even of a storage that heeds no %s',
-    async (_name, header) => {
-      const { open, bucket } = await streamed(world, { large })
-      world.front.fail({ cutAfterBytes: 1_000_000, match: ({ headers }) => !('range' in headers) })
-      const held = world.front.fail({
-        hold: true,
-        match: ({ headers }) => {
-          const isRest = 'range' in headers
-          delete headers[header]
-          return isRest
-        },
-      })
-      const { answer } = await open('large')
-      await held.met
-      if (header === 'if-match') await world.s3.put(bucket, 'large', 'y'.repeat(large.length))
-      held.release()
-      const { body, complete, failure } = await outcome(answer)
-      expect([body.toString() === large.slice(0, body.length), complete, failure]).toEqual([true, false, 'ECONNRESET'])
-    },
-  )
+  ])('is never completed with bytes of another version, even if its storage ignores %s', async (_name, header) => {
+    const { open, bucket } = await streamed(world, { large })
+    world.front.fail({ cutAfterBytes: 1_000_000, match: ({ headers }) => !('range' in headers) })
+    const held = world.front.fail({
+      hold: true,
+      match: ({ headers }) => {
+        const isRest = 'range' in headers
+        delete headers[header]
+        return isRest
+      },
+    })
+    const { answer } = await open('large')
+    await held.met
+    if (header === 'if-match') await world.s3.put(bucket, 'large', 'y'.repeat(large.length))
+    held.release()
+    const { body, complete, failure } = await outcome(answer)
+    expect([body.toString() === large.slice(0, body.length), complete, failure]).toEqual([true, false, 'ECONNRESET'])
+  })
 
   it('closes its source when the client leaves', async () => {
     const { open } = await streamed(world, { huge: large.repeat(4) })
@@ -182,7 +179,7 @@ describe('a streamed object', () => {
     await watched.closed
   })
 
-  it('leaves the connection usable, whatever was answered on it', async () => {
+  it('leaves the connection usable after any response', async () => {
     const { open } = await streamed(world, { 'a.txt': digits })
     const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     onTestFinished(() => agent.destroy())
@@ -204,7 +201,7 @@ describe('a streamed object', () => {
     expect(ports.size).toBe(1)
   })
 
-  it('is answered in order to a client that asks on without waiting', async () => {
+  it('is sent in order to a client that pipelines requests', async () => {
     const { path } = await streamed(world, { 'a.txt': digits, large })
     const { hostname, port } = new URL(world.app.url)
     const socket = connect({ host: hostname, port: Number(port) })
@@ -221,13 +218,13 @@ describe('a streamed object', () => {
     expect(said.endsWith(`\r\n\r\n${digits}`)).toBe(true)
   })
 
-  it('does not suffer from others that were given up', async () => {
+  it('is not affected by other streams that were aborted', async () => {
     const { open, get } = await streamed(world, { huge: large, 'a.txt': digits })
     for (let n = 0; n < 20; n++) (await open('huge', { headers: { range: `bytes=${n}-` } })).asked.destroy()
     expect(await (await get('a.txt')).text()).toBe(digits)
   })
 
-  it('that is stored compressed is sent as it is, and says so', async () => {
+  it('that is stored compressed is sent compressed, with its Content-Encoding', async () => {
     const { get, open, bucket } = await streamed(world, {})
     const Body = gzipSync(digits)
     const stored = { Bucket: bucket, Key: 'a.txt', ContentEncoding: 'gzip', ContentType: 'text/plain' }
@@ -243,7 +240,7 @@ describe('a streamed object', () => {
     expect((await get('a.txt', {}, 'HEAD')).headers.get('content-encoding')).toBe('gzip')
   })
 
-  it('may be read by pages of the configured origins, and no others', async () => {
+  it('can be read by pages of the configured origins, and of no others', async () => {
     const { get } = await streamed(world, { 'a.txt': digits })
     const origin = 'https://label.example.com'
     const ours = await get('a.txt', { origin })
@@ -275,7 +272,7 @@ describe('a streamed object', () => {
       502,
       'UNEXPECTED_ANSWER',
     ],
-  ])('of %s is a clear answer', async (_name, fault, status, code) => {
+  ])('of %s is answered with a clear error', async (_name, fault, status, code) => {
     const { get, bucket } = await streamed(world, {})
     const set = world.front.fail({ ...fault, times: Infinity, match: (asked) => asked.bucket === bucket })
     onTestFinished(() => set.release())
@@ -285,7 +282,7 @@ describe('a streamed object', () => {
     expect(answer.headers.get('retry-after')).toBe(status === 503 ? '1' : null)
   })
 
-  it('of a storage where nothing listens is a clear answer', async () => {
+  it('of a storage where nothing listens is answered with a clear error', async () => {
     const location = { s3: { ...world.location('bucket').s3, bucket: 'nowhere', endpoint: 'http://127.0.0.1:2' } }
     const { project } = await world.storage({ objects: {}, location, presign: false })
     const fileuri = Buffer.from('s3://nowhere/a.txt').toString('base64url')
@@ -298,7 +295,7 @@ describe('a streamed object', () => {
     ])
   })
 
-  it('comes to its end though its storage is disconnected meanwhile, and is not to be had again', async () => {
+  it('is completed after its storage was deleted, and then no longer served', async () => {
     const { get, open, id } = await streamed(world, { large })
     const { answer } = await open('large')
     await world.app.request('mutation ($id: ID!) { deleteStorage(id: $id) { __typename } }', { id })
@@ -307,7 +304,7 @@ describe('a streamed object', () => {
     expect([body.toString() === large, complete]).toEqual([true, true])
   })
 
-  it('is not known by what its storage held before it was led to another bucket', async () => {
+  it('is not served from cached metadata after its storage moved to another bucket', async () => {
     const { get, id, upstream, path } = await streamed(world, { 'a.txt': digits })
     for (const range of ['bytes=0-0', 'bytes=1-1']) expect((await get('a.txt', { range })).status).toBe(206)
     const other = await world.bucket({ 'a.txt': 'abcdefghijklmnop' })
@@ -329,21 +326,21 @@ describe('a streamed object', () => {
     expect(counts).toEqual({ GetObject: 1 })
   })
 
-  it('is gone with its storage', async () => {
+  it('is not served after its storage was deleted', async () => {
     const { get, id } = await streamed(world, { 'a.txt': digits })
     expect((await get('a.txt')).status).toBe(200)
     await world.app.request('mutation ($id: ID!) { deleteStorage(id: $id) { __typename } }', { id })
     expect((await get('a.txt')).status).toBe(404)
   })
 
-  it('of a key with dot segments is not asked for, since a proxy could take it for another', async () => {
+  it('of a key with dot segments is not requested, because a proxy could turn it into another key', async () => {
     const { get } = await streamed(world, { 'in/../a.txt': 'this one', 'a.txt': 'another' })
     const answer = await get('in/../a.txt')
     expect([answer.status, await answer.json()]).toMatchObject([404, { code: 'KEY_HAS_DOT_SEGMENTS' }])
   })
 
   it.each(['a\r\nSet-Cookie: x=1', 'in/%2e%2e/a.txt', '%00', 'ü?#&', 'https://x/y'])(
-    'of the key %j is that object and no other',
+    'of the key %j is exactly that object',
     async (key) => {
       const { get } = await streamed(world, { [key]: 'this one', 'a.txt': 'another' })
       const answer = await get(key)
@@ -361,7 +358,7 @@ async function metricOf(world: World, name: string): Promise<number> {
   return Number(line?.slice(name.length) ?? 0)
 }
 
-describe('the bounds of streams', () => {
+describe('the limits of streams', () => {
   let world: World
   beforeAll(async () => {
     world = await startWorld({
@@ -378,7 +375,7 @@ describe('the bounds of streams', () => {
   /** How many streams the server has reset because their time was up. */
   const timedOut = () => metric('sluice_resolve_aborted_total{by="timeout"}')
 
-  it('hold for one viewer and for all, and what ends makes room', async () => {
+  it('apply to one viewer and to all, and a finished stream frees its place', async () => {
     const { open, get } = await streamed(world, { huge: large.repeat(4), 'a.txt': digits })
     const { token } = await createApiToken(world.app.orm.em, 'other')
     const authorization = `Bearer ${token}`
@@ -396,7 +393,7 @@ describe('the bounds of streams', () => {
     await until(async () => (await get('a.txt')).status === 200)
   })
 
-  it('are told to caches', async () => {
+  it('are sent to caches', async () => {
     const { get } = await streamed(world, { 'a.txt': digits })
     const answer = await get('a.txt')
     await answer.text()
@@ -407,7 +404,7 @@ describe('the bounds of streams', () => {
     expect((await get('none.txt')).headers.get('cache-control')).toBe('no-store')
   })
 
-  it('reset a stream that stays open too long, and say so before its first byte', async () => {
+  it('reset a stream that is open too long, and answer an error before its first byte', async () => {
     const { open, get } = await streamed(world, { huge: large.repeat(4), 'a.txt': digits })
     const before = await timedOut()
     const slow = [await open('huge'), await open('huge')]
@@ -439,7 +436,7 @@ describe('the bounds of streams', () => {
     return socket
   }
 
-  it('end what waits behind a stream on its connection, too, and count none of both as left by the client', async () => {
+  it('end pipelined responses together with the stream, and count neither as aborted by the client', async () => {
     const counts = async () => [await timedOut(), await metric('sluice_resolve_aborted_total{by="client"}')]
     const [timeouts, left] = await counts()
     // The time of the first is up before that of the second.
@@ -450,7 +447,7 @@ describe('the bounds of streams', () => {
     expect(await counts()).toEqual([timeouts! + 2, left])
   })
 
-  it('are not waited for when the client of both has left', async () => {
+  it('do not delay pipelined responses after the client has disconnected', async () => {
     const left = () => metric('sluice_resolve_aborted_total{by="client"}')
     const before = await left()
     const socket = await askForTwo()
@@ -460,7 +457,7 @@ describe('the bounds of streams', () => {
     expect(await metric('sluice_resolve_streams')).toBe(0)
   })
 
-  it('hold for links too that must ask the storage first', async () => {
+  it('apply also to links that need a request to the storage first', async () => {
     const storage = await world.storage({ objects: { 'a.txt': digits } })
     const held = world.front.fail({ hold: true, times: Infinity, match: ({ bucket }) => bucket === storage.bucket })
     onTestFinished(() => held.release())
@@ -510,7 +507,7 @@ describe('the time limit of streams', () => {
     return open
   }
 
-  it('never ends a stream that its client reads slowly and steadily, however long it takes', async () => {
+  it('never ends a stream that its client reads slowly and steadily', async () => {
     const open = await warmed()
     const slow = await Promise.all([open('huge'), open('huge', { headers: { range: 'bytes=5-' } })])
     expect(await Promise.all(slow.map((one) => readSlowly(one, 8)))).toEqual([
@@ -519,7 +516,7 @@ describe('the time limit of streams', () => {
     ])
   })
 
-  it('resets a stream that its client stops reading, after it has read steadily for longer', async () => {
+  it('resets a stream that its client stops reading, even after a long time of steady reading', async () => {
     const open = await warmed()
     const { answer } = await open('huge', { headers: { range: 'bytes=0-' } })
     let bytes = 0
@@ -539,7 +536,7 @@ describe('the time limit of streams', () => {
     expect([await failure, answer.complete]).toEqual(['ECONNRESET', false])
   })
 
-  it('ends the stream of a media element as a whole, though it is read steadily', async () => {
+  it('ends the stream of a media element, even if it is read steadily', async () => {
     const open = await warmed()
     const slow = await open('huge', { headers: { range: 'bytes=0-', 'sec-fetch-dest': 'video' } })
     expect(await readSlowly(slow, 8)).toMatchObject({ fault: 'ECONNRESET', complete: false })

@@ -25,7 +25,7 @@ const open = (key: string, more: Record<string, string> = {}): Promise<Download>
 describe.each(networkKinds)('a stream from %s', (kind) => {
   start(kind)
 
-  it('is ended at its source within a second of the client leaving, be it in the middle or before the first byte', async () => {
+  it('is closed at its source within a second after the client disconnects, also before the first byte', async () => {
     await world.put('in/left', large)
     const middle = world.tap!.holdAfter(megabyte)
     const { asked, answer } = await open('in/left')
@@ -46,17 +46,20 @@ describe.each(networkKinds)('a stream from %s', (kind) => {
     )
   })
 
-  it.each([0, 1, 100_000, 5_999_999])('that breaks off behind some %d bytes is gone on with', async (bytes) => {
-    await world.put('in/cut', large)
-    const hold = world.tap!.holdAfter(bytes)
-    hold.cut()
-    const { answer } = await open('in/cut')
-    const { body, complete, failure } = await outcome(answer)
-    expect([body.equals(large), complete, failure]).toEqual([true, true, undefined])
-    await hold.held
-  })
+  it.each([0, 1, 100_000, 5_999_999])(
+    'is continued after its source breaks off after about %d bytes',
+    async (bytes) => {
+      await world.put('in/cut', large)
+      const hold = world.tap!.holdAfter(bytes)
+      hold.cut()
+      const { answer } = await open('in/cut')
+      const { body, complete, failure } = await outcome(answer)
+      expect([body.equals(large), complete, failure]).toEqual([true, true, undefined])
+      await hold.held
+    },
+  )
 
-  it('that breaks off in a range is gone on with in the range', async () => {
+  it('is continued inside its range after its source breaks off', async () => {
     await world.put('in/range', large)
     world.tap!.holdAfter(200_000).cut()
     const { answer } = await open('in/range', { range: 'bytes=1000-999999' })
@@ -65,7 +68,7 @@ describe.each(networkKinds)('a stream from %s', (kind) => {
     expect([body.equals(large.subarray(1_000, 1_000_000)), complete]).toEqual([true, true])
   })
 
-  it('that breaks off while the object changes is reset, never ended as if it were whole', async () => {
+  it('is reset, not ended, if its source breaks off while the object changes', async () => {
     await world.put('in/changed', large)
     const hold = world.tap!.holdAfter(megabyte)
     const { answer } = await open('in/changed')
@@ -78,7 +81,7 @@ describe.each(networkKinds)('a stream from %s', (kind) => {
     expect(body.length).toBeLessThan(large.length)
   })
 
-  it('that breaks off while the object is removed is reset', async () => {
+  it('is reset if its source breaks off while the object is removed', async () => {
     await world.put('in/removed', large)
     const hold = world.tap!.holdAfter(megabyte)
     const { answer } = await open('in/removed')
@@ -90,7 +93,7 @@ describe.each(networkKinds)('a stream from %s', (kind) => {
     expect([complete, failure]).toEqual([false, 'ECONNRESET'])
   })
 
-  it('is read no faster than the client takes it, and whole in the end', { timeout: 60_000 }, async () => {
+  it('is read no faster than the client reads, and is complete in the end', { timeout: 60_000 }, async () => {
     const huge = Buffer.alloc(64 * megabyte, 'abcdefghijklm')
     await world.put('in/huge', huge)
     const before = world.tap!.bytes
@@ -108,7 +111,7 @@ describe.each(networkKinds)('a stream from %s', (kind) => {
     expect([body.equals(huge), complete]).toEqual([true, true])
   })
 
-  it('is the bytes that were asked for, though it is one of many and sources break off', {
+  it('has the requested bytes, also with many streams whose sources break off', {
     timeout: 60_000,
   }, async () => {
     await world.put('in/a', large)
@@ -131,7 +134,7 @@ describe.each(networkKinds)('a stream from %s', (kind) => {
     await hold.held
   })
 
-  it('takes few connections, which are used again', async () => {
+  it('uses few connections, and reuses them', async () => {
     await world.put('in/many', large)
     const range = async (n: number) => {
       const answer = await world.get('in/many', { range: `bytes=${n * 1_000}-${n * 1_000 + 65_535}` })
@@ -155,7 +158,7 @@ describe.each(networkKinds)('a stream from %s', (kind) => {
     expect(crowd).toBeLessThanOrEqual(75)
   })
 
-  it('does not suffer from connections that its server has closed while nobody used them', async () => {
+  it('is not affected by idle connections that the server has closed', async () => {
     await world.put('in/kept', large)
     const part = async (n: number) => {
       const answer = await world.get('in/kept', { range: `bytes=${n}-${n + 9}` })
@@ -168,7 +171,7 @@ describe.each(networkKinds)('a stream from %s', (kind) => {
     }
   })
 
-  it('leaves no connection behind when clients give up ranges, and the next is served', async () => {
+  it('leaves no open connection when clients abort ranges, and the next one is served', async () => {
     await world.put('in/given-up', large)
     await world.get('in/given-up', { range: 'bytes=0-0' })
     const { open: before } = world.tap!
@@ -179,10 +182,10 @@ describe.each(networkKinds)('a stream from %s', (kind) => {
   })
 })
 
-describe.each(networkKinds)('a stream from %s that may be open for a second', (kind) => {
+describe.each(networkKinds)('a stream from %s with a time limit of a second', (kind) => {
   start(kind, { RESOLVER_PROXY_TIMEOUT: '1' })
 
-  it('is reset when its source stops in the middle, and the source is let go', async () => {
+  it('is reset when its source stops in the middle, and the source is closed', async () => {
     await world.put('in/slow', large)
     const hold = world.tap!.holdAfter(megabyte)
     const { answer } = await open('in/slow')
@@ -191,7 +194,7 @@ describe.each(networkKinds)('a stream from %s that may be open for a second', (k
     await hold.closed
   })
 
-  it('is 504 when its source says nothing, and the source is let go', async () => {
+  it('is 504 when its source sends nothing, and the source is closed', async () => {
     await world.put('in/silent', large)
     const hold = world.tap!.holdAfter(0)
     const answer = await world.get('in/silent')
@@ -213,7 +216,7 @@ describe('a stream from LOCAL_FILES', () => {
       }
     })
 
-  it.runIf(process.platform === 'linux')('closes its file within a second of the client leaving', async () => {
+  it.runIf(process.platform === 'linux')('closes its file within a second after the client disconnects', async () => {
     await world.put('in/huge', huge)
     const { asked } = await open('in/huge')
     expect(isOpen('in/huge')).toBe(true)
@@ -231,7 +234,7 @@ describe('a stream from LOCAL_FILES', () => {
     expect([complete, failure]).toEqual([false, 'ECONNRESET'])
   })
 
-  it('is whole though its file is removed meanwhile', async () => {
+  it('is complete although its file is removed during the read', async () => {
     await world.put('in/removed', huge)
     const { answer } = await open('in/removed')
     await world.remove('in/removed')

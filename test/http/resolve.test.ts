@@ -91,7 +91,7 @@ describe('the link to an object', () => {
   })
 
   it.each(['audio', 'video', 'track'])(
-    'limits a range of a media element (%s), and tells its true size',
+    'limits a range of a media element (%s), and returns its true size',
     async (element) => {
       const headers = (range: string) => ({ range, 'sec-fetch-dest': element })
       for (const [range, part] of [
@@ -112,7 +112,7 @@ describe('the link to an object', () => {
   )
 
   it.each([undefined, 'empty', 'document', 'image', 'iframe', 'object', 'embed'])(
-    'gives every other client (Sec-Fetch-Dest: %s) the range that it requested, to its end',
+    'returns to every other client (Sec-Fetch-Dest: %s) the whole range that it requested',
     async (destination) => {
       for (const [range, part] of [
         ['bytes=-2000', 'bytes 3000-4999/5000'],
@@ -155,7 +155,7 @@ describe('the link to an object', () => {
   })
 
   it.each(['in/deep/b.html', 'in/c.svg', 'in/d.xml', 'in/e.xhtml', 'in/f.xsl'])(
-    'shuts active content of %s into a sandbox',
+    'serves active content of %s in a sandbox',
     async (key) => {
       const answer = await get(local(key))
       expect(answer.headers.get('content-security-policy')).toBe(isolation)
@@ -163,7 +163,7 @@ describe('the link to an object', () => {
     },
   )
 
-  it('shuts active content into a sandbox whatever its name says', async () => {
+  it('serves active content in a sandbox, regardless of its name', async () => {
     const { project: id, bucket } = await world.storage({ objects: {}, presign: false })
     const link = (key: string) => `/projects/${numberOf(id)}/resolve/?fileuri=${encode(`s3://${bucket}/${key}`)}`
     for (const [type, sent, isActive] of [
@@ -243,7 +243,7 @@ describe('the link to an object', () => {
     expect((await get(path)).status).toBe(400)
   })
 
-  it('takes a fileuri of 8 KiB, and no byte more', async () => {
+  it('accepts a fileuri of at most 8 KiB', async () => {
     const start = `/projects/${project}/resolve/?fileuri=local-files:///in/`
     const rest = 'x'.repeat(8_192 - 'local-files:///in/'.length)
     expect([(await get(start + rest)).status, (await get(`${start}${rest}x`)).status]).toEqual([404, 400])
@@ -261,7 +261,7 @@ describe('the link to an object', () => {
     expect(answer.statusCode).toBe(404)
   })
 
-  it('leads to a signed URL of S3, from which the bytes come', async () => {
+  it('redirects to a presigned URL of S3, which serves the bytes', async () => {
     const storage = await world.storage({ objects: { 'a b/ü+1.txt': text, 'dot/../x.txt': 'dots' } })
     await sync(world.app, storage.id)
     for (const task of await tasksOf(world.app, storage.project)) {

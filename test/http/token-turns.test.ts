@@ -37,7 +37,7 @@ it('all operations of a token start at once while no other token is active', asy
   expect(started).toEqual(['1', '2', '3', '4'])
 })
 
-it('the first operation of a token starts at once, and the further ones of others after it', async () => {
+it('the first operation of a token starts at once, before further ones of other tokens', async () => {
   const { ask, started, end } = operations()
   ask('polite', 'first')
   await settle()
@@ -84,7 +84,7 @@ it('a client that sends one operation after the other is not slowed down between
   expect(started).toEqual(['p0', 'g1', 'p1', 'p2', 'p3', 'p4', 'p5'])
 })
 
-it('an operation waits neither for ones that take long nor for more than its patience', async () => {
+it('an operation does not wait for slow operations, and never longer than the maximum wait', async () => {
   const { ask, started } = operations()
   ask('polite', 'long')
   ask('greedy', 'g1')

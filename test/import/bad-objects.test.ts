@@ -69,7 +69,7 @@ describe('an object that cannot be imported', () => {
     expect((await keysOf(world.app, project)).sort()).toEqual(['in/a.json', 'in/z.json'])
   })
 
-  it('is tried again at the next sync, and only it', async () => {
+  it('is read again by the next sync, and no other object is', async () => {
     const storage = await world.storage({ objects: { ...good, 'm.json': 'hello' }, importMethod: 'TASKS' })
     await sync(world.app, storage.id)
     await world.s3.put(storage.bucket, 'm.json', '{"n":3}')
@@ -79,7 +79,7 @@ describe('an object that cannot be imported', () => {
     expect(world.front.counts.GetObject! - reads).toBe(1)
   })
 
-  it('is none when the storage only asks to slow down: it is read later, by fewer at a time', async () => {
+  it('is no issue if the storage only asks to slow down: it is read later, with less concurrency', async () => {
     const objects = Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`${n}.json`, `{"n":${n}}`]))
     const storage = await world.storage({ objects, importMethod: 'TASKS' })
     const slow = world.front.fail({
@@ -96,7 +96,7 @@ describe('an object that cannot be imported', () => {
     expect(slow.hits).toBe(150)
   })
 
-  it('is OBJECT_MISSING when it was deleted between listing and reading', async () => {
+  it('is OBJECT_MISSING if it was deleted between listing and reading', async () => {
     const storage = await world.storage({ objects: { ...good, 'm.json': '{"n":3}' }, importMethod: 'TASKS' })
     const held = world.front.fail({ hold: true, match: ({ key }) => key === 'm.json' })
     const runId = await startSync(world.app, storage.id)
@@ -113,26 +113,23 @@ describe('an object that cannot be imported', () => {
   it.for([
     { what: 'an object', body: `{"text":"${'x'.repeat(100_000)}"}` },
     { what: 'an array', body: `[{"n":0},{"text":"${'x'.repeat(100_000)}"}]` },
-  ])(
-    'is BODY_CUT, and worth another try, when the body of $what breaks off and a storage ignores ranges',
-    async ({ body }) => {
-      const storage = await world.storage({ objects: { ...good, 'm.json': body }, importMethod: 'TASKS' })
-      world.front.fail({
-        cutAfterBytes: 50_000,
-        times: 2,
-        match: ({ key, headers }) => {
-          delete headers.range
-          return key === 'm.json'
-        },
-      })
-      const run = await sync(world.app, storage.id)
-      expect(run).toMatchObject({ issues: [{ key: 'm.json', rowIndex: null, code: 'BODY_CUT', retryable: true }] })
-      expect(await sync(world.app, storage.id)).toMatchObject({ status: 'COMPLETED', counters: { failed: 0 } })
-      expect(await keysOf(world.app, storage.project)).toContain('m.json')
-    },
-  )
+  ])('is BODY_CUT, and retryable, if the body of $what breaks off and the storage ignores ranges', async ({ body }) => {
+    const storage = await world.storage({ objects: { ...good, 'm.json': body }, importMethod: 'TASKS' })
+    world.front.fail({
+      cutAfterBytes: 50_000,
+      times: 2,
+      match: ({ key, headers }) => {
+        delete headers.range
+        return key === 'm.json'
+      },
+    })
+    const run = await sync(world.app, storage.id)
+    expect(run).toMatchObject({ issues: [{ key: 'm.json', rowIndex: null, code: 'BODY_CUT', retryable: true }] })
+    expect(await sync(world.app, storage.id)).toMatchObject({ status: 'COMPLETED', counters: { failed: 0 } })
+    expect(await keysOf(world.app, storage.project)).toContain('m.json')
+  })
 
-  it('is DENIED when only it may not be read', async () => {
+  it('is DENIED if only it is forbidden', async () => {
     const storage = await world.storage({ objects: { ...good, 'm.json': '{}' }, importMethod: 'TASKS' })
     const denied = world.front.fail({
       status: 403,
@@ -149,7 +146,7 @@ describe('an object that cannot be imported', () => {
     })
   })
 
-  it('says why when no link can hold its key', async () => {
+  it('has an issue with the reason if no link can store its key', async () => {
     const entry = (key: string) =>
       `<Contents><Key>${key}</Key><Size>1</Size><LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>`
     const page = [

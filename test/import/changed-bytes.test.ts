@@ -17,7 +17,7 @@ const largeRows = 600
 const large = (mark: string) =>
   Array.from({ length: largeRows }, (_, n) => JSON.stringify({ n, filler, ...(n === 580 && { mark }) })).join('\n')
 
-describe.each(kinds)('a byte that changes on its way from or to %s', (kind) => {
+describe.each(kinds)('a byte that changes in transit from or to %s', (kind) => {
   let world: KindWorld
   beforeAll(async () => {
     world = await startKindWorld(kind)
@@ -96,7 +96,7 @@ describe.each(kinds)('a byte that changes on its way from or to %s', (kind) => {
     expect(await tasksOf(storage)).toEqual([])
   })
 
-  it('is no fault of an object that is stored with gzip', async () => {
+  it('is no error for an object that is stored with gzip', async () => {
     await world.put('in/stored.gz', gzipSync('{"word":"packed"}'), 'gzip')
     const storage = await connect('.*stored.gz')
     expect(await sync(world.app, storage.id)).toMatchObject({
@@ -135,7 +135,7 @@ describe.each(kinds)('a byte that changes on its way from or to %s', (kind) => {
   })
 })
 
-it('a large object that waits for its checksum leaves no file behind', async () => {
+it('a large object that waits for its checksum leaves no file', async () => {
   const world = await startKindWorld('S3')
   try {
     await world.put('in/large.jsonl', large('right'))

@@ -32,11 +32,11 @@ async function existence({ databaseId }: Storage): Promise<Record<string, boolea
   return Object.fromEntries(rows.map(({ at, is }) => [at, is]))
 }
 
-describe('objects that have changed since they were imported', () => {
+describe('changed objects', () => {
   const connect = (changedPolicy: string, objects: Record<string, string>) =>
     world.storage({ importMethod: 'TASKS', changedPolicy, objects })
 
-  it('are left alone by the policy IGNORE', async () => {
+  it('with the policy IGNORE are not updated', async () => {
     const storage = await connect('IGNORE', { 'a.json': '{"n":1}' })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a.json', '{"n":22}')
@@ -47,7 +47,7 @@ describe('objects that have changed since they were imported', () => {
     expect((await tasksOf(world.app, storage.project)).map(({ data }) => data)).toEqual([{ n: 1 }])
   })
 
-  it('replace the data of their tasks by the policy UPDATE; ids and annotations stay', async () => {
+  it('with the policy UPDATE replace the data of their tasks; ids and annotations stay', async () => {
     const body = (n: number) =>
       JSON.stringify({ data: { n }, annotations: [{ result: [n] }], predictions: [{ result: [n] }] })
     const storage = await connect('UPDATE', { 'a.json': body(1), 'b.json': '{"n":2}' })
@@ -68,7 +68,7 @@ describe('objects that have changed since they were imported', () => {
     expect(world.front.counts.GetObject! - reads).toBe(1)
   })
 
-  it('of several rows get new rows, keep the others, and lose those that are gone', async () => {
+  it('with several rows get new rows, keep the others, and lose removed ones', async () => {
     const storage = await connect('UPDATE', { 'a.json': '[{"n":0},{"n":1},{"n":2}]' })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a.json', '[{"n":0},{"n":10}]')
@@ -82,7 +82,7 @@ describe('objects that have changed since they were imported', () => {
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 0, updated: 0, existed: 1 } })
   })
 
-  it('that were an array and are one object now are one task more, and are then at rest', async () => {
+  it('with the policy UPDATE: an array that becomes a single object adds one task, and the next sync changes nothing', async () => {
     const storage = await connect('UPDATE', { 'a.json': '[{"n":0},{"n":1}]' })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a.json', '{"n":5}')
@@ -91,7 +91,7 @@ describe('objects that have changed since they were imported', () => {
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 0, updated: 0, existed: 1 } })
   })
 
-  it('are issues by the policy REPORT, once for each sync, and their tasks stay', async () => {
+  it('with the policy REPORT are issues, once for each sync, and their tasks stay', async () => {
     const storage = await connect('REPORT', { 'a.json': '{"n":1}', 'b.json': '{"n":2}' })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'b.json', '{"n":22}')
@@ -101,7 +101,7 @@ describe('objects that have changed since they were imported', () => {
     expect((await tasksOf(world.app, storage.project)).map(({ data }) => data.n)).toEqual([1, 2])
   })
 
-  it('are noted on the links of files, whose tasks need no change', async () => {
+  it('imported with the method FILES update their links; their tasks need no change', async () => {
     const storage = await world.storage({ importMethod: 'FILES', changedPolicy: 'UPDATE', objects: { a: 'x' } })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a', 'longer')
@@ -113,10 +113,10 @@ describe('objects that have changed since they were imported', () => {
   })
 })
 
-describe('objects that are gone', () => {
+describe('missing objects', () => {
   const objects = Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`f/${n}.jpg`, 'x']))
 
-  it('are flagged on their links, and no more once they are back', async () => {
+  it('are flagged on their links, and unflagged when they are back', async () => {
     const storage = await world.storage({ objects })
     await sync(world.app, storage.id)
     await remove(storage.bucket, 'f/0.jpg', 'f/5.jpg', 'f/9.jpg')
@@ -130,7 +130,7 @@ describe('objects that are gone', () => {
     expect((await existence(storage))['f/5.jpg']).toBe(true)
   })
 
-  it('and had several rows are flagged row by row', async () => {
+  it('with several rows are flagged row by row', async () => {
     const storage = await world.storage({ importMethod: 'TASKS', objects: { 'a.json': '[{},{}]', 'b.json': '{}' } })
     await sync(world.app, storage.id)
     await remove(storage.bucket, 'a.json')
@@ -141,7 +141,7 @@ describe('objects that are gone', () => {
     expect(Object.values(await existence(storage))).toEqual([true, true, true])
   })
 
-  it('stay as they are by the policy KEEP', async () => {
+  it('with the policy KEEP change nothing', async () => {
     const storage = await world.storage({ objects, missingPolicy: 'KEEP' })
     await sync(world.app, storage.id)
     await remove(storage.bucket, 'f/1.jpg')
@@ -149,7 +149,7 @@ describe('objects that are gone', () => {
     expect((await existence(storage))['f/1.jpg']).toBe(true)
   })
 
-  it('lose the tasks that nobody has annotated by the policy DELETE_UNANNOTATED', async () => {
+  it('with the policy DELETE_UNANNOTATED lose the tasks without annotations', async () => {
     const annotated = '{"data":{"n":2},"annotations":[{"result":[]}]}'
     const storage = await world.storage({
       ...{ importMethod: 'TASKS', missingPolicy: 'DELETE_UNANNOTATED' },
@@ -169,7 +169,7 @@ describe('objects that are gone', () => {
     expect(await existence(storage)).toMatchObject({ 'a.json': true, 'c.json#0': true, 'c.json#1': true })
   })
 
-  it('above maxMissing are left alone, and the sweep reports TOO_MANY_MISSING', async () => {
+  it('above maxMissing are not changed, and the sweep reports TOO_MANY_MISSING', async () => {
     for (const [maxMissing, limit] of [
       [{ count: 2 }, 'the limit of 2'],
       [{ share: 0.25 }, 'the limit of 25 %'],
@@ -188,7 +188,7 @@ describe('objects that are gone', () => {
     }
   })
 
-  it('are not looked for when the listing broke off', async () => {
+  it('are not searched if the listing was interrupted', async () => {
     const bucket = await world.bucket()
     await world.s3.seed(bucket, { count: 2_500 })
     const storage = await world.storage({ bucket })
@@ -205,7 +205,7 @@ describe('objects that are gone', () => {
     expect((await existence(storage))['00000001.bin']).toBe(false)
   })
 
-  it('are not those that a server lists out of the order that S3 promises', async () => {
+  it('do not include objects that a server lists out of order', async () => {
     const page = (keys: string[], more: boolean) => ({
       status: 200,
       headers: { 'content-type': 'application/xml' },
@@ -229,7 +229,7 @@ describe('objects that are gone', () => {
     for (const fault of faults) fault.release()
   })
 
-  it('are not those that the filter or the level of folders keeps out', async () => {
+  it('do not include objects that the filter or the folder level excludes', async () => {
     const storage = await world.storage({ objects: { 'a.jpg': 'x', 'b.txt': 'x', 'sub/c.jpg': 'x' } })
     await sync(world.app, storage.id)
     await world.app.request(
@@ -242,8 +242,8 @@ describe('objects that are gone', () => {
   })
 })
 
-describe('a sync of what failed', () => {
-  it('reads just those objects again, and takes what works now', async () => {
+describe('a retry', () => {
+  it('reads only the failed objects again, and imports those that work now', async () => {
     const good = Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`good-${n}.json`, '{}']))
     const storage = await world.storage({
       importMethod: 'TASKS',

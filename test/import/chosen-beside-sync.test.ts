@@ -40,7 +40,7 @@ async function linksOf({ databaseId }: Storage) {
 }
 
 describe('an import of chosen objects beside a sync', () => {
-  it('and the sync import each object once, and number the tasks without a gap', async () => {
+  it('imports each object once together with the sync, and numbers the tasks without a gap', async () => {
     const objects = { 'a.json': '{"n":1}', 'b.json': '[{"n":2},{"n":3}]', 'c.json': '{"n":4}', 'z.json': '{"n":5}' }
     const storage = await world.storage({ importMethod: 'TASKS', objects })
     const syncing = await heldSync(storage, 'z.json')
@@ -59,7 +59,7 @@ describe('an import of chosen objects beside a sync', () => {
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { existed: 4, created: 0, updated: 0 } })
   })
 
-  it('keeps the newer version of an object that the sync has read before', async () => {
+  it('keeps the newer version of an object that the sync read before', async () => {
     const storage = await world.storage({
       ...{ importMethod: 'TASKS', changedPolicy: 'UPDATE' },
       objects: { 'a.json': '{"n":1}', 'b.json': '[{"n":1},{"n":2}]' },
@@ -98,7 +98,7 @@ describe('an import of chosen objects beside a sync', () => {
   })
 
   it.each(['IGNORE', 'UPDATE'])(
-    'keeps an object that came back after the sync had missed it (%s)',
+    'keeps an object that came back after the sync found it missing (%s)',
     async (changedPolicy) => {
       const storage = await world.storage({
         ...{ importMethod: 'TASKS', missingPolicy: 'DELETE_UNANNOTATED', changedPolicy },
@@ -119,7 +119,7 @@ describe('an import of chosen objects beside a sync', () => {
     },
   )
 
-  it('neither returns the run of the sync nor delays it, and a third of the same keys runs beside both', async () => {
+  it('neither returns nor delays the run of the sync, and a third run of the same keys can run beside both', async () => {
     const objects = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`${n}.json`, '[{"n":1},{"n":2}]']))
     const storage = await world.storage({ importMethod: 'TASKS', objects })
     const keys = Object.keys(objects)

@@ -47,7 +47,7 @@ describe('importObjects', () => {
     expect(await chosen(storage, ['a', 'b', 'c'])).toMatchObject({ counters: { existed: 3, created: 0, updated: 0 } })
   })
 
-  it('is a run of kind CHOSEN, with progress, in the list of runs, and leaves the status of the storage alone', async () => {
+  it('creates a run of kind CHOSEN, with progress, and does not change the status of the storage', async () => {
     const storage = await world.storage({ objects: { a: '1' } })
     const { run } = await askToImport(world.app, storage.id, ['a'])
     expect(run.kind).toBe('CHOSEN')
@@ -177,7 +177,7 @@ describe('importObjects', () => {
     expect(await existence(storage)).toEqual({ a: true })
   })
 
-  it('makes an object that may not be looked up an issue', async () => {
+  it('reports an object whose metadata is forbidden as an issue', async () => {
     const storage = await world.storage({ objects: { a: '1', b: '2' }, missingPolicy: 'FLAG' })
     await sync(world.app, storage.id)
     const denied = world.front.fail({

@@ -2,7 +2,7 @@ import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { diffPage } from '../../src/import/diff-page.ts'
 
-describe('objects of which nothing is linked', () => {
+describe('objects without links', () => {
   let world: World
   beforeAll(async () => {
     world = await startWorld()
@@ -26,11 +26,11 @@ describe('objects of which nothing is linked', () => {
     return found.partlyImported.has(object)
   }
 
-  it('are certain to be new in a range of keys that nobody else writes to', async () => {
+  it('are certainly new in a leased range of keys', async () => {
     expect(await importedPartly({ after: null, until: null })).toBe(false)
   })
 
-  it('are looked for once more at the write where there is no order: a key may come twice, in two pages under way', async () => {
+  it('are checked again at the write of an unordered listing, because two concurrent pages can contain a key', async () => {
     expect(await importedPartly(null)).toBe(true)
   })
 })

@@ -14,7 +14,7 @@ describe('a sync of an S3 Express directory bucket', () => {
   })
   afterAll(() => world?.stop())
 
-  it('imports every object of several pages once, though they come in no order', async () => {
+  it('imports every object of several unordered pages once', async () => {
     const projectId = await createProject(world.app)
     const location = world.location(bucket, { prefix: 'in/', region: 'us-east-1' })
     const { storage } = await createStorage(world.app, { projectId, location, missingPolicy: 'FLAG' })

@@ -2,7 +2,7 @@ import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-describe('keys with dot segments, at an endpoint that is none of the cloud', () => {
+describe('keys with dot segments, at an endpoint outside the cloud,', () => {
   const bad = ['pub/../priv/secret.json', 'pub/./a.json', 'pub/..']
   let world: World
   let storage: { id: string; project: string; bucket: string }
@@ -20,7 +20,7 @@ describe('keys with dot segments, at an endpoint that is none of the cloud', () 
     expect(issues.sort()).toEqual(bad.map((key) => [key, 'KEY_HAS_DOT_SEGMENTS']).sort())
   })
 
-  it('are named by a preview', async () => {
+  it('are reported by a preview', async () => {
     const { previewObjects } = await world.app.request(
       'query ($input: PreviewObjectsInput!) { previewObjects(input: $input) { objects { key taken rule } } }',
       { input: { id: storage.id } },
@@ -34,7 +34,7 @@ describe('keys with dot segments, at an endpoint that is none of the cloud', () 
     })
   })
 
-  it.each(['GET', 'HEAD'])('are not asked for by a link (%s)', async (method) => {
+  it.each(['GET', 'HEAD'])('are not requested for a link (%s)', async (method) => {
     const project = Buffer.from(storage.project, 'base64').toString().split(':')[1]
     for (const key of [...bad, 'pub/..\\priv']) {
       const uri = Buffer.from(`s3://${storage.bucket}/${key}`).toString('base64url')
@@ -50,7 +50,7 @@ describe('keys with dot segments, at an endpoint that is none of the cloud', () 
     }
   })
 
-  it('a prefix with them is refused', async () => {
+  it('are refused in a prefix', async () => {
     const projectId = await createProject(world.app)
     const location = world.location(storage.bucket, { prefix: 'pub/../priv/' })
     const answer = await createStorage(world.app, { projectId, location, skipCheck: true })

@@ -63,7 +63,7 @@ async function runWithMissing(count: number) {
   }
 }
 
-describe('the sweep of what is missing', () => {
+describe('the sweep of missing objects', () => {
   it('reads each missing key a few times, however many there are', async () => {
     const count = 5_000
     const { run, storage } = await runWithMissing(count)

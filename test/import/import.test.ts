@@ -12,7 +12,7 @@ describe('an import of files', () => {
   })
   afterAll(() => world?.stop())
 
-  it('makes one task of each object, and none the second time', async () => {
+  it('creates one task for each object, and none the second time', async () => {
     const { app } = world
     const objects = Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`img/${i}.jpg`, 'x']))
     const storage = await world.storage({ objects: { ...objects, 'img/': '' }, importMethod: 'FILES' })
@@ -55,7 +55,7 @@ describe('an import of files', () => {
     expect(await keysOf(world.app, storage.project)).toEqual(['in/a.jpg'])
   })
 
-  it('takes one level under the prefix with recursive false', async () => {
+  it('imports one level under the prefix if recursive is false', async () => {
     const bucket = await world.bucket({ 'p/a': '', 'p/b/c': '', 'p/d': '', q: '' })
     const location = world.location(bucket, { prefix: 'p/' })
     const storage = await world.storage({ bucket, location, recursive: false })
@@ -63,14 +63,14 @@ describe('an import of files', () => {
     expect(await keysOf(world.app, storage.project)).toEqual(['p/a', 'p/d'])
   })
 
-  it('takes the prefix literally as typed', async () => {
+  it('uses the prefix literally', async () => {
     const bucket = await world.bucket({ 'photo/1': '', 'photos/1': '', 'phot/1': '' })
     const storage = await world.storage({ bucket, location: world.location(bucket, { prefix: 'photo' }) })
     await sync(world.app, storage.id)
     expect(await keysOf(world.app, storage.project)).toEqual(['photo/1', 'photos/1'])
   })
 
-  it('keeps keys exactly as they are', async () => {
+  it('stores keys unchanged', async () => {
     const keys = ['%41.jpg', ' lead', 'a b+c&d.jpg', 'dot/..x', 'quote".jpg', 'schön/ü.jpg', 'x//y', '😀.png']
     const storage = await world.storage({ objects: Object.fromEntries(keys.map((key) => [key, ''])) })
     await sync(world.app, storage.id)
@@ -85,7 +85,7 @@ describe('an import of files', () => {
     })
   })
 
-  it('brings a deleted task back at the next sync, and takes what is new', async () => {
+  it('imports a deleted task again at the next sync, together with new objects', async () => {
     const { app, s3 } = world
     const storage = await world.storage({ objects: { a: '', b: '' } })
     await sync(app, storage.id)
@@ -101,7 +101,7 @@ describe('an import of files', () => {
     ])
   })
 
-  it('fails with words, and nothing imported, when the place cannot be listed', async () => {
+  it('fails with a message and imports nothing if the storage cannot be listed', async () => {
     const storage = await world.storage({ bucket: 'not-there' })
     const run = await sync(world.app, storage.id)
     expect(run).toMatchObject({ status: 'FAILED', counters: { listed: 0 } })

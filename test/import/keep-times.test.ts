@@ -59,7 +59,7 @@ describe('created_at and updated_at of a task file', () => {
     ['JSON Lines', `${JSON.stringify(task())}\n${JSON.stringify({ n: 2 })}\n`],
     ['Parquet', parquet],
     ['an exported annotation', JSON.stringify({ id: 1, result: [], ...times, task: { id: 1, project: 1, ...task() } })],
-  ])('are kept for tasks, annotations and predictions, to the microsecond: %s', async (_form, body) => {
+  ])('are stored for tasks, annotations and predictions, to the microsecond: %s', async (_form, body) => {
     const storage = await connect(body)
     expect(await sync(world.app, storage.id)).toMatchObject({ status: 'COMPLETED' })
     expect(await timesOf(storage)).toEqual({
@@ -68,7 +68,7 @@ describe('created_at and updated_at of a task file', () => {
     })
   })
 
-  it('are the time of the import without keepTimes, also where they are impossible', async () => {
+  it('are the time of the import without keepTimes, even if they are invalid', async () => {
     const body = JSON.stringify([task(), task({ created_at: 'yesterday', updated_at: {} })])
     const storage = await connect(body, { keepTimes: false })
     const before = new Date()
@@ -78,14 +78,14 @@ describe('created_at and updated_at of a task file', () => {
     }
   })
 
-  it('of which only created_at is there count for both', async () => {
+  it('are both created_at if updated_at is absent', async () => {
     const storage = await connect(JSON.stringify(task({ created_at: made })))
     await sync(world.app, storage.id)
     expect(await timesOf(storage)).toMatchObject({ task_updated: stored[0], annotation_updated: stored[0] })
   })
 
   it.each(['yesterday', '2026-02-30T00:00:00Z', '', '1500-01-01', '12026-01-01', true, [], {}, 1e300])(
-    'that are impossible (%j) make the row an issue BAD_ENVELOPE, and its neighbours are imported',
+    'make the row an issue BAD_ENVELOPE if they are invalid (%j), and its neighbours are imported',
     async (created_at) => {
       const storage = await connect(JSON.stringify([task(), { data: {}, annotations: [{ result: [], created_at }] }]))
       const run = await sync(world.app, storage.id)
@@ -98,12 +98,12 @@ describe('created_at and updated_at of a task file', () => {
     },
   )
 
-  it('inside of data, or of a task without an envelope, are data', async () => {
+  it('are data if they are inside "data" or in a task without an envelope', async () => {
     const storage = await connect(JSON.stringify({ created_at: 'yesterday', n: 1 }))
     expect(await sync(world.app, storage.id)).toMatchObject({ status: 'COMPLETED', counters: { created: 1 } })
   })
 
-  it('are a setting of storages that is read back, and true for storages that were there before', async () => {
+  it('have a setting (keepTimes), which is true for storages that existed before it', async () => {
     const read = (id: string) =>
       world.app.request('query ($id: ID!) { node(id: $id) { ... on ImportStorage { keepTimes } } }', { id })
     const storage = await connect('{}')
@@ -148,14 +148,14 @@ describe('a time of a file', () => {
     'now',
     -1e12,
     null,
-  ])('%j is none', (value) => {
+  ])('%j is no time', (value) => {
     expect(fileTime(value)).toBeUndefined()
   })
 })
 
 describe('completed_by of a file', () => {
   it.each(['admin', 'token:1', { id: 1 }, { email: 'admin' }, 1, 'ada'])(
-    '%j identifies no token of this server: author is null, and stays the token for what it saves itself',
+    '%j identifies no token of this server: author is null, and is the token only for annotations that the token saves',
     async (completed_by) => {
       const author = 'token:1'
       const annotation = { result: [], completed_by, author, completed_by_id: 1 }
@@ -176,7 +176,7 @@ describe('completed_by of a file', () => {
     },
   )
 
-  it('that names a token is told from that token, whose annotations have its id', async () => {
+  it('that names a token differs from that token, whose annotations have its id', async () => {
     const { createApiToken } = await world.app.request(
       'mutation { createApiToken(name: "ada") { ... on CreateApiTokenSuccess { newToken { token apiToken { id } } } } }',
     )

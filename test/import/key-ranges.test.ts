@@ -161,7 +161,7 @@ describe('key ranges of an import that several workers list', () => {
     return { em, run, storage, range: range! }
   }
 
-  it('never grow by a split: a key behind the end of a range splits nothing', async () => {
+  it('never grow by a split: a key after the end of a range splits nothing', async () => {
     const { em, run, range } = await heldRange('c')
     const split = { holder: 'second', attempt: run.attempt }
     const upper = await splitShard(em, range, { ...split, at: 'm' })

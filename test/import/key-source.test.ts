@@ -61,7 +61,7 @@ describe('the source of keys', () => {
     expect(pages).toMatchObject([{ objects: [{ key: 'in/a' }], outside: 2, absent: [] }])
   })
 
-  it('names keys without an object, and makes other faults those of the object, after it has listed the storage', async () => {
+  it('reports keys without an object, and other errors as issues of the object, after it has listed the storage', async () => {
     const head = (key: string) =>
       key === 'in/a'
         ? fail(new SluiceError('OBJECT_MISSING'))
@@ -75,7 +75,7 @@ describe('the source of keys', () => {
     expect(listings).toBe(1)
   })
 
-  it('throws what is no fault of the storage', async () => {
+  it('throws errors that are not of the storage', async () => {
     await expect(pagesOf(['in/a'], { head: () => fail(new TypeError('bug')) })).rejects.toThrow('bug')
   })
 })

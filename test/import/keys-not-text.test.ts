@@ -62,7 +62,7 @@ describe('local names that are not UTF-8', () => {
     },
   )
 
-  it('do not hide objects that are missing, whatever page they end', async () => {
+  it('do not hide missing objects, also at the end of a page', async () => {
     const path = 'many-not-text'
     const root = bytes(join(world.app.localRoot, path))
     mkdirSync(root)
@@ -78,7 +78,7 @@ describe('local names that are not UTF-8', () => {
   })
 })
 
-describe('S3 keys that are not UTF-8, as servers list that keep objects as files', () => {
+describe('S3 keys that are not UTF-8, from servers that store objects as files,', () => {
   let world: World
   beforeAll(async () => {
     world = await startWorld()
@@ -118,7 +118,7 @@ describe('S3 keys that are not UTF-8, as servers list that keep objects as files
     fault.release()
   })
 
-  it('that end a page are passed: the next page begins before them, and lists nothing twice', async () => {
+  it('at the end of a page are skipped: the next page begins before them, and lists nothing twice', async () => {
     const storage = await world.storage({ objects: {} })
     const asked: string[] = []
     const list = (isFirst: boolean, answer: ReturnType<typeof page>) =>

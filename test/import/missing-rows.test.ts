@@ -134,7 +134,7 @@ describe('rows that a changed file no longer contains', () => {
     },
   )
 
-  it('stay as they are while the policy is KEEP, and are found once it is FLAG', async () => {
+  it('are unchanged while the policy is KEEP, and are found after it becomes FLAG', async () => {
     const storage = await connect({ 'a.jsonl': lines(20) }, { missingPolicy: 'KEEP' })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a.jsonl', lines(15))
@@ -145,7 +145,7 @@ describe('rows that a changed file no longer contains', () => {
     expect(await state(storage)).toEqual({ tasks: 20, flagged: 5 })
   })
 
-  it('are not taken for present when their file vanishes and comes back unchanged', async () => {
+  it('stay missing when their file vanishes and comes back unchanged', async () => {
     const storage = await connect({ 'a.jsonl': lines(20), b: '{}' })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a.jsonl', lines(15))
@@ -172,7 +172,7 @@ describe('rows that a changed file no longer contains', () => {
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { updated: 15, missing: 5 } })
   })
 
-  it('count with objects that are missing, and only one limit applies to both', async () => {
+  it('count together with missing objects, and one limit applies to both', async () => {
     const storage = await connect({ 'a.jsonl': lines(20), 'b.json': '{}' }, { maxMissing: { count: 5 } })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a.jsonl', lines(15))
@@ -231,7 +231,7 @@ describe('an object whose whole content became another kind', () => {
   const rowsOf: Record<string, number> = { 'one task': 1, 'an array': 20, 'JSON Lines': 25, Parquet: 130 }
 
   it.each(pairs as [string, string][])(
-    '%s → %s: only the rows of the new kind stay, and it is at rest',
+    '(%s → %s) keeps only the rows of the new kind, and the next sync changes nothing',
     async (from, to) => {
       const storage = await connect({ a: kinds[from]! }, { missingPolicy: 'DELETE_UNANNOTATED' })
       await sync(world.app, storage.id)
@@ -247,7 +247,7 @@ describe('an object whose whole content became another kind', () => {
     },
   )
 
-  it.each(['KEEP', 'FLAG'])('and back is the same task again (%s)', async (missingPolicy) => {
+  it.each(['KEEP', 'FLAG'])('and changes back is the same task again (%s)', async (missingPolicy) => {
     const storage = await connect({ a: '{"n":-1}' }, { missingPolicy })
     await sync(world.app, storage.id)
     const [one] = await tasksOf(world.app, storage.project)

@@ -23,7 +23,7 @@ const everything = async () =>
   )
 
 describe('filters', () => {
-  it('take by patterns, size and number, and say so in the counters', async () => {
+  it('select by patterns, size and number, and the counters report it', async () => {
     const storage = await world.storage({
       objects: { ...ten, 'f/x.txt': 'xxxx', 'g/1.jpg': 'xxxx' },
       filters: { include: ['f/*.jpg'], exclude: ['**/7*'], minBytes: 3, maxBytes: 8 },
@@ -33,7 +33,7 @@ describe('filters', () => {
     expect(await keysOf(world.app, storage.project)).toEqual([3, 4, 5, 6, 8].map((n) => `f/${n}.jpg`))
   })
 
-  it('take an object whose key ends in a slash if it has bytes, and skip the marker of a folder', async () => {
+  it('accept an object whose key ends in a slash if it has bytes, and skip folder markers', async () => {
     const storage = await world.storage({ objects: { 'empty/': '', 'full/': 'x', 'full/a': 'x' } })
     expect(await sync(world.app, storage.id)).toMatchObject({
       counters: { listed: 3, matched: 2, skipped: 1, created: 2 },
@@ -41,7 +41,7 @@ describe('filters', () => {
     expect((await keysOf(world.app, storage.project)).sort()).toEqual(['full/', 'full/a'])
   })
 
-  it('limit how many objects one sync imports; the next one goes on', async () => {
+  it('limit how many objects one sync imports; the next sync continues', async () => {
     const storage = await world.storage({ objects: ten, filters: { maxObjects: 4 } })
     const created = []
     for (let n = 0; n < 4; n++) created.push((await sync(world.app, storage.id)).counters.created)
@@ -49,7 +49,7 @@ describe('filters', () => {
     expect(await keysOf(world.app, storage.project)).toEqual(Object.keys(ten))
   })
 
-  it('that are none are refused with their paths', async () => {
+  it('that are invalid are refused with their paths', async () => {
     const { createImportStorage } = await world.app.request(
       `mutation ($input: CreateImportStorageInput!) { createImportStorage(input: $input) {
         ... on ValidationError { fieldErrors { path } } } }`,
@@ -66,8 +66,8 @@ describe('filters', () => {
   })
 })
 
-describe('a sync of what is new', () => {
-  it('starts behind the highest key it has seen, and reads no earlier page', async () => {
+describe('a NEW_ONLY sync', () => {
+  it('starts after the highest listed key, and reads no earlier page', async () => {
     const bucket = await world.bucket()
     await world.s3.seed(bucket, { count: 1_500 })
     const storage = await world.storage({ bucket, syncMode: 'NEW_ONLY' })
@@ -83,7 +83,7 @@ describe('a sync of what is new', () => {
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { listed: 0, missing: 0 } })
   })
 
-  it('imports all of a growing bucket by a few objects at a time', async () => {
+  it('imports a growing bucket completely, a few objects at a time', async () => {
     const storage = await world.storage({ objects: ten, syncMode: 'NEW_ONLY', filters: { maxObjects: 4 } })
     for (const listed of [4, 4, 2, 0]) {
       const run = await sync(world.app, storage.id)
@@ -101,7 +101,7 @@ describe('a preview', () => {
       { input, first },
     )
 
-  it('shows what a sync would take and leave, and the rule that decided, and writes nothing', async () => {
+  it('lists what a sync would import and skip, with the deciding rule, and writes nothing', async () => {
     const storage = await world.storage({ objects: { ...ten, 'f/': '' }, regexFilter: 'f/[1-9]' })
     const before = await everything()
     const reads = world.front.counts.GetObject ?? 0
@@ -119,7 +119,7 @@ describe('a preview', () => {
     expect(world.front.counts.GetObject ?? 0).toBe(reads)
   })
 
-  it('of a candidate shows the first objects, and the slash of a folder that is listed for itself', async () => {
+  it('of an unsaved storage lists the first objects, and folder markers', async () => {
     const bucket = await world.bucket(ten)
     const input = {
       ...{ projectId: await createProject(world.app), recursive: false },
@@ -130,7 +130,7 @@ describe('a preview', () => {
     expect(found.objects.map(({ key }: { key: string }) => key)).toEqual(Object.keys(ten).slice(0, 4))
   })
 
-  it('of a place that cannot be listed, or with filters that are none, says why', async () => {
+  it('of a storage that cannot be listed, or with invalid filters, says why', async () => {
     const projectId = await createProject(world.app)
     await expect(preview({ projectId, location: world.location('no-such-bucket') })).rejects.toMatchObject({
       errors: [{ extensions: { code: 'NO_SUCH_BUCKET' } }],
@@ -155,7 +155,7 @@ describe('a dry run', () => {
     return finished(world.app, syncStorage.run.id)
   }
 
-  it('counts what a real one would, issues too, and leaves tasks, links and the status alone', async () => {
+  it('counts what a sync would do, with issues, and changes no task, link or status', async () => {
     const objects = { 'a.json': '{}', 'b.json': '[{},{},7]', 'c.json': 'no', 'd.json': '{"n":1}\n{"n":2}\n' }
     const storage = await world.storage({ importMethod: 'TASKS', objects })
     const dry = await dryRun(storage.id)

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lookAhead, middleOf } from '../../src/import/find-split.ts'
 import { compareKeys } from '../../src/providers/key-order.ts'
 
-describe('where a listing is cut', () => {
+describe('the split of a listing', () => {
   const cutOf = (keys: string[], from: string) => {
     const sorted = keys.toSorted(compareKeys)
     let questions = 0
@@ -20,7 +20,7 @@ describe('where a listing is cut', () => {
     })
   }
 
-  it('lies among the keys ahead, about in their middle, and costs some ten questions', async () => {
+  it('is about in the middle of the remaining keys, and costs about ten LIST calls', async () => {
     const keys = Array.from({ length: 10_000 }, (_, n) => `photos/2026/${String(n).padStart(8, '0')}.jpg`)
     const { at, sorted, questions } = await cutOf(keys, keys[100]!)
     const share = sorted.filter((key) => compareKeys(key, at!) <= 0).length / keys.length
@@ -29,11 +29,11 @@ describe('where a listing is cut', () => {
     expect(questions()).toBeLessThan(30)
   })
 
-  it('is nowhere when nothing is ahead', async () => {
+  it('is impossible without remaining keys', async () => {
     expect((await cutOf(['a', 'b'], 'b')).at).toBeNull()
   })
 
-  it('is behind where the work stands, whatever the keys are', async () => {
+  it('is after the current position, for any keys', async () => {
     const key = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 12 })
       .filter((k) => !k.includes('\0') && !k.includes('\u{10ffff}'))

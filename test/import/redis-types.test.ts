@@ -111,7 +111,7 @@ describe('in Redis, a sync with the method FILES', () => {
     expect(await keysOf(app, project)).toEqual(['in/a'])
   })
 
-  it('keeps the task of a key that becomes a list, and reports that', async () => {
+  it('keeps the task of a key that becomes a list, and reports the key', async () => {
     const { server, client } = await small()
     await client.set('in/a', 'x')
     const { id, project } = await connect(server)

@@ -33,7 +33,7 @@ describe('an import of task files', () => {
     ])
   })
 
-  it('imports nothing of it the second time, and reads nothing again', async () => {
+  it('imports and reads nothing the second time', async () => {
     const { storage } = await imported({ 'a.json': '{"a":1}', 'b.json': '[{"b":1},{"b":2}]', 'empty.json': '[]' })
     const reads = world.front.counts.GetObject
     const again = await sync(world.app, storage.id)
@@ -41,12 +41,12 @@ describe('an import of task files', () => {
     expect(world.front.counts.GetObject).toBe(reads)
   })
 
-  it('goes by the content, not by the name', async () => {
+  it('detects the format from the content, not from the name', async () => {
     const { tasks } = await imported({ 'task.jpg': '{"a":1}', noextension: '[{"a":2}]' })
     expect(tasks.map(({ data }) => data.a).sort()).toEqual([1, 2])
   })
 
-  it('takes labels, meta and skipping from an envelope', async () => {
+  it('reads labels, meta and allow_skip from an envelope', async () => {
     const { tasks } = await imported({
       'a.json': JSON.stringify({
         data: { image: 's3://b/k.jpg' },
@@ -73,7 +73,7 @@ describe('an import of task files', () => {
     ])
   })
 
-  it('takes a bare task whose field "data" is no object as a whole', async () => {
+  it('imports a bare task whole if its field "data" is no object', async () => {
     const { tasks } = await imported({ 'a.json': '{"data":"text","id":1}' })
     expect(tasks[0]?.data).toEqual({ data: 'text', id: 1 })
   })
@@ -84,7 +84,7 @@ describe('an import of task files', () => {
     expect(tasks).toHaveLength(2)
   })
 
-  it('keeps the digits of big numbers through to the text of the API', async () => {
+  it('preserves the digits of big numbers up to the text of the API', async () => {
     const { storage } = await imported({
       'a.json': '{"id":12345678901234567890123,"small":-9007199254740993,"far":1e400}',
     })
@@ -102,7 +102,7 @@ describe('an import of task files', () => {
     expect(text).toContain(`"resolvedData":${data}`)
   })
 
-  it('keeps odd text: NUL, lone surrogates, a field called __proto__', async () => {
+  it('preserves unusual text: NUL, lone surrogates, a field called __proto__', async () => {
     const { run, tasks } = await imported({
       'a.json': String.raw`{"nul":"a\u0000b","half":"\ud83d","__proto__":{"x":1},"":2}`,
       'b.json': String.raw`{"data":{},"predictions":[{"result":[],"model_version":"a\u0000b"}],"annotations":[{"result":["\u0000"],"id":"\u0000"}]}`,
@@ -112,7 +112,7 @@ describe('an import of task files', () => {
     expect(odd?.data).toEqual(JSON.parse(String.raw`{"nul":"a\u0000b","half":"\ud83d","__proto__":{"x":1},"":2}`))
   })
 
-  it('takes the good rows of an array, and continues with the rest once they are mended', async () => {
+  it('imports the valid rows of an array, and the rest after they are corrected', async () => {
     const rows = ['{"n":0}', '17', '{"n":2}', '{"n":3,}', '{"predictions":[]}', '{"data":{"n":5},"predictions":3}']
     const { storage, run, tasks } = await imported({ 'a.json': `[${rows.join(',')}]`, 'b.json': '{"n":9}' })
     expect(run).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', counters: { listed: 2, created: 3, failed: 4 } })
@@ -143,7 +143,7 @@ describe('an import of task files', () => {
     ])
   })
 
-  it('brings back the one task of an array that was deleted', async () => {
+  it('imports the one deleted task of an array again', async () => {
     const { storage, tasks } = await imported({ 'a.json': '[{"n":0},{"n":1},{"n":2}]' })
     await deleteTasks(world.app, [tasks[1]!.id])
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 1, existed: 2 } })

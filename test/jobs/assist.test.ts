@@ -70,7 +70,7 @@ describe('a long import', () => {
     expect(await counts(storage.databaseId)).toEqual({ links: 4_000, keys: 4_000, numbers: 4_000 })
   })
 
-  it('goes on when the process that took a share stops', async () => {
+  it('continues when a process that helps stops', async () => {
     const third = await startTestApp(env, { url: world.app.databaseUrl })
     const { storage, run } = await slowImport(4_000)
     await shared(storage.databaseId)
@@ -82,7 +82,7 @@ describe('a long import', () => {
     expect(await counts(storage.databaseId)).toEqual({ links: 4_000, keys: 4_000, numbers: 4_000 })
   })
 
-  it('that is canceled stops in both', async () => {
+  it('stops in both when it is canceled', async () => {
     const { storage, run, slow } = await slowImport(4_000)
     await shared(storage.databaseId)
     await world.app.request('mutation ($id: ID!) { cancelSync(runId: $id) { __typename } }', { id: run })

@@ -44,7 +44,7 @@ describe('annotating', () => {
     expect(await read()).toEqual({ node: null })
   })
 
-  it('keeps the counters of tasks true, and knows when a task has enough', async () => {
+  it('updates the counters of tasks, and detects when a task has enough annotations', async () => {
     const { createProject: made } = await app.request(
       `mutation { createProject(input: { title: "Two", annotationsPerTask: 2 }) {
         ... on CreateProjectSuccess { project { id } } } }`,
@@ -84,7 +84,7 @@ describe('annotating', () => {
     expect(many.length).toBe(few.length)
   })
 
-  it('creates all or none', async () => {
+  it('creates all annotations or none', async () => {
     const [task] = await createTasks(app, await createProject(app), [{}])
     const answer = await createAnnotations(app, [
       { taskId: task, result: [] },

@@ -10,7 +10,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { startFleet } from './fleet-world.ts'
 import { startPostgresProcess } from './postgres-process.ts'
 
-it('a PostgreSQL that is killed amid everything and comes back 20 s later costs nothing: all reconnect, and all goes on', async () => {
+it('after PostgreSQL was killed and restarted 20 s later, all processes reconnect, continue and lose nothing', async () => {
   const postgres = await startPostgresProcess()
   onTestFinished(postgres.remove)
   const receiver = await startReceiver()

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { startFleet } from './fleet-world.ts'
 
 describe('a fleet of processes', () => {
-  it('has api processes, which take no job, and workers, which have nothing but their health to show', async () => {
+  it('has api processes, which run no jobs, and workers, which serve only their health', async () => {
     const { start, storage, askers } = await startFleet()
     const api = await start('api', { SLUICE_ROLES: 'api' })
     expect(await api.prints('Role')).toContain('api: only worker processes run syncs')
@@ -30,7 +30,7 @@ describe('a fleet of processes', () => {
     expect((await worker.end('SIGTERM')).code).toBe(0)
   })
 
-  it('shows the admin token in the output of its first api process, not of a worker', async () => {
+  it('prints the admin token in its first api process, not in a worker', async () => {
     const { start } = await startFleet()
     const worker = await start('worker', { SLUICE_ROLES: 'worker', ADMIN_TOKEN: '' })
     expect((await worker.end()).output).not.toContain('Admin token')
@@ -38,7 +38,7 @@ describe('a fleet of processes', () => {
     expect((await api.ready()).token).toMatch(/^slc_/)
   })
 
-  it('hands a sync over at SIGTERM: another worker goes on at its last page', async () => {
+  it('hands a sync over at SIGTERM: another worker continues at its last page', async () => {
     const { start, storage, front, askers, databaseUrl } = await startFleet()
     // Beats so rarely that nobody would find out by them within the time of this test.
     const env = { STORAGE_IN_PROGRESS_TIMER: '600' }
@@ -57,7 +57,7 @@ describe('a fleet of processes', () => {
     expect(front.counts.ListObjectsV2).toBe(4)
   })
 
-  it('hands an export over at SIGTERM, with nothing written that is not linked', async () => {
+  it('hands an export over at SIGTERM, with all written objects linked', async () => {
     const { start, s3, front, askers, databaseUrl } = await startFleet()
     const env = { STORAGE_IN_PROGRESS_TIMER: '600' }
     const api = await start('api', { SLUICE_ROLES: 'api', ...env })
@@ -88,7 +88,7 @@ describe('a fleet of processes', () => {
     expect(row).toEqual({ selected: 450, exported: 450, failed: 0, links: 450 })
   })
 
-  it('finishes the sync of a worker that was killed, from its last page, without anybody asking', async () => {
+  it('finishes the sync of a killed worker automatically, from its last page', async () => {
     const { start, storage, front, askers, databaseUrl } = await startFleet()
     const env = { STORAGE_IN_PROGRESS_TIMER: '0.5' }
     const first = await start('first', env)
@@ -106,7 +106,7 @@ describe('a fleet of processes', () => {
     expect(front.counts.ListObjectsV2).toBe(4)
   })
 
-  it('refuses the late writes of a worker that stood still and was taken over', async () => {
+  it('refuses the late writes of a frozen worker whose run was taken over', async () => {
     const { start, storage, front, databaseUrl } = await startFleet()
     const env = { STORAGE_IN_PROGRESS_TIMER: '0.5' }
     const first = await start('first', env)

@@ -43,7 +43,7 @@ describe('the data folder', () => {
     await worksOn(join(folder(), `Größe, "neu" & 'alt'`))
   })
 
-  it('may be deeper than the path of a socket may be long', async () => {
+  it('may have a longer path than a socket can have', async () => {
     await worksOn(join(folder(), ...Array.from({ length: 6 }, () => 'a-folder-with-a-long-name')))
   })
 
@@ -72,7 +72,7 @@ describe('the data folder', () => {
     await anew.end()
   })
 
-  it.each([0o755, 0o777, 0o770])('is closed to all but its owner, also when it is there with mode %o', async (mode) => {
+  it.each([0o755, 0o777, 0o770])('is private to its owner, also if it existed with mode %o', async (mode) => {
     const dataDir = join(folder(), 'data')
     mkdirSync(dataDir)
     chmodSync(dataDir, mode)
@@ -81,7 +81,7 @@ describe('the data folder', () => {
     if (isRoot) expect(statSync(join(dataDir, 'postgres')).uid).toBe(nobody.uid)
   })
 
-  it.runIf(isRoot)('keeps a cluster that an older version made outside, and its link', async () => {
+  it.runIf(isRoot)('keeps a cluster that an older version created outside, and its link', async () => {
     const home = folder()
     const [dataDir, outside] = [join(home, 'data'), join(home, 'outside')]
     await worksOn(dataDir)
@@ -93,7 +93,7 @@ describe('the data folder', () => {
     expect((await again.end()).code).toBe(0)
   })
 
-  it('that many users share, such as /tmp, is refused and not closed', async () => {
+  it('is refused and not made private if many users share it, such as /tmp', async () => {
     const shared = folder()
     chmodSync(shared, 0o1777)
     const { code, output } = await launch({ DATA_DIR: shared }).ended
@@ -101,7 +101,7 @@ describe('the data folder', () => {
     expect(statSync(shared).mode & 0o7777).toBe(0o1777)
   })
 
-  it('of another user is served as that user when root starts on it', async () => {
+  it('is used as its owner when root starts the server', async () => {
     const dataDir = join(folder(), 'data')
     mkdirSync(dataDir)
     chmodSync(dataDir, 0o777)
@@ -115,7 +115,7 @@ describe('the data folder', () => {
     expect((await server.end()).code).toBe(0)
   })
 
-  it('keeps nothing of a first start that was killed half-way', async () => {
+  it('contains nothing of a first start that was killed', async () => {
     const dataDir = folder()
     const half = join(dataDir, 'postgres.new-999999999')
     mkdirSync(half)
@@ -137,7 +137,7 @@ describe('LOCAL_FILES_ROOT', () => {
     return answer
   }
 
-  it('lets folders below it be connected', async () => {
+  it('allows storages in its subfolders', async () => {
     const photos = join(folder(), 'photos')
     mkdirSync(photos)
     writeFileSync(join(photos, 'one.jpg'), 'x')
@@ -145,7 +145,7 @@ describe('LOCAL_FILES_ROOT', () => {
     expect(answer.storage.id).toBeTruthy()
   })
 
-  it('unset means in local mode the folder "files" beside the data folder, which the first start creates', async () => {
+  it('is by default in local mode the folder "files" next to the data folder, which the first start creates', async () => {
     const home = folder()
     const env = { DATA_DIR: join(home, 'data'), ADMIN_TOKEN: 'test-admin-token-0123456789' }
     const server = launch(env)
@@ -160,21 +160,21 @@ describe('LOCAL_FILES_ROOT', () => {
     expect(output).toContain(`Local files ${join(home, 'files')}`)
   })
 
-  it('unset does not stop the start if the folder "files" cannot be created', async () => {
+  it('does not prevent the start if the default folder "files" cannot be created', async () => {
     const home = folder()
     writeFileSync(join(home, 'files'), '')
     const answer = await connect({ DATA_DIR: join(home, 'data') }, 'photos')
     expect(answer.steps).toContainEqual(expect.objectContaining({ code: expect.stringMatching(/^LOCAL_/) }))
   })
 
-  it('unset means none where strangers can reach the server', async () => {
+  it('has no default if other machines can reach the server', async () => {
     const home = folder()
     mkdirSync(join(home, 'files/photos'), { recursive: true })
     const answer = await connect({ DATA_DIR: join(home, 'data'), HOST: '0.0.0.0' }, 'photos')
     expect(answer.steps).toContainEqual(expect.objectContaining({ code: 'LOCAL_FILES_DISABLED' }))
   })
 
-  it('unset creates no folder where strangers can reach the server', async () => {
+  it('creates no folder by default if other machines can reach the server', async () => {
     const home = folder()
     const server = launch({ DATA_DIR: join(home, 'data'), HOST: '0.0.0.0' })
     await server.ready()
@@ -185,7 +185,7 @@ describe('LOCAL_FILES_ROOT', () => {
   it.each([
     ['does not exist', (_root: string) => {}],
     ['is not a folder', (root: string) => writeFileSync(root, '')],
-  ])('that %s is reported at the start, which goes on', async (words, make) => {
+  ])('that %s is reported by the start, which continues', async (words, make) => {
     const home = folder()
     const root = join(home, 'files')
     make(root)
@@ -201,7 +201,7 @@ describe('LOCAL_FILES_ROOT', () => {
     ['is inside the data folder', 'data/files'],
     ['is inside the data folder', 'link/files'],
     ['contains the data folder', 'data/..'],
-  ])('that %s (%s) ends the start with 78 and makes nothing', async (words, root) => {
+  ])('that %s (%s) ends the start with 78 and creates nothing', async (words, root) => {
     const home = folder()
     symlinkSync(join(home, 'data'), join(home, 'link'))
     const env = { DATA_DIR: join(home, 'data'), LOCAL_FILES_ROOT: join(home, root) }

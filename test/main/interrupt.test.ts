@@ -17,7 +17,7 @@ function dataFolder(): string {
 }
 
 describe('an interrupt', () => {
-  it('of npm start by Ctrl-C, which reaches npm and the server, which npm tells once more, stops in order', async () => {
+  it('of npm start by Ctrl-C, which reaches the server twice, stops it in order', async () => {
     const dataDir = dataFolder()
     const npm = launch({ DATA_DIR: dataDir }, { command: ['npm', 'start'], cwd: projectFolder })
     await npm.ready()
@@ -36,7 +36,7 @@ describe('an interrupt', () => {
     expect(postgresRuns(dataDir)).toBe(false)
   })
 
-  it('by a terminal that was closed stops the server', async () => {
+  it('by a closed terminal stops the server', async () => {
     const dataDir = dataFolder()
     const server = launch({ DATA_DIR: dataDir })
     await server.ready()
@@ -44,7 +44,7 @@ describe('an interrupt', () => {
     expect(postgresRuns(dataDir)).toBe(false)
   })
 
-  it('during the first start leaves nothing half-made and nothing running', async () => {
+  it('during the first start leaves no incomplete data and no process', async () => {
     const dataDir = dataFolder()
     const server = launch({ DATA_DIR: dataDir })
     await until(() => readdirSync(dataDir).some((name) => name.startsWith('postgres')))
@@ -55,7 +55,7 @@ describe('an interrupt', () => {
     expect(readdirSync(dataDir).filter((name) => name.includes('.new-'))).toEqual([])
   })
 
-  it('ends the wait for a database that does not answer', async () => {
+  it('ends the wait for a database that does not respond', async () => {
     const silent = createServer().listen(0, '127.0.0.1')
     await waitFor(silent, 'listening')
     onTestFinished(() => void silent.close())
@@ -66,7 +66,7 @@ describe('an interrupt', () => {
     socket.destroy()
   })
 
-  it('hands a running sync back, and the next start finishes it', async () => {
+  it('requeues a running sync, and the next start finishes it', async () => {
     const s3 = await startS3()
     const front = await startFront({ target: s3.endpoint })
     onTestFinished(async () => {

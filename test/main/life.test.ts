@@ -26,7 +26,7 @@ describe('npm start, on one data folder', () => {
     folder.remove()
   })
 
-  it('says at the first start where GraphiQL, the data folder and the admin token are, and the token works', async () => {
+  it('prints GraphiQL, the data folder and a working admin token at the first start', async () => {
     const server = start(env)
     const first = await server.ready()
     expect(await server.prints('does not show it again')).toContain(`Data folder ${folder.path}`)
@@ -41,7 +41,7 @@ describe('npm start, on one data folder', () => {
     expect(postgresRuns(folder.path)).toBe(false)
   })
 
-  it('has the data and takes the token at the second start, and shows no token again', async () => {
+  it('has the data and accepts the token at the second start, and prints no token again', async () => {
     const server = start(env)
     const second = await server.ready()
     expect(second.token).toBeUndefined()
@@ -51,7 +51,7 @@ describe('npm start, on one data folder', () => {
     expect(postgresRuns(folder.path)).toBe(false)
   })
 
-  it('recovers by itself after kill -9', async () => {
+  it('recovers automatically after kill -9', async () => {
     const killed = start(env)
     const { url } = await killed.ready()
     await createProject(createClient(url, token), 'Made just before the end')
@@ -66,7 +66,7 @@ describe('npm start, on one data folder', () => {
     expect(postgresRuns(folder.path)).toBe(false)
   })
 
-  it('refuses a second start in one line while the first runs, which goes on', async () => {
+  it('refuses a second start in one line while the first one runs, and the first one continues', async () => {
     const first = start(env)
     const { url } = await first.ready()
     const second = await start(env).ended
@@ -79,7 +79,7 @@ describe('npm start, on one data folder', () => {
     expect((await first.end()).code).toBe(0)
   })
 
-  it('starts at once when the one before is still stopping', async () => {
+  it('starts at once while the previous one is still stopping', async () => {
     const first = start(env)
     await first.ready()
     first.child.kill('SIGINT')

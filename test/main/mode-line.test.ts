@@ -4,7 +4,7 @@ import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 const local = 'local: only this machine can connect; storages can be on this machine and in private networks'
 const network = 'network: storages in loopback and private networks need an entry in EGRESS_ALLOWED'
 
-describe('the line Mode of the start-up output', () => {
+describe('the line "Mode" of the start-up output', () => {
   const folder = temporaryFolder()
   afterAll(() => folder.remove())
 

@@ -9,7 +9,7 @@ function dataFolder(): string {
   return folder.path
 }
 
-it('a server whose sessions all ended is still refused to others', async () => {
+it('a second process is refused even if all sessions of the first one have ended', async () => {
   const dataDir = dataFolder()
   const server = await startEmbedded({ dataDir, throwAway: true })
   onTestFinished(server.stop)
@@ -19,7 +19,7 @@ it('a server whose sessions all ended is still refused to others', async () => {
   await expect(startEmbedded({ dataDir })).rejects.toThrow('Another Sluice is running')
 })
 
-it('two first starts at once on one folder: one runs, the other is refused', async () => {
+it('of two concurrent first starts on one folder, one runs and the other is refused', async () => {
   const dataDir = dataFolder()
   const both = [launch({ DATA_DIR: dataDir }), launch({ DATA_DIR: dataDir })]
   const outcomes = await Promise.allSettled(both.map((server) => server.ready()))

@@ -13,8 +13,8 @@ function dataFolder(): string {
   return folder.path
 }
 
-describe('a start that cannot be', () => {
-  it('says in one line that the port is taken, leaves no PostgreSQL behind, and keeps the admin token for later', async () => {
+describe('a start that fails', () => {
+  it('says in one line that the port is taken, leaves no PostgreSQL running, and keeps the admin token for later', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await waitFor(other, 'listening')
     const { port } = other.address() as AddressInfo
@@ -30,7 +30,7 @@ describe('a start that cannot be', () => {
     await server.end()
   })
 
-  it('names all faulty settings at once, in words, and repeats no value', async () => {
+  it('reports all invalid settings at once, with messages, and repeats no value', async () => {
     const dataDir = dataFolder()
     const { code, output } = await launch({
       DATA_DIR: dataDir,
@@ -96,7 +96,7 @@ describe('a start that cannot be', () => {
     expect(code).toBe(69)
   })
 
-  it('says in one line that SECRET_KEY is not that of the others, whatever the role, and takes one that is said to be new', async () => {
+  it('says in one line that SECRET_KEY differs from that of other processes, in every role, and accepts it with SECRET_KEY_CHANGED', async () => {
     const database = await createDatabase()
     onTestFinished(database.drop)
     const env = (key: string) => ({ DATA_DIR: dataFolder(), DATABASE_URL: database.url, SECRET_KEY: key.repeat(32) })
@@ -133,7 +133,7 @@ describe('a start that cannot be', () => {
 })
 
 describe('DATABASE_URL', () => {
-  it('takes the place of the embedded PostgreSQL', async () => {
+  it('replaces the embedded PostgreSQL', async () => {
     const database = await createDatabase()
     onTestFinished(database.drop)
     const dataDir = dataFolder()

@@ -12,7 +12,7 @@ const noteTicks = `
   end $$;
   create trigger note_tick after update of next_run_at on sync_schedule for each row execute function note_tick()`
 
-it('several workers follow each tick of a schedule once, and what was missed while all were down once in all', async () => {
+it('several workers start one sync for each tick of a schedule, and one for all ticks that were missed while all were down', async () => {
   const { start, storage, databaseUrl } = await startFleet()
   const sql = (text: string) => query(databaseUrl, text)
   const api = await start('api', { SLUICE_ROLES: 'api', SCHEDULE_MIN_INTERVAL: '1' })

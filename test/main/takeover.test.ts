@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { startFleet } from './fleet-world.ts'
 
 /** A worker that is killed just after a beat is missed the latest: five times 5 s later, and a second for the sweeper's look. */
-it('with the settings as they are by default, another worker goes on within 30 s of a kill -9, with nobody asking', async () => {
+it('with default settings, another worker continues automatically within 30 s after a kill -9', async () => {
   const { start, storage, front, askers, databaseUrl } = await startFleet()
   const sql = async (text: string) => (await query(databaseUrl, text))[0]
   const api = await start('api', { SLUICE_ROLES: 'api' })

@@ -148,7 +148,7 @@ describe('a local folder that the server may not read at all', () => {
     expectNoPath(answer)
   })
 
-  it('that holds nothing but such subfolders fails the check with DENIED, not with EMPTY_PREFIX', async () => {
+  it('fails the check with DENIED, not EMPTY_PREFIX, if it has only such subfolders', async () => {
     put('only/closed/a.json')
     const { project } = await connect('only')
     chmodSync(join(root, 'only/closed'), 0)
@@ -160,7 +160,7 @@ describe('a local folder that the server may not read at all', () => {
   })
 })
 
-it('a listing goes on from page to page behind folders that cannot be read', async () => {
+it('a listing continues from page to page after unreadable folders', async () => {
   for (let n = 0; n < 1_500; n++) put(`many/${String(n).padStart(4, '0')}/a.json`)
   const { id } = await connect('many')
   const folders = readdirSync(join(root, 'many'))

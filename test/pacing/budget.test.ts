@@ -24,7 +24,7 @@ describe('a budget', () => {
     expect(amounts).toEqual([])
   })
 
-  it('reserves for all who wait, at most for a tenth of a second', async () => {
+  it('reserves for all waiting callers, at most for a tenth of a second', async () => {
     const { budget, amounts } = openBudget(50)
     await Promise.all(Array.from({ length: 11 }, () => budget.take(1, 'RUNS')))
     expect(amounts).toEqual([1, 5, 5])
@@ -36,7 +36,7 @@ describe('a budget', () => {
     expect(amounts).toEqual([400])
   })
 
-  it('lets people and runs take turns, however many wait of either', async () => {
+  it('lets people and runs take turns, regardless of their numbers', async () => {
     const { budget } = openBudget(10)
     const order: string[] = []
     const take = async (lane: 'PEOPLE' | 'RUNS', name: string) => {
@@ -50,7 +50,7 @@ describe('a budget', () => {
     expect(order).toEqual(['p1', 'r1', 'p2', 'r2', 'r3', 'r4'])
   })
 
-  it('lets go of who is aborted, with the reason, and serves the others', async () => {
+  it('rejects an aborted caller with the reason, and serves the others', async () => {
     const { budget } = openBudget(10)
     const leaving = new AbortController()
     const first = budget.take(1, 'RUNS')
@@ -62,13 +62,13 @@ describe('a budget', () => {
     await expect(budget.take(1, 'RUNS', leaving.signal)).rejects.toThrow('no longer wanted')
   })
 
-  it('lets all pass once the limit is removed', async () => {
+  it('serves all callers once the limit is removed', async () => {
     const { budget } = openBudget(1, async () => undefined)
     await Promise.all(Array.from({ length: 100 }, () => budget.take(1, 'RUNS')))
     expect(budget.perSecond).toBeNull()
   })
 
-  it('retries while the database does not respond, and rejects with INTERNAL those whose patience ends', async () => {
+  it('retries while the database does not respond, and rejects callers with INTERNAL after their maximum wait', async () => {
     let isDown = true
     const { budget } = openBudget(10, async (amount) => {
       if (isDown) throw new Error('The connection was refused.')

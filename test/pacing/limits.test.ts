@@ -139,7 +139,7 @@ describe('limits', () => {
     return syncStorage.run.id
   }
 
-  it('give a link its turn while a sync waits for the same storage', async () => {
+  it('serve a link while a sync waits for the same storage', async () => {
     const { app } = world
     const storage = await world.storage({
       ...{ objects: files(60), importMethod: 'TASKS', maxRequestsPerSecond: 5, presign: false },
@@ -185,7 +185,7 @@ describe('limits', () => {
     expect(seconds).toBeLessThan(15)
   })
 
-  it('let a run be canceled while it waits', async () => {
+  it('allow to cancel a run while it waits', async () => {
     const { app } = world
     const { id } = await world.storage({ objects: files(60), importMethod: 'TASKS', maxRequestsPerSecond: 1 })
     const run = await startSync(app, id)
@@ -198,7 +198,7 @@ describe('limits', () => {
     expect(await finished(app, run)).toMatchObject({ status: 'CANCELED' })
   })
 
-  it('that are set while a storage is used take effect within seconds, and cost nothing before', async () => {
+  it('that are set on a used storage take effect within seconds, and cost nothing before', async () => {
     const { app } = world
     const { databaseId } = await world.storage({ objects: {} })
     const pace = createPacing(app.orm.em.fork())({ id: databaseId }, 'RUNS')

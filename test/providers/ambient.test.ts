@@ -16,7 +16,7 @@ const allows = (listed: string[], request: Partial<AmbientRequest>, isLocal = fa
 }
 
 describe("the server's own identity", () => {
-  it('is enabled for all clouds in local mode, and by default for none elsewhere', () => {
+  it('is enabled for all clouds in local mode, and for none by default outside it', () => {
     for (const provider of ['S3', 'GCS', 'AZURE_BLOB'] as const) {
       expect(allows([], { provider }, true)).toBe(true)
       expect(allows([], { provider }, false)).toBe(false)

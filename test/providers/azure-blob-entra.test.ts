@@ -48,7 +48,7 @@ describe('Azure Blob: a service principal', () => {
     expect(entra.tokens - before).toBe(1)
   })
 
-  test('that the environment of the server names is found by the default chain', async () => {
+  test('in the environment of the server is found by the default chain', async () => {
     vi.stubEnv('AZURE_TENANT_ID', 'adfs')
     vi.stubEnv('AZURE_CLIENT_ID', entra.clientId)
     vi.stubEnv('AZURE_CLIENT_SECRET', entra.clientSecret)
@@ -77,7 +77,7 @@ describe('Azure Blob: a service principal', () => {
     expect((await fetch(other)).status).toBe(403)
   })
 
-  test('a wrong client secret is BAD_CREDENTIALS, and stands in no message', async () => {
+  test('with a wrong secret is BAD_CREDENTIALS, and no message contains the secret', async () => {
     const { principal } = await principalPlace({})
     const provider = await open(principal, { clientSecret: 'wrong~secret' })
     const fault = await provider.check().catch((error: unknown) => error)
@@ -85,7 +85,7 @@ describe('Azure Blob: a service principal', () => {
     expect(describeError(fault) + inspect(fault, { depth: 9 }) + JSON.stringify(fault)).not.toContain('wrong~secret')
   })
 
-  test('that the server may not sign in is BLOCKED_ADDRESS, which names the setting, at the first try', async () => {
+  test('whose sign-in address is blocked is BLOCKED_ADDRESS, which names the setting, at the first try', async () => {
     const { principal } = await principalPlace({})
     vi.stubEnv('AZURE_AUTHORITY_HOST', 'https://127.99.0.1')
     onTestFinished(() => void vi.stubEnv('AZURE_AUTHORITY_HOST', entra.authorityHost))
@@ -100,7 +100,7 @@ describe('Azure Blob: a service principal', () => {
   })
 })
 
-describe('Azure Blob: the key that URLs of a principal are signed with', () => {
+describe('Azure Blob: the delegation key of a principal', () => {
   const hourMs = 3_600_000
   const dayMs = 24 * hourMs
 
@@ -118,7 +118,7 @@ describe('Azure Blob: the key that URLs of a principal are signed with', () => {
     return { state, value: async (ttlSeconds: number) => (await keyFor(ttlSeconds)).value }
   }
 
-  test('it is asked for once by many at the same time, for the 7 days that Azure allows', async () => {
+  test('is requested once by concurrent callers, for the 7 days that Azure allows', async () => {
     const { state, value } = keysAt(0)
     expect(new Set(await Promise.all(Array.from({ length: 50 }, () => value(900))))).toEqual(new Set(['1']))
     const [{ from, to }] = state.asked as [{ from: Date; to: Date }]
@@ -127,7 +127,7 @@ describe('Azure Blob: the key that URLs of a principal are signed with', () => {
     expect(to.getTime()).toBeGreaterThan(6.9 * dayMs)
   })
 
-  test('it is renewed before a URL would outlive it', async () => {
+  test('is renewed before a URL would outlive it', async () => {
     const { state, value } = keysAt(0)
     expect(await value(900)).toBe('1')
     state.now = 6.98 * dayMs
@@ -136,7 +136,7 @@ describe('Azure Blob: the key that URLs of a principal are signed with', () => {
     expect(await value(900)).toBe('2')
   })
 
-  test('it is renewed if it begins in the future, because the clock was ahead when it was asked for', async () => {
+  test('is renewed if it begins in the future, because the clock was ahead when it was requested', async () => {
     const { state, value } = keysAt(dayMs)
     expect(await value(900)).toBe('1')
     state.now = 0
@@ -144,7 +144,7 @@ describe('Azure Blob: the key that URLs of a principal are signed with', () => {
     expect(await value(900)).toBe('2')
   })
 
-  test('URLs longer than any key renew it once an hour at most', async () => {
+  test('is renewed at most once an hour for URLs that outlive any key', async () => {
     const { state, value } = keysAt(0)
     const week = 7 * 24 * 3600
     expect(await value(week)).toBe('1')
@@ -155,7 +155,7 @@ describe('Azure Blob: the key that URLs of a principal are signed with', () => {
     expect(state.asked).toHaveLength(2)
   })
 
-  test('one that could not be had is asked for again; the old one serves as long as it can', async () => {
+  test('is requested again after a failure; the old one is used while it is valid', async () => {
     const { state, value } = keysAt(0)
     state.isDown = true
     await expect(value(900)).rejects.toThrow('down')
@@ -167,7 +167,7 @@ describe('Azure Blob: the key that URLs of a principal are signed with', () => {
     expect(await value(60)).toBe('2')
   })
 
-  test('a URL never promises more than its key', async () => {
+  test('limits the lifetime of its URLs', async () => {
     const { provider } = await principalPlace({ a: 'hello' })
     const url = await provider.presign!('a', { ttlSeconds: 30 * 24 * 3600 })
     const [ends, keyEnds] = ['se', 'ske'].map((name) => Date.parse(url.searchParams.get(name)!)) as [number, number]
@@ -176,7 +176,7 @@ describe('Azure Blob: the key that URLs of a principal are signed with', () => {
   })
 })
 
-test('where Microsoft Entra cannot be reached, it is UNREACHABLE within seconds, not a wrong password', async () => {
+test('Azure Blob: an unreachable Microsoft Entra is UNREACHABLE within seconds, not BAD_CREDENTIALS', async () => {
   const { principal } = await principalPlace({})
   vi.stubEnv('AZURE_AUTHORITY_HOST', `https://127.0.0.1:${await freePort()}`)
   onTestFinished(() => void vi.stubEnv('AZURE_AUTHORITY_HOST', entra.authorityHost))

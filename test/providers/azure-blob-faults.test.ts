@@ -42,7 +42,7 @@ describe('Azure Blob: what a failing connection is called', () => {
     expect(performance.now() - since).toBeLessThan(5_000)
   })
 
-  test('a host that takes up no connection is given up after five seconds', async () => {
+  test('a host that accepts no connection is TIMEOUT after five seconds', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     const egress = createEgress({ isLocal: true, allowed: [], blocked: [] }, { resolve: () => new Promise(() => {}) })
@@ -108,7 +108,7 @@ describe('Azure Blob: what a failing connection is called', () => {
     await expect(provider.write('a', Buffer.from('x'))).rejects.toMatchObject({ code })
   })
 
-  test('a request that Azure finds too old is CLOCK_SKEW, not a fault of the credentials', async () => {
+  test('a request that Azure refuses as too old is CLOCK_SKEW, not BAD_CREDENTIALS', async () => {
     const { front, provider } = await fronted(server)
     const rest = "<AuthenticationErrorDetail>Request date header too old: 'Tue, 24 Nov'</AuthenticationErrorDetail>"
     front.fail({ status: 403, code: 'AuthenticationFailed', rest })
@@ -137,7 +137,7 @@ describe('Azure Blob: transient faults', () => {
     { what: '500 OperationTimedOut', fault: { status: 500, code: 'OperationTimedOut' } },
     { what: '502 of a proxy', fault: { answer: { status: 502, body: '' } } },
     { what: 'a reset connection', fault: { reset: true } },
-  ])('one $what is not seen outside', async ({ fault }) => {
+  ])('one $what is hidden by a retry', async ({ fault }) => {
     const { front, provider } = await fronted(server, { a: 'hello' })
     const get = front.fail({ ...fault, match: ({ method, url }) => method === 'GET' && !url!.includes('comp=list') })
     const lists = front.fail({ ...fault, match: ({ url }) => url!.includes('comp=list') })
@@ -156,14 +156,14 @@ describe('Azure Blob: transient faults', () => {
     { what: '500 InternalError', fault: { status: 500, code: 'InternalError' }, code: 'UNREACHABLE' },
     { what: 'a 429 page of a proxy', fault: { answer: { status: 429, ...page } }, code: 'THROTTLED' },
     { what: 'a 502 page of a proxy', fault: { answer: { status: 502, ...page } }, code: 'UNREACHABLE' },
-  ])('$what without end is $code after some tries', async ({ fault, code }) => {
+  ])('permanent $what is $code after some retries', async ({ fault, code }) => {
     const { front, provider } = await fronted(server)
     const endless = front.fail({ ...fault, times: Infinity })
     await expect(provider.check()).rejects.toMatchObject({ code, retryable: true })
     expect(endless.hits).toBe(4)
   })
 
-  test('the storage is left alone for as long as it asks', async () => {
+  test('a retry waits as long as the storage asks', async () => {
     const { front, provider } = await fronted(server)
     front.fail({ status: 503, code: 'ServerBusy', headers: { 'retry-after': '1' } })
     const since = performance.now()

@@ -36,7 +36,7 @@ describe('Azure Blob: listing', () => {
     expect(front.requests).toHaveLength(4)
   })
 
-  test('what Data Lake keeps for a folder is no object, whether empty objects beside it are or not', async () => {
+  test('a folder entry of Data Lake is no object, with and without empty objects beside it', async () => {
     const { open, put } = await placeOf(server)
     await put('dir', '', { hdi_isfolder: 'true' })
     await put('dir2/', '', { Hdi_isfolder: 'true' })
@@ -83,7 +83,7 @@ describe('Azure Blob: listing', () => {
 })
 
 describe('Azure Blob: reading', () => {
-  test('bytes come as they are stored, compressed ones too', async () => {
+  test('bytes are returned as they are stored, compressed ones too', async () => {
     const { client, open } = await placeOf(server)
     const bytes = gzipSync('hello '.repeat(1000))
     const blobHTTPHeaders = { blobContentEncoding: 'gzip', blobContentType: 'text/plain' }
@@ -93,7 +93,7 @@ describe('Azure Blob: reading', () => {
     expect((await buffer(body)).equals(bytes)).toBe(true)
   })
 
-  test('the end of an object takes one request more, and is refused when the object changes in between', async () => {
+  test('a suffix of an object takes one request more, and is refused if the object changes in between', async () => {
     const { front, provider, put } = await fronted(server, { a: '0123456789' })
     expect(await text((await provider.read('a', { range: { suffix: 3 } })).body)).toBe('789')
     expect(front.requests.map((request) => request.split(' ')[0])).toEqual(['HEAD', 'GET'])
@@ -109,7 +109,7 @@ describe('Azure Blob: reading', () => {
 
 describe('Azure Blob: keys that no URL can name', () => {
   test.for(['', '.', '..', '../other/secret', 'a/../../other/secret', './a', 'a/./b', 'a\\b', '..\\other'])(
-    '"%s" is nothing, and never another object',
+    '"%s" does not exist, and is never another object',
     async (key) => {
       const { provider, front } = await fronted(server, { a: 'kept', 'a/b': 'kept' })
       await expect(provider.read(key)).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
@@ -122,7 +122,7 @@ describe('Azure Blob: keys that no URL can name', () => {
 })
 
 describe('Azure Blob: removing', () => {
-  test('an object goes with its snapshots', async () => {
+  test('an object is removed with its snapshots', async () => {
     const { client, open } = await placeOf(server, { a: 'x' })
     await client.getBlobClient('a').createSnapshot()
     const provider = await open()
@@ -193,7 +193,7 @@ describe('Azure Blob: the form', () => {
     expect(error?.issues.map((issue) => issue.path)).toEqual([Object.keys(wrong)])
   })
 
-  test('the place tells accounts apart, and spells an endpoint one way', () => {
+  test('the place distinguishes accounts, and normalizes the endpoint', () => {
     const place = (more: object) =>
       azureBlob.place(azureBlob.location.parse({ account: 'one', container: 'container', prefix: 'p/', ...more }))
     const endpoint = 'https://one.blob.core.windows.net'

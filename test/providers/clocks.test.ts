@@ -67,7 +67,7 @@ describe.for(Object.keys(openOn))('%s: the clock of this machine', (name) => {
     },
   )
 
-  test('is set back 24 h while the storage is in use: links still live as long as they should', async () => {
+  test('is set back 24 h while the storage is in use: links keep their lifetime', async () => {
     const provider = await openOn[name]!()
     await useAll(provider)
     setClockWrong(-24)
@@ -115,7 +115,7 @@ describe('S3: the offset of a clock that was wrong', () => {
     await useAll(provider)
   })
 
-  test('does not keep a session that has expired by the clock of the storage', async () => {
+  test('does not reuse a session that has expired by the clock of the storage', async () => {
     let ahead = 24 * 3_600_000
     const clock = () => Date.now() + ahead
     const roleArn = 'arn:aws:iam::123456789012:role/reader'
@@ -163,7 +163,7 @@ describe('the clock of a storage', () => {
     }
   }
 
-  test('is not asked for while no response has told it', () => {
+  test('is not requested before a response has contained it', () => {
     const { clock, offset } = machine()
     expect([clock.isDoubtful, offset()]).toEqual([false, 0])
     clock.update('nonsense')
@@ -171,7 +171,7 @@ describe('the clock of a storage', () => {
     expect([clock.isDoubtful, offset()]).toEqual([false, 0])
   })
 
-  test('is that of this machine if they differ by less than 4 minutes, however long ago that was seen', () => {
+  test('is that of this machine if they differ by less than 4 minutes, however old the measurement is', () => {
     const { clock, learn, pass, offset } = machine()
     learn(3)
     expect([clock.isDoubtful, offset()]).toEqual([false, 0])
@@ -179,7 +179,7 @@ describe('the clock of a storage', () => {
     expect([clock.isDoubtful, offset()]).toEqual([false, 0])
   })
 
-  test('is followed if they differ by more, and asked for again after 10 seconds', () => {
+  test('is used if they differ by more, and measured again after 10 seconds', () => {
     const { clock, learn, pass, offset } = machine()
     learn(60)
     expect([clock.isDoubtful, offset()]).toEqual([false, 60])
@@ -189,7 +189,7 @@ describe('the clock of a storage', () => {
     expect([clock.isDoubtful, offset()]).toEqual([false, 60])
   })
 
-  test('is forgotten and asked for again once the clock of this machine was set', () => {
+  test('is measured again after the clock of this machine was set', () => {
     const { clock, learn, set, offset } = machine()
     for (const by of [-1440, 1440]) {
       learn(60)

@@ -4,7 +4,7 @@ import { diskError, writeError } from '../../src/providers/local-files/disk-erro
 
 const errno = (code: string) => Object.assign(new Error(`${code}: at /home/someone/secret-folder`), { code })
 
-describe('a fault of a local disk', () => {
+describe('an error of a local disk', () => {
   it.each([
     ['ENOSPC', 'STORAGE_FULL', 'The disk is full.'],
     ['EDQUOT', 'STORAGE_FULL', 'The user that the server runs as has used up its disk quota.'],
@@ -25,14 +25,14 @@ describe('a full disk of the server or its database', () => {
       'the ORM around PostgreSQL',
       new Error('insert failed', { cause: Object.assign(new Error('x'), { code: '53100' }) }),
     ],
-  ])('is named in failure when it is that of %s, without the words of the fault', (_whose, error) => {
+  ])('is named in `failure` if it is that of %s, without the text of the error', (_whose, error) => {
     expect(isDiskFull(error)).toBe(true)
     expect(describeError(error, 'fault-1')).toBe(
       "The disk of this server or of its database is full. Free some space on it, then try again. The server's log has the details under the id fault-1.",
     )
   })
 
-  it('is not suspected behind other faults', () => {
+  it('is not assumed for other errors', () => {
     for (const error of [new Error('x'), errno('EIO'), new SluiceError('TIMEOUT'), 'text', undefined]) {
       expect(isDiskFull(error)).toBe(false)
     }

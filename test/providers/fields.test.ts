@@ -25,9 +25,9 @@ const urlFields = (Object.keys(providers) as ProviderName[]).flatMap((name) =>
 )
 
 describe('URL fields', () => {
-  it('are found', () => expect(urlFields).toHaveLength(5))
+  it('exist', () => expect(urlFields).toHaveLength(5))
 
-  it.each(urlFields)('$name $field takes the address of an API, and nothing else', ({ name, field }) => {
+  it.each(urlFields)('$name $field accepts the address of an API, and nothing else', ({ name, field }) => {
     for (const good of ['https://api.example.com', 'http://127.0.0.1:9000/path/', 'http://[::1]:9000']) {
       expect(accepts(name, field, good), good).toBe(true)
     }

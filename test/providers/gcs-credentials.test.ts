@@ -25,7 +25,7 @@ describe('GCS: service account keys that are refused before they are saved', () 
   const keyFile = (changes: Record<string, unknown>) =>
     JSON.stringify({ ...JSON.parse(server.newAccount().keyFile), ...changes })
 
-  test('a key file as Google gives it is taken', () => {
+  test('a key file of Google is accepted', () => {
     expect(faultOf(keyFile({}))).toBe(null)
   })
 
@@ -71,7 +71,7 @@ describe('GCS: settings that do not go together', () => {
     expect(gcs.crossCheck!(location, secrets).map((fault) => fault.path)).toEqual(paths)
   })
 
-  test('the credentials of this machine go to nobody but Google, even if such a place was saved', async () => {
+  test('the credentials of this machine are sent only to Google, even if another endpoint was saved', async () => {
     const opening = open({ bucket: 'bucket', endpoint: server.endpoint })
     await expect(opening).rejects.toMatchObject({ code: 'BAD_CREDENTIALS' })
   })
@@ -90,7 +90,7 @@ describe('GCS: without credentials', () => {
     expect(server.counts.token).toBe(before)
   })
 
-  test('what is not public is DENIED', async () => {
+  test('a private object is DENIED', async () => {
     const { bucket, endpoint } = await bucketOn(server, { objects: { a: 'hello' } })
     const provider = await open({ bucket, endpoint, anonymous: true })
     await expect(provider.check()).rejects.toMatchObject({ code: 'DENIED' })
@@ -124,7 +124,7 @@ describe('GCS: where the requester pays', () => {
     expect(await (await fetch(url)).text()).toBe('a')
   })
 
-  test('URLs signed at once, and after them, ask one time who pays', async () => {
+  test('concurrent and later URLs look up the payer once', async () => {
     const provider = await unused({})
     const before = server.counts['objects.get'] ?? 0
     const urls = await Promise.all(['a', 'b', 'a'].map((name) => provider.presign!(name, { ttlSeconds: 60 })))
@@ -134,7 +134,7 @@ describe('GCS: where the requester pays', () => {
     for (const url of urls) expect((await fetch(url)).status).toBe(200)
   })
 
-  test('a URL is not signed while nobody answers who pays, and is right afterwards', async () => {
+  test('a URL is not signed while the payer is unknown, and is correct afterwards', async () => {
     vi.spyOn(Math, 'random').mockReturnValue(0.01)
     onTestFinished(() => void vi.restoreAllMocks())
     const provider = await unused()
@@ -151,19 +151,19 @@ describe('GCS: where the requester pays', () => {
     expect((await fetch(url)).status).toBe(404)
   })
 
-  test('requests that are refused at once all name the project then', async () => {
+  test('requests that are refused at the same time all name the project then', async () => {
     const provider = await unused()
     const bodies = await Promise.all(['a', 'b', 'a', 'b'].map(async (name) => text((await provider.read(name)).body)))
     expect(bodies).toEqual(['a', 'b', 'a', 'b'])
   })
 
-  test('without one it is DENIED, with what to do', async () => {
+  test('without a project, requests are DENIED, with what to do', async () => {
     const { provider } = await bucketOn(server, { requesterPays: true })
     const fault = { code: 'DENIED', message: expect.stringContaining('project') }
     await expect(provider.check()).rejects.toMatchObject(fault)
   })
 
-  test('elsewhere no project is named, since that takes a permission', async () => {
+  test('no project is named for other buckets, because that needs a permission', async () => {
     const { bucket, endpoint, serviceAccountJson } = await bucketOn(server, { objects: { a: 'a' } })
     const provider = await open({ bucket, endpoint, projectId: 'payer' }, { serviceAccountJson })
     await provider.check()
@@ -200,7 +200,7 @@ describe('GCS: with the credentials of this machine', () => {
     expect(await (await fetch(url)).text()).toBe('hello')
   })
 
-  test('a machine that may not sign is DENIED that, and that alone', async () => {
+  test('a machine without the permission to sign is DENIED only signing', async () => {
     vi.stubEnv('METADATA_SERVER_DETECTION', 'assume-present')
     const { bucket, endpoint } = await bucketOn(server, { objects: { a: 'hello' } })
     server.machine = server.newAccount({ may: ({ operation }) => operation !== 'signBlob' })
@@ -210,7 +210,7 @@ describe('GCS: with the credentials of this machine', () => {
     await expect(provider.presign!('a', { ttlSeconds: 60 })).rejects.toMatchObject(fault)
   })
 
-  test('a machine without any is BAD_CREDENTIALS, told apart from wrong ones', async () => {
+  test('a machine without credentials is BAD_CREDENTIALS, with another message than for wrong ones', async () => {
     vi.stubEnv('METADATA_SERVER_DETECTION', 'none')
     const provider = await openHere()
     const fault = { code: 'BAD_CREDENTIALS', message: expect.stringContaining('no Google credentials of its own') }

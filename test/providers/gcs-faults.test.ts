@@ -78,7 +78,7 @@ describe('GCS: what a failing connection is called', () => {
     ['objects.create', 'write', 'storage.objects.create'],
     ['objects.delete', 'remove', 'storage.objects.delete'],
   ] as const)(
-    'an account that may not do %s is DENIED to %s, with what is lacking',
+    'an account without the permission for %s is DENIED to %s, with the missing permission',
     async ([operation, what, lacking]) => {
       const { bucket, endpoint } = await bucketOn(server, { objects: { a: 'hello' } })
       const account = server.newAccount({ may: (request) => request.operation !== operation })
@@ -174,7 +174,7 @@ describe('GCS: transient faults', () => {
     { what: '429', fault: { status: 429, reason: 'rateLimitExceeded' } },
     { what: '408', fault: { status: 408 } },
     { what: 'reset connection', fault: { reset: true } },
-  ])('one $what is not seen outside', async ({ fault }) => {
+  ])('one $what is hidden by a retry', async ({ fault }) => {
     const { provider } = await bucketOn(server, { objects: { a: 'hello' } })
     const on = (operation: string) => fail({ ...fault, match: (request) => request.operation === operation })
     const faults = ['media', 'objects.list', 'objects.create', 'objects.delete'].map(on)
@@ -194,14 +194,14 @@ describe('GCS: transient faults', () => {
     { what: 'a 429 page of a proxy', fault: { answer: { status: 429, ...page } }, code: 'THROTTLED' },
     { what: 'a 502 page of a proxy', fault: { answer: { status: 502, ...page } }, code: 'UNREACHABLE' },
     { what: 'a reset connection', fault: { reset: true }, code: 'UNREACHABLE' },
-  ])('$what without end is $code after some tries', async ({ fault, code }) => {
+  ])('permanent $what is $code after some retries', async ({ fault, code }) => {
     const { provider } = await bucketOn(server)
     const endless = fail({ ...fault, times: Infinity })
     await expect(provider.check()).rejects.toMatchObject({ code, retryable: true })
     expect(endless.hits).toBe(4)
   })
 
-  test('a token service that is down is UNREACHABLE, not a matter of the credentials', async () => {
+  test('a token service that is down is UNREACHABLE, not BAD_CREDENTIALS', async () => {
     const { provider } = await bucketOn(server)
     fail({ match: ({ operation }) => operation === 'token', status: 500, times: Infinity })
     await expect(provider.check()).rejects.toMatchObject({ code: 'UNREACHABLE', retryable: true })
@@ -215,7 +215,7 @@ describe('GCS: transient faults', () => {
     await expect(text(body)).rejects.toThrow()
   })
 
-  test('a body that breaks harms no other one, nor whoever has not begun to read it', async () => {
+  test('a body that breaks off does not affect other bodies, or the process if nobody reads it', async () => {
     const { provider } = await bucketOn(server, { objects: { a: 'x'.repeat(5_000_000) } })
     const { body } = await provider.read('a')
     fail({ cutAfterBytes: 1000 })

@@ -58,7 +58,7 @@ describe('GCS: listing', () => {
     expect(requests).toEqual({ token: 1, 'objects.list': 4 })
   })
 
-  test('folders of many objects are passed over, one page after the other', async () => {
+  test('folders with many objects are skipped, page by page', async () => {
     const { bucket, provider } = await bucketOn(server)
     for (let n = 0; n < 300; n++) server.put(bucket, `dir${n % 3}/${n}`, '')
     server.put(bucket, 'dir1', '')
@@ -69,7 +69,7 @@ describe('GCS: listing', () => {
     expect(requests).toEqual({ token: 1, 'objects.list': 3 })
   })
 
-  test('a cursor holds no NUL, which databases refuse', async () => {
+  test('a cursor contains no NUL, which databases refuse', async () => {
     const { provider } = await bucketOn(server, { objects: { a: '', b: '' } })
     const { cursor } = await provider.list({ cursor: null, limit: 1, recursive: true })
     expect(cursor).toEqual(expect.any(String))
@@ -77,7 +77,7 @@ describe('GCS: listing', () => {
   })
 
   test.for(['x', 'é', '\u007f', '\ud7ff', '\u{10ffff}'])(
-    'keys of 1,024 bytes that end with "%s" come once each',
+    'keys of 1,024 bytes that end with "%s" are listed once each',
     async (last) => {
       const { bucket, provider } = await bucketOn(server)
       const longest = 'k'.repeat(1024 - Buffer.byteLength(last)) + last
@@ -87,7 +87,7 @@ describe('GCS: listing', () => {
     },
   )
 
-  test('an empty page in the middle is not the end', async () => {
+  test('an empty page in the middle does not end the listing', async () => {
     const { provider } = await bucketOn(server, { objects: { a: '' } })
     const headers = { 'content-type': 'application/json' }
     const match = ({ operation }: GcsRequest) => operation === 'objects.list'
@@ -108,8 +108,8 @@ describe('GCS: listing', () => {
   )
 })
 
-describe('GCS: servers that are not quite like it', () => {
-  test('no object is lost where folders come on top of the limit, all on the first page', async () => {
+describe("GCS: servers that differ from Google's", () => {
+  test('no object is lost if a server returns all folders on the first page, above the limit', async () => {
     const { provider } = await bucketOn(server, { objects: { a: '', 'b/c': '', d: '' } })
     const items = [{ name: 'a', size: '0', generation: '1', updated: '2026-01-01T00:00:00Z' }]
     const body = JSON.stringify({ items, prefixes: ['b/', 'z/'], nextPageToken: 'YQ==' })
@@ -118,7 +118,7 @@ describe('GCS: servers that are not quite like it', () => {
     expect(await allKeys(provider, { limit: 1, recursive: false })).toEqual(['a', 'd'])
   })
 
-  test('a condition that the server does not heed is heeded', async () => {
+  test('a condition that the server ignores is still applied', async () => {
     const { provider } = await bucketOn(server)
     const match = ({ operation }: GcsRequest) => operation === 'media'
     server.fail({ match, answer: { status: 200, headers: { 'x-goog-generation': '2' }, body: 'changed' } })
@@ -126,8 +126,8 @@ describe('GCS: servers that are not quite like it', () => {
   })
 })
 
-describe('GCS: what is stored compressed', () => {
-  test('comes as it is stored, with true lengths and ranges', async () => {
+describe('GCS: a compressed object', () => {
+  test('is returned as it is stored, with correct lengths and ranges', async () => {
     const { bucket, provider } = await bucketOn(server)
     const stored = gzipSync('hello '.repeat(1000))
     server.put(bucket, 'a.txt', stored, { contentType: 'text/plain', contentEncoding: 'gzip' })
@@ -140,7 +140,7 @@ describe('GCS: what is stored compressed', () => {
   })
 })
 
-describe('GCS: names that it does not take', () => {
+describe('GCS: names that it does not accept', () => {
   test.for(['', '.', '..', 'a\nb', 'a\ud800', '.well-known/acme-challenge/a', 'x'.repeat(1025)])(
     '%j is missing, cannot be written, and no request goes out for it',
     async (key) => {
@@ -155,7 +155,7 @@ describe('GCS: names that it does not take', () => {
     },
   )
 
-  test('an etag of another kind than ours fits no object', async () => {
+  test('an etag of another format matches no object', async () => {
     const { provider } = await bucketOn(server, { objects: { a: '' } })
     for (const ifMatch of ['*', '"0"', 'W/"1"', '"CN2Qx"']) {
       await expect(provider.read('a', { ifMatch })).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' })
@@ -171,14 +171,14 @@ describe('GCS: names that it does not take', () => {
 })
 
 describe('GCS: signed URLs', () => {
-  test('one lasts seven days at the longest', async () => {
+  test('last at most seven days', async () => {
     const { provider } = await bucketOn(server, { objects: { a: 'a' } })
     const url = await provider.presign!('a', { ttlSeconds: 30 * 24 * 3600 })
     expect(url.searchParams.get('X-Goog-Expires')).toBe('604800')
     expect((await fetch(url)).status).toBe(200)
   })
 
-  test('one is good for its time and not longer', async () => {
+  test('are valid for their lifetime and not longer', async () => {
     const { provider } = await bucketOn(server, { objects: { a: 'a' } })
     const url = await provider.presign!('a', { ttlSeconds: 600 })
     onTestFinished(() => {
@@ -191,7 +191,7 @@ describe('GCS: signed URLs', () => {
     expect([answer.status, await answer.text()]).toEqual([400, expect.stringContaining('ExpiredToken')])
   })
 
-  test('making one sends no request, and it points to the endpoint', async () => {
+  test('are created without a request, and point to the endpoint', async () => {
     const { provider, endpoint } = await bucketOn(server)
     const requests = await requestsOf(async () => {
       expect((await provider.presign!('not/there', { ttlSeconds: 60 })).origin).toBe(endpoint)

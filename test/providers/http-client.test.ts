@@ -76,7 +76,7 @@ async function borrow(body: ReusedBufferBody): Promise<string> {
 }
 
 describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
-  it('reads an answer alike, however the network cuts it, lent or not', async () => {
+  it('reads a response the same way for any division into packets, with borrowed or copied chunks', async () => {
     let pieces: string[] = []
     const server = await startServer(protocol, async (socket) => {
       for (const piece of pieces) {
@@ -101,7 +101,7 @@ describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
     expect(server.connections).toBe(1)
   })
 
-  it('keeps a connection for the next request, unless the server closes it or it is left early', async () => {
+  it('reuses a connection, unless the server closes it or the body was not read to its end', async () => {
     const server = await startServer(protocol, (socket, head) => {
       const closes = head.includes('/closes')
       socket.write(plain('x'.repeat(200_000), closes ? 'Connection: close\r\n' : ''))
@@ -116,7 +116,7 @@ describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
     expect(server.connections).toBe(3)
   })
 
-  it('closes connections that nobody uses for a while', async () => {
+  it('closes idle connections', async () => {
     const server = await startServer(protocol, (socket) => socket.write(plain('here')), { idleMs: 100 })
     const bodies = await Promise.all([1, 2, 3].map(() => server.get()))
     for (const { body } of bodies) expect(await text(body!)).toBe('here')
@@ -126,7 +126,7 @@ describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
     await expect.poll(() => server.sockets.size).toBe(0)
   })
 
-  it('reads heads that say the same, and such that differ, for as long as they come', async () => {
+  it('reads any number of equal and different heads', async () => {
     let asked = 0
     const server = await startServer(protocol, (socket) =>
       socket.write(plain('x', `X-Same: a\r\nX-Other: ${asked++}\r\n`)),
@@ -137,7 +137,7 @@ describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
     }
   })
 
-  it('asks again on a fresh connection when a kept one turns out to be closed, and only then', async () => {
+  it('repeats a request on a new connection only if a reused one was closed', async () => {
     const server = await startServer(protocol, (socket, head, connection) => {
       if (head.includes('/never') || (connection === 1 && head.includes('/second'))) socket.destroy()
       else socket.write(plain('here'))
@@ -159,13 +159,13 @@ describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
     ['a folded header', 'HTTP/1.1 200 OK\r\nX: a\r\n b: c\r\nContent-Length: 1\r\n\r\nx'],
     ['a head without an end', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(100_000)}`],
     ['no HTTP at all', 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
-  ])('rejects what is not written plainly: %s', async (_, answer) => {
+  ])('rejects unusual syntax: %s', async (_, answer) => {
     const server = await startServer(protocol, (socket) => socket.write(answer))
     await expect(server.get()).rejects.toThrow()
     await expect.poll(() => server.sockets.size).toBe(0)
   })
 
-  it('gives no body, and ends the connection, where the end is told by chunks or by nothing', async () => {
+  it('returns no body and closes the connection if the response has no Content-Length', async () => {
     const server = await startServer(protocol, (socket, head) =>
       socket.write(
         head.includes('/chunks')
@@ -179,15 +179,18 @@ describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
     await expect.poll(() => server.sockets.size).toBe(0)
   })
 
-  it.each([true, false])('says that a body is cut when the connection breaks off in it (lent: %s)', async (isLent) => {
-    const server = await startServer(protocol, (socket) => {
-      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
-    })
-    const { body } = await server.get()
-    await expect(isLent ? borrow(body!) : text(body!)).rejects.toMatchObject({ code: 'BODY_CUT' })
-  })
+  it.each([true, false])(
+    'fails the body with BODY_CUT when the connection breaks off in it (borrowed: %s)',
+    async (isLent) => {
+      const server = await startServer(protocol, (socket) => {
+        socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
+      })
+      const { body } = await server.get()
+      await expect(isLent ? borrow(body!) : text(body!)).rejects.toMatchObject({ code: 'BODY_CUT' })
+    },
+  )
 
-  it('takes bytes behind the end of an answer for a fault, never for the next answer', async () => {
+  it('treats bytes after the end of a response as an error, never as the next response', async () => {
     const server = await startServer(protocol, (socket, _head, connection) =>
       socket.write(connection === 1 ? `${plain('one')}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil` : plain('two')),
     )
@@ -196,7 +199,7 @@ describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
     expect(await text((await server.get()).body!)).toBe('two')
   })
 
-  it('leaves the bytes of a lent chunk alone and reads nothing on until it is given back', async () => {
+  it('does not overwrite a borrowed chunk, and reads nothing until it is released', async () => {
     const size = 20_000_000
     let socketOfServer: Socket | undefined
     const server = await startServer(protocol, (socket) => {
@@ -229,7 +232,7 @@ describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
     expect(bytes).toBe(size)
   })
 
-  it('gives a reader that is slow every byte as it was sent', async () => {
+  it('passes every byte unchanged to a slow reader', async () => {
     const sent = randomBytes(3_000_000)
     const server = await startServer(protocol, (socket) => {
       socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${sent.length}\r\n\r\n`)
@@ -259,7 +262,7 @@ describe.each<Protocol>(['http:', 'https:'])('a client of %s', (protocol) => {
     await expect(server.get('/', late.signal)).rejects.toThrow('late')
   })
 
-  it('writes no request whose parts would make two', async () => {
+  it('never writes a request that a server would read as two', async () => {
     const server = await startServer(protocol, (socket) => socket.write(plain('x')))
     for (const path of ['/a b', '/a\r\nX: y']) expect(() => server.get(path)).toThrow('cannot be written')
     expect(() => headerLine(['range', 'x\r\ny: z'])).toThrow('cannot be written')

@@ -10,7 +10,7 @@ const key = fc.oneof(
     .map(([text, rest]) => Buffer.concat([Buffer.from(text), rest])),
 )
 
-test('any bytes become a text of their own, and come back', () => {
+test('any key bytes become a distinct text, and the same bytes again', () => {
   fc.assert(
     fc.property(key, (bytes) => {
       const text = textOfKey(Buffer.from(bytes))
@@ -20,7 +20,7 @@ test('any bytes become a text of their own, and come back', () => {
   )
 })
 
-test('keys that are not text compare as their bytes do', () => {
+test('keys that are not text compare like their bytes', () => {
   fc.assert(
     fc.property(key, key, (a, b) => {
       const order = compareKeys(textOfKey(Buffer.from(a)), textOfKey(Buffer.from(b)))
@@ -29,7 +29,7 @@ test('keys that are not text compare as their bytes do', () => {
   )
 })
 
-test('the text before a key is a text, and lies before it', () => {
+test('the text before a key is valid text, and sorts before it', () => {
   fc.assert(
     fc.property(key, (bytes) => {
       const text = textOfKey(Buffer.from(bytes))
@@ -40,7 +40,7 @@ test('the text before a key is a text, and lies before it', () => {
   )
 })
 
-test('percent-encoded bytes become the same text as the bytes themselves', () => {
+test('a percent-encoded key becomes the same text as its bytes', () => {
   fc.assert(
     fc.property(key, (bytes) => {
       const encoded = [...bytes].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')

@@ -36,7 +36,7 @@ describe('response bodies', () => {
     expect(body.destroyed).toBe(true)
   })
 
-  it('that drip are TIMEOUT', async () => {
+  it('that arrive too slowly are TIMEOUT', async () => {
     const body = new Readable({ read() {} })
     body.push('a')
     await expect(readLimited(body, { maxBytes: 100, timeoutMs: 20 })).rejects.toMatchObject({ code: 'TIMEOUT' })
@@ -51,7 +51,7 @@ describe('response bodies', () => {
   })
 })
 
-describe('parsers get modest input only', () => {
+describe('parsers receive only bounded input', () => {
   const modesty = { maxParts: 10, maxDepth: 3 }
   it.each([
     ['<a><b>x</b></a>', true],
@@ -109,7 +109,7 @@ const provider = (methods: Partial<Record<keyof Provider, unknown>>) => methods 
 const object = { key: 'a', size: 1, etag: '"1"', lastModified: new Date() }
 const asked = { cursor: 'c', limit: 2, recursive: true }
 
-describe('what a provider gives is checked', () => {
+describe('values that a provider returns are checked', () => {
   it.each([
     ['more keys than requested', { objects: [object, object, object] }, 'REMOTE_RESPONSE_TOO_LARGE'],
     ['a size that is no number', { objects: [{ ...object, size: Number.NaN }] }, 'UNEXPECTED_ANSWER'],
@@ -149,7 +149,7 @@ describe('what a provider gives is checked', () => {
   )
 })
 
-describe('a listing that never ends is noticed', () => {
+describe('a listing that never ends is detected', () => {
   const pageOf = (keys: string[], cursor: string): ListPage => ({
     objects: keys.map((key) => ({ ...object, key })),
     cursor,
@@ -178,10 +178,10 @@ describe('a listing that never ends is noticed', () => {
   it.each([
     ['in order', true, (n: number) => pageOf([name(n)], name(n))],
     ['in no order', false, (n: number) => pageOf([name((n * 7_919) % 100_003)], name(n))],
-  ])('one with new keys %s goes on', (_name, ordered, page) => expect(pagesOf(ordered, page)).toBeUndefined())
+  ])('with new keys %s it continues', (_name, ordered, page) => expect(pagesOf(ordered, page)).toBeUndefined())
 })
 
-describe('what is disclosed of a response', () => {
+describe('the disclosed part of a response', () => {
   it('is the status, a known code and a request id', () => {
     const known = new Set(['AccessDenied'])
     expect(remoteDetail({ status: 403, code: 'AccessDenied', known, requestId: 'A1' })).toEqual({
@@ -237,7 +237,7 @@ describe('replies of Redis', () => {
     ['no length', '*\r\n'],
     ['a null that goes on', '$-abc*30000000\r\n'],
     ['a null array that goes on', '*-2*30000000\r\n'],
-  ])('%s is UNEXPECTED_ANSWER, since the client would read other replies than the limits', (_name, text) => {
+  ])('%s is UNEXPECTED_ANSWER, because the client would parse it in another way than the limits do', (_name, text) => {
     for (const size of [1_000, 1]) {
       const take = () => {
         const limits = new ReplyLimits()
@@ -247,7 +247,7 @@ describe('replies of Redis', () => {
     }
   })
 
-  it('that are in order pass, and may hold bytes that look like replies', () => {
+  it('that are valid pass, even if they contain bytes that look like replies', () => {
     const text = `+OK\r\n$10\r\n*3000000\r\n\r\n:1\r\n*2\r\n$1\r\n0\r\n*2\r\n$-1\r\n$0\r\n\r\n-ERR x\r\n`
     for (const size of [1, 3, 1_000]) {
       const limits = new ReplyLimits()

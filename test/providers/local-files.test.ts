@@ -77,7 +77,7 @@ test('a link to the root is LOCAL_PATH_IS_ROOT', async () => {
 })
 
 test.for(['data', 'data/', '/data', './data', 'data/.', 'x/../data', '/data//'])(
-  'the path "%s" is the folder data, its keys spelled alike',
+  'the path "%s" is the folder data, with the same keys',
   async (path) => {
     const root = await newRoot({ 'data/a': 'hello' })
     const provider = await open(root, path)
@@ -87,11 +87,11 @@ test.for(['data', 'data/', '/data', './data', 'data/.', 'x/../data', '/data//'])
   },
 )
 
-test('without a root local files are LOCAL_FILES_DISABLED', async () => {
+test('without LOCAL_FILES_ROOT, local files are LOCAL_FILES_DISABLED', async () => {
   await expect(open(undefined, 'data')).rejects.toMatchObject({ code: 'LOCAL_FILES_DISABLED' })
 })
 
-test('a folder that is not there is LOCAL_PATH_MISSING, and so is a file', async () => {
+test('a folder that does not exist is LOCAL_PATH_MISSING, and so is a file', async () => {
   const root = await newRoot({ file: '' })
   for (const path of ['data', 'file', 'file/data']) {
     await expect((await open(root, path)).check()).rejects.toMatchObject({ code: 'LOCAL_PATH_MISSING' })
@@ -106,7 +106,7 @@ test.for([
   ['data\t', 'space'],
   ['a /data', 'space'],
   ['data\\sub', 'backslash'],
-])('a path that is not there because of its spaces or backslashes says so: %j', async ([path, word]) => {
+])('a path that does not exist because of its spaces or backslashes is reported as such: %j', async ([path, word]) => {
   const root = await newRoot({ 'data/a': '' })
   const provider = await open(root, path!)
   for (const looks of [provider.check(), provider.list({ cursor: null, limit: 1, recursive: true })]) {
@@ -120,14 +120,14 @@ test.for([
 })
 
 test.for([' data', 'data ', 'da\\ta'])(
-  'the folder "%s" is found by its own name, to the space and backslash',
+  'the folder "%s" is found by its exact name, with spaces and backslashes',
   async (path) => {
     const root = await newRoot({ [`${path}/a`]: '' })
     expect(await listed(await open(root, path))).toEqual([`${path}/a`])
   },
 )
 
-test('a LOCAL_FILES_ROOT that is not there is named, but not its path', async () => {
+test('the error for a LOCAL_FILES_ROOT that does not exist names the setting, not its path', async () => {
   const root = await newRoot()
   const error = await (await open(join(root, 'gone'), 'data')).check().catch((fault: Error) => fault)
   expect(error).toMatchObject({ code: 'LOCAL_PATH_MISSING', message: expect.stringContaining('LOCAL_FILES_ROOT') })
@@ -136,7 +136,7 @@ test('a LOCAL_FILES_ROOT that is not there is named, but not its path', async ()
 
 // Only Linux takes any byte in a name.
 if (process.platform === 'linux') {
-  test('names that are not UTF-8 are listed apart from each other and from text, in the order of bytes, whatever the size of a page', async () => {
+  test('names that are not UTF-8 are listed as distinct keys in the order of bytes, for any page size', async () => {
     const root = await newRoot({
       'data/a': '',
       'data/caf\u8fff': '',
@@ -251,7 +251,7 @@ test.for([
 })
 
 test.for(['data/./a', 'data//a', 'data/b/../a', 'data/a/', './data/a'])(
-  'a file has one key: "%s" is none',
+  'a file has one key: "%s" is not a key',
   async (key) => {
     const provider = await open(await newRoot({ 'data/a': 'hello', 'data/b/c': '' }), 'data')
     await expect(provider.read(key)).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
@@ -283,7 +283,7 @@ test('links in a circle end', async () => {
 
 // Windows has no pipes among files.
 if (process.platform !== 'win32') {
-  test('a pipe is neither listed nor waited for', async () => {
+  test('a pipe is neither listed nor opened', async () => {
     const root = await newRoot({ 'data/a': '' })
     execFileSync('mkfifo', [join(root, 'data/pipe')])
     const provider = await open(root, 'data')
@@ -331,7 +331,7 @@ test('a file that is replaced while it is read is read as it was', async () => {
 })
 
 test.each([10, 100_000])(
-  'a file of %d bytes that is written to after it was opened is not read as what it was',
+  'a file of %d bytes that changes after it was opened is not read as its old version',
   async (size) => {
     const root = await newRoot({ 'data/a': 'x'.repeat(size) })
     const path = join(root, 'data/a')
@@ -361,7 +361,7 @@ test('a file that is being written is not listed', async () => {
   expect((await readdir(join(root, 'data'))).sort()).toEqual(['a', 'other'])
 })
 
-test('a write that cannot be done leaves nothing behind', async () => {
+test('a write that fails leaves no file', async () => {
   const root = await newRoot({ 'data/folder/a': '', 'data/file': '' })
   const provider = await open(root, 'data')
   const faults = [
@@ -380,19 +380,19 @@ test('a write that cannot be done leaves nothing behind', async () => {
   ])
 })
 
-test('a name of 255 bytes, the longest a disk takes, is written', async () => {
+test('a name of 255 bytes, the maximum of a disk, is written', async () => {
   const provider = await open(await newRoot({ 'data/': '' }), 'data')
   const key = `data/${'x'.repeat(255)}`
   await provider.write(key, Buffer.from('hello'))
   expect(await text((await provider.read(key)).body)).toBe('hello')
 })
 
-test('a key that names a file as if it were a folder is missing', async () => {
+test('a key that uses a file as a folder is missing', async () => {
   const root = await newRoot({ 'data/a': 'x' })
   await expect((await open(root, 'data')).read('data/a/')).rejects.toMatchObject({ code: 'OBJECT_MISSING' })
 })
 
-test('where the system does not tell the path of an open file, its real path counts if that file is still there', async () => {
+test('if the system does not report the path of an open file, its real path counts while that file exists', async () => {
   const root = await realpath(await newRoot({ 'data/real': 'x', 'data/other': 'y' }))
   await symlink('real', join(root, 'data/alias'))
   const path = join(root, 'data/alias')

@@ -68,7 +68,7 @@ const calls: [string, (provider: Provider) => Promise<unknown>][] = [
 
 const cases = httpKinds.flatMap((name) => calls.map(([what, call]) => ({ name, what, call })))
 
-describe.each(cases)('a web page in place of an answer of $name to $what', ({ name, call }) => {
+describe.each(cases)('a web page instead of a response of $name to $what', ({ name, call }) => {
   it.each([
     [500, 'UNREACHABLE'],
     [502, 'UNREACHABLE'],
@@ -146,7 +146,7 @@ describe('S3: a full storage', () => {
     [507, 'XMinioStorageFull'],
     [403, 'QuotaExceeded'],
     [400, 'XMinioAdminBucketQuotaExceeded'],
-  ])('that answers %i %s is STORAGE_FULL', async (status, code) => {
+  ])('with the response %i %s is STORAGE_FULL', async (status, code) => {
     const provider = await open('S3', await startServer(() => s3Error(status, code)))
     await expect(provider.write('a', Buffer.from('x'))).rejects.toMatchObject({ code: 'STORAGE_FULL', retryable: true })
   })

@@ -100,7 +100,7 @@ const answer = fc
   })
 
 describe('the reader of listings', () => {
-  test('reads what the SDK reads, in all the ways in which storages write it', async () => {
+  test('reads the same as the SDK, for all variants that storages write', async () => {
     await fc.assert(
       fc.asyncProperty(answer, async (xml) => {
         const listing = readListing(xml)
@@ -111,7 +111,7 @@ describe('the reader of listings', () => {
     )
   })
 
-  test('of an answer with a fault in it reads what the SDK reads, or nothing', async () => {
+  test('reads the same as the SDK, or nothing, from a malformed response', async () => {
     const faults = [
       '',
       '<',

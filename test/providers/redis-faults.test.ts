@@ -46,7 +46,7 @@ describe('Redis: what a failing connection is called', () => {
     await expect(provider.check()).rejects.toMatchObject({ code })
   })
 
-  test('a server that says nothing is TIMEOUT', async () => {
+  test('a server that does not respond is TIMEOUT', async () => {
     const { server, provider } = await served()
     const { setTimeout } = Socket.prototype
     vi.spyOn(Socket.prototype, 'setTimeout').mockImplementation(function (this: Socket, ms, act) {
@@ -94,7 +94,7 @@ describe('Redis: what a failing connection is called', () => {
 })
 
 describe('Redis: secrets', () => {
-  test('neither password nor value stands in an error, however deep one looks', async () => {
+  test('no error contains a password or value, at any depth', async () => {
     const { server, host, port, provider } = await served()
     server.fail({ match: called('auth'), error: "ERR unknown command 'AUTH', with args beginning with: 'hunter2'" })
     const refused = await open({ host, port }, { password: 'hunter2' })
@@ -114,7 +114,7 @@ describe('Redis: transient faults', () => {
     { what: 'LOADING', fault: { error: 'LOADING Redis is loading the dataset in memory' } },
     { what: 'BUSY', fault: { error: 'BUSY Redis is busy running a script.' } },
     { what: 'lost connection', fault: { drop: true } },
-  ])('one $what is not seen outside', async ({ fault }) => {
+  ])('one $what is hidden by a retry', async ({ fault }) => {
     const { server, provider } = await served({ objects: { a: 'hello', large: 'x'.repeat(300_000) } })
     const faults = ['scan', 'strlen', 'getrange', 'set', 'del', 'exists', 'exec'].map((name) =>
       server.fail({ ...fault, match: called(name) }),
@@ -127,7 +127,7 @@ describe('Redis: transient faults', () => {
     expect(faults.map(({ hits }) => hits)).toEqual([1, 1, 1, 1, 1, 1, 1])
   })
 
-  test('one while the connection is opened is not seen outside', async () => {
+  test('one while the connection is opened is hidden by a retry', async () => {
     const { server, host, port } = await served()
     const faults = [server.fail({ match: called('info'), drop: true })]
     faults.push(server.fail({ match: called('select'), error: 'LOADING Redis is loading the dataset in memory' }))
@@ -143,14 +143,14 @@ describe('Redis: transient faults', () => {
     { what: 'BUSY', fault: { error: 'BUSY Redis is busy' }, code: 'THROTTLED' },
     { what: 'OOM', fault: { error: 'OOM command not allowed' }, code: 'THROTTLED' },
     { what: 'no room', fault: { error: 'ERR max number of clients reached' }, code: 'THROTTLED' },
-  ])('$what without end is $code after some tries', async ({ fault, code }) => {
+  ])('permanent $what is $code after some retries', async ({ fault, code }) => {
     const { server, provider } = await served()
     const endless = server.fail({ ...fault, match: called('set'), times: Infinity })
     await expect(provider.write('a', Buffer.from('x'))).rejects.toMatchObject({ code, retryable: true })
     expect(endless.hits).toBe(4)
   })
 
-  test('a hundred calls to a server that hangs up share a few attempts to connect', async () => {
+  test('a hundred calls to a server that disconnects share a few attempts to connect', async () => {
     const { server, host, port } = await served()
     server.fail({ match: called('info'), drop: true, times: Infinity })
     const provider = await open({ host, port })
@@ -161,7 +161,7 @@ describe('Redis: transient faults', () => {
     expect(server.connections).toBe(4)
   })
 
-  test('a hundred calls at once share one connection, and so do those after it was lost', async () => {
+  test('a hundred concurrent calls share one connection, also after it was lost', async () => {
     const { server, provider } = await served({ objects: { a: 'hello' } })
     const read = async () => text((await provider.read('a')).body)
     for (const connections of [1, 2]) {
@@ -172,7 +172,7 @@ describe('Redis: transient faults', () => {
     }
   })
 
-  test('the database is the right one again after a connection was lost', async () => {
+  test('a new connection selects the same database after the old one was lost', async () => {
     const { server, host, port, provider } = await served({ objects: { a: 'in database 0' } })
     const other = await open({ host, port, db: 3 })
     await other.write('a', Buffer.from('in database 3'))

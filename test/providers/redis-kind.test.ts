@@ -10,7 +10,7 @@ describe('Redis: the location', () => {
     { given: '10.0.0.7', host: '10.0.0.7' },
     { given: '::1', host: '::1' },
     { given: '[2001:DB8::7]', host: '2001:db8::7' },
-  ])('host "$given" is kept as "$host", also when it is read again', ({ given, host }) => {
+  ])('host "$given" is stored as "$host", also when it is validated again', ({ given, host }) => {
     const location = redis.location.parse({ host: given })
     expect(location).toEqual({ host, port: 6379, db: 0, path: '', tls: false })
     expect(redis.location.parse(location)).toEqual(location)
@@ -23,7 +23,7 @@ describe('Redis: the location', () => {
     },
   )
 
-  test('a user name without a password is a fault of the password', () => {
+  test('a user name without a password is an error of the password', () => {
     const location = redis.location.parse({ host: 'cache', username: 'me' })
     expect(redis.crossCheck!(location, {}).map(({ path }) => path)).toEqual(['password'])
     expect(redis.crossCheck!(location, { password: 'x' })).toEqual([])
@@ -36,7 +36,7 @@ describe('Redis: the location', () => {
 })
 
 describe('Redis: URIs', () => {
-  test('each database of each server has its own bucket, which a URI gives back', () => {
+  test('each database of each server has its own bucket, which its URIs contain', () => {
     const places = [
       { host: 'cache' },
       { host: 'cache', db: 1 },
@@ -59,7 +59,7 @@ describe('Redis: URIs', () => {
     }
   })
 
-  test('spelling a default or the case of the host makes no other place', () => {
+  test('an explicit default and the case of the host do not change the place', () => {
     expect(placeOf({ host: 'CACHE', port: 6379, db: 0, path: 'a/' })).toEqual(placeOf({ host: 'cache', path: 'a/' }))
   })
 })

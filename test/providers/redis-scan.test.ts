@@ -6,7 +6,7 @@ describe('Redis: SCAN', () => {
   const of = (value: string) => Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`${n}`, value]))
   const many = of('')
 
-  test('keys that SCAN gives twice are listed once in a page', async () => {
+  test('keys that SCAN returns twice are listed once in a page', async () => {
     const { provider } = await served({ objects: many, doubles: true })
     const found = new Set<string>()
     let cursor: string | null = null
@@ -20,7 +20,7 @@ describe('Redis: SCAN', () => {
     expect(found).toEqual(new Set(Object.keys(many)))
   })
 
-  test('a listing that a restart of the server interrupts starts over, since keys have another order then', async () => {
+  test('a listing starts again after a restart of the server, because the order of keys has changed', async () => {
     const { server, provider } = await served({ objects: many })
     const first = await provider.list({ cursor: null, limit: 200, recursive: true })
     server.restart()
@@ -34,7 +34,7 @@ describe('Redis: SCAN', () => {
     expect(keys.length).toBeGreaterThan(300)
   })
 
-  test('a page that few keys match is filled by further steps', async () => {
+  test('a page that matches few keys is filled by further steps', async () => {
     const { server, host, port, provider } = await served({ objects: many })
     await provider.write('rare/1', Buffer.from(''))
     await provider.write('rare/2', Buffer.from(''))

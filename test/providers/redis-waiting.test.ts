@@ -35,7 +35,7 @@ describe('Redis: giving up while waiting', () => {
     await provider.check()
   })
 
-  test('an abort does not touch what others wait for on the same connection', async () => {
+  test('an abort does not affect other calls on the same connection', async () => {
     const { server, provider } = await served({ objects: { a: 'first', b: 'second' } })
     const held = server.fail({ match: called('getrange'), hold: true })
     const controller = new AbortController()
@@ -68,7 +68,7 @@ describe('Redis: closing', () => {
   test.for([
     { when: 'while an answer is awaited', held: called('getrange') },
     { when: 'while the connection is opened', held: called('info') },
-  ])('$when, ends the call and the socket', async ({ held }) => {
+  ])('close ($when) ends the call and the socket', async ({ held }) => {
     const { server, host, port } = await served()
     const provider = await open({ host, port })
     const fault = server.fail({ match: held, hold: true })
@@ -80,7 +80,7 @@ describe('Redis: closing', () => {
     expect([server.connections, server.open]).toEqual([1, 0])
   })
 
-  test('closes an idle connection, and one that was never opened does no harm', async () => {
+  test('close ends an idle connection, and does nothing if none was opened', async () => {
     const { server, provider, host, port } = await served()
     await provider.check()
     const fault = server.fail({ match: called('getrange'), hold: true })

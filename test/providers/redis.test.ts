@@ -40,14 +40,14 @@ async function newDatabase() {
 }
 
 describe('Redis: listing', () => {
-  test('characters that are special to MATCH stand for themselves in the path', async () => {
+  test('characters that are special to MATCH are literal in the path', async () => {
     const { client, place } = await newDatabase()
     for (const key of ['a*[b]?\\^-c/1', 'axb-c/2', 'a*b?\\^-c/3']) await client.set(key, '')
     const provider = await open({ ...place, path: 'a*[b]?\\^-c' })
     expect(await allKeys(provider)).toEqual(['a*[b]?\\^-c/1'])
   })
 
-  test('3,500 keys come once each', async () => {
+  test('3,500 keys are listed once each', async () => {
     const { client, provider } = await newDatabase()
     const keys = Array.from({ length: 3500 }, (_, n) => `photos/${n}.jpg`)
     await client.mset(Object.fromEntries(keys.map((key) => [key, 'x'])))
@@ -56,7 +56,7 @@ describe('Redis: listing', () => {
     expect(new Set(listed)).toEqual(new Set(keys))
   })
 
-  test('no key that is there all the time is lost while thousands of others come and go', async () => {
+  test('no permanent key is lost while thousands of others are added and removed', async () => {
     const { client, provider } = await newDatabase()
     const named = (name: string, count: number) => Array.from({ length: count }, (_, n) => `${name}${n}`)
     const put = (keys: string[]) => client.mset(Object.fromEntries(keys.map((key) => [key, 'x'])))
@@ -75,7 +75,7 @@ describe('Redis: listing', () => {
     expect(stays.filter((key) => !found.has(key))).toEqual([])
   })
 
-  test('keys that are no UTF-8 are listed apart from each other and from text, and nothing else can be done with them', async () => {
+  test('keys that are not UTF-8 are listed as distinct keys, and cannot be read or written', async () => {
     const { client, provider } = await newDatabase()
     const names = [[0xff], [0xfe], [0x61, 0xc3], [0x61, 0xc3, 0x28, 0xe2, 0x82, 0xac], [0xed, 0xa0, 0x80]].map(
       (bytes) => Buffer.from(bytes),
@@ -107,7 +107,7 @@ describe('Redis: listing', () => {
 })
 
 describe('Redis: values', () => {
-  test('a key of another type is listed, and to read it is WRONG_TYPE', async () => {
+  test('a key of another type is listed, and reading it is WRONG_TYPE', async () => {
     const { client, provider } = await newDatabase()
     await client.rpush('list', 'a', 'b')
     await client.set('string', 'fine')
@@ -134,7 +134,7 @@ describe('Redis: values', () => {
     { range: { suffix: 99_000_000 }, start: 0, end: 9_999_999 },
     { range: { start: 9_999_990, end: Number.MAX_SAFE_INTEGER }, start: 9_999_990, end: 9_999_999 },
   ])(
-    'of 10 MB the bytes $start to $end, asked for as $range, come in slices, whole and in order',
+    'of 10 MB, the bytes $start to $end, requested as $range, arrive in slices, complete and in order',
     async ({ range, start, end }) => {
       const { client, provider } = await newDatabase()
       await client.set('large', large)
@@ -148,7 +148,7 @@ describe('Redis: values', () => {
   )
 
   test.for([262_143, 262_144, 262_145, 524_288])(
-    'a value of %i bytes, near the edge of a slice, is whole',
+    'a value of %i bytes, near the size of a slice, is complete',
     async (size) => {
       const { client, provider } = await newDatabase()
       await client.set('a', large.subarray(0, size))
@@ -158,7 +158,7 @@ describe('Redis: values', () => {
     },
   )
 
-  test('a range that starts beyond all numbers is unsatisfiable', async () => {
+  test('a range that starts above all safe integers is unsatisfiable', async () => {
     const { client, provider } = await newDatabase()
     await client.set('a', 'x')
     const read = provider.read('a', { range: { start: Number.MAX_SAFE_INTEGER } })
@@ -208,13 +208,13 @@ describe('Redis: who may do what', () => {
     await expect(provider.write('a', Buffer.from('x'))).rejects.toMatchObject(fault)
   })
 
-  test('a password that the server does not ask for is BAD_CREDENTIALS, and the message says so', async () => {
+  test('a password for a server without a password is BAD_CREDENTIALS, and the message says so', async () => {
     const provider = await open({ host: server.host, port: server.port }, { password: 'needless' })
     const fault = { code: 'BAD_CREDENTIALS', message: expect.stringContaining('has no password') }
     await expect(provider.check()).rejects.toMatchObject(fault)
   })
 
-  test('the right password works, and that of a user with a name', async () => {
+  test('the correct password works, also for a named user', async () => {
     for (const provider of [await as(undefined, 'main-pass'), await as('reader', 'reader-pass')]) {
       await provider.check()
       expect(await text((await provider.read('a')).body)).toBe('hello')
@@ -230,7 +230,7 @@ describe('Redis: who may do what', () => {
     await expect((await as('sizeless', 'sizeless-pass')).list(list)).rejects.toMatchObject(denied('STRLEN'))
   })
 
-  test('a user who may not ask about the server can list and read', async () => {
+  test('a user without the permission for INFO can list and read', async () => {
     const provider = await as('incurious', 'incurious-pass')
     expect(await allKeys(provider, 1)).toEqual(['a'])
     expect(await text((await provider.read('a')).body)).toBe('hello')
@@ -251,7 +251,7 @@ describe('Redis: TLS', () => {
   })
   afterAll(() => secure.stop())
 
-  test('a certificate that nobody trusts is TLS_FAILED', async () => {
+  test('an untrusted certificate is TLS_FAILED', async () => {
     const provider = await open({ host: secure.host, port: secure.port, tls: true })
     await expect(provider.check()).rejects.toMatchObject({ code: 'TLS_FAILED' })
   })
@@ -274,7 +274,7 @@ describe('Redis: TLS', () => {
     await expect(provider.check()).rejects.toMatchObject({ code: 'TLS_FAILED' })
   })
 
-  test('a TLS port that is spoken to in plain just hangs up: UNREACHABLE, and the message says what may help', async () => {
+  test('a plain connection to a TLS port is UNREACHABLE, and the message says what may help', async () => {
     const provider = await open({ host: secure.host, port: secure.port })
     const fault = { code: 'UNREACHABLE', message: expect.stringContaining('switch TLS on') }
     await expect(provider.check()).rejects.toMatchObject(fault)

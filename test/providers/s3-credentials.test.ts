@@ -40,7 +40,7 @@ async function provenEnd(url: string | URL): Promise<number> {
 describe('S3: a role', () => {
   const role = { [roleArn]: { externalId: 'of-ours' } }
 
-  test('is assumed with the key pair and the external id, once for many requests', async () => {
+  test('is assumed once for many requests, with the key pair and the external id', async () => {
     const { aws, place } = await withSessions({ base: keyPair, roles: role })
     const provider = await open({ ...place, roleArn, externalId: 'of-ours', stsEndpoint: aws.endpoint })
     await provider.check()
@@ -50,7 +50,7 @@ describe('S3: a role', () => {
     expect(aws.seen).toEqual(['AssumeRole'])
   })
 
-  test('ends all URLs that it signed, however long they were asked for', async () => {
+  test('limits the lifetime of its URLs to its session', async () => {
     const { aws, place } = await withSessions({ base: keyPair, roles: role })
     const provider = await open({ ...place, roleArn, externalId: 'of-ours', stsEndpoint: aws.endpoint })
     const expiration = () => aws.issued[0]!.expiration!.getTime()
@@ -75,7 +75,7 @@ describe('S3: a role', () => {
     await expect(provider.presign!('a.txt', { ttlSeconds: 60 })).rejects.toMatchObject({ code })
   })
 
-  test('that may not be assumed is named in the message, the secret is not', async () => {
+  test('that cannot be assumed is named in the message, without the secret', async () => {
     const { aws, place } = await withSessions({ base: keyPair })
     const provider = await open({ ...place, roleArn, stsEndpoint: aws.endpoint })
     const fault = await provider.check().catch((error) => error)
@@ -100,7 +100,7 @@ async function inChild(env: Record<string, string>, location: object, ttlSeconds
 const noMetadata = { AWS_EC2_METADATA_DISABLED: 'true' }
 
 describe('S3: credentials of the server itself', () => {
-  test('an instance role lists, reads and signs, no longer than its session lasts', async () => {
+  test('an instance role lists, reads and signs while its session lasts', async () => {
     const { aws, place } = await withSessions({})
     const answer = await inChild({ AWS_EC2_METADATA_SERVICE_ENDPOINT: aws.endpoint }, place)
     expect(answer).toMatchObject({ keys: ['a.txt', 'b.txt'], bodies: ['hello', 'there'] })
@@ -109,7 +109,7 @@ describe('S3: credentials of the server itself', () => {
     expect(aws.issued).toHaveLength(1)
   })
 
-  test('a container role does', async () => {
+  test('a container role lists, reads and signs', async () => {
     const containerToken = 'of the container'
     const { aws, place } = await withSessions({ containerToken })
     const env = {
@@ -121,7 +121,7 @@ describe('S3: credentials of the server itself', () => {
     expect(await provenEnd(answer.url)).toBeLessThanOrEqual(aws.issued.at(-1)!.expiration!.getTime())
   })
 
-  test('a web identity does', async () => {
+  test('a web identity lists, reads and signs', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sluice-token-'))
     onTestFinished(() => rm(folder, { recursive: true }))
     await writeFile(join(folder, 'token'), 'signed.by.the-cluster')
@@ -152,7 +152,7 @@ describe('S3: credentials of the server itself', () => {
     expect(await inChild(env, place)).toMatchObject({ code: 'BAD_CREDENTIALS' })
   })
 
-  test('they assume a role, too', async () => {
+  test('credentials of the server can assume a role', async () => {
     const { aws, place } = await withSessions({ base: keyPair, roles: { [roleArn]: { externalId: 'of-ours' } } })
     const env = {
       ...noMetadata,
@@ -163,7 +163,7 @@ describe('S3: credentials of the server itself', () => {
     expect(answer).toMatchObject({ keys: ['a.txt', 'b.txt'] })
   })
 
-  test('none at all is BAD_CREDENTIALS, with words that say so', async () => {
+  test('no credentials at all are BAD_CREDENTIALS, with a message that says so', async () => {
     const { place } = await withSessions({})
     expect(await inChild(noMetadata, place)).toEqual({
       code: 'BAD_CREDENTIALS',
@@ -186,7 +186,7 @@ describe('S3: settings that do not go together', () => {
     expect(s3.crossCheck!(s3.location.parse(location), {}).map((fault) => fault.path)).toEqual(paths)
   })
 
-  test('what is no role ARN is refused', () => {
+  test('a text that is no role ARN is refused', () => {
     for (const roleArn of ['reader', 'arn:aws:s3:::bucket', 'arn:aws:iam::1:user/x', '']) {
       expect(s3.location.safeParse({ ...place, roleArn }).success, roleArn).toBe(false)
     }

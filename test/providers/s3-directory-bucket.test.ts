@@ -53,7 +53,7 @@ describe('S3 Express: a directory bucket', () => {
     expect(await text((await provider.read(keys[0]!)).body)).toBe(`body of ${keys[0]}`)
   })
 
-  test('that says it goes on without a token is UNEXPECTED_ANSWER', async () => {
+  test('with a truncated listing without a token is UNEXPECTED_ANSWER', async () => {
     const { bucket, endpoint, front } = await fronted(server, { suffix })
     const body =
       '<ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated><Contents><Key>a</Key><Size>1</Size></Contents></ListBucketResult>'

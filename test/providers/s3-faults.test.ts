@@ -27,7 +27,7 @@ describe('S3: what a failing connection is called', () => {
     await expect(provider.write('a', Buffer.from('x'))).rejects.toMatchObject({ code })
   })
 
-  test('anonymous requests carry no signature and are DENIED where one is needed', async () => {
+  test('anonymous requests have no signature and are DENIED if one is needed', async () => {
     const { bucket, endpoint } = await fronted(server)
     const provider = await open({ bucket, endpoint, anonymous: true }, {})
     await expect(provider.check()).rejects.toMatchObject({ code: 'DENIED' })
@@ -102,7 +102,7 @@ describe('S3: what a failing connection is called', () => {
 })
 
 describe('S3: missing is not denied', () => {
-  test('each object is what its own answer says', async () => {
+  test('the result for each object is that of its own response', async () => {
     const { front, provider } = await fronted(server, { objects: { open: 'hello', secret: 'no' } })
     front.fail({ times: Infinity, status: 403, code: 'AccessDenied', match: (request) => request.key === 'secret' })
     expect(await text((await provider.read('open')).body)).toBe('hello')
@@ -127,7 +127,7 @@ describe('S3: transient faults', () => {
     { what: '429 TooManyRequests', fault: { status: 429, code: 'TooManyRequests' } },
     { what: '500 InternalError', fault: { status: 500, code: 'InternalError' } },
     { what: 'a reset connection', fault: { reset: true } },
-  ])('one $what is not seen outside', async ({ fault }) => {
+  ])('one $what is hidden by a retry', async ({ fault }) => {
     const { front, provider } = await fronted(server, { objects: { a: 'hello' } })
     const get = front.fail({ ...fault, match: (request) => request.operation === 'GetObject' })
     const list = front.fail({ ...fault, match: (request) => request.operation === 'ListObjectsV2' })
@@ -144,7 +144,7 @@ describe('S3: transient faults', () => {
     { what: '500 InternalError', fault: { status: 500, code: 'InternalError' }, code: 'UNREACHABLE' },
     { what: 'a 429 page of a proxy', fault: { answer: { status: 429, ...page } }, code: 'THROTTLED' },
     { what: 'a 502 page of a proxy', fault: { answer: { status: 502, ...page } }, code: 'UNREACHABLE' },
-  ])('$what without end is $code after some tries', async ({ fault, code }) => {
+  ])('permanent $what is $code after some retries', async ({ fault, code }) => {
     const { front, provider } = await fronted(server)
     const endless = front.fail({ ...fault, times: Infinity })
     await expect(provider.check()).rejects.toMatchObject({ code, retryable: true })
@@ -155,7 +155,7 @@ describe('S3: transient faults', () => {
     { status: 503, code: 'SlowDown', baseMs: 1000 },
     { status: 429, code: 'TooManyRequests', baseMs: 1000 },
     { status: 500, code: 'InternalError', baseMs: 50 },
-  ])('after $status $code it is waited longer and longer before the next try', async ({ status, code, baseMs }) => {
+  ])('after $status $code the waits between retries grow', async ({ status, code, baseMs }) => {
     vi.spyOn(Math, 'random').mockReturnValue(0.05)
     const { front, provider } = await fronted(server)
     front.fail({ status, code, times: Infinity })
@@ -164,7 +164,7 @@ describe('S3: transient faults', () => {
     expect(Math.abs(waited - 0.05 * (1 + 2 + 4) * baseMs)).toBeLessThan(5)
   })
 
-  test('a burst of refusals is survived by all that are under way', async () => {
+  test('all concurrent requests survive a burst of refusals', async () => {
     const { front, provider } = await fronted(server, { objects: { a: 'hello' } })
     // A plain request of ours, and the SDK's first.
     const isFirstTry = ({ headers }: S3Request) => /^attempt=1;|undefined/.test(String(headers['amz-sdk-request']))

@@ -47,7 +47,7 @@ async function bucketElsewhere(answer: (typeof refusals)[keyof typeof refusals])
   return { ...place, seen: watch(place.front) }
 }
 
-test.for(Object.entries(refusals))('AUTO follows %s, and remembers', async ([, answer]) => {
+test.for(Object.entries(refusals))('S3: region AUTO adopts the region of %s, and caches it', async ([, answer]) => {
   const { provider, front } = await bucketElsewhere(answer)
   await provider.check()
   expect(await text((await provider.read('a.txt')).body)).toBe('hello')
@@ -56,28 +56,31 @@ test.for(Object.entries(refusals))('AUTO follows %s, and remembers', async ([, a
   expect(front.counts).toEqual({ ListObjectsV2: 2, GetObject: 1, PutObject: 1, DeleteObject: 1 })
 })
 
-test.for(['read', 'write', 'remove'] as const)('AUTO is found out by %s, too, if that comes first', async (method) => {
-  const { provider, seen } = await bucketElsewhere(refusals['301 PermanentRedirect with the header'])
-  if (method === 'read') expect(await text((await provider.read('a.txt')).body)).toBe('hello')
-  if (method === 'write') await provider.write('b.txt', Buffer.from('x'))
-  if (method === 'remove') await provider.remove('a.txt')
-  expect(seen.map(regionOf)).toEqual([home])
-})
+test.for(['read', 'write', 'remove'] as const)(
+  'S3: region AUTO is also detected by %s as the first request',
+  async (method) => {
+    const { provider, seen } = await bucketElsewhere(refusals['301 PermanentRedirect with the header'])
+    if (method === 'read') expect(await text((await provider.read('a.txt')).body)).toBe('hello')
+    if (method === 'write') await provider.write('b.txt', Buffer.from('x'))
+    if (method === 'remove') await provider.remove('a.txt')
+    expect(seen.map(regionOf)).toEqual([home])
+  },
+)
 
-test('a URL that is signed before anything else is signed for the right region', async () => {
+test('S3: a URL that is signed before any request is signed for the correct region', async () => {
   const { provider, front } = await bucketElsewhere(refusals['400 AuthorizationHeaderMalformed with the header'])
   const urls = await Promise.all([1, 2, 3].map(() => provider.presign!('a.txt', { ttlSeconds: 60 })))
   for (const url of urls) expect(await (await fetch(url)).text()).toBe('hello')
   expect(front.counts).toEqual({ ListObjectsV2: 2, GetObject: 3 })
 })
 
-test('requests at once that all meet the wrong region all succeed', async () => {
+test('S3: concurrent requests that are all refused for the wrong region all succeed', async () => {
   const { provider } = await bucketElsewhere(refusals['301 without a body'])
   const bodies = Array.from({ length: 40 }, async () => text((await provider.read('a.txt')).body))
   expect(new Set(await Promise.all(bodies))).toEqual(new Set(['hello']))
 })
 
-test('who may not list can sign all the same', async () => {
+test('S3: a user without the permission to list can sign URLs', async () => {
   const { front, provider } = await fronted(server, { objects: { 'a.txt': 'hello' } })
   denyListing(front)
   const url = await provider.presign!('a.txt', { ttlSeconds: 60 })
@@ -94,14 +97,14 @@ function denyListing(front: Front) {
   })
 }
 
-test('an endpoint that does not answer is no reason to guess the region of a URL', async () => {
+test('S3: a URL is not signed for a guessed region if the endpoint does not respond', async () => {
   const { front, provider } = await fronted(server)
   await front.stop()
   const presign = provider.presign!('a.txt', { ttlSeconds: 60 })
   await expect(presign).rejects.toMatchObject({ code: 'CONNECTION_REFUSED' })
 })
 
-test('a region that was set is kept; WRONG_REGION names the right one', async () => {
+test('S3: a configured region is not replaced; WRONG_REGION names the correct one', async () => {
   const { bucket, endpoint, seen } = await bucketElsewhere(refusals['301 PermanentRedirect with the header'])
   const provider = await open({ bucket, endpoint, region: 'us-west-2' })
   const message = expect.stringMatching(/in region eu-west-3, not in us-west-2/)
@@ -110,7 +113,7 @@ test('a region that was set is kept; WRONG_REGION names the right one', async ()
   expect(seen).toEqual([])
 })
 
-test('a server that sends from region to region is WRONG_REGION, not an endless errand', async () => {
+test('S3: a server that redirects from region to region is WRONG_REGION, not an endless loop', async () => {
   const { front, provider } = await fronted(server)
   const names = ['eu-west-1', 'eu-west-2', 'eu-west-3', 'eu-west-4']
   for (const name of names) {

@@ -30,7 +30,7 @@ async function useAll(provider: Provider): Promise<void> {
   expect(await (await fetch(url)).text()).toBe('hello')
 }
 
-describe('S3: where the bucket stands', () => {
+describe('S3: addressing of the bucket', () => {
   // Not every machine resolves names under localhost (RFC 6761 §6.3).
   beforeEach(() => {
     const { lookup } = dns
@@ -58,7 +58,7 @@ describe('S3: where the bucket stands', () => {
     expect(seen.every((request) => request.inHost === inHost && request.bucket === bucket)).toBe(true)
   })
 
-  test('an address in digits has no names below it, so VHOST means PATH there', async () => {
+  test('at a numeric address, VHOST means PATH, because it has no subdomains', async () => {
     const { bucket, front, endpoint } = await fronted(server, { objects: { 'a.txt': 'hello' }, domain: '127.0.0.1' })
     const seen = watch(front)
     await useAll(await open({ bucket, endpoint, addressing: 'VHOST' }))
@@ -114,7 +114,7 @@ test.for([
   { set: { serverSideEncryption: 'KMS' }, sent: ['aws:kms', undefined] },
   { set: { serverSideEncryption: 'KMS', kmsKeyId: 'alias/ours' }, sent: ['aws:kms', 'alias/ours'] },
   { set: { kmsKeyId: 'alias/ours' }, sent: ['aws:kms', 'alias/ours'] },
-])('encryption $set is asked for as $sent, when something is written', async ({ set, sent }) => {
+])('encryption $set is sent as $sent with each write', async ({ set, sent }) => {
   const { bucket, endpoint, front } = await fronted(server, { objects: { 'a.txt': 'hello' } })
   const seen = watch(front)
   await useAll(await open({ bucket, endpoint, ...set }))
@@ -130,7 +130,7 @@ test.for([
 const isPut = (request: S3Request) => request.operation === 'PutObject'
 
 describe('S3: Object Lock with a default retention', () => {
-  test('takes every write, because each carries the Content-MD5 of its body', async () => {
+  test('accepts every write, because each has the Content-MD5 of its body', async () => {
     const { front, provider } = await fronted(server, { objects: { 'a.txt': 'hello' }, objectLock: true })
     const seen = watch(front)
     await useAll(provider)
@@ -140,7 +140,7 @@ describe('S3: Object Lock with a default retention', () => {
     expect(digests).toEqual([Buffer.from('{}'), Buffer.alloc(3_000_000), Buffer.alloc(0)].map(md5))
   })
 
-  test('is of a server that compares: a body that does not match is refused', async () => {
+  test('refuses a body that does not match its Content-MD5', async () => {
     const { bucket, endpoint } = await fronted(server, { objectLock: true })
     const put = damagedPut(s3.location.parse({ bucket, endpoint }) as S3Location, keyPair)
     await expect(put('a', Buffer.from('hello'))).rejects.toMatchObject({ name: 'BadDigest' })
@@ -177,20 +177,20 @@ describe('S3: where the requester pays', () => {
     expect(url.searchParams.get('x-amz-request-payer')).toBe('requester')
   })
 
-  test('without requestPayer it is DENIED, and the hint names the setting', async () => {
+  test('without requestPayer requests are DENIED, and the hint names the setting', async () => {
     const { provider } = await paying()
     await expect(provider.check()).rejects.toMatchObject({ code: 'DENIED' })
     expect(s3.hints!.DENIED).toContain('requestPayer')
   })
 
-  test('elsewhere no request and no URL names a payer', async () => {
+  test('for other buckets no request and no URL names a payer', async () => {
     const { front, provider } = await fronted(server, { objects: { 'a.txt': 'hello' } })
     const seen = watch(front)
     await useAll(provider)
     expect(seen.filter(({ url, headers }) => /request-payer/i.test(url + JSON.stringify(headers)))).toEqual([])
   })
 
-  test('nobody can pay without credentials: requestPayer with anonymous is refused', () => {
+  test('requestPayer with anonymous is refused, because nobody can pay without credentials', () => {
     const place = s3.location.parse({ bucket: 'bucket', anonymous: true, requestPayer: true })
     expect(s3.crossCheck!(place, {}).map(({ path }) => path)).toEqual(['requestPayer'])
   })
@@ -203,7 +203,7 @@ describe('S3: clocks that differ', () => {
     await useAll(provider)
   })
 
-  test('one that cannot be followed is CLOCK_SKEW', async () => {
+  test('a clock that cannot be followed is CLOCK_SKEW', async () => {
     const { front, provider } = await fronted(server)
     front.fail({ times: Infinity, status: 403, code: 'RequestTimeTooSkewed' })
     await expect(provider.check()).rejects.toMatchObject({ code: 'CLOCK_SKEW' })
@@ -211,7 +211,7 @@ describe('S3: clocks that differ', () => {
   })
 })
 
-test('every field of the form says what it is for, and every choice what it means', () => {
+test('every field of the form and every choice has a description', () => {
   for (const [name, field] of Object.entries({ ...s3.location.shape, ...s3.secrets.shape })) {
     const { title, description, choices } = field.meta() ?? {}
     expect([title, description], name).toEqual([expect.any(String), expect.any(String)])

@@ -49,7 +49,7 @@ describe('S3: listing', () => {
     await expect(next).rejects.toMatchObject({ code: 'UNEXPECTED_ANSWER' })
   })
 
-  test.for(['a+b', 'a%20b', '100%'])('a server that does not encode keys is believed: %s', async (key) => {
+  test.for(['a+b', 'a%20b', '100%'])('a server that does not encode keys is supported: %s', async (key) => {
     const { front, provider } = await fronted(server)
     const body = `<ListBucketResult><IsTruncated>false</IsTruncated><Contents><Key>${key}</Key><Size>1</Size></Contents></ListBucketResult>`
     front.fail({ answer: { status: 200, headers: { 'content-type': 'application/xml' }, body } })
@@ -57,7 +57,7 @@ describe('S3: listing', () => {
     expect(page.objects.map((object) => object.key)).toEqual([key])
   })
 
-  test('a listing that is written in unusual XML is read all the same', async () => {
+  test('a listing in unusual XML is read correctly', async () => {
     const { front, provider } = await fronted(server)
     const body =
       '<ListBucketResult><!-- hello --><IsTruncated>true</IsTruncated><Contents><Key><![CDATA[a&b]]></Key><Size>7</Size>' +
@@ -83,7 +83,7 @@ describe('S3: listing', () => {
 })
 
 describe('S3: signed URLs', () => {
-  test('one that was changed is refused', async () => {
+  test('that were changed are refused', async () => {
     const { provider } = await fronted(server, { objects: { 'a.txt': 'a', 'b.txt': 'b' } })
     const url = await provider.presign!('a.txt', { ttlSeconds: 60 })
     expect((await fetch(url)).status).toBe(200)
@@ -97,7 +97,7 @@ describe('S3: signed URLs', () => {
     }
   })
 
-  test('one is good for its time and not longer', async () => {
+  test('are valid for their lifetime and not longer', async () => {
     let ahead = 0
     const { provider } = await fronted(server, { objects: { a: 'a' }, clock: () => Date.now() + ahead })
     const url = await provider.presign!('a', { ttlSeconds: 600 })
@@ -108,7 +108,7 @@ describe('S3: signed URLs', () => {
     expect([answer.status, await answer.text()]).toEqual([403, expect.stringContaining('Request has expired')])
   })
 
-  test('one points to the public endpoint and is signed for it; the provider itself uses the endpoint', async () => {
+  test('point to the public endpoint and are signed for it; the provider itself uses the endpoint', async () => {
     const { bucket, front } = await fronted(server, { objects: { a: 'a' } })
     const publicFront = await startFront({ target: server.endpoint, credentials: keyPair })
     onTestFinished(() => publicFront.stop())
@@ -122,14 +122,14 @@ describe('S3: signed URLs', () => {
     expect(publicFront.counts).toEqual({ GetObject: 1 })
   })
 
-  test('making one sends no request', async () => {
+  test('are created without a request', async () => {
     const { front, bucket, endpoint } = await fronted(server)
     const provider = await open({ bucket, endpoint, region: 'us-east-1' })
     await provider.presign!('not/there', { ttlSeconds: 60 })
     expect(front.counts).toEqual({})
   })
 
-  test('without credentials one is the plain address', async () => {
+  test('without credentials are plain addresses', async () => {
     const { bucket } = await fronted(server, { objects: { 'a b+c.txt': 'a' } })
     const provider = await open({ bucket, endpoint: server.endpoint, anonymous: true }, {})
     const url = await provider.presign!('a b+c.txt', { ttlSeconds: 60 })
@@ -138,7 +138,7 @@ describe('S3: signed URLs', () => {
   })
 })
 
-describe('S3: half-given secrets', () => {
+describe('S3: incomplete secrets', () => {
   const place = s3.location.parse({ bucket: 'bucket' })
   test.for([
     [{ accessKeyId: 'A' }, ['secretAccessKey']],

@@ -17,7 +17,7 @@ const parts = fc.record({
   key,
 })
 
-test('a URI gives back exactly the parts it was made of', () => {
+test('parseUri returns exactly the parts of formatUri', () => {
   fc.assert(
     fc.property(parts, (uri) => {
       expect(parseUri(formatUri(uri))).toEqual(uri)
@@ -41,7 +41,7 @@ test.for([
   expect(parseUri(text)).toBeNull()
 })
 
-test('keys compare as their UTF-8 bytes do', () => {
+test('keys compare like their UTF-8 bytes', () => {
   const near = fc.tuple(key, key, key).map(([start, a, b]) => [start + a, start + b] as const)
   fc.assert(
     fc.property(fc.oneof(fc.tuple(key, key), near), ([a, b]) => {

@@ -33,7 +33,7 @@ describe('the job queue', () => {
     return { worker: worker!, other: other! }
   }
 
-  it('does a job that another process has put in, and forgets it when it is done', async () => {
+  it('runs a job that another process has enqueued, and deletes it when it is done', async () => {
     const done = Promise.withResolvers<number>()
     const { other } = await queues(async ({ n }) => done.resolve(n))
     const id = await other.enqueue(kind, { n: 7 })
@@ -41,14 +41,14 @@ describe('the job queue', () => {
     await until(async () => (await state(other, id)) === 'GONE')
   })
 
-  it('hears of a job at once, long before it would look for one', async () => {
+  it('is notified of a job at once, long before the next poll', async () => {
     const done = Promise.withResolvers<void>()
     const { other } = await queues(async () => done.resolve(), { pollSeconds: 3_600 })
     await other.enqueue(kind, { n: 1 })
     await done.promise
   })
 
-  it('knows a job for as long as it waits or runs, and one that was taken out no more', async () => {
+  it('finds a job while it waits or runs, and no longer after its removal', async () => {
     const gate = Promise.withResolvers<void>()
     const begun = Promise.withResolvers<void>()
     const { worker } = await queues(() => {
@@ -64,7 +64,7 @@ describe('the job queue', () => {
     gate.resolve()
   })
 
-  it('knows no job by an id of another database, whatever its form', async () => {
+  it('finds no job by an id of another database, in any format', async () => {
     const { worker } = await queues(async () => {})
     for (const id of ['00000000-0000-0000-0000-000000000000', '0123456789abcdef01234567', "'", '']) {
       expect(await state(worker, id)).toBe('GONE')
@@ -72,7 +72,7 @@ describe('the job queue', () => {
     }
   })
 
-  it('gives a job of a process that died to another once its lock is over', async () => {
+  it('passes the job of a dead process to another one when its lock expires', async () => {
     const done = Promise.withResolvers<void>()
     const database = await createDatabase()
     onTestFinished(() => database.drop())
@@ -94,7 +94,7 @@ describe('the job queue', () => {
     await done.promise
   })
 
-  it('knows a job that has failed, and why', async () => {
+  it('returns that a job has failed, and why', async () => {
     const { worker } = await queues(async () => {
       throw new SluiceError('THROTTLED', 'no luck')
     })
@@ -107,12 +107,12 @@ describe('the job queue', () => {
     expect(await worker.look(id)).toEqual({ is: 'GONE' })
   })
 
-  it('refuses a payload that is not of its kind', async () => {
+  it('refuses a payload of another kind', async () => {
     const { worker } = await queues(async () => {})
     await expect(worker.enqueue(kind, { n: 'x' } as never)).rejects.toThrow()
   })
 
-  it('tells a running job when it stops, and waits for it', async () => {
+  it('aborts the signal of a running job when it stops, and waits for the job', async () => {
     const begun = Promise.withResolvers<void>()
     let ended = false
     const { worker } = await queues(async (_payload, signal) => {

@@ -6,7 +6,7 @@ import { z } from 'zod'
 
 const kind = { name: 'a-kind', payload: z.object({ of: z.string(), n: z.number() }) }
 
-it('two installations that have the same JOBS_URL never take a job of each other', async () => {
+it('two installations with the same JOBS_URL never run jobs of each other', async () => {
   const databases = await Promise.all([createDatabase(), createDatabase()])
   onTestFinished(async () => void (await Promise.all(databases.map(({ drop }) => drop()))))
   const jobsUrl = jobsSetting(databases[0].url).JOBS_URL ?? databases[0].url

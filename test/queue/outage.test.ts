@@ -16,7 +16,7 @@ async function gated() {
   return { database, gate, jobsUrl }
 }
 
-it('a queue whose database is away says so, and does what waited there when it is back', async () => {
+it('a queue whose database is down reports it, and runs the waiting jobs when it is back', async () => {
   const kind = { name: 'a-kind', payload: z.object({}) }
   const { database, gate, jobsUrl } = await gated()
   const queue = await openTestQueue(database.url, { jobsUrl })
@@ -35,7 +35,7 @@ it('a queue whose database is away says so, and does what waited there when it i
   await queue.stop()
 })
 
-it('a sync that is asked for while the jobs are out of reach is queued, and done when they are back', async () => {
+it('a sync that is started while the job database is down is queued, and runs when it is back', async () => {
   const { database, gate, jobsUrl } = await gated()
   const s3 = await startS3()
   const app = await startTestApp({ JOBS_URL: jobsUrl, LOG_LEVEL: 'silent' }, database)

@@ -7,7 +7,7 @@ import { z } from 'zod'
 
 const kind = { name: 'a-kind', payload: z.object({}) }
 
-it('keeps jobs in another, empty PostgreSQL, whose tables several processes make at once', async () => {
+it('jobs can be stored in another, empty PostgreSQL, in which several processes create the tables at the same time', async () => {
   const database = await createDatabase()
   const name = `jobs_${new URL(database.url).pathname.slice(1)}`
   await admin(inject('postgres'), `create database ${name}`)

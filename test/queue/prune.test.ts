@@ -3,7 +3,7 @@ import { jobsOf, withJobs } from '@sluice/testkit/jobs.ts'
 import { until } from '@sluice/testkit/sql.ts'
 import { expect, it, onTestFinished } from 'vitest'
 
-it('jobs that failed more than a day ago are forgotten; younger ones, and those that wait, are not', async () => {
+it('jobs that failed more than a day ago are deleted; newer ones and waiting ones are not', async () => {
   const database = await createDatabase()
   onTestFinished(database.drop)
   const hours = (count: number) => new Date(Date.now() + count * 3_600_000)

@@ -26,7 +26,7 @@ async function startDeafWay(folder: string) {
   return { port: (server.address() as AddressInfo).port, sockets, closed }
 }
 
-it('a queue that has stopped says nothing of a database that ends its connections before it hears their goodbye', async () => {
+it('a stopped queue logs nothing when the database ends its connections first', async () => {
   const database = await createDatabase()
   onTestFinished(() => database.drop())
   const { pathname, searchParams } = new URL(database.url)
@@ -47,7 +47,7 @@ it('a queue that has stopped says nothing of a database that ends its connection
   expect(log.read()).toBeNull()
 })
 
-it('a pool that ends lets a short query finish', async () => {
+it('a closing pool lets a short query finish', async () => {
   const database = await createDatabase()
   onTestFinished(() => database.drop())
   const pool = createPool(connectionOf(database.url), createLogger('silent'))
@@ -57,7 +57,7 @@ it('a pool that ends lets a short query finish', async () => {
   await Promise.all([endPool(pool), query])
 })
 
-it('a pool ends while one of its queries is running, which fails', async () => {
+it('a closing pool fails a query that takes too long', async () => {
   const database = await createDatabase()
   onTestFinished(() => database.drop())
   const pool = createPool(connectionOf(database.url), createLogger('silent'))
@@ -72,7 +72,7 @@ it('a pool ends while one of its queries is running, which fails', async () => {
   await until(() => hasEnded, { what: 'the pool to end' })
 })
 
-it('a pool ends although one of its connections is not given back, and another is still being opened', async () => {
+it('a pool closes although one connection is not released and another is still being opened', async () => {
   const database = await createDatabase()
   onTestFinished(() => database.drop())
   const pool = createPool(connectionOf(database.url), createLogger('silent'))

@@ -5,7 +5,7 @@ import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createApiToken } from '../../src/access/tokens.ts'
 
-describe('who may read what', () => {
+describe('the access cache', () => {
   let world: World
   /** Another process, as far as the database can tell. */
   let other: TestApp
@@ -40,7 +40,7 @@ describe('who may read what', () => {
   const remove = (app: TestApp, id: string) =>
     app.request('mutation ($id: ID!) { deleteStorage(id: $id) { __typename } }', { id })
 
-  it('is read once for many requests', async () => {
+  it('reads access data once for many requests', async () => {
     const { status } = await opened()
     const asked = vi.spyOn(pg.Client.prototype, 'query')
     await until(async () => {
@@ -51,7 +51,7 @@ describe('who may read what', () => {
     })
   })
 
-  it('changes with the answer to who changes it', async () => {
+  it('is invalidated before the response to the change', async () => {
     for (let n = 0; n < 10; n++) {
       const [one, two] = [await opened(), await opened()]
       await revoke(world.app, one.tokenId)
@@ -61,7 +61,7 @@ describe('who may read what', () => {
     }
   })
 
-  it('changes when another process changes it, or a statement', async () => {
+  it('is invalidated by changes of other processes and by SQL statements', async () => {
     const [one, two, three] = [await opened(), await opened(), await opened()]
     await revoke(other, one.tokenId)
     await until(async () => (await one.status()) === 401)
@@ -73,7 +73,7 @@ describe('who may read what', () => {
     await until(async () => (await three.status()) === 401)
   })
 
-  it('is read each time while changes cannot be heard of', async () => {
+  it('is bypassed while the LISTEN connection is down', async () => {
     const reader = await opened()
     await query(
       world.app.databaseUrl,

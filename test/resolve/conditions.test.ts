@@ -46,7 +46,7 @@ describe('the conditions of a request (RFC 9110 §13)', () => {
     expect(evaluatePreconditions(conditions, object)).toBe(verdict)
   })
 
-  it('say nothing of an object without versions and times, but that it exists', () => {
+  it('match an object without versions and times only by its existence', () => {
     expect(evaluatePreconditions({ ifNoneMatch: '"v1"' }, bare)).toBeUndefined()
     expect(evaluatePreconditions({ ifModifiedSince: after }, bare)).toBeUndefined()
     expect(evaluatePreconditions({ ifUnmodifiedSince: before }, bare)).toBeUndefined()
@@ -64,11 +64,11 @@ describe('the conditions of a request (RFC 9110 §13)', () => {
     [before, false],
     [after, false],
     ['nonsense', false],
-  ])('If-Range %j allows a part: %j', (ifRange, allows) => {
+  ])('allow a part for If-Range %j: %j', (ifRange, allows) => {
     expect(allowsRange(ifRange, object)).toBe(allows)
   })
 
-  it('If-Range with the date of a change in this very second allows no part, nor does one of an object without any', () => {
+  it('allow no part if the date in If-Range is in the current second, or if the object has no date', () => {
     const now = new Date()
     expect(allowsRange(now.toUTCString(), { etag: null, lastModified: now })).toBe(false)
     expect(allowsRange(same, bare)).toBe(false)
@@ -77,7 +77,7 @@ describe('the conditions of a request (RFC 9110 §13)', () => {
 })
 
 describe('the entity tag of an object', () => {
-  it('is one for each version and viewer, and as strong as that of the storage', () => {
+  it('differs for each version and viewer, and is as strong as that of the storage', () => {
     const tags = [etagFor('"a"', 'x'), etagFor('"b"', 'x'), etagFor('"a"', 'y')]
     expect(new Set(tags).size).toBe(3)
     expect(etagFor('"a"', 'x')).toBe(tags[0])

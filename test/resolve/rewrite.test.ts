@@ -29,7 +29,7 @@ describe('the storage that serves a URI', () => {
     expect(pickStorage(uri, storages, linked)?.storage.id).toBe(expected)
   })
 
-  it('is of the endpoint of the linked one, since a URI names none', () => {
+  it('has the endpoint of the linked storage, because a URI names none', () => {
     const twins = [s3(1, 'b', '', 'http://one'), s3(2, 'b', 'in/', 'http://two'), s3(3, 'b', 'in/', 'http://ONE/')]
     expect(pickStorage('s3://b/in/a', twins)?.storage.id).toBe(2)
     expect(pickStorage('s3://b/in/a', twins, 1)?.storage.id).toBe(3)
@@ -42,7 +42,7 @@ describe('the storage that serves a URI', () => {
     ])
   })
 
-  it('is chosen over the others for a reason that can be told', () => {
+  it('is chosen over the others for a reason that is reported', () => {
     const all = [...storages, s3(6, 'c', 'y'), s3(7, 'd')]
     const told = (uri: string, linked?: number) =>
       Object.fromEntries(rankStorages(uri, all, linked).map(({ storage, verdict }) => [storage.id, verdict]))
@@ -60,7 +60,7 @@ describe('the storage that serves a URI', () => {
     expect(new Set(Object.values(told('no uri')))).toEqual(new Set(['OTHER_SCHEME']))
   })
 
-  it('is asked for the key exactly as it stands in the URI', () => {
+  it('receives the key exactly as in the URI', () => {
     expect(pickStorage('s3://b/in/a b/../%41?x#y', storages)?.key).toBe('in/a b/../%41?x#y')
   })
 })
@@ -69,7 +69,7 @@ describe('resolved data', () => {
   const storages = [s3(1, 'b', 'in/'), local(2, 'photos')]
   const rewrite = (data: unknown) => rewriteUris(data as never, storages, (uri) => `<${uri}>`)
 
-  it('has every URI that is served replaced, at any depth', () => {
+  it('has links for every served URI, at any depth', () => {
     expect(
       rewrite({ a: 's3://b/in/1', b: [{ c: ['s3://b/in/2', 's3://other/in/3', 4, null, true] }], 's3://b/in/k': 'x' }),
     ).toEqual({
@@ -79,14 +79,14 @@ describe('resolved data', () => {
     })
   })
 
-  it('has URIs inside text replaced, several and of several storages', () => {
+  it('has links for URIs inside text, also for several storages', () => {
     const html = `<img src="s3://b/in/1.jpg"> <a href='local-files:///photos/2'>s3://b/out/3</a> s3://b/in/4`
     expect(rewrite(html)).toBe(
       `<img src="<s3://b/in/1.jpg>"> <a href='<local-files:///photos/2>'>s3://b/out/3</a> <s3://b/in/4>`,
     )
   })
 
-  it('has URIs of every kind of storage replaced', () => {
+  it('has links for URIs of every kind of storage', () => {
     const kinds = [
       ...storages,
       { id: 3, provider: 'GCS', location: { bucket: 'b', prefix: 'in/' } },
@@ -112,7 +112,7 @@ describe('resolved data', () => {
     expect(rewriteUris(strangers, kinds, () => 'replaced')).toEqual(strangers)
   })
 
-  it('is the same to the byte but for the links, whatever the text', () => {
+  it('differs from the data only by the links, for any text', () => {
     const piece = fc.constantFrom(
       ...['s3://', 's3://b/', 's3://b/in/', 's3://b/in/k', 's3://c/in/k', 'gs://b/in/k', 'local-files:///photos/'],
       ...['k', ' ', '"', "'", '<', '>', '`', '(', ')', '[', ']', '.', ',', '?', '\n', '\t', '\u00a0', '&quot;', '%'],
@@ -250,7 +250,7 @@ describe('resolved data', () => {
     )
   })
 
-  it('takes time by the length of a text, whatever the text', () => {
+  it('takes time linear in the length of any text', () => {
     for (const piece of [
       's3://',
       's3://b/in/',
@@ -275,7 +275,7 @@ describe('resolved data', () => {
     }
   })
 
-  it('is the same text around URIs that were made up, whatever stands between them', () => {
+  it('has the same text around generated URIs, for any text between them', () => {
     const filler = fc.string({ unit: 'grapheme', maxLength: 20 }).filter((part) => !part.includes('://'))
     const uri = fc.stringMatching(/^[\w/%&=?+~()-]{0,20}[\w]$/).map((key) => `s3://b/in/${key}`)
     fc.assert(
@@ -287,7 +287,7 @@ describe('resolved data', () => {
     )
   })
 
-  it('leaves any data without such a URI as it is', () => {
+  it('equals the data if it has no such URI', () => {
     fc.assert(
       fc.property(fc.json(), (json) => {
         const data = parseJson(json)
@@ -296,16 +296,16 @@ describe('resolved data', () => {
     )
   })
 
-  it('takes a text that is one URI whole, with spaces and quotes', () => {
+  it('treats a text that is one URI as a whole, with spaces and quotes', () => {
     expect(rewrite('s3://b/in/a "b" c.jpg')).toBe('<s3://b/in/a "b" c.jpg>')
   })
 
-  it('keeps big numbers, odd field names and everything else as it is', () => {
+  it('preserves big numbers, unusual field names and everything else', () => {
     const text = '{"n":12345678901234567890,"__proto__":{"x":1},"u":"https://b/in/1","e":[]}'
     expect(JSON.stringify(rewriteUris(parseJson(text), storages, String))).toBe(text)
   })
 
-  it('links with the URI in base64url', () => {
+  it('has links with the URI in base64url', () => {
     const link = new URL(
       resolveUrl({ linksUrl: 'https://sluice.example', where: { task: 7 }, uri: 's3://b/in/ü?&.jpg' }),
     )

@@ -3,18 +3,18 @@ import { createSignedUrls } from '../../src/resolve/signed-urls.ts'
 
 const start = Date.parse('2026-03-01T12:00:00Z')
 
-describe('signed URLs', () => {
+describe('the cache of signed URLs', () => {
   it.each([
     ['https://b/k?X-Amz-Date=20260301T120000Z&X-Amz-Expires=900', '2026-03-01T12:15:00.000Z'],
     ['https://b/k?X-Goog-Date=20260301T120000Z&X-Goog-Expires=60', '2026-03-01T12:01:00.000Z'],
     ['https://b/k?sv=2020-12-06&se=2026-03-01T12%3A15%3A00Z&sig=x', '2026-03-01T12:15:00.000Z'],
     ['https://b/k', undefined],
-  ])('%s ends at %s', async (url, end) => {
+  ])('reads the expiry of %s as %s', async (url, end) => {
     const { expiresAt } = await createSignedUrls().get('a', async () => new URL(url))
     expect(expiresAt?.toISOString()).toBe(end)
   })
 
-  it('are handed out again for half of their life, and shared by those who ask at once', async () => {
+  it('reuses a URL for half its lifetime, and signs once for concurrent requests', async () => {
     let now = start
     let made = 0
     const urls = createSignedUrls({ now: () => now })
@@ -28,7 +28,7 @@ describe('signed URLs', () => {
     expect((await get()).url).toContain('n=2')
   })
 
-  it.each([24, -24])('are made anew once the clock of this machine was set by %i h', async (hours) => {
+  it.each([24, -24])('signs again after the clock of this machine was set by %i h', async (hours) => {
     const state = { now: start, elapsed: 0 }
     let made = 0
     const urls = createSignedUrls({ now: () => state.now, elapsed: () => state.elapsed })
@@ -44,7 +44,7 @@ describe('signed URLs', () => {
     ['X-Amz-Date=20260302T120000Z&X-Amz-Expires=900', 'behind'],
     ['X-Amz-Date=20260228T120000Z&X-Amz-Expires=900', 'ahead'],
     ['se=2026-03-02T12:15:00Z', 'behind'],
-  ])('live as long as %s says or the time to live, while the clock of this machine is %s', async (query) => {
+  ])('uses the expiry in %s or the time to live while the clock of this machine is %s', async (query) => {
     let now = start
     let made = 0
     const urls = createSignedUrls({ now: () => now })
@@ -56,7 +56,7 @@ describe('signed URLs', () => {
     expect((await get()).url).toContain('n=2')
   })
 
-  it('are not kept when they could not be made, nor without bound', async () => {
+  it('does not cache failures, and is bounded', async () => {
     const urls = createSignedUrls({ max: 2 })
     await expect(urls.get('a', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
     let made = 0

@@ -40,7 +40,7 @@ describe('a mapped URL', () => {
     ['the longest of two prefixes', '/data/upload/7/a.jpg', '2 in/a.jpg'],
     ['the longest of two prefixes with a parameter', '/data/local-files/?d=raw/a.jpg', '1 a.jpg'],
     ['a key inside the prefix of the storage', '/narrow/in/a.jpg', '2 in/a.jpg'],
-  ])('of %s stands for the object that it names', (_what, url, expected) => {
+  ])('of %s resolves to the object that it names', (_what, url, expected) => {
     expect(keyOf(url)).toBe(expected)
   })
 
@@ -58,13 +58,13 @@ describe('a mapped URL', () => {
     ['is the prefix of the storage and no more', '/narrow/in/'],
     ['leads to a storage that is not of the project', '/gone/a.jpg'],
     ['has another prefix', '/data/other/a.jpg'],
-  ])('that %s stands for no object, and is not rewritten', (_what, url) => {
+  ])('that %s resolves to no object, and is not rewritten', (_what, url) => {
     expect(keyOf(url)).toBeNull()
     const data = { image: url, html: `<img src="${url}">` }
     expect(rewriteUris(data, storages, () => 'LINK', mappings)).toEqual(data)
   })
 
-  it('is explained: which storage serves it, and why the others do not', () => {
+  it('has an explanation: which storage serves it, and why the others do not', () => {
     const told = (url: string) => explainObject(url, scope).map(({ storage, verdict }) => `${storage.id} ${verdict}`)
     expect(told('/data/upload/7/a.jpg')).toEqual(['2 CHOSEN', '1 NOT_MAPPED', '3 NOT_MAPPED'])
     expect(told('/narrow/out/a.jpg')).toEqual(['2 OUTSIDE_PREFIX', '1 NOT_MAPPED', '3 NOT_MAPPED'])
@@ -105,7 +105,7 @@ describe('task data with mapped URLs', () => {
       '<img src="http://old.example:8080/data/upload/a.jpg">',
       '<img src="[http://old.example:8080/data/upload/a.jpg]">',
     ],
-  ])('%s have links in their places', (_where, text, expected) => {
+  ])('(%s) has links', (_where, text, expected) => {
     expect(rewritten(text)).toBe(expected)
   })
 
@@ -115,11 +115,11 @@ describe('task data with mapped URLs', () => {
     ['as a part of another path', '<img src="/static/data/upload/a.jpg">'],
     ['as a parameter of another URL', '<a href="https://other.example/?next=/data/upload/a.jpg">'],
     ['as a parameter of another URL in prose', 'See https://other.example/?next=/data/upload/a.jpg now'],
-  ])('%s stay as they are', (_where, text) => {
+  ])('(%s) is unchanged', (_where, text) => {
     expect(rewritten(text)).toBe(text)
   })
 
-  it('stay as they are without mappings', () => {
+  it('is unchanged without mappings', () => {
     expect(rewriteUris('/data/upload/3/a.jpg', storages, () => 'LINK')).toBe('/data/upload/3/a.jpg')
   })
 })

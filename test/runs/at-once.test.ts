@@ -5,7 +5,7 @@ import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jobs } from '../../src/queue/jobs.ts'
 
-describe('syncs at the same time', () => {
+describe('concurrent syncs', () => {
   let world: World
   let other: TestApp
   beforeAll(async () => {
@@ -17,7 +17,7 @@ describe('syncs at the same time', () => {
     await world?.stop()
   })
 
-  it('of one storage are the same run, whichever server is asked', async () => {
+  it('of one storage are the same run, on any server', async () => {
     const storage = await world.storage({ objects: { a: '', b: '' } })
     const held = world.front.fail({ hold: true, times: Infinity })
     const asked = await Promise.all(
@@ -36,7 +36,7 @@ describe('syncs at the same time', () => {
     expect(runs.runs).toBe(1)
   })
 
-  it('is another run once the first has ended', async () => {
+  it('of one storage are a new run once the first has ended', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const first = await startSync(world.app, storage.id)
     await finished(world.app, first)
@@ -45,7 +45,7 @@ describe('syncs at the same time', () => {
     await finished(world.app, second)
   })
 
-  it('of two storages of one project number the tasks from 1 without a gap or a double', async () => {
+  it('of two storages of one project number the tasks from 1 without gaps and duplicates', async () => {
     const project = await createProject(world.app)
     const storages = []
     for (let n = 0; n < 2; n++) {
@@ -64,7 +64,7 @@ describe('syncs at the same time', () => {
     expect(rows).toEqual({ tasks: 6_000, numbers: 6_000, first: 1, last: 6_000 })
   })
 
-  it('of one storage never overlap, even when a job comes twice', async () => {
+  it('of one storage never overlap, even if a job runs twice', async () => {
     const storage = await world.storage({ objects: { a: '', b: '', c: '' } })
     const run = await startSync(world.app, storage.id)
     const [row] = await query(world.app.databaseUrl, 'select id::int from sync_run where storage_id = $1', [

@@ -3,14 +3,14 @@ import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
-describe('the list of storages, without any worker', () => {
+describe('a query of storages, without a worker,', () => {
   let app: TestApp
   beforeAll(async () => {
     app = await startTestApp({ SLUICE_ROLES: 'api' })
   })
   afterAll(() => app?.stop())
 
-  it('shows at once that a sync is lost: handed on, or failed when its attempts are used up', async () => {
+  it('requeues a lost sync at once, or fails it after its last attempt', async () => {
     const projectId = await createProject(app)
     const location = {
       s3: { bucket: 'bucket', endpoint: 'http://127.0.0.1:2', accessKeyId: 'a', secretAccessKey: 'b' },

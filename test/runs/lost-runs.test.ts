@@ -11,7 +11,7 @@ import { RunLost } from '../../src/runs/lease.ts'
 /** The job of an import, as it lies in the queue. */
 const waiting = { name: 'import-storage', type: 'normal', priority: 0, data: {} } as const
 
-describe('a run that nobody works on', () => {
+describe('a run without a worker', () => {
   let world: World
   beforeAll(async () => {
     world = await startWorld()
@@ -65,7 +65,7 @@ describe('a run that nobody works on', () => {
     expect(tasks).toEqual({ n: 1_500, first: '00001000.bin' })
   })
 
-  it('fails with words when its attempts are used up', async () => {
+  it('fails with a message after its last attempt', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const { id } = await strayRun(storage.databaseId, { ...lost, attempt: '3' })
     const run = await finished(world.app, id)
@@ -73,13 +73,13 @@ describe('a run that nobody works on', () => {
     expect(run.failure).toMatch(/^The worker has given no sign of life for 2\.5 s \(attempt 3 of 3\)\./)
   })
 
-  it('is put into the queue when its process died before it could do that', async () => {
+  it('is enqueued if its process died before it enqueued the job', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const { id } = await strayRun(storage.databaseId, {})
     expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 1, counters: { created: 1 } })
   })
 
-  it('is put into the queue again when its job has vanished, once, and fails when that goes on', async () => {
+  it('is enqueued again once if its job has vanished, and fails if that happens again', async () => {
     const [first, second] = await Promise.all([
       world.storage({ objects: { a: '' } }),
       world.storage({ objects: { a: '' } }),
@@ -93,7 +93,7 @@ describe('a run that nobody works on', () => {
     })
   })
 
-  it('is put into the queue again, once, when its job has failed there without a report', async () => {
+  it('is enqueued again once if its job has failed without a report', async () => {
     const [first, second] = await Promise.all([
       world.storage({ objects: { a: '' } }),
       world.storage({ objects: { a: '' } }),
@@ -116,7 +116,7 @@ describe('a run that nobody works on', () => {
     await until(async () => (await jobsOf(world.app.databaseUrl)).every(({ _id }) => !jobs.includes(String(_id))))
   })
 
-  it('is left in the queue for as long as its job waits there, which is its sign of life', async () => {
+  it('stays queued as long as its job waits in the queue', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const { databaseUrl } = world.app
     const later = new Date(Date.now() + 3_600_000)
@@ -139,13 +139,13 @@ describe('a run that nobody works on', () => {
     expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 6 })
   })
 
-  it.each([1, 3])('is CANCELED by whoever finds it when it was to be canceled, in attempt %i', async (attempt) => {
+  it.each([1, 3])('is CANCELED by the sweep if cancellation was requested, in attempt %i', async (attempt) => {
     const storage = await world.storage({ objects: { a: '' } })
     const { id } = await strayRun(storage.databaseId, { ...lost, attempt: String(attempt), cancel_requested: 'true' })
     expect(await finished(world.app, id)).toMatchObject({ status: 'CANCELED', attempt, counters: { created: 0 } })
   })
 
-  it('is left alone while its worker beats, however slow its storage is', async () => {
+  it('is not taken over while its worker sends heartbeats, however slow its storage is', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
     const id = await startSync(world.app, storage.id)
@@ -162,7 +162,7 @@ describe('a run that nobody works on', () => {
     expect(await finished(world.app, id)).toMatchObject({ status: 'COMPLETED', attempt: 1 })
   })
 
-  it('cannot be written by the worker that lost it', async () => {
+  it('refuses writes of the worker that lost it', async () => {
     const storage = await world.storage({ objects: {}, importMethod: 'TASKS' })
     const { run } = await strayRun(storage.databaseId, {
       ...lost,
@@ -198,7 +198,7 @@ describe('a run that nobody works on', () => {
     await sql(`update sync_run set status = 'CANCELED', finished_at = now() where id = $1`, [run])
   })
 
-  it('makes its late worker stop, and is finished by another with every task once', async () => {
+  it('stops its late worker, and another one finishes it with every task once', async () => {
     const storage = await world.storage({ objects: { 'a.json': '{}', 'b.json': '{}' }, importMethod: 'TASKS' })
     const held = world.front.fail({
       hold: true,

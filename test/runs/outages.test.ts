@@ -62,7 +62,7 @@ async function stateOf(client: GraphqlClient, id: string) {
 const waits = (client: GraphqlClient, run: string) =>
   until(async () => (await stateOf(client, run)).waiting, { what: 'the run to wait for its storage' })
 
-describe.each(networkKinds)('a storage that is away for a while (%s)', (kind) => {
+describe.each(networkKinds)('a storage that is unavailable for a while (%s)', (kind) => {
   it('makes an import wait, and no object fails', async () => {
     const world = await start(kind)
     const storage = await connectTasks(world)
@@ -136,7 +136,7 @@ describe.each(networkKinds)('a storage that is away for a while (%s)', (kind) =>
 })
 
 describe('a run that waits for its storage', () => {
-  it('stays IN_PROGRESS and tells its subscribers since when, why and until when, and then that it goes on', async () => {
+  it('stays IN_PROGRESS, sends since when, why and until when it waits, and then that it continues', async () => {
     const world = await start('S3')
     const storage = await connectTasks(world)
     const run = await syncIntoOutage(world, storage.id)
@@ -164,7 +164,7 @@ describe('a run that waits for its storage', () => {
     expect(states.at(-1)).toEqual({ status: 'COMPLETED', waiting: null })
   })
 
-  it('retries at once when another process is asked to sync', async () => {
+  it('retries at once when another process receives syncStorage', async () => {
     const world = await start('S3')
     const other = await startTestApp({ SLUICE_ROLES: 'api' }, { url: world.app.databaseUrl })
     stops.push(() => other.stop())
@@ -238,7 +238,7 @@ describe('a run that waits for its storage', () => {
     await world.tap.reopen()
   })
 
-  it('does not hold up the stop of its server, and waits on in the next one', async () => {
+  it('does not delay the stop of its server, and continues to wait in the next one', async () => {
     const api = await startTestApp({ SLUICE_ROLES: 'api' })
     stops.push(() => api.stop())
     const served = await storageKinds.S3(api.localRoot)
@@ -270,7 +270,7 @@ describe('a run that waits for its storage', () => {
 })
 
 describe('an object that always fails with status 500', () => {
-  it('becomes an issue, since the location serves the others', async () => {
+  it('becomes an issue, because the storage serves the others', async () => {
     const world = await startWorld()
     stops.push(() => world.stop())
     const objects = Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`${n}.json`, `{"n":${n}}`]))

@@ -62,7 +62,7 @@ describe('a paused storage', () => {
   })
   afterAll(() => world?.stop())
 
-  it('refuses to retry what failed', async () => {
+  it('refuses retries of failed objects', async () => {
     const { app } = world
     const { id } = await world.storage({ objects: { 'a.json': '{' }, importMethod: 'TASKS' })
     const run = await sync(app, id)
@@ -100,7 +100,7 @@ describe('a paused storage', () => {
     down.release()
   })
 
-  it('starts no sync by its schedule, which says why', async () => {
+  it('starts no sync by its schedule, which reports why', async () => {
     const { app } = world
     const { id, databaseId } = await world.storage({ objects: { a: '' } })
     await app.request(

@@ -37,7 +37,7 @@ describe('the runs of a storage', () => {
     return rows.map(({ id }) => id)
   }
 
-  it('are kept up to a number, issues to a smaller one, and the last sync whatever came after it', async () => {
+  it('are stored up to a limit, issues up to a smaller one, and the last sync always', async () => {
     const [busy, quiet] = [await world.storage({}), await world.storage({})]
     const last = await addRuns(busy.databaseId, 1)
     await query(world.app.databaseUrl, 'update storage set last_run = $2 where id = $1', [busy.databaseId, last[0]])
@@ -50,7 +50,7 @@ describe('the runs of a storage', () => {
     expect(await left('sync_issue', 'run_id', few)).toEqual(few)
   })
 
-  it('that have ended keep no keys in mind; those that have not lose nothing', async () => {
+  it('that have ended lose their stored keys; active ones keep them', async () => {
     const storage = await world.storage({})
     const running = await addRuns(storage.databaseId, 1, { status: 'IN_PROGRESS' })
     const ended = await addRuns(storage.databaseId, 5)

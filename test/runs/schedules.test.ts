@@ -56,7 +56,7 @@ describe('a schedule', () => {
   const lastFinished = async (storage: { id: string }) =>
     finished(world.app, (await scheduleOf(world.app, storage.id)).schedule.lastRun.id)
 
-  it('syncs its storage again and again, until it is taken away', async () => {
+  it('syncs its storage repeatedly, until it is deleted', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     expect(await schedule(world.app, storage.id, { cron: '* * * * * *' })).toMatchObject({
       ...{ cron: '* * * * * *', timeZone: 'UTC', jitterSeconds: 0, failuresInRow: 0, pausedAt: null },
@@ -75,7 +75,7 @@ describe('a schedule', () => {
     expect(await query(world.app.databaseUrl, 'select 1 from sync_schedule')).toEqual([])
   })
 
-  it('has no second sync while one is under way', async () => {
+  it('starts no second sync while one is active', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     await schedule(world.app, storage.id, { cron: '0 3 * * *' })
     const held = world.front.fail({ hold: true, match: ({ bucket }) => bucket === storage.bucket })
@@ -88,7 +88,7 @@ describe('a schedule', () => {
     expect(await finished(world.app, byHand)).toMatchObject({ status: 'COMPLETED', attempt: 1 })
   })
 
-  it('pauses when syncs fail again and again, says so with the last failure, and goes on after one that works', async () => {
+  it('pauses after repeated failures, reports the last one, and resumes after a successful sync', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     // Hourly, so that no sync starts by itself while the test runs.
     await schedule(world.app, storage.id, { cron: '0 * * * *' })
@@ -148,7 +148,7 @@ describe('a schedule', () => {
     expect(often).toMatchObject({ timeZone: 'UTC', jitterSeconds: 0, failuresInRow: 0, pausedAt: null })
   })
 
-  it('exports what it is told to', async () => {
+  it('exports with its scope', async () => {
     const storage = await target(world)
     const input = { cron: '0 3 * * *', exportScope: 'NEW', skipUnchanged: true }
     expect(await schedule(world.app, storage.id, input)).toMatchObject({ exportScope: 'NEW', skipUnchanged: true })
@@ -161,7 +161,7 @@ describe('a schedule', () => {
     ).toEqual([{ export_scope: 'NEW', skip_unchanged: true }])
   })
 
-  it('goes with its storage', async () => {
+  it('is deleted with its storage', async () => {
     const storage = await world.storage({ objects: {} })
     await schedule(world.app, storage.id, { cron: '0 3 * * *' })
     await world.app.request('mutation ($id: ID!) { deleteStorage(id: $id) { __typename } }', { id: storage.id })
@@ -170,7 +170,7 @@ describe('a schedule', () => {
     ).toEqual([])
   })
 
-  it('is refused with a code, and the old one stays', async () => {
+  it('that is invalid is refused with a code, and the old one stays', async () => {
     const storage = await world.storage({ objects: {} })
     await schedule(world.app, storage.id, { cron: '0 3 * * *' })
     const faultOf = async (input: object) => {
@@ -188,7 +188,7 @@ describe('a schedule', () => {
 })
 
 describe('the schedules of a server', () => {
-  it('are kept while it is down, and what was missed is made up for once', async () => {
+  it('remain while it is down, and one sync starts for all missed times', async () => {
     const database = await createDatabase()
     onTestFinished(() => database.drop())
     const first = await startTestApp({}, database)
@@ -215,7 +215,7 @@ describe('the schedules of a server', () => {
     expect(secondsUntil(after.nextRunAt)).toBeGreaterThan(0)
   })
 
-  it('are followed once by many schedulers that look at the same time, however soon a sync is done', async () => {
+  it('start one sync per time with many concurrent schedulers, even if a sync ends quickly', async () => {
     const app = await startTestApp({ SLUICE_ROLES: 'api' })
     onTestFinished(() => app.stop())
     const projectId = await createProject(app)

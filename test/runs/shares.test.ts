@@ -59,7 +59,7 @@ describe('slots of workers', () => {
     for (const run of hostile.runs) expect(await finished(world.app, run)).toMatchObject({ status: 'COMPLETED' })
   })
 
-  it('two projects with hanging syncs leave room for a third, and each gets its share', async () => {
+  it('two projects with hanging syncs leave slots for a third, and each gets its share', async () => {
     const first = await hang(6)
     const second = await hang(6)
     await until(async () => (await counts(second.storages)).running === slots / 2)
@@ -73,7 +73,7 @@ describe('slots of workers', () => {
     }
   })
 
-  it('a waiting sync that is canceled never starts, and a canceled running one makes room for the next', async () => {
+  it('a waiting sync that is canceled never starts, and a canceled running one frees its slot for the next', async () => {
     const hostile = await hang(slots + 2)
     await until(async () => (await counts(hostile.storages)).running === slots)
     const status = async (id: string) => {
@@ -98,7 +98,7 @@ describe('slots of workers', () => {
     for (const run of hostile.runs) await finished(world.app, run)
   })
 
-  it('a storage with many runs is behind another storage of its project', async () => {
+  it('a storage with many runs waits after another storage of its project', async () => {
     const hostile = await hang(slots)
     const [busy] = hostile.storages
     const { syncStorage } = await world.app.request(
@@ -119,7 +119,7 @@ describe('slots of workers', () => {
 })
 
 describe('slots of a fleet', () => {
-  it('one project takes as many as the workers have together; with one slot each, another project still starts', async () => {
+  it('one project uses as many as the workers have together; with one slot each, another project still starts', async () => {
     const world = await startWorld({ WORKER_CONCURRENCY: '1' })
     const second = await startTestApp({ WORKER_CONCURRENCY: '1' }, { url: world.app.databaseUrl })
     try {

@@ -24,7 +24,7 @@ describe('cancelling a sync', () => {
   })
   afterAll(() => world?.stop())
 
-  it('ends a running one at once, even in the middle of a read, and keeps what it has imported', async () => {
+  it('ends a running one at once, even during a read, and keeps the imported tasks', async () => {
     const storage = await world.storage({ objects: { 'a.json': '{}', 'b.json': '{}' }, importMethod: 'TASKS' })
     const held = world.front.fail({ hold: true, match: ({ key }) => key === 'b.json' })
     const run = await startSync(world.app, storage.id)
@@ -55,7 +55,7 @@ describe('cancelling a sync', () => {
     expect(node).toEqual({ status: 'CANCELED', startedAt: null, durationMs: null, counters: { listed: 0 } })
   })
 
-  it('is a conflict once it has ended, and unknown runs are not found', async () => {
+  it('is a conflict after it has ended, and NOT_FOUND for unknown runs', async () => {
     const storage = await world.storage({ objects: {} })
     const run = await startSync(world.app, storage.id)
     await finished(world.app, run)
@@ -76,7 +76,7 @@ describe('stopping a server', () => {
     await Promise.all([s3?.stop(), database?.drop()])
   })
 
-  it('hands a running sync back, and the next server finishes it with every task once', async () => {
+  it('requeues a running sync, and the next server finishes it with every task once', async () => {
     const front = await startFront({ target: s3.endpoint })
     await s3.createBucket('files')
     await s3.seed('files', { count: 2_500 })

@@ -14,7 +14,7 @@ function ticks(cron: string, timeZone: string, { from, count = 3 }: { from: stri
 }
 
 describe('a timetable', () => {
-  it('means the wall clock of its zone, in winter and in summer', () => {
+  it('uses the local time of its zone, in winter and in summer', () => {
     expect(ticks('0 3 * * *', 'Europe/Berlin', { from: '2026-03-28T00:00:00Z' })).toEqual([
       '2026-03-28T02:00',
       '2026-03-29T01:00',
@@ -22,7 +22,7 @@ describe('a timetable', () => {
     ])
   })
 
-  it('makes up right away for a time that summer time leaves out, and takes one that comes twice once', () => {
+  it('runs at once for a time that daylight saving skips, and once for a time that occurs twice', () => {
     expect(ticks('30 2 * * *', 'Europe/Berlin', { from: '2026-03-28T12:00:00Z', count: 2 })).toEqual([
       '2026-03-29T01:00',
       '2026-03-30T00:30',
@@ -33,7 +33,7 @@ describe('a timetable', () => {
     ])
   })
 
-  it('comes later by chance, within its jitter', () => {
+  it('adds a random delay within its jitter', () => {
     const late = Array.from(
       { length: 200 },
       () =>
@@ -45,7 +45,7 @@ describe('a timetable', () => {
   })
 
   it.each(['0 3 * * *', '*/15 8-18 * * MON-FRI', '0 0 L * *', '0 9 * * MON#1', '@daily', '30 0 3 * * *', '0 0 29 2 *'])(
-    'takes %s',
+    'accepts %s',
     (cron) => expect(timetableFaults(table(cron), 60)).toEqual([]),
   )
 
@@ -72,7 +72,7 @@ describe('a timetable', () => {
     ])
   })
 
-  it('refuses times that come closer than is allowed, wherever they stand', () => {
+  it('refuses times closer than the minimum interval, at any position', () => {
     const fault = (cron: string, minSeconds: number) => timetableFaults(table(cron), minSeconds)[0]
     expect(fault('*/10 * * * * *', 60)).toEqual({
       path: 'cron',

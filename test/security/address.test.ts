@@ -4,19 +4,19 @@ import { canonicalHost } from '../../src/security/host.ts'
 import { contains, readNetwork, unmapped } from '../../src/security/network.ts'
 import { closedForms, publicForms } from './address-forms.ts'
 
-describe('the kind of an address', () => {
+describe('the classification of addresses', () => {
   it.each(closedForms.filter(({ isName }) => !isName))(
-    '$text is closed by default; always: $always',
+    'blocks $text by default; always: $always',
     ({ text, always }) => {
       expect(kindOfAddress(canonicalHost(text)!)).toBe(always ? 'CLOSED' : 'INTERNAL')
     },
   )
 
-  it.each(publicForms)('%s is public', (text) => {
+  it.each(publicForms)('allows %s as public', (text) => {
     expect(kindOfAddress(canonicalHost(text)!)).toBe('PUBLIC')
   })
 
-  it.each(['', 'example.com', '1.2.3', '::g'])('text that is no address is closed: "%s"', (text) => {
+  it.each(['', 'example.com', '1.2.3', '::g'])('blocks text that is no address: "%s"', (text) => {
     expect(kindOfAddress(text)).toBe('CLOSED')
   })
 })

@@ -23,7 +23,7 @@ async function refusal(rules: Partial<EgressRules>, host: string, port = 443, ad
 }
 
 describe('the egress policy', () => {
-  it('closes internal addresses when strangers can reach the server, and names the setting and the entry', async () => {
+  it('closes internal addresses if other machines can reach the server, and names the setting and the entry', async () => {
     expect(await refusal({}, '10.0.0.1', 9000)).toMatch(/^BLOCKED_ADDRESS: .*add 10\.0\.0\.1:9000 to .*EGRESS_ALLOWED/)
     expect(await refusal({}, '[::1]', 9000)).toContain('add [::1]:9000 to')
     expect(await refusal({}, 'minio', 9000, ['172.17.0.2'])).toContain('add minio:9000 to')
@@ -36,7 +36,7 @@ describe('the egress policy', () => {
   })
 
   it.each(['169.254.169.254', 'fd00:ec2::254', '0.0.0.0', '224.0.0.1', '::ffff:100.100.100.200'])(
-    'opens %s by no mode and no setting, and says so',
+    'never opens %s, in any mode and by any setting, and says so',
     async (host) => {
       for (const isLocal of [true, false]) {
         const error = await refusal({ isLocal, allowed: ['0.0.0.0/0', '::/0', host, `[${host}]:443`] }, host)
@@ -101,7 +101,7 @@ describe('the egress policy', () => {
     await expect(egress.allow(targets)).resolves.toBeUndefined()
   })
 
-  it('is not made from settings that cannot be read', () => {
+  it('cannot be created from invalid settings', () => {
     expect(() => readConfig({ EGRESS_BLOCKED: '10.0.0.0/8,nonsense' })).toThrow('EGRESS_BLOCKED')
     expect(readConfig({ EGRESS_BLOCKED: ' 10.0.0.1 , ::/0 ' }).EGRESS_BLOCKED).toEqual(['10.0.0.1', '::/0'])
     for (const entry of ['10.0.0.0/33', 'http://minio', 'a/b', 'minio:', 'minio:9000000', '*.example.com', 'a@b']) {
@@ -138,7 +138,7 @@ describe('connections through the egress layer', () => {
     expect(names).toEqual(['storage.test'])
   })
 
-  it('are refused before a packet leaves: TCP, TLS and requests, for names and addresses', async () => {
+  it('are refused before a packet is sent: TCP, TLS and requests, for names and addresses', async () => {
     const egress = createEgress(nothing, { resolve: async () => answer('127.0.0.1') })
     for (const host of ['127.0.0.1', 'rebound.test', '::1', '2130706433']) {
       const target = { host, port, isHttp: true }
@@ -158,7 +158,7 @@ describe('connections through the egress layer', () => {
     expect((await failureOf(request)).code).toBe('BLOCKED_ADDRESS')
   })
 
-  it('are checked anew by a cached agent, which keeps what it has', async () => {
+  it('are checked again by a cached agent, which keeps its open connections', async () => {
     let address = '127.0.0.1'
     const egress = createEgress({ ...nothing, allowed: ['127.0.0.1'] }, { resolve: async () => answer(address) })
     const agent = egress.agent('http:', { keepAlive: false })
@@ -190,7 +190,7 @@ describe('a closed address', () => {
     ['EGRESS_BLOCKED', { EGRESS_BLOCKED: '127.0.0.0/8' }],
     ['EGRESS_ALLOWED', { HOST: '0.0.0.0', EGRESS_ALLOWED: '' }],
     ['EGRESS_ALLOWED', { SLUICE_ROLES: 'api', EGRESS_ALLOWED: '10.0.0.0/8' }],
-  ])('is the step EGRESS of a check that names %s, for every provider that is told a host (%o)', async (name, env) => {
+  ])('fails the step EGRESS of a check that names %s, for every provider with a host (%o)', async (name, env) => {
     const app = await startTestApp(env)
     apps.push(app)
     const projectId = await createProject(app)

@@ -19,7 +19,7 @@ describe('a hostile server', () => {
   afterAll(() => world?.stop())
 
   it.each(['S3', 'STS', 'GCS', 'token_uri', 'Azure', 'Redis'])(
-    '%s: every check ends with a code of ours, and neither memory nor other requests suffer',
+    '%s: every check ends with a code of Sluice, and affects neither memory nor other requests',
     async (kind) => {
       const places = world.places.filter(({ name }) => name.startsWith(`${kind} `))
       const codes: Record<string, string | null> = {}
@@ -39,7 +39,7 @@ describe('a hostile server', () => {
   )
 
   it.each(['S3', 'GCS', 'Azure', 'Redis'])(
-    '%s: no sync goes on for ever',
+    '%s: no sync runs endlessly',
     async (kind) => {
       const places = world.places.filter(({ name, mode }) => name.startsWith(`${kind} `) && syncedModes.includes(mode))
       expect(places.length).toBeGreaterThan(0)

@@ -9,7 +9,7 @@ import { loadSecretKey } from '../../src/security/secret-key.ts'
 describe('a sealed text', () => {
   const sealer = createSealer('a key of thirty-two characters!!')
 
-  it('comes back as it was, whatever it holds', () => {
+  it('is unsealed unchanged, for any content', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.string(), (text, context) => {
         expect(sealer.unseal(sealer.seal(text, context), context)).toBe(text)
@@ -17,13 +17,13 @@ describe('a sealed text', () => {
     )
   })
 
-  it('is another one every time, and does not show what it holds', () => {
+  it('differs every time, and does not reveal its content', () => {
     const [one, two] = [sealer.seal('hello', 'x'), sealer.seal('hello', 'x')]
     expect(one).not.toBe(two)
     expect(Buffer.from(one.slice(3), 'base64url').toString('latin1')).not.toContain('hello')
   })
 
-  it('stays shut for another key, another context and when it was changed', () => {
+  it('cannot be unsealed with another key or context, or after a change', () => {
     const sealed = sealer.seal('hello', 'project:1')
     expect(() => createSealer('another key of 32 characters!!!!').unseal(sealed, 'project:1')).toThrow()
     expect(() => sealer.unseal(sealed, 'project:2')).toThrow()
@@ -42,7 +42,7 @@ describe('the secret key of a data folder', () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-key-'))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-  it('is made once, for its owner only, also in a folder that does not exist yet', () => {
+  it('is created once, readable only by its owner, also in a folder that does not exist yet', () => {
     const deep = join(folder, 'a/b')
     const key = loadSecretKey(deep)
     expect(key.length).toBeGreaterThanOrEqual(32)

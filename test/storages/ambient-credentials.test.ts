@@ -67,7 +67,7 @@ describe("the server's own identity", () => {
     return checkStorage.check.steps.filter(({ status }: { status: string }) => status === 'FAILED')
   }
 
-  it('is disabled for everyone where strangers can reach the server: in the check, the run and the link', async () => {
+  it('is disabled for everyone if other machines can reach the server: in the check, the run and the link', async () => {
     app = await startTestApp({ HOST: '0.0.0.0' })
     for (const { name, listed, location, uri } of clouds) {
       expect(await failures(location), name).toEqual([
@@ -92,7 +92,7 @@ describe("the server's own identity", () => {
     }
   })
 
-  it('is disabled for what the operator did not list', async () => {
+  it('is disabled for storages that the operator did not list', async () => {
     app = await startTestApp({ HOST: '0.0.0.0', AMBIENT_CREDENTIALS: 'S3:photos/mine,GCS:x' })
     for (const location of [
       ...clouds.map((cloud) => cloud.location),

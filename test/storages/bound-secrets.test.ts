@@ -135,7 +135,7 @@ describe('stored secrets', () => {
   })
 
   it.each([...new Set(names.map(({ name }) => name))])(
-    'are kept while the bound parts are only spelled differently (%s)',
+    'remain while the bound parts are only spelled differently (%s)',
     async (name) => {
       const found = cases.find((one) => one.name === name)!
       const { IMPORT } = await connect(found)

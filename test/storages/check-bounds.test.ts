@@ -50,7 +50,7 @@ describe('a storage that accepts connections and never answers', () => {
     ],
     ['REDIS', (port) => ({ host: '127.0.0.1', port, db: 1 }), {}],
     ['REDIS', (port) => ({ host: '127.0.0.1', port, db: 1, tls: true }), { password: 'p' }],
-  ])('is, of %s, REACH TIMEOUT once the bound of a step is over', async ([provider, location, secrets]) => {
+  ])('fails REACH with TIMEOUT after the time limit of a step (%s)', async ([provider, location, secrets]) => {
     const subject = subjectOf(provider, location(doors.ports.silent), secrets)
     const steps = await checkConnection(subject, { stepTimeoutMs: 200 })
     expect(steps.filter(({ status }) => status === 'FAILED')).toMatchObject([
@@ -81,7 +81,7 @@ describe('an object that cannot be read', () => {
   }
 
   it.for(['WRONG_TYPE', 'KEY_NOT_TEXT', 'OBJECT_MISSING', 'ARCHIVED', 'DENIED', 'KEY_HAS_DOT_SEGMENTS'] as const)(
-    'for a reason of its own, %s, is passed over, ten of them at most',
+    'is skipped by the check for a reason of its own (%s), at most ten times',
     async (code) => {
       readable.clear()
       expect(await readStep(code)).toMatchObject({ status: 'FAILED', code })
@@ -92,14 +92,14 @@ describe('an object that cannot be read', () => {
     },
   )
 
-  it('is passed over for one far away: the tries are spread over the page', async () => {
+  it('is skipped by the check for one far away, because the tries are spread over the page', async () => {
     readable.clear()
     readable.add('k29')
     expect(await readStep('ARCHIVED')).toMatchObject({ status: 'OK' })
     expect(reads).toEqual(['k0', 'k1', 'k2', 'k3', 'k4', 'k29'])
   })
 
-  it('because of the credentials ends the check', async () => {
+  it('ends the check if the credentials are the reason', async () => {
     readable.clear()
     expect(await readStep('BAD_CREDENTIALS')).toMatchObject({ status: 'FAILED', code: 'BAD_CREDENTIALS' })
     expect(reads).toEqual(['k0'])
@@ -121,7 +121,7 @@ describe('a signed URL', () => {
     return steps.find(({ name }) => name === 'PRESIGN')
   }
 
-  it('that leads to a closed port is CONNECTION_REFUSED', async () => {
+  it('of a check that leads to a closed port is CONNECTION_REFUSED', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await waitFor(server, 'listening')
     const { port } = server.address() as AddressInfo
@@ -130,14 +130,14 @@ describe('a signed URL', () => {
     expect(await presign(`http://127.0.0.1:${port}/a`)).toMatchObject({ status: 'FAILED', code: 'CONNECTION_REFUSED' })
   })
 
-  it('that nobody answers is TIMEOUT', async () => {
+  it('of a check that gets no response is TIMEOUT', async () => {
     const { ports, stop } = await startPorts()
     expect(await presign(`http://127.0.0.1:${ports.silent}/a`)).toMatchObject({ status: 'FAILED', code: 'TIMEOUT' })
     await stop()
   })
 })
 
-it('of local files where they are disabled is CONFIGURATION LOCAL_FILES_DISABLED in both directions', async () => {
+it('a check of disabled local files fails CONFIGURATION with LOCAL_FILES_DISABLED in both directions', async () => {
   for (const direction of ['IMPORT', 'EXPORT'] as const) {
     const [first] = await checkConnection(subjectOf('LOCAL_FILES', { path: 'in' }, {}, { direction }))
     expect(first).toMatchObject({ name: 'CONFIGURATION', status: 'FAILED', code: 'LOCAL_FILES_DISABLED' })

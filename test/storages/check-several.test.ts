@@ -175,17 +175,17 @@ describe('an object whose key ends in a slash', () => {
         return [location, { accountKey: azure.accountKey }]
       },
     ],
-  ])('and has bytes is an object for the check of %s', async ([name, start]) => {
+  ])('is an object for the check of %s if it has bytes', async ([name, start]) => {
     expect(await failedStep(name, await start())).toBeUndefined()
   })
 
-  it('and has no bytes stands for a folder: EMPTY_PREFIX if there is nothing else', async () => {
+  it('is a folder marker if it has no bytes: EMPTY_PREFIX if there is nothing else', async () => {
     const { bucket, endpoint } = await fronted(s3, { objects: { 'empty/': '' } })
     expect(await failedStep('S3', [{ bucket, endpoint }, keyPair])).toMatchObject({ code: 'EMPTY_PREFIX' })
   })
 })
 
-describe('what Data Lake keeps for a folder', () => {
+describe('a folder entry of Data Lake', () => {
   it.for(['true', 'True', 'TRUE'])('is no object with hdi_isfolder "%s", in any case of its name', async (value) => {
     const { open, put } = await azureFronted(azure)
     for (const name of ['hdi_isfolder', 'Hdi_isfolder', 'HDI_ISFOLDER']) {

@@ -21,7 +21,7 @@ describe('a name template', () => {
     ['{projectId}{annotationId}', 'ANNOTATION'],
     ['{taskId}.json', 'TASK'],
     ['{sourceStem}-{innerId}.json', 'TASK'],
-  ])('%s is taken in %s format', (template, format) => {
+  ])('%s is accepted in %s format', (template, format) => {
     expect(templateFault(template, format)).toBeUndefined()
   })
 
@@ -44,7 +44,7 @@ describe('a name template', () => {
     expect(templateFault(template, format)).toMatch(words)
   })
 
-  it('that is taken never gives two annotations one name', () => {
+  it('that is accepted never gives two annotations the same name', () => {
     const part = fc.oneof(
       fc.constantFrom('{projectId}', '{taskId}', '{annotationId}', '{sourceStem}'),
       fc.constantFrom('-', '1', '/', 'a', '1-', '-1'),
@@ -84,7 +84,7 @@ describe('the key of an export', () => {
     expect(keyFor(s3('', template), { ...named, sourceKey: null })).toBe('1/3/unnamed/20-400.json')
   })
 
-  it('is refused when it would leave the prefix, or is longer than the storage takes', () => {
+  it('is refused if it would leave the prefix, or is longer than the storage accepts', () => {
     const leaving = () => keyFor(s3('out', '{sourceStem}/{annotationId}'), { ...named, sourceKey: 'x/..' })
     expect(leaving).toThrow(expect.objectContaining({ code: 'NAME_LEAVES_PREFIX' }))
     const long = { ...named, sourceKey: 'ä'.repeat(600) }

@@ -64,7 +64,7 @@ describe.each(kindNames)('the messages about a location of %s', (name) => {
     },
   )
 
-  it('do not suspect a prefix that is only empty', async () => {
+  it('do not blame a prefix that is only empty', async () => {
     if (isLocal) mkdirSync(join(world.app.localRoot, 'empty'))
     const location = changed(world, { [prefixField(name)]: 'empty/' })
     expect((await failedStep(world, { location }))?.message).toBe('No object was found under this prefix.')
@@ -82,7 +82,7 @@ describe.each(kindNames)('the messages about a location of %s', (name) => {
     })
   })
 
-  it('name a storage that is there already by the id that the API has', async () => {
+  it('name an existing storage by its id in the API', async () => {
     const again = { projectId: world.project, location: world.location, skipCheck: true }
     const made = await createStorage(world.app, again)
     expect(made).toMatchObject({ code: 'DUPLICATE_STORAGE', existing: { id: world.storageId } })
@@ -245,7 +245,7 @@ describe('the message of a ValidationError', () => {
     expect(error.message).toBe('input.title: must not be empty; input.dataKey: must not be empty')
   })
 
-  it('reads so in the API', async () => {
+  it('is the same in the API', async () => {
     const world = await startKindWorld('LOCAL_FILES')
     onTestFinished(world.stop)
     const { updateProject } = await world.app.request(

@@ -69,7 +69,7 @@ describe('the filters of objects', () => {
     expect(createObjectFilter({ regexFilter: null, filters }, now)(object)).toBe(rule)
   })
 
-  it('sample the same objects every time, about as many as asked for', () => {
+  it('sample the same objects every time, about as many as requested', () => {
     const sampled = () => {
       const filter = createObjectFilter({ regexFilter: null, filters: { sample: { take: 3, of: 10 } } })
       return Array.from({ length: 10_000 }, (_, n) => `data/${n}.jpg`).filter((key) => !filter({ ...object, key }))
@@ -78,7 +78,7 @@ describe('the filters of objects', () => {
     expect(Math.abs(sampled().length - 3_000)).toBeLessThan(200)
   })
 
-  it('name every fault with its path', () => {
+  it('report every error with its path', () => {
     const filters = {
       ...{ include: ['a', ''], minBytes: 5, maxBytes: 4, maxAgeSeconds: -1, maxObjects: 0 },
       sample: { take: 2, of: 1 },

@@ -168,7 +168,7 @@ describe('with secrets of every provider in use', () => {
     ]
   }
 
-  it('no answer, event, log line or table holds one, however it is written', async () => {
+  it('no response, event, log line or table contains one, in any encoding', async () => {
     const listening: Promise<void>[] = []
     const project = await createProject(client)
     const streams = [

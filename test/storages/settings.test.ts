@@ -54,7 +54,7 @@ describe('readSettings', () => {
     })
   })
 
-  it('retains what is absent, and null clears only what may be null', () => {
+  it('keeps absent settings, and null clears only nullable ones', () => {
     const { values } = read({ title: null, recursive: null, regexFilter: '' }, stored)
     expect(values).toMatchObject({ title: null, recursive: false, regexFilter: null, presignTtlMinutes: 60 })
   })
@@ -65,7 +65,7 @@ describe('readSettings', () => {
     expect(read({ maxMissing: null }, stored).columns).toMatchObject({ maxMissing: null, maxMissingShare: null })
   })
 
-  it('reports every fault with the path of its field', () => {
+  it('reports every error with the path of its field', () => {
     const { faults } = read({ presignTtlMinutes: 0, maxMissing: { share: 2 } })
     expect(faults).toEqual([
       { path: 'maxMissing.share', message: 'must be from 0 to 1' },

@@ -60,7 +60,7 @@ describe('npm run audit', () => {
   })
 
   it.each([404, 405])(
-    'says that the registry offers no audit (HTTP %i), and checks the reviewed versions',
+    'reports that the registry offers no audit (HTTP %i), and checks the reviewed versions',
     async (status) => {
       const { code, output } = await audit(status, {})
       expect(output).toContain(`The registry offers no audit (HTTP ${status})`)

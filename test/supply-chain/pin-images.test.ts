@@ -74,7 +74,7 @@ describe('npm run images:pin', () => {
     rmSync(folder, { recursive: true })
   })
 
-  it('writes the digest behind every image, changes nothing else, and can be repeated', async () => {
+  it('adds the digest to every image, changes nothing else, and can be repeated', async () => {
     const before = files.map(textOf)
     expect((await run(registry.url)).code).toBe(0)
     const after = files.map(textOf)

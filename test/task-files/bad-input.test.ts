@@ -108,7 +108,7 @@ describe('bad input', () => {
       rows: [],
       issues: [[null, 'LABELS_IN_DATA']],
     },
-  ])('of $what is told row by row, and leaves the others alone', async ({ body, rows, issues }) => {
+  ])('($what) is reported row by row, and does not affect other rows', async ({ body, rows, issues }) => {
     const found = await imported(body)
     expect(found.issues).toEqual(issues)
     expect(found.tasks.map(({ data }) => data.n)).toEqual(rows)
@@ -129,19 +129,19 @@ describe('bad input', () => {
       body: String.raw`{"\ud83d":"\udc00","\u0000":"a\u0000b"}`,
       data: [{ '\ud83d': '\udc00', '\0': 'a\0b' }],
     },
-  ])('that only looks bad is taken: $what', async ({ body, data }) => {
+  ])('that only looks bad is imported: $what', async ({ body, data }) => {
     const found = await imported(body)
     expect(found.run).toMatchObject({ status: 'COMPLETED', issues: [] })
     expect(found.tasks.map((task) => task.data)).toEqual(data)
   })
 
-  it('says to use FILES when files are to be imported as they are', async () => {
+  it('has an issue that recommends FILES if it is a media file', async () => {
     for (const body of [Buffer.from('ffd8ffe000104a464946', 'hex'), 'just some words', '<svg/>']) {
       expect((await imported(body)).run.issues).toMatchObject([{ message: expect.stringContaining('FILES') }])
     }
   })
 
-  it('keeps NUL and half surrogates in all that comes with a task', async () => {
+  it('with NUL and lone surrogates in a task is preserved', async () => {
     const odd = String.raw`"\u0000\ud83d"`
     const { run, tasks } = await imported(
       `[{"data":{"n":${odd}},"meta":{"m":${odd}},"predictions":[{"result":[${odd}],"model_version":${odd}}],"annotations":[{"result":[${odd}],"id":${odd}}]},{"n":1}]`,
@@ -155,7 +155,7 @@ describe('bad input', () => {
     })
   })
 
-  it('of a file that grows while it is read is an issue to try again, and no version is mixed with another', async () => {
+  it('from a file that grows while it is read is a retryable issue, and never mixes versions', async () => {
     const file = join(folder, 'growing', 'rows.jsonl')
     await mkdir(join(folder, 'growing'))
     const row = (n: number) => `{"n":${n},"text":"${'x'.repeat(10_000)}"}\n`

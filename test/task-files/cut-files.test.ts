@@ -91,7 +91,7 @@ describe('a task file whose stream breaks off', () => {
   })
 
   it.each(Object.entries(forms))(
-    '(%s) is PRECONDITION_FAILED when the object changed, and keeps no row of the new version',
+    '(%s) is PRECONDITION_FAILED if the object changed, and no row of the new version is imported',
     async (_name, bytes) => {
       const { provider } = breaking(bytes, { cutAfter: 33_333, etagAt: (read) => (read < 1 ? '"1"' : '"2"') })
       const { rows, code } = await readAll(provider)

@@ -49,7 +49,7 @@ describe('task files', () => {
     expect(await again()).toMatchObject({ status: 'COMPLETED', counters: { created: 0, existed: 1 } })
   })
 
-  it('keep a broken line from its neighbours, wherever it is', async () => {
+  it('with a broken line import its neighbours, wherever it is', async () => {
     for (const [text, broken] of [
       ['{"n":0}\n{"n":\n{"n":2}\n', 1],
       ['{"n":0}\n{"n":1}\n{"n":"', 2],
@@ -76,7 +76,7 @@ describe('task files', () => {
     }
   })
 
-  it('that are damaged gzip become an issue, and what was whole before stays', async () => {
+  it('in damaged gzip become an issue, and the rows before the damage stay', async () => {
     const lines = Array.from({ length: 20_000 }, (_, n) => JSON.stringify({ n, text: Math.random() })).join('\n')
     const { run } = await imported(gzipSync(lines).subarray(0, 100_000))
     expect(run.status).toBe('COMPLETED_WITH_ERRORS')
@@ -84,7 +84,7 @@ describe('task files', () => {
     expect(run.counters.created).toBeGreaterThan(1_000)
   })
 
-  it('that look like CSV say what to do', async () => {
+  it('that look like CSV have an issue with advice', async () => {
     const { run } = await imported('id,name\n1,Ann\n2,Bob\n')
     expect(run.issues).toMatchObject([{ code: 'LOOKS_LIKE_CSV', message: expect.stringContaining('JSON Lines') }])
   })

@@ -51,20 +51,20 @@ function repeated({
 describe('a file larger than memory should hold', () => {
   const row = `{"text":"${'What is to be seen here? '.repeat(160_000)}","n":[1,2,{"a":"b"}]}`
 
-  it('is read row by row when it is an array of 2 GiB', async () => {
+  it('is read row by row if it is an array of 2 GiB', async () => {
     const count = Math.ceil((2 * 1024 * mebi) / row.length)
     const { rows, growth } = await weigh(repeated({ before: '[', row, between: ',\n', after: ']', count }))
     expect(rows).toBe(count)
     expect(growth).toBeLessThan(64 * mebi)
   })
 
-  it('is read row by row when it is lines', async () => {
+  it('is read row by row if it has lines', async () => {
     const { rows, growth } = await weigh(repeated({ row, between: '\n', count: 100 }))
     expect(rows).toBe(100)
     expect(growth).toBeLessThan(64 * mebi)
   })
 
-  it('is read row by row when a small gzip becomes it', async () => {
+  it('is read row by row if it is unpacked from a small gzip', async () => {
     const lines = Readable.from(
       (function* () {
         for (let n = 0; n < 100; n++) yield `${row}\n`

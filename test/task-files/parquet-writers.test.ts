@@ -106,7 +106,7 @@ describe('Parquet files with empty parts', () => {
     expect(rows[49]).toEqual({ s: null, b: null, i: null, l: null })
   })
 
-  it('the packed form of nothing is nothing, whatever the codec', async () => {
+  it('an empty page is read with every codec', async () => {
     for (const codec of ['SNAPPY', 'GZIP', 'ZSTD', 'BROTLI', 'LZ4', 'LZ4_RAW'] as const) {
       expect(await decompress(Buffer.alloc(0), 0, codec)).toHaveLength(0)
     }
@@ -136,7 +136,7 @@ describe('Parquet variants', () => {
     }
   }
 
-  it('a decimal, which the library made {} of, keeps its digits', () => {
+  it('a decimal keeps its digits', () => {
     const bytes = Buffer.alloc(18)
     bytes[0] = 10 << 2
     bytes[1] = 2
@@ -167,7 +167,7 @@ describe('Parquet variants', () => {
   })
 })
 
-describe('Parquet files that cannot be imported as they are', () => {
+describe('Parquet files with unusual or damaged content', () => {
   it('a column and a map key named __proto__ are imported', async () => {
     expect((await rowsOf(recordedFile('pyarrow-14.0.2-special-names')))[0]![2]).toContain('"__proto__":1')
     expect((await rowsOf(recordedFile('pyarrow-14.0.2-special-keys')))[0]![2]).toContain('"m":{"__proto__":1')
@@ -229,7 +229,7 @@ describe('Parquet files that cannot be imported as they are', () => {
     ['a row group lacks a column', () => sample(({ row_groups }) => row_groups[0]!.columns.pop())],
     ['a count is negative', () => sample(({ row_groups }) => change(row_groups, { num_values: -5n }))],
     ['a size is negative', () => sample(({ row_groups }) => change(row_groups, { total_compressed_size: -5n }))],
-  ])('when %s, the message is in our words', async (_what, make) => {
+  ])('if %s, the message is that of Sluice', async (_what, make) => {
     const message = await messageOf(make())
     expect(message).toMatch(/^BROKEN_PARQUET: The Parquet file cannot be read/)
     expect(message).not.toMatch(/undefined|not a function|Cannot|Invalid array|DataView|BigInt|thrift|parquet /)

@@ -41,7 +41,7 @@ const nested = [
 ]
 
 describe('a Parquet file', () => {
-  it('gives its rows as they were written, however nested and however cut into pages and row groups', async () => {
+  it('returns its rows as they were written, for any nesting, pages and row groups', async () => {
     const tag = fc.option(fc.string({ unit: 'grapheme', maxLength: 8 }))
     const row = fc.record({
       tags: fc.option(fc.array(tag, { maxLength: 4 })),
@@ -212,7 +212,7 @@ describe('a Parquet file', () => {
     expect(JSON.stringify(read(Buffer.from(hex, 'hex'), 0, 16))).toBe(json)
   })
 
-  it('makes envelopes of its rows like any other', async () => {
+  it('can have envelopes in its rows like any other file', async () => {
     const data = [{ text: 'x' }]
     const columns = [column('data', 'JSON', data), column('predictions', 'JSON', [[{ result: [] }]])]
     expect(await dataOf(written({ columnData: columns }))).toEqual(data)
@@ -241,11 +241,11 @@ describe('a Parquet file', () => {
     ['has half a footer', Buffer.concat([sample.subarray(0, sample.length - 40), sample.subarray(-8)])],
     ['is cut off', sample.subarray(0, sample.length - 20)],
     ['is its first four letters', sample.subarray(0, 4)],
-  ])('that %s is broken as a whole', async (_what, bytes) => {
+  ])('that %s is BROKEN_PARQUET as a whole', async (_what, bytes) => {
     expect(await rowsOf(bytes)).toEqual([[-1, -1, 'BROKEN_PARQUET']])
   })
 
-  it('that is damaged in a row group gives what comes before it', async () => {
+  it('that is damaged in a row group returns the rows before it', async () => {
     const { row_groups } = parquetMetadata(new Uint8Array(sample).buffer)
     const at = Number(row_groups[1]!.columns[0]!.meta_data!.data_page_offset)
     const rows = await rowsOf(changed(at, 0xff, 0xff, 0xff, 0xff, 0xff))
@@ -253,7 +253,7 @@ describe('a Parquet file', () => {
     expect(rows.at(-1)).toEqual([-1, -1, 'BROKEN_PARQUET'])
   })
 
-  it('gives texts that begin as the one before them, and nulls between them', async () => {
+  it('returns texts that share the start of the previous one, with nulls between them', async () => {
     const data = Array.from({ length: 300 }, (_, n) => (n % 7 === 3 ? null : `photos/2026/${n}.jpg`))
     const bytes = written({
       columnData: [{ ...column('v', 'STRING', data), encoding: 'DELTA_BYTE_ARRAY' } as never],
@@ -282,25 +282,28 @@ describe('a Parquet file', () => {
     ['2 GiB of the one before it', [254, 255, 255, 255, 15], 'the data of a page is damaged'],
     ['less than nothing', [1], 'the data of a page is damaged'],
     ['all that came before it, so that a page becomes gigabytes', [2], 'values of more than'],
-  ])('whose texts claim %s is damaged', (_what, difference, words) => {
+  ])('whose texts claim %s is reported as damaged', (_what, difference, words) => {
     const page = Buffer.from([...deltas(0, difference), ...deltas(2, [0]), ...Array(2 ** 16).fill(0x61)])
     const header = { encoding: 'DELTA_BYTE_ARRAY', values: 2 ** 16 } as never
     const stored = storedAs({ name: 'v', type: 'BYTE_ARRAY' }, { any: false })
     expect(() => valuesOf(page, 0, header, { stored, dictionary: undefined })).toThrow(words)
   })
 
-  it.each([21n, 2n ** 31n, 2n ** 62n, -1n])('whose footer claims %d rows of a group is broken there', async (count) => {
-    const metadata = parquetMetadata(new Uint8Array(sample).buffer)
-    metadata.row_groups[1]!.num_rows = count
-    const writer = new ByteWriter()
-    writeMetadata(writer, metadata)
-    const pages = sample.subarray(0, sample.length - 8 - sample.readUInt32LE(sample.length - 8))
-    const rows = await rowsOf(Buffer.concat([pages, writer.getBytes(), Buffer.from('PAR1')]))
-    expect(rows.length).toBe(21)
-    expect(rows.at(-1)).toEqual([-1, -1, 'BROKEN_PARQUET'])
-  })
+  it.each([21n, 2n ** 31n, 2n ** 62n, -1n])(
+    'whose footer claims %d rows of a group is reported as damaged there',
+    async (count) => {
+      const metadata = parquetMetadata(new Uint8Array(sample).buffer)
+      metadata.row_groups[1]!.num_rows = count
+      const writer = new ByteWriter()
+      writeMetadata(writer, metadata)
+      const pages = sample.subarray(0, sample.length - 8 - sample.readUInt32LE(sample.length - 8))
+      const rows = await rowsOf(Buffer.concat([pages, writer.getBytes(), Buffer.from('PAR1')]))
+      expect(rows.length).toBe(21)
+      expect(rows.at(-1)).toEqual([-1, -1, 'BROKEN_PARQUET'])
+    },
+  )
 
-  it('never does more than give rows or say what is wrong, whatever bytes are changed', async () => {
+  it('only returns rows or reports the damage, for any changed bytes', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.tuple(fc.nat(sample.length - 1), fc.nat(255)), { minLength: 1, maxLength: 5 }),
@@ -315,7 +318,7 @@ describe('a Parquet file', () => {
     )
   })
 
-  it('that is replaced while it is read is not mixed from both', async () => {
+  it('that is replaced while it is read never mixes both versions', async () => {
     const data = Array.from({ length: 200_000 }, (_, n) => `row ${(n * 7919) % 1_000_003} of the first version`)
     const bytes = written({ columnData: [column('s', 'STRING', data)], rowGroupSize: 50_000, codec: 'UNCOMPRESSED' })
     let reads = 0

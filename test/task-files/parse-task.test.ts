@@ -8,13 +8,13 @@ const bare = { meta: null, allowSkip: true, predictions: [], annotations: [] }
 
 describe('reading a task', () => {
   it.each(['{"text":"x"}', '{"data":"text"}', '{"data":[1]}', '{"data":null,"meta":{}}', '{}'])(
-    'takes %s as the data itself',
+    'reads %s as the data itself',
     (text) => {
       expect(parse(text)).toEqual({ ...bare, data: text })
     },
   )
 
-  it('takes an object in "data" as an envelope', () => {
+  it('reads an object in "data" as an envelope', () => {
     expect(parse({ data: { a: 1 }, id: 7, whatever: true })).toEqual({ ...bare, data: '{"a":1}' })
     expect(parse({ data: {}, meta: { x: 1 } }).meta).toBe('{"x":1}')
     expect(parse({ data: {}, meta: 'no object' }).meta).toBeNull()
@@ -58,7 +58,7 @@ describe('reading a task', () => {
     ])
   })
 
-  it('takes an exported annotation as its task with that annotation', () => {
+  it('reads an exported annotation as its task with that annotation', () => {
     const task = { id: 5, project: 1, data: { n: 1 }, meta: null, allow_skip: false, predictions: [{ result: [2] }] }
     const exported = (id: number, more = {}) =>
       parse({ id, result: [id], completed_by: 'ada', task: { ...task, ...more } })
@@ -77,7 +77,7 @@ describe('reading a task', () => {
     expect(parse(bareWithTask)).toEqual({ ...bare, data: JSON.stringify(bareWithTask) })
   })
 
-  it('keeps an id that is a big number to the digit', () => {
+  it('preserves the digits of an id that is a big number', () => {
     const { annotations } = parse('{"data":{},"annotations":[{"result":[],"id":123456789012345678901}]}')
     expect(annotations[0]?.importId).toBe('123456789012345678901')
   })
@@ -116,35 +116,32 @@ describe('reading a task', () => {
     '{"a":1.0,"b":12345678901234567890,"a":2}',
     String.raw`{"half":"\ud83d","nul":"\u0000"}`,
     '{"spread": [1,\n 2]}',
-  ])('keeps the text of the bare task %j as it is', (text) => {
+  ])('preserves the text of the bare task %j', (text) => {
     expect(parse(`${text}\r`).data).toBe(text)
   })
 
-  it('takes fields named like the insides of numbers for fields', () => {
+  it('accepts fields with the names of internal number fields', () => {
     expect(parse('{"rawJSON":"1"}').data).toBe('{"rawJSON":"1"}')
     expect(parse('{"data":{"rawJSON":"x"},"predictions":[]}').data).toBe('{"rawJSON":"x"}')
   })
 
-  it.each(['predictions', 'annotations'])(
-    'refuses %s that stand inside of data, where nobody would see them',
-    (field) => {
-      const labels = [{ id: 1, result: [{ from_name: 'a', to_name: 'b', type: 'choices', value: {} }] }]
-      const fault = expect.objectContaining({ code: 'LABELS_IN_DATA' })
-      expect(() => parse({ data: { image: 'x', [field]: labels } })).toThrow(fault)
-      expect(() => parse({ data: { data: { image: 'x' }, [field]: labels } })).toThrow(fault)
-    },
-  )
+  it.each(['predictions', 'annotations'])('refuses %s inside of data, where nobody would see them', (field) => {
+    const labels = [{ id: 1, result: [{ from_name: 'a', to_name: 'b', type: 'choices', value: {} }] }]
+    const fault = expect.objectContaining({ code: 'LABELS_IN_DATA' })
+    expect(() => parse({ data: { image: 'x', [field]: labels } })).toThrow(fault)
+    expect(() => parse({ data: { data: { image: 'x' }, [field]: labels } })).toThrow(fault)
+  })
 
   it.each([
     { data: { annotations: ['a', 'b'] } },
     { data: { annotations: [] } },
     { data: { annotations: [{ bbox: [1, 2, 3, 4], category_id: 1 }] } },
     { data: { annotations: [{ result: 'passed' }], predictions: 3 } },
-  ])('takes %j for data that only sounds like labels', (task) => {
+  ])('reads %j as data, although it looks like labels', (task) => {
     expect(parse(task).data).toBe(JSON.stringify(task.data))
   })
 
-  it('refuses nesting that would overflow a stack, in any place', () => {
+  it('refuses nesting that would overflow the stack, at any position', () => {
     for (const depth of [1_001, 100_000]) {
       for (const [open, close] of [
         ['{"a":', '}'],
@@ -160,7 +157,7 @@ describe('reading a task', () => {
     expect(parse(`${'{"a":'.repeat(1_000)}1${'}'.repeat(1_000)}`).data).toHaveLength(6_001)
   })
 
-  it('never fails in another way than by saying what is wrong', () => {
+  it('never fails without a message', () => {
     const json = fc.json({ stringUnit: 'binary' }).map((text) => Buffer.from(text))
     const envelope = fc
       .record({ data: fc.jsonValue(), predictions: fc.jsonValue(), annotations: fc.jsonValue(), meta: fc.jsonValue() })

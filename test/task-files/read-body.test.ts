@@ -19,7 +19,7 @@ const read = async (body: Readable, length: number) => {
 }
 
 describe('a body that is read as a whole', () => {
-  it('is TIMEOUT when it hardly moves, but not while it waits for the limit of its storage', async () => {
+  it('is TIMEOUT if it is too slow, but not while it waits for the limit of its storage', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     const slow = read(open(), 2)
@@ -34,11 +34,11 @@ describe('a body that is read as a whole', () => {
     expect(await paced).toEqual({ text: 'ha', counted: 2, code: undefined })
   })
 
-  it('is its bytes, counted once', async () => {
+  it('returns its bytes, counted once', async () => {
     expect(await read(Readable.from([Buffer.from('whole')]), 5)).toEqual({ text: 'whole', counted: 5, code: undefined })
   })
 
-  it('is cut when it ends early, breaks off, or is given up, and keeps what came before', async () => {
+  it('is BODY_CUT if it ends early, breaks off or is aborted', async () => {
     expect(await read(Readable.from([Buffer.from('ha')]), 4)).toEqual({ text: 'ha', counted: 2, code: 'BODY_CUT' })
     for (const error of [Object.assign(new Error('reset'), { code: 'ECONNRESET' }), undefined]) {
       const body = open()
@@ -48,7 +48,7 @@ describe('a body that is read as a whole', () => {
     }
   })
 
-  it('is cut when it had broken off before anybody read it', async () => {
+  it('is BODY_CUT if it broke off before it was read', async () => {
     for (const error of [Object.assign(new Error('reset'), { code: 'ECONNRESET' }), undefined]) {
       const body = open()
       const closed = new Promise((resolve) => body.once('close', resolve))

@@ -66,7 +66,7 @@ const text = fc.string({ unit: 'binary' })
 const json = fc.jsonValue({ stringUnit: 'binary' })
 
 describe('splitting a JSON text', () => {
-  it('finds the elements of any array, however it is cut and written', async () => {
+  it('finds the elements of any array, for any chunks and formatting', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(json), cuts, indent, start, async (values, at, space, before) => {
         const found = await split(before + JSON.stringify(values, null, space), at)
@@ -86,7 +86,7 @@ describe('splitting a JSON text', () => {
     )
   })
 
-  it('never takes an array that ends too early for a whole one', async () => {
+  it('never accepts an array that ends early as complete', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(json, { minLength: 1 }), fc.nat(), cuts, async (values, end, at) => {
         const bytes = Buffer.from(JSON.stringify(values))
@@ -96,7 +96,7 @@ describe('splitting a JSON text', () => {
     )
   })
 
-  it('never fails in another way than by saying what is wrong', async () => {
+  it('never fails without a message', async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), cuts, async (bytes, at) => {
         const fault = await split(Buffer.from(bytes), at).catch((error) => error)
@@ -105,7 +105,7 @@ describe('splitting a JSON text', () => {
     )
   })
 
-  it('keeps a broken element apart from its neighbours', async () => {
+  it('separates a broken element from its neighbours', async () => {
     const found = await split('[{"a":1}, {"b" 2}, nonsense, {"c":"]},{"}]')
     expect(found.map(({ bytes }) => bytes.toString().trim())).toEqual([
       '{"a":1}',
@@ -115,7 +115,7 @@ describe('splitting a JSON text', () => {
     ])
   })
 
-  it('passes on an element larger than is allowed without its bytes, and its neighbours with theirs', async () => {
+  it('passes on an element above the limit without its bytes, and its neighbours with theirs', async () => {
     const large = `{"a":"${'x'.repeat(100)}"}`
     for (const at of [[], [50], [3, 50, 90]]) {
       expect(seen(await split(`[{},${large},{}]`, at, 99))).toEqual([
@@ -133,7 +133,7 @@ describe('splitting a JSON text', () => {
     expect(await split(`[${'{"a":1},'.repeat(50)}{}]`, [], 99)).toHaveLength(51)
   })
 
-  it('holds no white space between elements', async () => {
+  it('buffers no white space between elements', async () => {
     const gap = ' \n'.repeat(100)
     expect(await split(`[${gap}{"a":1},${gap}{}]`, [], 50)).toHaveLength(2)
     expect(await split(`[${gap}]${gap}`, [], 50)).toHaveLength(0)
@@ -144,7 +144,7 @@ describe('splitting a JSON text', () => {
     ['a bracket is missing', '{"n":{"a":1}'],
     ['a quote is missing', '{"n":"x}'],
     ['a value is missing', '{"n":'],
-  ])('takes lines for lines when in the first of them $0, without waiting for the end', ([, first]) => {
+  ])('detects lines when in the first of them $0, without waiting for the end', ([, first]) => {
     const splitter = new JsonSplitter(1_000_000)
     const found = [...splitter.push(Buffer.from(`${first}\n{"n":1}\n{"n":2}\n{"n":3}\n`))]
     expect(found.map(({ row, bytes }) => [row, String(bytes)])).toEqual([
@@ -155,13 +155,13 @@ describe('splitting a JSON text', () => {
     ])
   })
 
-  it('takes one object that is broken for one value', async () => {
+  it('treats one broken object as one value', async () => {
     for (const broken of ['{\n  "a": "x\ny",\n  "b": {"c": 1}\n}', '{\n"a": {"b": 1}\n{', '{"a":\n"b"\n']) {
       await expect(split(broken)).rejects.toMatchObject({ code: 'NOT_JSON' })
     }
   })
 
-  it('finds the same in the same bytes, however they are cut', async () => {
+  it('finds the same elements for any division into chunks', async () => {
     await fc.assert(
       fc.asyncProperty(hostile, cuts, fc.integer({ min: 1, max: 60 }), async (given, at, maxBytes) => {
         expect(plain(outcome(given, at, maxBytes))).toEqual(plain(outcome(given, [], maxBytes)))
@@ -182,7 +182,7 @@ describe('splitting a JSON text', () => {
     },
   )
 
-  it('refuses text behind the end', async () => {
+  it('refuses text after the end', async () => {
     for (const given of ['[1] 2', '[1]]', '{} {}', '{}x']) {
       await expect(split(given)).rejects.toMatchObject({ code: 'NOT_JSON' })
     }

@@ -53,7 +53,7 @@ describe('a folder that Spark or Dask wrote', () => {
     })
   })
 
-  it('shows its sidecars in the preview, with the rule SIDECAR', async () => {
+  it('has its sidecars in the preview, with the rule SIDECAR', async () => {
     const storage = await world.storage({ objects, importMethod: 'TASKS' })
     const preview = async (more: object) => {
       const { previewObjects } = await world.app.request(
@@ -66,7 +66,7 @@ describe('a folder that Spark or Dask wrote', () => {
     expect((await preview({ skipSidecars: false })).takenCount).toBe(5)
   })
 
-  it('keeps links to sidecars that were imported before, and never counts them as missing', async () => {
+  it('retains links to sidecars that were imported before, and never counts them as missing', async () => {
     const files = { 'a/_SUCCESS': 'x', 'a/1.jpg': 'x' }
     const storage = await world.storage({ objects: files, skipSidecars: false, missingPolicy: 'DELETE_UNANNOTATED' })
     await sync(world.app, storage.id)
@@ -81,7 +81,7 @@ describe('a folder that Spark or Dask wrote', () => {
     expect(await dataOf(storage.project)).toHaveLength(2)
   })
 
-  it('with hiveColumns, its folders become fields of the data, and a field of the row wins', async () => {
+  it('with hiveColumns, has its folders as fields of the data, and a field of the row wins', async () => {
     const storage = await world.storage({ objects, importMethod: 'TASKS', hiveColumns: true })
     await sync(world.app, storage.id)
     expect((await dataOf(storage.project))[0].data).toEqual({ x: 1, day: '2026-02-03', country: 'D/E' })
@@ -94,7 +94,7 @@ describe('a folder that Spark or Dask wrote', () => {
     expect((await dataOf(rows.project))[0].dataJson).toBe('{"x":5,"y":"2"}')
   })
 
-  it('storages that were there before the setting skip sidecars too', async () => {
+  it('has its sidecars skipped in storages that existed before the setting, too', async () => {
     expect(
       await query(
         world.app.databaseUrl,
@@ -118,7 +118,7 @@ describe('names of sidecars', () => {
     '.a.crc',
     'p/.DS_Store',
     'Thumbs.db',
-  ])('%s is one', (key) => {
+  ])('include %s', (key) => {
     expect(isSidecar(key)).toBe(true)
   })
 
@@ -132,7 +132,7 @@ describe('names of sidecars', () => {
     'thumbs.db',
     '.DS_Store2',
     '_delta_log/0.json',
-  ])('%s is none', (key) => {
+  ])('do not include %s', (key) => {
     expect(isSidecar(key)).toBe(false)
   })
 })
@@ -144,7 +144,7 @@ describe('columns of Hive folders', () => {
     })
   })
 
-  it('leave the text of the data as it is, to the digit', () => {
+  it('leave the text of the data unchanged, with all digits', () => {
     expect(withColumns('{"n": 12345678901234567.50 }', { p: 'a"b' })).toBe('{"n": 12345678901234567.50 ,"p":"a\\"b"}')
     expect(withColumns('{}', { p: '1' })).toBe('{"p":"1"}')
     expect(withColumns('{"p":null}', { p: '1' })).toBe('{"p":null}')

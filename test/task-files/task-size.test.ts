@@ -17,7 +17,7 @@ describe('the size of a task', () => {
     expect(() => rowTaskOf(row)).toThrow(tooLarge)
   })
 
-  it('may be large in one text, which may hold commas and brackets', () => {
+  it('may be large in one text, which may contain commas and brackets', () => {
     const text = '[{,'.repeat(500_000)
     expect(JSON.parse(parseTask(Buffer.from(JSON.stringify({ text }))).data)).toEqual({ text })
   })

@@ -34,7 +34,7 @@ async function messageOf(content: string | Uint8Array, key = 'key'): Promise<str
 }
 
 describe('JSON files', () => {
-  it('EF BB before a brace is no byte order mark: NOT_UTF8', async () => {
+  it('with EF BB before a brace are NOT_UTF8, because that is no byte order mark', async () => {
     expect(await read(Buffer.from([0xef, 0xbb, 0x7b, 0x7d]))).toEqual([[-1, 'NOT_UTF8']])
     expect(await read(Buffer.from([0xef, 0xbb]))).toEqual([[-1, 'NOT_UTF8']])
     expect(await read('\ufeff{"a":1}')).toEqual([[-1, '{"a":1}']])
@@ -75,7 +75,7 @@ describe('JSON files', () => {
     ])
   })
 
-  it("Label Studio's old completions are annotations, and its drafts are kept in the meta of the task", () => {
+  it("Label Studio's old completions are annotations, and its drafts are stored in the meta of the task", () => {
     const label = { result: [{ value: { choices: ['a'] } }] }
     const taskOf = (value: object) => parseTask(Buffer.from(JSON.stringify(value)))
     const parsed = taskOf({ data: { text: 'x' }, completions: [label], drafts: [label], meta: { a: 1 } })

@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => stage?.stop())
 
-it('exports survive the death of workers that write: every annotation is there as it is now, and nothing else', async () => {
+it('exports survive killed workers: every annotation is exported in its current state, and nothing else', async () => {
   const { kills, differences } = await playExportRound(stage, 1)
   expect(kills).toBe(3)
   expect(differences).toEqual([])

@@ -35,7 +35,7 @@ const outcome = (more: Partial<Outcome> = {}): Outcome => ({
 describe('the torture harness', () => {
   const found = (more: Partial<Outcome>) => differencesOf(outcome(), outcome(more), 0)
 
-  it('finds nothing when a run that was taken over left what an undisturbed one leaves', () => {
+  it('finds no difference if a run that was taken over has the result of an undisturbed one', () => {
     expect(found({})).toEqual([])
   })
 
@@ -50,11 +50,11 @@ describe('the torture harness', () => {
     ['went an unlawful way', { runs: [run({ states: run().states.toSpliced(2, 1) })] }],
     ['has events after its end', { runs: [run({ states: [...run().states, run().states.at(-1)!] })] }],
     ["the storage's last count", { storage: { last_run: '1', last_sync_count: '1', synced: true } }],
-  ])('says so: %s', (words, more) => {
+  ])('reports %s', (words, more) => {
     expect(found(more).join('\n')).toContain(words)
   })
 
-  it('counts the tasks of all runs when the user had to sync again', () => {
+  it('counts the tasks of all runs if the user had to sync again', () => {
     const failed = run({ status: 'FAILED', counters: { listed: 1, created: 1, existed: 0, failed: 0 } })
     const steps = [...run().states.slice(0, 2), { kind: 'STATUS', status: 'FAILED', attempt: 1, listed: 1 }]
     const again = run({ id: '2', counters: { listed: 3, created: 1, existed: 1, failed: 1 } })
@@ -62,7 +62,7 @@ describe('the torture harness', () => {
     expect(found({ runs, storage: { last_run: '2', last_sync_count: '1', synced: true } })).toEqual([])
   })
 
-  it('sees what is listed or read again behind a checkpoint, but not of a worker that cannot know of it', () => {
+  it('detects repeated lists and reads after a checkpoint, except by a worker that cannot know it', () => {
     const witness = createWitness(() => [{ from: '', to: 'm' }])
     const ask = (operation: string, at: { url?: string; key?: string }, worker = 'worker-1') =>
       witness.see({ operation, url: '/', key: '', ...at, headers: { 'user-agent': `sdk app/${worker}` } } as S3Request)

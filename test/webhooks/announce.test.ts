@@ -34,7 +34,7 @@ async function taskIds(storage: number): Promise<string[]> {
 const announced = ({ received }: Receiver) => received.flatMap(({ message }) => message.data.taskIds ?? [])
 
 describe('a webhook', () => {
-  it('is told of a sync from its start to its end, and of its tasks in batches of 5,000', async () => {
+  it('receives a sync from its start to its end, and its tasks in batches of 5,000', async () => {
     const bucket = await world.bucket()
     await world.s3.seed(bucket, { count: 12_000 })
     const storage = await world.storage({ bucket })
@@ -63,7 +63,7 @@ describe('a webhook', () => {
     expect(log[0]).toMatchObject({ type: 'SYNC_STARTED', attempts: 1, responseStatus: 200, responseBody: null })
   })
 
-  it('is told of full batches while the sync still runs', async () => {
+  it('receives full batches while the sync still runs', async () => {
     const bucket = await world.bucket()
     await world.s3.seed(bucket, { count: 7_000 })
     const storage = await world.storage({ bucket })
@@ -91,7 +91,7 @@ describe('a webhook', () => {
     expect(announced(to)).toEqual(await taskIds(storage.databaseId))
   })
 
-  it('that is new is told only of what comes later, also of a storage that has tasks', async () => {
+  it('receives only what happens after its creation, also for a storage with tasks', async () => {
     const storage = await world.storage({ objects: { a: '', b: '' } })
     await sync(world.app, storage.id)
     const to = await receiver()
@@ -103,7 +103,7 @@ describe('a webhook', () => {
     expect(announced(to)).toEqual((await taskIds(storage.databaseId)).slice(2))
   })
 
-  it('gets only what it asks for, and only of its project', async () => {
+  it('receives only its actions, and only those of its project', async () => {
     const [storage, other] = await Promise.all([0, 1].map(() => world.storage({ objects: { a: '' } })))
     const to = await receiver()
     const webhook = await tell(world.app, storage!.project, { url: to.url, actions: ['SYNC_COMPLETED'] })
@@ -121,7 +121,7 @@ describe('a webhook', () => {
     expect(announced(to)).toEqual((await taskIds(storage!.databaseId)).slice(1))
   })
 
-  it('is told why a sync failed, and of one that was canceled', async () => {
+  it('receives why a sync failed, and that one was canceled', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const to = await receiver()
     await tell(world.app, storage.project, { url: to.url })
@@ -142,7 +142,7 @@ describe('a webhook', () => {
     expect(to.taken().slice(2)).toEqual(['SYNC_STARTED', 'SYNC_CANCELED'])
   })
 
-  it('is told of the start of a sync once, however many workers it took', async () => {
+  it('receives the start of a sync once, for any number of workers', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const to = await receiver()
     await tell(world.app, storage.project, { url: to.url })
@@ -161,7 +161,7 @@ describe('a webhook', () => {
     expect(to.taken()).toEqual(['SYNC_STARTED', 'TASKS_CREATED', 'SYNC_COMPLETED'])
   })
 
-  it('is not told of a dry run', async () => {
+  it('does not receive dry runs', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const to = await receiver()
     await tell(world.app, storage.project, { url: to.url })
@@ -175,7 +175,7 @@ describe('a webhook', () => {
     expect(to.received.map(({ message }) => message.data.runId)).toEqual([id, id, id])
   })
 
-  it('that is not active is told nothing, and after that only of what comes later', async () => {
+  it('receives nothing while it is inactive, and then only what happens later', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const to = await receiver()
     const webhook = await tell(world.app, storage.project, { url: to.url, active: false })
@@ -188,7 +188,7 @@ describe('a webhook', () => {
     expect(announced(to)).toEqual((await taskIds(storage.databaseId)).slice(1))
   })
 
-  it('is not told of a task that was deleted and of its successor once more', async () => {
+  it('does not receive a deleted task and its successor a second time', async () => {
     const storage = await world.storage({ objects: { a: '', b: '' } })
     const to = await receiver()
     await tell(world.app, storage.project, { url: to.url, actions: ['TASKS_CREATED'] })
@@ -202,7 +202,7 @@ describe('a webhook', () => {
     expect(announced(to).slice(2)).toEqual([successor])
   })
 
-  it('loses no task when the events that told of them are gone', async () => {
+  it('loses no task after the events of its creation were pruned', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const to = await receiver()
     const webhook = await tell(world.app, storage.project, { url: to.url, active: false })
@@ -219,7 +219,7 @@ describe('a webhook', () => {
     expect(announced(to)).toEqual(await taskIds(storage.databaseId))
   })
 
-  it('and its log are gone with the project, and what was to be sent is not', async () => {
+  it('is deleted with its project and its log, and pending messages are not sent', async () => {
     const storage = await world.storage({ objects: { a: '' } })
     const to = await receiver()
     const webhook = await tell(world.app, storage.project, { url: to.url })

@@ -44,7 +44,7 @@ async function outcome(deliveryId: string) {
 }
 
 describe('a message', () => {
-  it('is signed so that the library of Standard Webhooks takes it, and a changed one or a foreign key not', async () => {
+  it('is accepted by the library of Standard Webhooks, which refuses a changed message and another key', async () => {
     const to = await receiver()
     const [first, second] = [await tell(app, project, { url: to.url }), await tell(app, project, { url: to.url })]
     expect(first.secret).toMatch(/^whsec_[A-Za-z0-9+/]{43}=$/)
@@ -78,7 +78,7 @@ describe('a message', () => {
     for (const one of to.received) verify(webhook.secret, one)
   })
 
-  it('fails after eight attempts, with the reason and the answer in the log, and is sent again when asked for', async () => {
+  it('fails after eight attempts, with the reason and the response in the log, and can be sent again', async () => {
     const to = await receiver()
     const webhook = await tell(app, project, { url: to.url })
     const down = to.fail({ status: 503, body: `closed\0${'x'.repeat(10_000)}`, times: Number.POSITIVE_INFINITY })
@@ -99,7 +99,7 @@ describe('a message', () => {
     { fault: { hold: true }, error: /^The receiver did not answer within 0\.3 s\.$/ },
     { fault: { cut: true }, error: /^The receiver cannot be reached: ECONNRESET\.$/ },
     { fault: { status: 404 }, error: /^The receiver answered 404\.$/ },
-  ])('that meets $fault has not arrived', async ({ fault, error }) => {
+  ])('that meets $fault counts as not delivered', async ({ fault, error }) => {
     const to = await receiver()
     const webhook = await tell(hasty, hastyProject, { url: to.url })
     to.fail({ ...fault, times: Number.POSITIVE_INFINITY })
@@ -109,7 +109,7 @@ describe('a message', () => {
     expect(to.received.every(({ path }) => path === '/')).toBe(true)
   })
 
-  it('has arrived when the status says so, even if the rest of the answer does not come', async () => {
+  it('counts as delivered by the status, even if the rest of the response does not arrive', async () => {
     const to = await receiver()
     const webhook = await tell(hasty, hastyProject, { url: to.url })
     to.fail({ halfAnswer: true })
@@ -118,7 +118,7 @@ describe('a message', () => {
     expect(log).toMatchObject({ status: 'DELIVERED', attempts: 1, responseStatus: 200, responseBody: null })
   })
 
-  it('is not sent again before the time that the receiver asks for', async () => {
+  it('is not sent again before the time that the receiver requests', async () => {
     const to = await receiver()
     const webhook = await tell(app, project, { url: to.url })
     to.fail({ status: 429, headers: { 'retry-after': '3600' } })
@@ -144,7 +144,7 @@ describe('a message', () => {
     expect(await ping(webhook.id)).toMatchObject({ status: 'DELIVERED' })
   })
 
-  it('goes to the URL that the webhook has by then, signed with the key that it has by then', async () => {
+  it('is sent to the current URL of the webhook, signed with its current key', async () => {
     const [old, to] = [await receiver(), await receiver()]
     const webhook = await tell(app, project, { url: old.url })
     const down = old.fail({ status: 500, headers: { 'retry-after': '3600' } })
@@ -161,7 +161,7 @@ describe('a message', () => {
 })
 
 describe('a new secret', () => {
-  it('signs beside the former one for a day, so that a receiver can change over when it likes', async () => {
+  it('signs together with the former one for a day, so that a receiver can switch in that time', async () => {
     const to = await receiver()
     const webhook = await tell(app, project, { url: to.url })
     const [second, third] = [1, 2].map((n) => `whsec_${Buffer.alloc(24, n).toString('base64')}`) as [string, string]
@@ -180,7 +180,7 @@ describe('a new secret', () => {
 })
 
 describe('messages', () => {
-  it('of one webhook arrive in their order, one after the other', async () => {
+  it('of one webhook arrive in order, one after the other', async () => {
     const to = await receiver()
     const webhook = await tell(app, project, { url: to.url })
     const ids = []
@@ -209,7 +209,7 @@ describe('messages', () => {
     expect(back.received.length).toBe(3)
   })
 
-  it('are not kept waiting by receivers that hang, each of which has one at a time', async () => {
+  it('are not delayed by receivers that hang, each of which has one at a time', async () => {
     const [hanging, to] = [await receiver(), await receiver()]
     const hang = hanging.fail({ hold: true, times: Number.POSITIVE_INFINITY })
     const slow = await Promise.all(Array.from({ length: 20 }, () => tell(app, project, { url: hanging.url })))
@@ -226,7 +226,7 @@ describe('messages', () => {
 })
 
 describe('the wait before another attempt', () => {
-  it('grows fivefold, to about a day in all, and differs by chance', () => {
+  it('grows fivefold, to about a day in all, with a random part', () => {
     const waits = [1, 2, 3, 4, 5, 6, 7].map((attempts) => waitSeconds(attempts, 5))
     for (const [at, wait] of waits.entries()) {
       expect(wait).toBeGreaterThanOrEqual(5 ** (at + 1))

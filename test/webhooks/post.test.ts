@@ -20,8 +20,8 @@ async function receiver() {
   return started
 }
 
-describe('a post', () => {
-  it('goes to the address that was checked, however often the meaning of the name changes', async () => {
+describe('a webhook request', () => {
+  it('is sent to the address that was checked, even if the name changes its address', async () => {
     const to = await receiver()
     let lookups = 0
     const egress = createEgress(
@@ -38,7 +38,7 @@ describe('a post', () => {
     expect(await send({ url: `http://localhost:${to.port}` })).toMatchObject({ status: 200, body: null })
   })
 
-  it('says in words why a receiver cannot be reached', async () => {
+  it('reports why a receiver cannot be reached', async () => {
     await expect(send({ url: 'http://nowhere.invalid' })).rejects.toMatchObject({
       code: 'UNREACHABLE',
       message: expect.stringMatching(/^The receiver cannot be reached: (ENOTFOUND|EAI_AGAIN)\.$/),
@@ -47,7 +47,7 @@ describe('a post', () => {
     await expect(send({ url: `https://127.0.0.1:${to.port}` })).rejects.toMatchObject({ code: 'UNREACHABLE' })
   })
 
-  it('ends at once, with the reason, when its worker must stop', async () => {
+  it('ends at once, with the reason, when its worker stops', async () => {
     const to = await receiver()
     const held = to.fail({ hold: true })
     const stopping = new AbortController()

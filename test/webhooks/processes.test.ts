@@ -44,7 +44,7 @@ async function folderOf(app: TestApp, root: string, files: number): Promise<{ pr
 }
 
 describe('several processes', () => {
-  it('announce each thing once and send it once', async () => {
+  it('announce each event once and send it once', async () => {
     const { apps, root } = await servers(3)
     const { project, storage } = await folderOf(apps[0]!, root, 3)
     const to = await receiver()
@@ -59,8 +59,8 @@ describe('several processes', () => {
   })
 })
 
-describe('what was announced', () => {
-  it('is sent by another process when the one that was to send it is gone', async () => {
+describe('an announced event', () => {
+  it('is sent by another process if the first one has stopped', async () => {
     const { apps } = await servers(2)
     const [first, second] = apps as [TestApp, TestApp]
     const project = await createProject(first)
@@ -77,7 +77,7 @@ describe('what was announced', () => {
     expect(new Set(to.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set([delivery.messageId]))
   })
 
-  it('is sent by another process when the one that was at it is killed', async () => {
+  it('is sent by another process if the first one is killed while it sends', async () => {
     const database = await createDatabase()
     onTestFinished(() => database.drop())
     const folder = temporaryFolder()
@@ -109,7 +109,7 @@ describe('what was announced', () => {
     for (const one of to.received) verify(webhook.secret, one)
   })
 
-  it('is sent although its job, or its worker, has vanished without a word', async () => {
+  it('is sent although its job, or its worker, has vanished', async () => {
     const { apps, url } = await servers(1)
     const project = await createProject(apps[0]!)
     const to = await receiver()
@@ -124,7 +124,7 @@ describe('what was announced', () => {
     await until(() => to.received.length === 1)
   })
 
-  it('is not sent by a second worker while the first is at it', async () => {
+  it('is not sent by a second worker while the first one sends it', async () => {
     const { apps, url } = await servers(1)
     const project = await createProject(apps[0]!)
     const to = await receiver()
@@ -136,8 +136,8 @@ describe('what was announced', () => {
   })
 })
 
-describe('what happened while no process announced', () => {
-  it('is announced at the next start, in its order', async () => {
+describe('an event while no process announced', () => {
+  it('is announced at the next start, in order', async () => {
     const { apps, url, root } = await servers(1)
     const { project, storage } = await folderOf(apps[0]!, root, 2)
     const to = await receiver()
@@ -153,7 +153,7 @@ describe('what happened while no process announced', () => {
     expect(to.taken()).toEqual(['SYNC_STARTED', 'TASKS_CREATED', 'SYNC_COMPLETED'])
   })
 
-  it('becomes no second delivery when the process dies between the writing of deliveries and their commit', async () => {
+  it('becomes one delivery even if the process dies between writing deliveries and the commit', async () => {
     const { apps, url, root } = await servers(1)
     const { project, storage } = await folderOf(apps[0]!, root, 2)
     const to = await receiver()

@@ -24,7 +24,7 @@ async function postTo(address: string) {
 }
 
 it.each(['203.0.113.7', '2001:db8::7'])(
-  'the body of a receiver at the public address %s is kept, up to 4 KiB',
+  'the response body of a receiver at the public address %s is stored, up to 4 KiB',
   async (address) => {
     expect(await postTo(address)).toMatchObject({ status: 200, body: 'a'.repeat(4_096) })
   },
@@ -40,6 +40,6 @@ it.each([
   '::ffff:10.0.0.1',
   'fd00::1',
   '',
-])('the body of a receiver at the address "%s" is not kept', async (address) => {
+])('the response body of a receiver at the address "%s" is not stored', async (address) => {
   expect(await postTo(address)).toMatchObject({ status: 200, body: null })
 })

@@ -34,7 +34,7 @@ const remove = async (id: string) => {
 }
 
 describe('webhooks', () => {
-  it('are created active, with a secret of their own, and read back by every way', async () => {
+  it('are created active, with their own secret, and returned by every query', async () => {
     const own = await createProject(app)
     const actions = ['SYNC_FAILED', 'TASKS_CREATED', 'SYNC_FAILED']
     const { newWebhook } = await createWebhook(app, { projectId: own, url, actions })
@@ -54,7 +54,7 @@ describe('webhooks', () => {
     expect(other.newWebhook.secret).not.toBe(newWebhook.secret)
   })
 
-  it('keep what an update leaves out, and null', async () => {
+  it('keep the fields that an update omits or sets to null', async () => {
     const { id } = await tell(app, projectId, { url, actions: ['SYNC_FAILED'], secret })
     const { webhook } = await updateWebhook(app, { id, url: 'http://example.org', active: false, actions: null })
     expect(webhook).toMatchObject({ url: 'http://example.org/', active: false, actions: ['SYNC_FAILED'] })
@@ -62,7 +62,7 @@ describe('webhooks', () => {
     expect(again).toMatchObject({ url: 'http://example.org/', active: false, actions: ['SYNC_STARTED'] })
   })
 
-  it('name all faults of their input at once and change nothing', async () => {
+  it('report all errors of their input at once and change nothing', async () => {
     const { id } = await tell(app, projectId, { url })
     const bad = { url: 'ftp://example.com', actions: [], secret: 'guess me' }
     for (const answer of [await createWebhook(app, { projectId, ...bad }), await updateWebhook(app, { id, ...bad })]) {
@@ -88,7 +88,7 @@ describe('webhooks', () => {
     ['http://[::ffff:a9fe:a9fe]/', /may not connect/],
     // As URLs may write the same address.
     ['http://2852039166/', /may not connect to 169\.254\.169\.254/],
-  ])('do not go to %j', async (text, words) => {
+  ])('cannot be sent to %j', async (text, words) => {
     const answer = await createWebhook(app, { projectId, url: text })
     expect(answer).toMatchObject({
       code: 'VALIDATION',
@@ -102,13 +102,13 @@ describe('webhooks', () => {
     [`whsec_${Buffer.alloc(65).toString('base64')}`],
     [Buffer.alloc(32).toString('base64')],
     [`whsec_${'*'.repeat(44)}`],
-  ])('do not take the secret %j', async (text) => {
+  ])('do not accept the secret %j', async (text) => {
     const answer = await createWebhook(app, { projectId, url, secret: text })
     expect(answer).toMatchObject({ code: 'VALIDATION', fieldErrors: [{ path: 'input.secret' }] })
     expect(JSON.stringify(answer)).not.toContain(text.slice('whsec_'.length) || 'never')
   })
 
-  it('are not found once deleted, nor are those that never were', async () => {
+  it('are NOT_FOUND once deleted, like unknown ones', async () => {
     const { id } = await tell(app, projectId, { url })
     expect(await remove(id)).toEqual({ deletedId: id })
     for (const gone of [id, unknownId('Webhook'), unknownId('Project'), 'nonsense']) {
@@ -120,7 +120,7 @@ describe('webhooks', () => {
     expect(await createWebhook(app, { projectId: unknownId('Project'), url })).toMatchObject({ code: 'NOT_FOUND' })
   })
 
-  it('that are not active get no message again', async () => {
+  it('that are inactive cannot send a message again', async () => {
     const to = await startReceiver()
     onTestFinished(() => to.stop())
     const webhook = await tell(app, projectId, { url: to.url })
@@ -142,7 +142,7 @@ describe('webhooks', () => {
     expect(to.received.length).toBe(1)
   })
 
-  it('and their deliveries cost as many statements for many as for one', async () => {
+  it('and their deliveries need as many statements for many as for one', async () => {
     const cost = async (count: number) => {
       const own = await createProject(app)
       for (let n = 0; n < count; n++) {

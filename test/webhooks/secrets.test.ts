@@ -61,7 +61,7 @@ describe('with webhooks in use', () => {
     folder.remove()
   })
 
-  it('no answer but that of the creation, no message, log line or table holds a secret, however it is written', async () => {
+  it('no response except that of the creation, no message, log line or table contains a secret, in any encoding', async () => {
     const projectId = await createProject(client)
     const { url } = receiver
     const hooks: string[] = []

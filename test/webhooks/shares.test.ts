@@ -20,7 +20,7 @@ describe('webhooks of two projects', () => {
     await app?.stop()
   })
 
-  it('100 receivers of one project that hang take its places alone; the message of the other is delivered', async () => {
+  it('100 hanging receivers of one project use only its own slots; the message of the other project is delivered', async () => {
     const held = silent.fail({ hold: true, times: Number.POSITIVE_INFINITY })
     const hostile = await createProject(app)
     const webhooks = await Promise.all(

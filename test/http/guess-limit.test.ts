@@ -41,7 +41,7 @@ describe('wrong tokens from one address', () => {
     expect(await refused.json()).toMatchObject({ errors: [{ extensions: { code: 'TOO_MANY_WRONG_TOKENS' } }] })
   })
 
-  it('are throttled at every entry point, and a right token passes at each of them', async () => {
+  it('are limited at every entry point, and a valid token is accepted at each of them', async () => {
     app = await start(3)
     const projectId = await createProject(app)
     const { createMediaToken } = await app.request(
@@ -124,7 +124,7 @@ describe('createGuessLimit', () => {
     expect(await codeOf(limit, other)).toBe(together ? 'TOO_MANY_WRONG_TOKENS' : 'UNAUTHENTICATED')
   })
 
-  it('counts no other fault', async () => {
+  it('does not count other errors', async () => {
     const limit = createGuessLimit(1)
     const missing = async () => {
       throw new SluiceError('UNAUTHENTICATED')

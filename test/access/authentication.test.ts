@@ -57,12 +57,12 @@ describe('without a valid token', () => {
   })
 })
 
-describe('a request that a foreign page could send', () => {
+describe('a request that a web page of another origin can send', () => {
   it.each<{ what: string; url?: string; init?: RequestInit }>([
     { what: 'a link', url: `?query=${encodeURIComponent('{ viewer { name } }')}` },
     { what: 'a form', init: { method: 'POST', body: new URLSearchParams({ query: '{ viewer { name } }' }) } },
     { what: 'JSON called plain text', init: { method: 'POST', body: '{"query":"{ viewer { name } }"}' } },
-  ])('such as $what, without a header of its own, is refused', async ({ url = '', init = {} }) => {
+  ])('($what), without a custom header, is refused', async ({ url = '', init = {} }) => {
     const answer = await fetch(`${app.url}/graphql${url}`, init)
     expect(answer.status).toBe(403)
   })
@@ -89,7 +89,7 @@ describe('GraphiQL', () => {
 })
 
 describe('the first start of a database', () => {
-  it('makes one token, which is not told again', async () => {
+  it('creates one token and prints it once', async () => {
     await query(app.databaseUrl, 'delete from api_token')
     const first = await startTestApp({ ADMIN_TOKEN: '' }, { url: app.databaseUrl })
     expect(first.firstToken).toMatch(/^slc_[\w-]{32}$/)
@@ -101,8 +101,8 @@ describe('the first start of a database', () => {
   })
 })
 
-describe('a token that is revoked', () => {
-  it('opens nothing more on a socket that is open', async () => {
+describe('a revoked token', () => {
+  it('is refused for further operations on an open socket', async () => {
     const { createApiToken } = await app.request(
       `mutation { createApiToken(name: "x") { ... on CreateApiTokenSuccess { newToken { token apiToken { id } } } } }`,
     )

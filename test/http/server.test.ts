@@ -15,7 +15,7 @@ describe('the HTTP server', () => {
     await database?.drop()
   })
 
-  it('says that it is alive and ready without a token', async () => {
+  it('reports that it is alive and ready without a token', async () => {
     const health = await fetch(`${app.url}/health`)
     expect([health.status, await health.json()]).toEqual([200, { status: 'alive' }])
     const ready = await fetch(`${app.url}/ready`)
@@ -24,19 +24,19 @@ describe('the HTTP server', () => {
   })
 
   it.each(['/nowhere', '/graphql/x', '/tasks', '/tasks/1', '/tasks/1/resolve/x', '/%', '//'])(
-    'knows no page %s',
+    'has no page %s',
     async (path) => {
       const answer = await fetch(app.url + path)
       expect([answer.status, await answer.json()]).toEqual([404, { code: 'NOT_FOUND', message: expect.any(String) }])
     },
   )
 
-  it('leads from its front page to GraphQL', async () => {
+  it('redirects from its front page to GraphQL', async () => {
     const answer = await fetch(app.url, { redirect: 'manual' })
     expect([answer.status, answer.headers.get('location')]).toEqual([302, '/graphql'])
   })
 
-  it('is alive but not ready while the database is away, and ready when it is back', async () => {
+  it('is alive but not ready while the database is down, and ready when it is back', async () => {
     const name = new URL(database.url).pathname.slice(1)
     const server = inject('postgres')
     const ready = async () => (await fetch(`${app.url}/ready`)).status
