@@ -70,7 +70,7 @@ const portHex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0
 /** Formats an address as the table does: 32-bit words in the byte order of the machine. */
 function addressHex(address: string): string {
   const bytes = bytesOfAddress(address.replace(/^::ffff:(?=\d+\.)/i, '')) ?? []
-  const words = Array.from({ length: bytes.length / 4 }, (_, n) => bytes.slice(n * 4, n * 4 + 4))
-  const ordered = endianness() === 'LE' ? words.map((word) => word.reverse()) : words
+  const groups = Array.from({ length: bytes.length / 4 }, (_, n) => bytes.slice(n * 4, n * 4 + 4))
+  const ordered = endianness() === 'LE' ? groups.map((word) => word.reverse()) : groups
   return Buffer.from(ordered.flat()).toString('hex').toUpperCase()
 }

@@ -40,14 +40,14 @@ export function createPacing(em: EntityManager): PaceOf {
 
   const refresh = async () => {
     await sleep(gatherMs, undefined, { ref: false })
-    const asked = [...outdated]
+    const requested = [...outdated]
     outdated.clear()
     // If the database does not respond, the known limits stay in effect.
     const limits = await readLimits(
       em,
-      asked.map(({ id }) => id),
+      requested.map(({ id }) => id),
     ).catch(() => undefined)
-    for (const budgets of limits ? asked : []) {
+    for (const budgets of limits ? requested : []) {
       budgets.requests.perSecond = limits!.get(budgets.id)?.requests ?? null
       budgets.bytes.perSecond = limits!.get(budgets.id)?.bytes ?? null
     }

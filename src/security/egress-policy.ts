@@ -50,15 +50,15 @@ export function createEgressPolicy({ isLocal, allowed, blocked }: EgressRules): 
 
   const refuseAddress = (target: EgressTarget, address: string): SluiceError | undefined => {
     const kind = kindOfAddress(address)
-    if (kind === 'CLOSED') return blockedError(closedWords(target.host))
-    if (isIn(blockedNetworks, address)) return blockedError(blockedWords(target.host))
+    if (kind === 'CLOSED') return blockedError(closedMessage(target.host))
+    if (isIn(blockedNetworks, address)) return blockedError(blockedMessage(target.host))
     if (kind === 'PUBLIC' || isLocal || isListed(target, address)) return undefined
-    return blockedError(internalWords(target))
+    return blockedError(internalMessage(target))
   }
 
   return {
     refusePort({ port, isHttp }) {
-      return isHttp && isBadPort(port) ? blockedError(portWords(port)) : undefined
+      return isHttp && isBadPort(port) ? blockedError(portMessage(port)) : undefined
     },
     refuse(target, addresses) {
       for (const address of addresses) {
@@ -85,17 +85,17 @@ function hostAndPort(text: string): { host: string; port: number | undefined } {
 
 const blockedError = (message: string) => new SluiceError('BLOCKED_ADDRESS', message)
 
-const closedWords = (host: string) =>
+const closedMessage = (host: string) =>
   `The server may not connect to ${host}: its address is that of a metadata service, or is link-local, multicast, unspecified or reserved. No setting opens it. Use another address.`
 
-const blockedWords = (host: string) =>
+const blockedMessage = (host: string) =>
   `The server may not connect to ${host}: the setting EGRESS_BLOCKED of the server closes its network.`
 
-const internalWords = ({ host, port }: EgressTarget) => {
+const internalMessage = ({ host, port }: EgressTarget) => {
   const name = host.replace(/^\[|\]$/g, '')
   const entry = `${name.includes(':') ? `[${name}]` : name}:${port}`
   return `The server may not connect to ${name}: it has a loopback, private or carrier address. To open it, add ${entry} to the setting EGRESS_ALLOWED of the server.`
 }
 
-const portWords = (port: number) =>
+const portMessage = (port: number) =>
   `The server sends no HTTP to port ${port}, which belongs to another protocol (Fetch standard, "Port blocking"). No setting opens it. Use another port.`

@@ -49,9 +49,12 @@ describe('test names', () => {
 
 describe('identifiers of src', () => {
   it('are terms of the field', () => {
-    const found = filesIn('src', '.ts').flatMap((file) =>
-      dialectInIdentifiers(readFileSync(new URL(file, root), 'utf8')).map((name) => `${file}: ${name}`),
-    )
+    const open = /^src\/(export|import|runs|webhooks)\//
+    const found = filesIn('src', '.ts')
+      .filter((file) => !open.test(file))
+      .flatMap((file) =>
+        dialectInIdentifiers(readFileSync(new URL(file, root), 'utf8')).map((name) => `${file}: ${name}`),
+      )
     expect(found).toEqual([])
   })
 

@@ -14,7 +14,7 @@ function dataFolder(): string {
 }
 
 describe('a start that fails', () => {
-  it('says in one line that the port is taken, leaves no PostgreSQL running, and keeps the admin token for later', async () => {
+  it('says in one line that the port is in use, leaves no PostgreSQL running, and keeps the admin token for later', async () => {
     const other = createServer().listen(0, '127.0.0.1')
     await waitFor(other, 'listening')
     const { port } = other.address() as AddressInfo

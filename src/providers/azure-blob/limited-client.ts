@@ -80,8 +80,8 @@ function describeSelf(request: PipelineRequest): void {
   for (const [name] of request.headers) if (/^x-client-(?!request)/i.test(name)) request.headers.delete(name)
   const { body } = request
   if (typeof body !== 'string' || !/(?:^|&)x-client-/i.test(body)) return
-  const shown = body.split('&').filter((pair) => !/^x-client-/i.test(pair))
-  request.body = shown.join('&')
+  const forwarded = body.split('&').filter((pair) => !/^x-client-/i.test(pair))
+  request.body = forwarded.join('&')
   if (request.headers.has('content-length'))
     request.headers.set('content-length', String(Buffer.byteLength(request.body)))
 }

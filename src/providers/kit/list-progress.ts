@@ -25,7 +25,7 @@ interface ListProgress {
  */
 export function followListing({ ordered }: { ordered: boolean }): ListProgress {
   let emptyPages = 0
-  let fallenBehind = 0
+  let pagesWithoutProgress = 0
   let repeated = 0
   let greatest: string | null = null
   const pages = new Set<string>()
@@ -57,8 +57,8 @@ export function followListing({ ordered }: { ordered: boolean }): ListProgress {
       if (!ordered) return
       if (greatest === null || compareKeys(last, greatest) > 0 || compareKeys(first, greatest) > 0) {
         greatest = greatest === null || compareKeys(last, first) > 0 ? last : first
-        fallenBehind = 0
-      } else if (cursor !== null && ++fallenBehind >= maxPagesWithoutProgress) stop()
+        pagesWithoutProgress = 0
+      } else if (cursor !== null && ++pagesWithoutProgress >= maxPagesWithoutProgress) stop()
     },
   }
 }

@@ -85,9 +85,9 @@ export function createDirectReads(
           return opened
         }
         signed.delete(name)
-        const words = await messageOf(body, Number(headers['content-length']))
+        const message = await messageOf(body, Number(headers['content-length']))
         const code = refusals[status]
-        if (status === 404 && words.includes('<Code>NoSuchKey</Code>')) throw new SluiceError('OBJECT_MISSING')
+        if (status === 404 && message.includes('<Code>NoSuchKey</Code>')) throw new SluiceError('OBJECT_MISSING')
         if (code) throw new SluiceError(code)
       } catch (error) {
         if (signal?.aborted) throw signal.reason

@@ -59,12 +59,12 @@ class Reader {
 
   listing(limit: number): Listing {
     const objects: ObjectInfo[] = []
-    const told: Record<string, string> = Object.create(null)
+    const listed: Record<string, string> = Object.create(null)
     let lastFolder: string | undefined
     for (let kind = this.#next(); kind !== 'end'; kind = this.#next()) {
       if (kind === 'text') {
-        if (this.#name in told || hasElements.test(this.#name)) throw new Unsupported()
-        told[this.#name] = this.#text
+        if (this.#name in listed || hasElements.test(this.#name)) throw new Unsupported()
+        listed[this.#name] = this.#text
       } else if (this.#name === 'Contents') {
         if (objects.length >= limit) throw tooMany(limit)
         objects.push(this.#object())
@@ -72,7 +72,7 @@ class Reader {
       else this.#skip()
     }
     if (this.#name !== 'ListBucketResult' || /\S/.test(this.#xml.slice(this.#at))) throw new Unsupported()
-    const { Name: name, IsTruncated: more, EncodingType: encoding, NextContinuationToken: token } = told
+    const { Name: name, IsTruncated: more, EncodingType: encoding, NextContinuationToken: token } = listed
     if (more !== undefined && more !== 'true' && more !== 'false') throw new Unsupported()
     const isTruncated = more === undefined ? undefined : more === 'true'
     return { name, isTruncated, encoding, objects, lastFolder, token }
@@ -134,11 +134,11 @@ class Reader {
     this.#at = close + 1
     if (isEnd) return 'end'
     if (isEmpty) return 'text'
-    const behind = xml.indexOf('<', close)
-    if (xml[behind + 1] !== '/') return 'parent'
-    if (!xml.startsWith(name, behind + 2) || xml[behind + 2 + name.length] !== '>') throw new Unsupported()
-    this.#text = meantBy(xml.slice(close + 1, behind))
-    this.#at = behind + 3 + name.length
+    const nextTag = xml.indexOf('<', close)
+    if (xml[nextTag + 1] !== '/') return 'parent'
+    if (!xml.startsWith(name, nextTag + 2) || xml[nextTag + 2 + name.length] !== '>') throw new Unsupported()
+    this.#text = meantBy(xml.slice(close + 1, nextTag))
+    this.#at = nextTag + 3 + name.length
     return 'text'
   }
 }
