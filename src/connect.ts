@@ -13,7 +13,7 @@ import type { Sealer } from './security/seal.ts'
 /** The columns of a stored storage that are needed to connect to it. */
 export type StoredPlace = SealedRow & LimitedStorage & Pick<Storage, 'secrets' | 'updatedAt'>
 
-/** A storage that is not saved yet. The secrets are behind a function, so that nothing prints them by mistake. */
+/** A storage that is not saved yet. A function returns the secrets, so that nothing prints them by mistake. */
 export interface DraftPlace extends Pick<SealedRow, 'provider' | 'location'>, Pick<Partial<LimitedStorage>, 'id'> {
   readSecrets(): Record<string, string>
 }

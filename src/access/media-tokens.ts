@@ -170,7 +170,7 @@ function claimsOf(token: string): Claims {
   return refuse()
 }
 
-const notValid = 'The media token is not valid, or no longer.'
+const notValid = 'The media token is invalid or has expired.'
 
 function refuse(): never {
   throw new WrongTokenError(notValid)

@@ -7,13 +7,13 @@ import { NotFoundError, SluiceError, WrongTokenError } from '../errors.ts'
 import type { AccessCache } from '../events/access-cache.ts'
 import { execute } from '../sql.ts'
 
-/** Who is asking. For now every valid token is an administrator's. */
+/** The caller. For now every valid token has all rights. */
 export interface Viewer {
-  /** Tells viewers apart; stays the same as long as the token does. */
+  /** Identifies the viewer. It does not change during the lifetime of the token. */
   id: string
   /** Name of the token. */
   name: string
-  /** The one project whose objects a media token opens; absent: all. */
+  /** The only project whose objects a media token opens. Absent: all projects. */
   onlyProject?: number
 }
 
@@ -23,7 +23,7 @@ export const bearerToken = (authorization: string | null | undefined): string | 
 
 const digest = (token: string) => createHash('sha256').update(token).digest('hex')
 
-/** Makes a token. Its text is returned once and kept nowhere. */
+/** Creates a token. Its text is returned once and not stored. */
 export async function createApiToken(em: EntityManager, name: string): Promise<{ row: ApiToken; token: string }> {
   const token = `slc_${randomBytes(24).toString('base64url')}`
   const row = em.fork().create(ApiTokenEntity, { name, hash: digest(token) } as ApiToken)
@@ -31,7 +31,7 @@ export async function createApiToken(em: EntityManager, name: string): Promise<{
   return { row, token }
 }
 
-/** Ends a token's life. @throws NotFoundError when there is no such token. */
+/** Revokes a token. @throws NotFoundError if the token does not exist */
 export async function revokeApiToken(em: EntityManager, id: number): Promise<ApiToken> {
   const fork = em.fork()
   const row = await fork.findOne(ApiTokenEntity, id)
@@ -41,7 +41,7 @@ export async function revokeApiToken(em: EntityManager, id: number): Promise<Api
   return row
 }
 
-/** The first token of a fresh database; undefined when there is one already, or `adminToken` takes its place. */
+/** Creates the first token of a new database. Undefined if a token exists already, or if `adminToken` replaces it. */
 export async function createFirstToken(em: EntityManager, adminToken: string | undefined): Promise<string | undefined> {
   if (adminToken !== undefined || (await em.fork().count(ApiTokenEntity)) > 0) return undefined
   return (await createApiToken(em, 'admin')).token
@@ -52,19 +52,19 @@ export async function createFirstToken(em: EntityManager, adminToken: string | u
  * token is unknown. A revoked token is refused at once.
  */
 export interface Authenticator {
-  /** Who the value of an `Authorization` header stands for (RFC 6750 §2.1), unless it is absent, malformed, unknown or revoked. */
+  /** Returns the viewer of an `Authorization` header (RFC 6750 §2.1). Rejects if it is absent, malformed, unknown or revoked. */
   authenticate(authorization: string | null | undefined): Promise<Viewer>
-  /** The viewer with this id, unless the token behind it was revoked. */
+  /** Returns the viewer with this id. Rejects if the token was revoked. */
   getViewer(id: string): Promise<Viewer>
 }
 
-/** Requests at the same time share one statement. `adminToken` is valid beside those in the database. */
+/** Concurrent requests share one statement. `adminToken` is valid in addition to the tokens in the database. */
 export function createAuthenticator(
   em: EntityManager,
   { adminToken, cached }: { adminToken: string | undefined; cached: AccessCache['cached'] },
 ): Authenticator {
   const adminHash = adminToken === undefined ? undefined : digest(adminToken)
-  // Bound to the token, so that what was made under an older one ends with it.
+  // The id depends on the token, so that media tokens of an older ADMIN_TOKEN become invalid.
   const admin = adminHash === undefined ? undefined : { id: `admin:${adminHash.slice(0, 16)}`, name: 'admin' }
   const load = inBatches(async (keys: string[]) => {
     const isHash = (key: string) => key.length > 16
@@ -91,7 +91,7 @@ export function createAuthenticator(
       if (token === undefined) throw new SluiceError('UNAUTHENTICATED')
       const hash = digest(token)
       if (admin && timingSafeEqual(Buffer.from(hash), Buffer.from(adminHash!))) return admin
-      // Looked up by its digest, which a guesser cannot choose: how long that takes tells nothing of any token.
+      // The lookup uses the digest, which a guesser cannot choose, so its duration discloses nothing about tokens.
       const viewer = await find(hash)
       if (!viewer) throw new WrongTokenError(refused)
       return viewer

@@ -79,7 +79,7 @@ export async function startApi(
   const sweep = (project: number) =>
     Promise.race([
       sweepRuns({ em, queue }, config.STORAGE_IN_PROGRESS_TIMER, project).catch((err) =>
-        logger.warn({ err, project }, 'lost syncs cannot be looked for'),
+        logger.warn({ err, project }, 'the sweep of lost syncs failed'),
       ),
       // Queries that list storages must not wait long if the job queue does not respond.
       sleep(longestSweepMs, undefined, { ref: false }),

@@ -38,7 +38,7 @@ export function limitStatements(pool: pg.Pool): void {
         await control('commit')
         return result
       } catch (error) {
-        // The first error is reported. A connection that is lost leaves the pool by itself.
+        // The first error is reported. The pool removes a lost connection automatically.
         await control('rollback').catch(() => {})
         throw error
       }

@@ -12,35 +12,43 @@ interface ErrorDefinition {
 
 /** Every error code the product can show, with its HTTP status, whether trying again later may help, and words for the public. */
 export const errorTable = {
-  VALIDATION: { status: 400, retryable: false, message: 'Some of the input is not valid.' },
+  VALIDATION: { status: 400, retryable: false, message: 'The input is invalid. fieldErrors names each invalid field.' },
   UNAUTHENTICATED: { status: 401, retryable: false, message: 'Send an API token: Authorization: Bearer <token>.' },
   TOO_MANY_WRONG_TOKENS: {
     status: 429,
     retryable: true,
     message: 'Too many wrong tokens came from this address. Wait as long as Retry-After says, then send a valid token.',
   },
-  FORBIDDEN: { status: 403, retryable: false, message: 'You may not do this.' },
+  FORBIDDEN: { status: 403, retryable: false, message: 'The token does not permit this operation.' },
   NOT_FOUND: { status: 404, retryable: false, message: 'The object does not exist, or you may not see it.' },
   METHOD_NOT_ALLOWED: { status: 405, retryable: false, message: 'Only GET and HEAD are allowed here.' },
   BAD_CRON: {
     status: 400,
     retryable: false,
-    message: 'The cron expression is invalid, or names no time that repeats.',
+    message: 'The cron expression is invalid, or has no repeating time.',
   },
-  UNKNOWN_TIME_ZONE: { status: 400, retryable: false, message: 'There is no such time zone.' },
-  TOO_FREQUENT: { status: 400, retryable: false, message: 'The schedule starts syncs too often.' },
+  UNKNOWN_TIME_ZONE: {
+    status: 400,
+    retryable: false,
+    message: 'The time zone is unknown. Use an IANA name such as Europe/Berlin.',
+  },
+  TOO_FREQUENT: {
+    status: 400,
+    retryable: false,
+    message: 'The schedule starts syncs too often. Use longer intervals.',
+  },
   STORAGE_PAUSED: {
     status: 409,
     retryable: false,
     message:
       'The storage is paused, so no sync or export of it can start. Set its synchronizable to true to resume it.',
   },
-  CONFLICT: { status: 409, retryable: true, message: 'This is not possible in the present state.' },
-  DUPLICATE_STORAGE: { status: 409, retryable: false, message: 'This place is already connected to the project.' },
+  CONFLICT: { status: 409, retryable: true, message: 'This is not possible in the current state.' },
+  DUPLICATE_STORAGE: { status: 409, retryable: false, message: 'This location is already connected to the project.' },
   OVERLAPPING_STORAGE: {
     status: 409,
     retryable: false,
-    message: 'An import and an export of this project would share a place.',
+    message: 'An import storage and an export storage of this project would overlap.',
   },
   SECRETS_REQUIRED: {
     status: 400,
@@ -57,7 +65,7 @@ export const errorTable = {
   OPERATION_TIMEOUT: {
     status: 503,
     retryable: true,
-    message: 'The operation took too long and was stopped. Ask for less at once.',
+    message: 'The operation took too long and was stopped. Request less at once.',
   },
   TOO_MANY_OPERATIONS: {
     status: 429,
@@ -69,7 +77,7 @@ export const errorTable = {
   RESPONSE_TOO_LARGE: {
     status: 400,
     retryable: false,
-    message: 'The response would be too large. Ask for smaller pages, or for fewer fields.',
+    message: 'The response would be too large. Request smaller pages, or fewer fields.',
   },
   TOO_MANY_STREAMS: { status: 503, retryable: true, message: 'Too many streams are open. Try again soon.' },
   TOO_MANY_SUBSCRIPTIONS: {
@@ -78,20 +86,20 @@ export const errorTable = {
     message: 'Too many subscriptions are open. Close some of them, or ask the operator to raise the limit.',
   },
   TOO_MANY_REQUESTS: { status: 429, retryable: true, message: 'Too many requests in a short time.' },
-  INTERNAL: { status: 500, retryable: true, message: 'Something went wrong on our side.' },
+  INTERNAL: { status: 500, retryable: true, message: 'An internal error occurred.' },
 
   BAD_CREDENTIALS: {
     status: 502,
     retryable: false,
-    message: 'The credentials are not accepted. Check the key id and the secret.',
+    message: 'The storage does not accept the credentials. Check the key id and the secret.',
   },
   AMBIENT_CREDENTIALS_DISABLED: {
     status: 502,
     retryable: false,
     message: "The server's own identity is not enabled for this storage (AMBIENT_CREDENTIALS).",
   },
-  DENIED: { status: 502, retryable: false, message: 'The credentials are valid, but may not do this.' },
-  NO_SUCH_BUCKET: { status: 502, retryable: false, message: 'There is no bucket or container of this name.' },
+  DENIED: { status: 502, retryable: false, message: 'The credentials are valid, but lack the permission for this.' },
+  NO_SUCH_BUCKET: { status: 502, retryable: false, message: 'The bucket or container does not exist.' },
   WRONG_REGION: { status: 502, retryable: false, message: 'The bucket is in another region.' },
   CLOCK_SKEW: {
     status: 502,
@@ -113,7 +121,7 @@ export const errorTable = {
   OBJECT_TOO_LARGE: {
     status: 502,
     retryable: false,
-    message: 'The storage, or a proxy before it, does not accept an object of this size.',
+    message: 'The storage, or a proxy in front of it, does not accept an object of this size.',
   },
   STORAGE_FULL: { status: 502, retryable: true, message: 'The storage has no space left.' },
   OBJECT_MISSING: { status: 404, retryable: false, message: 'The object does not exist.' },
@@ -129,7 +137,7 @@ export const errorTable = {
     retryable: false,
     message: 'This is the address of a website or console, not of the storage API.',
   },
-  UNEXPECTED_ANSWER: { status: 502, retryable: true, message: 'The response of the storage is not valid.' },
+  UNEXPECTED_ANSWER: { status: 502, retryable: true, message: 'The response of the storage is invalid.' },
   REMOTE_RESPONSE_TOO_LARGE: {
     status: 502,
     retryable: false,
@@ -183,7 +191,7 @@ export const errorTable = {
     hasNoBytes: true,
     message: 'Choose a folder inside LOCAL_FILES_ROOT, not the root.',
   },
-  LOCAL_PATH_MISSING: { status: 422, retryable: false, hasNoBytes: true, message: 'There is no such folder.' },
+  LOCAL_PATH_MISSING: { status: 422, retryable: false, hasNoBytes: true, message: 'The folder does not exist.' },
 
   NOT_JSON: { status: 422, retryable: false, message: 'The object is not valid JSON.' },
   NOT_A_TASK: { status: 422, retryable: false, message: 'A task must be a JSON object.' },

@@ -73,6 +73,6 @@ function parsed(text: string, left: Budget): Json | Error {
 
 function tooLarge(): SluiceError {
   const { bytes, values } = budgetOfOperation
-  const message = `The JSON values of one response may have ${bytes >> 20} MiB and ${values} values in all. Ask for smaller pages.`
+  const message = `The JSON values of one response may have ${bytes >> 20} MiB and ${values} values in all. Request smaller pages.`
   return new SluiceError('RESPONSE_TOO_LARGE', message)
 }

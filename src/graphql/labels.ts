@@ -65,7 +65,7 @@ async function labelsOf<Own>(
   if (rows.length > maxLabels) {
     throw new SluiceError(
       'RESPONSE_TOO_LARGE',
-      `These tasks have more than ${maxLabels} labels. Ask for smaller pages.`,
+      `These tasks have more than ${maxLabels} labels. Request smaller pages.`,
     )
   }
   return rows

@@ -93,7 +93,7 @@ const UpdateProjectInput = builder.inputType('UpdateProjectInput', {
     urlMappings: t.field({
       type: [UrlMappingInput],
       description:
-        'All URL mappings of the project, at most 100. They replace the present ones; an empty list removes them. Null keeps them.',
+        'All URL mappings of the project, at most 100. They replace the existing ones; an empty list removes them. Null keeps them.',
     }),
   }),
 })

@@ -13,7 +13,7 @@ export function readFileuri(fileuri: string | null): string {
   if (Buffer.byteLength(fileuri) > maxBytes) throw new SluiceError('VALIDATION', 'The parameter fileuri is too long.')
   const uri = /^[\w-]+=*$/.test(fileuri) ? decode(fileuri) : fileuri
   if (uri === undefined || !(parseUri(uri) || /^\/[^/]/.test(uri)) || uri.includes('\0') || !uri.isWellFormed()) {
-    throw new SluiceError('VALIDATION', 'The parameter fileuri holds no storage URI.')
+    throw new SluiceError('VALIDATION', 'The parameter fileuri contains no storage URI.')
   }
   return uri
 }

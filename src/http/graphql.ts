@@ -141,8 +141,8 @@ export function maskError(error: unknown, { logger, introspection }: MaskOptions
     })
   }
   const id = randomUUID()
-  logger.error({ err: original, faultId: id, path }, 'unexpected fault in GraphQL')
-  return new GraphQLError(isDiskFull(original) ? diskFullMessage : 'Something went wrong on our side.', {
+  logger.error({ err: original, faultId: id, path }, 'unexpected error in GraphQL')
+  return new GraphQLError(isDiskFull(original) ? diskFullMessage : 'An internal error occurred.', {
     nodes,
     path,
     extensions: { code: 'INTERNAL', faultId: id },

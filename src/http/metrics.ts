@@ -45,7 +45,11 @@ export function createMetrics(options: {
     ...{ name: 'sluice_resolve_bytes_total', help: 'Bytes of objects that were sent.', registers },
   })
   const upstream = new Histogram({
-    ...{ name: 'sluice_resolve_upstream_seconds', help: 'Until a storage tells of an object.', registers },
+    ...{
+      name: 'sluice_resolve_upstream_seconds',
+      help: 'Time until a storage returns the metadata of an object.',
+      registers,
+    },
     buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
   })
   const continued = new Counter({

@@ -2,7 +2,7 @@ import { GraphQLError, type ValidationRule } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 
 const fault = (nodes?: GraphQLError['nodes']) =>
-  new GraphQLError('A text must not hold a NUL character.', { nodes, extensions: { code: 'VALIDATION' } })
+  new GraphQLError('A text must not contain a NUL character.', { nodes, extensions: { code: 'VALIDATION' } })
 
 /** Uses an explicit stack, because variables may be nested deeper than the call stack allows. */
 function holdsNul(value: unknown): boolean {

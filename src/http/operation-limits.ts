@@ -39,7 +39,7 @@ export function limitOperations(limits: OperationLimits): Plugin {
     const size = measureOperation({ schema, document, operationName, variables: variableValues ?? {} })
     if (size && size.faults.length > 0) return asGraphql(new ValidationError(size.faults))
     if (size && size.cost > limits.maxCost) {
-      const message = `The operation has a cost of ${size.cost} (about as many values); the limit is ${limits.maxCost}. Ask for smaller pages, or for fewer lists inside of lists.`
+      const message = `The operation has a cost of ${size.cost} (about as many values); the limit is ${limits.maxCost}. Request smaller pages, or fewer lists inside of lists.`
       return asGraphql(new SluiceError('COST_LIMIT', message), { cost: size.cost, maxCost: limits.maxCost })
     }
     return undefined
@@ -107,7 +107,7 @@ function maxSecondsOf({ schema, document, operationName }: ExecutionArgs): numbe
 }
 
 function tooMany(limit: number): GraphQLError {
-  const message = `This token has ${limit} operations in progress, the most that are allowed. Wait until some have ended.`
+  const message = `This token has ${limit} operations in progress, which is the limit. Wait until some have ended.`
   return asGraphql(new SluiceError('TOO_MANY_OPERATIONS', message), { limit }, { 'Retry-After': '1' })
 }
 

@@ -68,7 +68,7 @@ export async function handleResolve(deps: ResolveRouteDeps, req: IncomingMessage
     if (res.headersSent) deps.metrics?.answered(exchange.mode, res.statusCode)
     if (res.writableFinished) return
     deps.metrics?.aborted(exchange.brokenBy ?? resetBy.get(req.socket) ?? 'client')
-    ended.abort(new Error('The client has left.'))
+    ended.abort(new Error('The client has disconnected.'))
   })
   try {
     allowOrigin(deps.corsOrigins, req, res)

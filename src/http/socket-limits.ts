@@ -29,7 +29,7 @@ export interface SocketLimits {
 const close = (socket: WebSocket, reason: string) => socket.close(CloseCode.TooManyInitialisationRequests, reason)
 
 export function createSocketLimits({ max, maxPerToken, messagesPerSecond }: SocketSettings): SocketLimits {
-  const refuse = () => new Error('There is no place for another socket.')
+  const refuse = () => new Error('Too many sockets are open.')
   const all: Quota<never> = createQuota({ max, perName: {}, refuse })
   const pending = createQuota({ max, perName: { address: Math.ceil(max / 4) }, refuse })
   const releasePending = new WeakMap<WebSocket, () => void>()

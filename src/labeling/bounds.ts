@@ -37,7 +37,7 @@ export function assertLists(items: { result?: unknown }[]): void {
   const faults = items.flatMap(({ result }, at) =>
     result === undefined || Array.isArray(result)
       ? []
-      : [{ path: `input.${at}.result`, message: 'must be a list, and an empty one when there are no labels' }],
+      : [{ path: `input.${at}.result`, message: 'must be a list. Without labels, send an empty list' }],
   )
   if (faults.length > 0) throw new ValidationError(faults)
 }

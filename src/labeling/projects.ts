@@ -62,7 +62,7 @@ async function assertNoActiveRun(em: EntityManager, id: number): Promise<void> {
     sql`select 1 from sync_run r join storage s on s.id = r.storage_id
      where s.project_id = ${id} and r.status in ('QUEUED', 'IN_PROGRESS') limit 1`,
   )
-  if (active.length > 0) throw new ConflictError('A sync of this project is under way. Cancel it first.')
+  if (active.length > 0) throw new ConflictError('A sync of this project is active. Cancel it first.')
 }
 
 // PostgreSQL holds the foreign-key checks of all deleted tasks in memory until the end of the statement.

@@ -14,7 +14,7 @@ export interface ObjectInfo {
   key: string
   /** Bytes. */
   size: number
-  /** Identifies the version of the object, in the format of the provider. Null if there is none. */
+  /** Identifies the version of the object, in the format of the provider. Null if the provider has no versions. */
   etag: string | null
   lastModified: Date | null
   /** Why the object cannot be imported, if the listing shows a reason: WRONG_TYPE or DENIED. */
@@ -34,7 +34,7 @@ export interface ListPage {
   objects: ObjectInfo[]
   /** Continues after this page. It can be stored, and is valid in other processes and after a crash. Null on the last page. */
   cursor: string | null
-  /** Gaps in this part of the listing. Absent if there are none. A later page may repeat a gap. */
+  /** Gaps in this part of the listing. Absent if this part has no gaps. A later page may repeat a gap. */
   gaps?: ListGap[]
 }
 
@@ -197,7 +197,7 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   uriScheme: string
   canPresign: boolean
   abilities: KindAbilities
-  /** The limit for keys that exports write. Null if there is none. */
+  /** The limit for keys that exports write. Null if there is no limit. */
   keyLimit: KeyLimit | null
   location: Location
   secrets: Secrets

@@ -67,7 +67,7 @@ export function rankStorages(
 /**
  * The import storage that serves a URI: it has the scheme and bucket of the URI, its prefix contains the key, and its endpoint is that
  * of the storage that the task is linked to, if that one may serve the URI. Of several, the longest prefix wins, then the linked
- * storage, then the oldest. Null if there is none: a key outside all prefixes is never served.
+ * storage, then the oldest. Null if no storage qualifies: a key outside all prefixes is never served.
  */
 export function pickStorage(uri: string, storages: readonly Storage[], linkedStorage?: number): PickedObject | null {
   const [first] = rankStorages(uri, storages, linkedStorage)

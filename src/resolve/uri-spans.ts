@@ -25,7 +25,7 @@ const beforeChars = 64
 /**
  * Finds where the URIs of a text end, from the text around each start: in an HTML attribute, a quotation, a Markdown link or CSS's `url()`
  * a URI is everything up to the matching end, and may contain spaces and the other kind of quote. Character references are
- * decoded once where HTML, Markdown or CSS has them. Elsewhere white space ends a URI, and punctuation behind it is not part
+ * decoded once where HTML, Markdown or CSS has them. Elsewhere white space ends a URI, and punctuation after it is not part
  * of it. Where the end is unclear there is no span: half a URI would be a broken link. Time is linear in the text.
  */
 export function createSpanFinder(
@@ -36,7 +36,7 @@ export function createSpanFinder(
   const partnerOf = createPartners(value)
   const lastOf = new Map<string, number>()
 
-  /** The next `token` at or behind `from`, -1 if there is none; a token that is not there is searched for once. */
+  /** The next `token` at or after `from`, or -1. A missing token is searched for once. */
   const find = (token: string, from: number) => {
     const last = lastOf.get(token) ?? value.lastIndexOf(token)
     lastOf.set(token, last)

@@ -61,9 +61,9 @@ export function explainObject(url: string, scope: ResolveScope): { storage: Stor
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * The text behind a mapped prefix as the server of that URL reads it (WHATWG URL standard): in a query the value of one parameter
- * (application/x-www-form-urlencoded), elsewhere a part of the path, percent-decoded once. What is not two hexadecimal digits behind
- * a `%` stays. Undefined if it is empty, is not UTF-8, or has a NUL, `.` or `..` segment, by which paths are left.
+ * The text after a mapped prefix, as the server of that URL reads it (WHATWG URL standard): in a query the value of one parameter
+ * (application/x-www-form-urlencoded), elsewhere a part of the path, percent-decoded once. A `%` without two hexadecimal digits is
+ * not decoded. Undefined if the text is empty, is not UTF-8, or has a NUL, or a `.` or `..` segment that could leave the prefix.
  */
 function mappedText(rest: string, isQuery: boolean): string | undefined {
   const end = rest.search(isQuery ? /[&#]/ : /[?#]/)
@@ -76,7 +76,7 @@ function mappedText(rest: string, isQuery: boolean): string | undefined {
   } catch {
     return undefined
   }
-  // Label Studio takes slashes away at the start of the parameter.
+  // Label Studio removes slashes at the start of the parameter.
   if (isQuery) text = text.replace(/^\/+/, '')
   return text === '' || text.includes('\0') || !text.isWellFormed() || hasDotSegments(text) ? undefined : text
 }

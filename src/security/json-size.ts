@@ -51,7 +51,7 @@ export function createJsonCounter(): { size: JsonSize; add(bytes: Uint8Array, li
   }
 }
 
-/** Position of the next quote or backslash at or after `from`. The length of the bytes if there is none. */
+/** Position of the next quote or backslash at or after `from`. The length of the bytes if there is no such byte. */
 function nextInString(bytes: Uint8Array, from: number): number {
   const end = bytes.length
   let at = from

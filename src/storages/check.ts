@@ -202,7 +202,7 @@ async function compareClocks(provider: Provider, attempt: Attempt): Promise<void
   if (!serverTime) return
   await attempt(
     'CLOCK',
-    "This server's clock agrees with the storage's, as far as that tells the time.",
+    'The clocks of this server and of the storage agree, as far as the storage reports its time.',
     async (signal) => {
       const time = await serverTime(signal)
       const aheadMs = Date.now() - (time?.getTime() ?? Date.now())

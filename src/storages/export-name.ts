@@ -137,6 +137,6 @@ function assertKeyFits({ keyLimit }: Pick<ProviderKind, 'keyLimit'>, key: string
   const what = per === 'segment' ? `a part of ${longest}` : longest
   throw new SluiceError(
     'KEY_TOO_LONG',
-    `The name of the object has ${what} ${unit}; the storage takes ${max.toLocaleString('en')}.`,
+    `The name of the object has ${what} ${unit}; the storage accepts ${max.toLocaleString('en')}.`,
   )
 }

@@ -9,8 +9,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   DENIED: 'Let these credentials list the place and read its objects; for exports also write and delete them.',
   NO_SUCH_BUCKET: 'Check the spelling of the bucket, and the endpoint if there is one.',
   WRONG_REGION: 'Set the region of the bucket, or AUTO.',
-  EMPTY_PREFIX:
-    'Check the prefix: it is taken literally, and upper and lower case differ. To connect it anyway, skip the check.',
+  EMPTY_PREFIX: 'Check the prefix: it is literal and case-sensitive. To connect it anyway, skip the check.',
   BLOCKED_ADDRESS: 'Use another endpoint, or let the operator of the server change the setting that the message names.',
   UNRESOLVABLE_HOST: 'Check the host name of the endpoint.',
   CONNECTION_REFUSED: 'Check the port of the endpoint, and that the service runs and is reachable from the server.',
@@ -20,7 +19,7 @@ const hints: Partial<Record<ErrorCode, string>> = {
   CONSOLE_URL: 'Use the URL of the API, not of the page on which you manage the storage.',
   CLOCK_SKEW: 'Set the clock of the machine that the server runs on.',
   THROTTLED: 'Try again in a minute; if it stays so, raise the limits of the storage.',
-  UNEXPECTED_ANSWER: "Check that the endpoint is that of the storage's API; the server's log tells what it answered.",
+  UNEXPECTED_ANSWER: "Check that the endpoint is that of the storage's API; the server's log contains its response.",
   ARCHIVED:
     'Restore the objects from their archive tier, or name a prefix whose objects can be read. To connect it anyway, skip the check.',
   OBJECT_TOO_LARGE: 'Raise the limit of the storage, or of the proxy before it (nginx: client_max_body_size).',

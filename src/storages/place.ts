@@ -26,7 +26,7 @@ export interface DraftLocation {
 }
 
 /**
- * Returns provider, validated location and secrets, from the input or the stored row. Stored secrets are kept only while the
+ * Returns provider, validated location and secrets, from the input or the stored row. Stored secrets remain only while the
  * bound parts of the location are unchanged. If they change, each stored secret must be entered again (SECRETS_REQUIRED).
  * Errors are added to `faults`.
  */
@@ -41,7 +41,7 @@ export function readLocation(
       const readSecrets = () => unsealSecrets(sealer, stored)
       return { provider: stored.provider, location, readSecrets, sealed: stored.secrets }
     }
-    faults.push({ path: 'location', message: 'say where the objects are' })
+    faults.push({ path: 'location', message: 'is required: it names the bucket or folder' })
     return undefined
   }
   if (stored && stored.provider !== input.provider) {

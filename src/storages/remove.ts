@@ -25,7 +25,7 @@ export async function deleteStorage(
   if (!dryRun) {
     const active = { storage: id, status: ['QUEUED', 'IN_PROGRESS'] as const }
     if ((await fork.count(SyncRunEntity, active as never)) > 0) {
-      throw new ConflictError('A sync of this storage is under way. Cancel it first.')
+      throw new ConflictError('A sync of this storage is active. Cancel it first.')
     }
     await fork.remove(storage).flush()
   }

@@ -19,7 +19,7 @@ export class DuplicateStorageError extends SluiceError {
   constructor(storageId: number, globalId: string) {
     super(
       'DUPLICATE_STORAGE',
-      `This place is already connected as the storage ${globalId}. To connect it again, allow duplicates (allowDuplicate).`,
+      `This location is already connected as the storage ${globalId}. To connect it again, allow duplicates (allowDuplicate).`,
     )
     this.name = 'DuplicateStorageError'
     this.storageId = storageId
@@ -33,7 +33,7 @@ export class OverlappingStorageError extends SluiceError {
     const kind = direction === 'IMPORT' ? 'import storage' : 'export storage'
     super(
       'OVERLAPPING_STORAGE',
-      `The place overlaps that of the ${kind} ${globalId}: exports would come back as tasks. Choose another prefix, or allow the overlap (allowOverlap).`,
+      `The location overlaps that of the ${kind} ${globalId}: exports would be imported as tasks. Choose another prefix, or allow the overlap (allowOverlap).`,
     )
     this.name = 'OverlappingStorageError'
     this.storageId = id

@@ -8,7 +8,7 @@ const leastMilliseconds = 1e11
 
 /**
  * A time of a file as PostgreSQL reads it, to the microsecond: text, or a number of seconds or milliseconds since 1970.
- * Undefined if it is none, or not between the years 1900 and 9999.
+ * Undefined if the value is no time, or not between the years 1900 and 9999.
  */
 export function fileTime(value: Json): string | undefined {
   const number = JSON.isRawJSON(value) ? Number(value.rawJSON) : value

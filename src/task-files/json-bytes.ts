@@ -33,7 +33,7 @@ export function isWholeObject(bytes: Buffer): boolean {
   }
 }
 
-/** Where, from `from` on, the next quote, backslash or newline is; the end of the bytes if there is none. */
+/** Position of the next quote, backslash or newline at or after `from`. The length of the bytes if there is no such byte. */
 export function nextInString(bytes: Buffer, from: number): number {
   const end = bytes.length
   let at = from

@@ -20,11 +20,10 @@ const wholeBytes = 4 * 2 ** 20
 const maxSliceBytes = 256 * 2 ** 20
 
 /**
- * The rows of a Parquet file, row group by row group. Only the footer and what is decoded next are read, by ranges, and all
- * of them from the same version of the object; of each column, one page is held. `whole` are the bytes of the object, if
- * they are at hand.
- * @throws SluiceError BROKEN_PARQUET when the file is damaged, UNSUPPORTED_PARQUET, ENCRYPTED_PARQUET, BAD_COLUMN_NAMES;
- *   PRECONDITION_FAILED when the object was replaced meanwhile; as `Provider.read` does. Rows before that have been yielded.
+ * The rows of a Parquet file, row group by row group. Reads only the footer and the pages that are decoded next, by ranges of the
+ * same version of the object. One page of each column is in memory. `whole` are the bytes of the object, if they were read already.
+ * @throws SluiceError BROKEN_PARQUET if the file is damaged, UNSUPPORTED_PARQUET, ENCRYPTED_PARQUET, BAD_COLUMN_NAMES;
+ *   PRECONDITION_FAILED if the object was replaced during the read; as `Provider.read`. Earlier rows have been yielded then.
  */
 export async function* parquetRows(
   provider: Provider,
@@ -43,7 +42,7 @@ export async function* parquetRows(
   ])
   const metadata = await guard(() => readFooter(file))
   const groups = metadata.row_groups.map(({ num_rows }) => Number(num_rows))
-  // A file without rows is what it is, whatever else it says.
+  // A file without rows is valid.
   if (groups.every((rows) => rows === 0)) return
   const findings: Findings = { any: false }
   const schema = await guard(async () => readSchema(metadata, findings))

@@ -4,7 +4,7 @@ import { isJsonObject, type Json, type JsonObject, mayLoseDigits, parseJson } fr
 import { jsonSizeFault, maxJsonDepth, maxJsonValues, sizeOfText } from '../security/json-size.ts'
 import { fileTime } from './file-time.ts'
 
-/** The times that a file gives, as PostgreSQL reads them; absent where it gives none. */
+/** The times in a file, in the format of PostgreSQL. Absent if the file has none. */
 interface FileTimes {
   createdAt?: string
   updatedAt?: string
@@ -123,14 +123,14 @@ function taskOf(value: Json): ParsedTask {
   return faults.length === 0 ? task : { ...task, timeFault: faults[0]! }
 }
 
-/** The times beside what is imported. What is none is added to `faults`. */
+/** The times of a task, annotation or prediction. Invalid times are added to `faults`. */
 function timesOf(item: JsonObject, owner: string, faults: string[]): FileTimes {
   const read = (name: 'created_at' | 'updated_at') => {
     const value = item[name] ?? null
     const time = value === null ? undefined : fileTime(value)
     if (value !== null && time === undefined) {
       faults.push(
-        `"${name}" of ${owner} must be a time such as 2026-02-03T04:05:06Z. To import it with the present time, turn keepTimes off.`,
+        `"${name}" of ${owner} must be a time such as 2026-02-03T04:05:06Z. To import it with the current time, turn keepTimes off.`,
       )
     }
     return time
@@ -185,7 +185,7 @@ const isThere = (value: Json | undefined) => value !== undefined && value !== nu
 const hasEmptyLabels = (value: Json) =>
   isJsonObject(value) && (value.predictions === null || value.annotations === null)
 
-/** Drafts are labels that nobody has submitted, so they are no annotations; they are kept beside the task. */
+/** Drafts are labels that were not submitted, so they are no annotations. They are stored in the meta of the task. */
 function metaOf(meta: Json | undefined, drafts: Json | undefined): string | null {
   const rest = Array.isArray(drafts) && drafts.length > 0 ? { drafts } : {}
   return isJsonObject(meta) || 'drafts' in rest ? JSON.stringify({ ...rest, ...(isJsonObject(meta) && meta) }) : null
@@ -218,7 +218,8 @@ function decode(bytes: Buffer): string {
 }
 
 function notJson(bytes: Buffer, cause: Error): SluiceError {
-  if (bytes.length === 0) return new SluiceError('NOT_JSON', 'There is nothing between two commas, or behind the last.')
+  if (bytes.length === 0)
+    return new SluiceError('NOT_JSON', 'An element is missing between two commas, or after the last one.')
   // Half of a text in UTF-16 is zero, and JSON has no zero byte at all.
   if (bytes[0] === 0 || bytes[1] === 0) return new SluiceError('NOT_UTF8')
   return new SluiceError('NOT_JSON', `Not valid JSON: ${cause.message}.`, { cause })

@@ -130,7 +130,7 @@ function readOnce(
       body.destroy()
       done(brokenOff(error))
     })
-    // One that broke off before this, or is given up without a word, tells no more of it.
+    // A body that broke off before, or was destroyed without an error, emits no further event.
     const gone = () => done(body.errored ? brokenOff(body.errored) : new SluiceError('BODY_CUT'))
     if (body.destroyed) gone()
     else body.once('close', gone)

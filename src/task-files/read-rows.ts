@@ -18,10 +18,10 @@ import { versionlessChunks } from './versionless.ts'
 const smallBytes = 256 * 2 ** 10
 
 /**
- * The rows of a task file, in their order. What the file is, its bytes decide: Parquet, or JSON object, array or lines, also
- * packed with gzip or zstd; only CSV and TSV are told by their name. Holds one row of JSON at a time, or a few pages of each column of Parquet. `countRead` is
- * told how many bytes were read. Where the storage gives a checksum of the object, rows come once it is compared; until then a large
- * object waits on the disk, in `spoolFolder`. Parquet has checksums of its own pages.
+ * The rows of a task file, in order. The content decides the format: Parquet, or a JSON object, array or lines, also packed with
+ * gzip or zstd. Only CSV and TSV are recognized by the name. One row of JSON, or a few pages of each Parquet column, are in memory
+ * at a time. `countRead` receives the number of bytes read. If the storage returns a checksum of the object, rows are returned after
+ * its verification; a large object waits on the disk until then, in `spoolFolder`. Parquet pages have their own checksums.
  * @throws SluiceError when the file as a whole cannot be read (further); rows before that have been yielded.
  */
 export async function* elementsOf(

@@ -13,7 +13,7 @@ export function refusalOf(head: Buffer): SluiceError {
   if (isTable && ![first, second].some(looksLikeJson)) return new SluiceError('LOOKS_LIKE_CSV')
   return new SluiceError(
     'NOT_JSON',
-    'A task file must hold a JSON object, an array of objects, JSON Lines or Parquet, or CSV or TSV with such a name. To import files as they are, use the import method FILES.',
+    'A task file must contain a JSON object, an array of objects, JSON Lines or Parquet, or CSV or TSV with such a name. To import files as they are, use the import method FILES.',
   )
 }
 

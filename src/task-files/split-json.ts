@@ -30,7 +30,8 @@ export interface JsonElement {
 
 // ARRAY: elements of the top-level array. OBJECT: the first top-level object, which may be all, or the first line of many.
 // BETWEEN: after it. LINES: the lines that follow it. OBJECTS: the objects that follow it, of which the first spans lines.
-// SEEKING: what should have been an object is none, and may be lines whose first is broken. ENDED: only white space may follow. REFUSED: no task file; its head tells what it is.
+// SEEKING: the text is no object, but may be lines of which the first is broken. ENDED: only white space may follow. REFUSED: no
+// task file; its head shows its format.
 type Mode = 'START' | 'ARRAY' | 'OBJECT' | 'BETWEEN' | 'LINES' | 'OBJECTS' | 'SEEKING' | 'ENDED' | 'REFUSED'
 
 const byteOrderMark = [0xef, 0xbb, 0xbf]
@@ -54,7 +55,7 @@ export class JsonSplitter {
   #waitingBytes = 0
   #sawNewline = false
 
-  // The element at hand.
+  // The current element.
   #parts: Buffer[] = []
   #held = 0
   #begun = false
@@ -71,7 +72,7 @@ export class JsonSplitter {
   }
 
   /**
-   * The elements that end in this chunk; to be taken to the end before the next push.
+   * The elements that end in this chunk. Read all of them before the next push.
    * @throws SluiceError NOT_JSON, NOT_UTF8, BINARY_IN_TASKS or LOOKS_LIKE_CSV when the bytes are no task file.
    */
   *push(chunk: Buffer): Generator<JsonElement> {
@@ -151,7 +152,7 @@ export class JsonSplitter {
    * @throws SluiceError as `push`, and NOT_JSON when they end too early.
    */
   *end(): Generator<JsonElement> {
-    // Not before the end was seen: half of a file that is no JSON must not be taken for the whole.
+    // Only at the end: half of a file that is not JSON must not count as the whole file.
     if (this.#mode === 'BETWEEN') yield this.#take(-1)
     else if (this.#mode === 'LINES' && this.#begun) yield this.#take(this.#row++)
     else if (this.#mode === 'OBJECTS' && this.#begun) throw endsEarly()
@@ -168,7 +169,7 @@ export class JsonSplitter {
   #start(chunk: Buffer, at: number): number {
     const byte = chunk[at]!
     if (kindOf[byte] === space) return skipSpace(chunk, at)
-    // A mark is whole, or it is none: `EF BB {` is not UTF-8.
+    // Only a complete mark is a mark: `EF BB {` is not UTF-8.
     if (this.#position + at === this.#markBytes && byte === byteOrderMark[this.#markBytes]) {
       this.#markBytes++
       return at + 1
@@ -179,7 +180,7 @@ export class JsonSplitter {
   }
 
   /**
-   * Goes on to where the element at hand ends: the comma or bracket behind it, or, for an object, its own last bracket.
+   * Continues to the end of the current element: the comma or bracket after it, or, for an object, its own last bracket.
    * Sets `#isBroken` at what no JSON value can hold.
    */
   #scan(chunk: Buffer, from: number): number {
@@ -251,7 +252,7 @@ export class JsonSplitter {
     this.#position = position
   }
 
-  /** Passes the waiting lines on, when the line at hand shows that they are lines. */
+  /** Passes the waiting lines on if the current line shows that they are lines. */
   *#seek(): Generator<JsonElement> {
     const line = this.#take(this.#row++)
     this.#waiting.push(line)

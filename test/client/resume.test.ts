@@ -74,7 +74,7 @@ describe('resume', () => {
   })
 
   it('does not retry an error of the server, except INTERNAL and rate limits', async () => {
-    const internal = new ApiError({ code: 'INTERNAL', message: 'Something went wrong on our side.' })
+    const internal = new ApiError({ code: 'INTERNAL', message: 'An internal error occurred.' })
     const limited = new ApiError({ code: 'TOO_MANY_REQUESTS', message: 'Wait.', retryAfterSeconds: 0.01 })
     const waits: number[] = []
     const { open } = connections([event(1), internal], [limited], [event(2), denied])

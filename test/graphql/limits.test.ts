@@ -88,7 +88,7 @@ describe('an unexpected error', () => {
       const fault = await faultOf(app.request(text))
       const { payload } = await open.request(text)
       for (const seen of [fault, payload.errors[0]]) {
-        expect(seen.message).toBe('Something went wrong on our side.')
+        expect(seen.message).toBe('An internal error occurred.')
         expect(seen.extensions).toEqual({ code: 'INTERNAL', faultId: expect.stringMatching(/^[0-9a-f-]{36}$/) })
       }
     } finally {

@@ -129,6 +129,6 @@ describe('an import of files', () => {
     ])
     rmSync(join(app.localRoot, 'photos'), { recursive: true })
     const run = await sync(app, storage.id)
-    expect(run).toMatchObject({ status: 'FAILED', failure: expect.stringMatching(/^There is no such folder/) })
+    expect(run).toMatchObject({ status: 'FAILED', failure: expect.stringMatching(/^The folder does not exist/) })
   })
 })

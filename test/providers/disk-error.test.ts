@@ -7,9 +7,9 @@ const errno = (code: string) => Object.assign(new Error(`${code}: at /home/someo
 describe('an error of a local disk', () => {
   it.each([
     ['ENOSPC', 'STORAGE_FULL', 'The disk is full.'],
-    ['EDQUOT', 'STORAGE_FULL', 'The user that the server runs as has used up its disk quota.'],
-    ['EROFS', 'DENIED', 'The disk is mounted for reading only.'],
-    ['EACCES', 'DENIED', expect.stringContaining('The operating system does not let the server do this.')],
+    ['EDQUOT', 'STORAGE_FULL', 'The user of the server has used up its disk quota.'],
+    ['EROFS', 'DENIED', 'The disk is mounted read-only.'],
+    ['EACCES', 'DENIED', expect.stringContaining('The operating system denies this.')],
     ['EIO', 'UNREACHABLE', 'The disk reports an error.'],
   ])('%s is %s: %s', (errnoCode, code, message) => {
     expect(writeError(errno(errnoCode))).toMatchObject({ code, message })

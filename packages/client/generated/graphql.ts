@@ -140,9 +140,9 @@ export type ErrorCode =
   | 'ARCHIVED'
   /** Two columns have the same name, or a column has none. Give each column its own name. */
   | 'BAD_COLUMN_NAMES'
-  /** The credentials are not accepted. Check the key id and the secret. */
+  /** The storage does not accept the credentials. Check the key id and the secret. */
   | 'BAD_CREDENTIALS'
-  /** The cron expression is invalid, or names no time that repeats. */
+  /** The cron expression is invalid, or has no repeating time. */
   | 'BAD_CRON'
   /** The predictions or annotations of a task are malformed. */
   | 'BAD_ENVELOPE'
@@ -166,7 +166,7 @@ export type ErrorCode =
   | 'CHECK_FAILED'
   /** The clocks of this server and of the storage differ by more than the storage accepts. */
   | 'CLOCK_SKEW'
-  /** This is not possible in the present state. */
+  /** This is not possible in the current state. */
   | 'CONFLICT'
   /** The endpoint refuses connections. */
   | 'CONNECTION_REFUSED'
@@ -174,9 +174,9 @@ export type ErrorCode =
   | 'CONSOLE_URL'
   /** The operation requests too much data. */
   | 'COST_LIMIT'
-  /** The credentials are valid, but may not do this. */
+  /** The credentials are valid, but lack the permission for this. */
   | 'DENIED'
-  /** This place is already connected to the project. */
+  /** This location is already connected to the project. */
   | 'DUPLICATE_STORAGE'
   /** No object was found under this prefix. */
   | 'EMPTY_PREFIX'
@@ -184,9 +184,9 @@ export type ErrorCode =
   | 'ENCRYPTED_PARQUET'
   /** The row has predictions or annotations, but no "data" object next to them. */
   | 'ENVELOPE_WITHOUT_DATA'
-  /** You may not do this. */
+  /** The token does not permit this operation. */
   | 'FORBIDDEN'
-  /** Something went wrong on our side. */
+  /** An internal error occurred. */
   | 'INTERNAL'
   /** The key has a "." or ".." segment, which a proxy before this endpoint could turn into another key. Rename the object. */
   | 'KEY_HAS_DOT_SEGMENTS'
@@ -200,7 +200,7 @@ export type ErrorCode =
   | 'LOCAL_FILES_DISABLED'
   /** Choose a folder inside LOCAL_FILES_ROOT, not the root. */
   | 'LOCAL_PATH_IS_ROOT'
-  /** There is no such folder. */
+  /** The folder does not exist. */
   | 'LOCAL_PATH_MISSING'
   /** The path leaves LOCAL_FILES_ROOT. */
   | 'LOCAL_PATH_OUTSIDE_ROOT'
@@ -222,17 +222,17 @@ export type ErrorCode =
   | 'NOT_JSON'
   /** The text is not UTF-8. Save it as UTF-8. */
   | 'NOT_UTF8'
-  /** There is no bucket or container of this name. */
+  /** The bucket or container does not exist. */
   | 'NO_SUCH_BUCKET'
   /** The object changed after it was imported. Its tasks were not updated. Set changedPolicy to UPDATE to replace their data. */
   | 'OBJECT_CHANGED'
   /** The object does not exist. */
   | 'OBJECT_MISSING'
-  /** The storage, or a proxy before it, does not accept an object of this size. */
+  /** The storage, or a proxy in front of it, does not accept an object of this size. */
   | 'OBJECT_TOO_LARGE'
-  /** The operation took too long and was stopped. Ask for less at once. */
+  /** The operation took too long and was stopped. Request less at once. */
   | 'OPERATION_TIMEOUT'
-  /** An import and an export of this project would share a place. */
+  /** An import storage and an export storage of this project would overlap. */
   | 'OVERLAPPING_STORAGE'
   /** The object has changed. */
   | 'PRECONDITION_FAILED'
@@ -248,7 +248,7 @@ export type ErrorCode =
   | 'REQUEST_TIMEOUT'
   /** The request is too large. Send less at once. */
   | 'REQUEST_TOO_LARGE'
-  /** The response would be too large. Ask for smaller pages, or for fewer fields. */
+  /** The response would be too large. Request smaller pages, or fewer fields. */
   | 'RESPONSE_TOO_LARGE'
   /** The stored secrets belong to another location. Enter them again. */
   | 'SECRETS_REQUIRED'
@@ -264,7 +264,7 @@ export type ErrorCode =
   | 'TIMEOUT'
   /** No trusted TLS connection to the endpoint is possible. */
   | 'TLS_FAILED'
-  /** The schedule starts syncs too often. */
+  /** The schedule starts syncs too often. Use longer intervals. */
   | 'TOO_FREQUENT'
   /** More objects are missing than maxMissing allows. Nothing was flagged or deleted. */
   | 'TOO_MANY_MISSING'
@@ -280,9 +280,9 @@ export type ErrorCode =
   | 'TOO_MANY_WRONG_TOKENS'
   /** Send an API token: Authorization: Bearer <token>. */
   | 'UNAUTHENTICATED'
-  /** The response of the storage is not valid. */
+  /** The response of the storage is invalid. */
   | 'UNEXPECTED_ANSWER'
-  /** There is no such time zone. */
+  /** The time zone is unknown. Use an IANA name such as Europe/Berlin. */
   | 'UNKNOWN_TIME_ZONE'
   /** The storage cannot be reached. */
   | 'UNREACHABLE'
@@ -290,7 +290,7 @@ export type ErrorCode =
   | 'UNRESOLVABLE_HOST'
   /** The Parquet file uses a codec, an encoding or a type that is not supported. Write it again without it. */
   | 'UNSUPPORTED_PARQUET'
-  /** Some of the input is not valid. */
+  /** The input is invalid. fieldErrors names each invalid field. */
   | 'VALIDATION'
   /** The bucket is in another region. */
   | 'WRONG_REGION'

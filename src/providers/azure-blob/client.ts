@@ -130,7 +130,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, 
 
     async write(key, body, { contentType, signal } = {}) {
       signal?.throwIfAborted()
-      if (!canBeNamed(key)) throw new SluiceError('DENIED', 'Azure can hold no object of this name.')
+      if (!canBeNamed(key)) throw new SluiceError('DENIED', 'Azure does not accept this object name.')
       const timeoutMs = answerTimeoutMs + body.length / bytesPerMs
       const md5 = Buffer.from(md5Of(body), 'base64')
       await call({ key, signal, timeoutMs, bytes: body.length }, (abortSignal) =>

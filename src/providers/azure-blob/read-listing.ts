@@ -97,7 +97,7 @@ function decodeURIComponentOr(text: string): string {
 }
 
 const unreadable = () =>
-  new SluiceError('UNEXPECTED_ANSWER', 'The listing holds a blob without a usable name, size or time.')
+  new SluiceError('UNEXPECTED_ANSWER', 'The listing contains a blob without a usable name, size or time.')
 
 const tooMany = (limit: number) =>
   new SluiceError('REMOTE_RESPONSE_TOO_LARGE', `The storage listed more than the ${limit} keys that were requested.`)

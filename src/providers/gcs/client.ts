@@ -49,7 +49,7 @@ export function openGcs(
   const key = secrets.serviceAccountJson === undefined ? undefined : readServiceAccount(secrets.serviceAccountJson)
   if (key && 'fault' in key) throw new SluiceError('BAD_CREDENTIALS', `The service account key ${key.fault}.`)
   if (!key && !place.anonymous && !trusts(endpoint)) {
-    throw new SluiceError('BAD_CREDENTIALS', "The server's own Google credentials go to googleapis.com only.")
+    throw new SluiceError('BAD_CREDENTIALS', "The server's own Google credentials are sent only to googleapis.com.")
   }
   const auth = place.anonymous ? undefined : openAuth(key?.account, egress)
   const clock = createServerClock()
@@ -206,7 +206,7 @@ export function openGcs(
     async write(name, body, { contentType = 'application/octet-stream', signal } = {}) {
       signal?.throwIfAborted()
       if (isTooLong(name)) throw new SluiceError('KEY_TOO_LONG')
-      if (!canBeName(name)) throw new SluiceError('DENIED', 'Google Cloud Storage takes no object of this name.')
+      if (!canBeName(name)) throw new SluiceError('DENIED', 'Google Cloud Storage does not accept this object name.')
       const { text } = await call(undefined, {
         method: 'POST',
         path: `/upload${bucketPath}`,
@@ -247,7 +247,8 @@ export function openGcs(
 
 const isEmpty = ({ items, prefixes }: Listing) => items.length === 0 && prefixes.length === 0
 
-const endless = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
+const endless = () =>
+  new SluiceError('UNEXPECTED_ANSWER', 'The storage reports more keys, but the listing makes no progress.')
 
 /** A number of bytes in a header. NaN if it is not a number; the caller refuses that. */
 const lengthOf = (header: string | null) => (/^\d{1,15}$/.test(header ?? '') ? Number(header) : Number.NaN)

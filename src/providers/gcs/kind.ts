@@ -26,7 +26,7 @@ export const gcs = defineProvider({
     }
     if (endpoint && !isGoogle(endpoint) && !anonymous && !serviceAccountJson) {
       const message =
-        "is missing: the server's own Google credentials go to googleapis.com only; with this endpoint give a key, or choose anonymous"
+        "is missing: the server's own Google credentials are sent only to googleapis.com; with this endpoint give a key, or choose anonymous"
       return [{ path: 'serviceAccountJson', message }]
     }
     return []

@@ -87,4 +87,4 @@ function parse(text: string, limits: Parameters<typeof isJsonWithin>[1]): Fields
 }
 
 const unreadable = () =>
-  new SluiceError('UNEXPECTED_ANSWER', 'The storage answered with JSON of another shape than its API has.')
+  new SluiceError('UNEXPECTED_ANSWER', 'The storage answered with JSON that does not fit its API.')

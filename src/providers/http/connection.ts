@@ -117,7 +117,7 @@ export class Connection {
     try {
       const head = readHead(data, this.#lines)
       if (head) return this.#begin(head, data.subarray(head.bytes))
-      if (performance.now() - this.#sentAt > headMs) throw new Error('The head of the answer takes too long.')
+      if (performance.now() - this.#sentAt > headMs) throw new Error('The head of the response takes too long.')
       this.#partial = this.#partial ? data : Buffer.from(chunk)
       return true
     } catch (error) {
@@ -148,7 +148,7 @@ export class Connection {
    */
   #offer(body: ReusedBufferBody, chunk: Buffer): boolean {
     if (chunk.length > body.left) {
-      this.#socket.destroy(new Error('The answer goes on behind its end.'))
+      this.#socket.destroy(new Error('The response continues after its end.'))
       return false
     }
     this.#isChunkOut = true
@@ -166,7 +166,7 @@ export class Connection {
   #finish(whole: boolean): void {
     this.#body = undefined
     this.#isChunkOut = false
-    // Bytes that have arrived after the body would be taken for the next response.
+    // Bytes that have arrived after the body would be parsed as the next response.
     const isClean = whole && this.#socket.readableLength === 0
     if (isClean && this.#keepAlive && this.isOpen) {
       this.idleSince = performance.now()

@@ -27,12 +27,12 @@ const maxKnownLines = 64
 export function readHead(data: Buffer, known: KnownLines): Head | undefined {
   const end = data.indexOf('\r\n\r\n')
   if (end < 0) {
-    if (data.length > maxHeadBytes) throw new Error('The head of the answer is too long.')
+    if (data.length > maxHeadBytes) throw new Error('The head of the response is too long.')
     return undefined
   }
   const lines = data.toString('latin1', 0, end).split('\r\n')
   const status = Number(/^HTTP\/1\.1 ([2-5]\d\d)(?: |$)/.exec(lines[0]!)?.[1])
-  if (!status) throw new Error('The first line of the answer is not that of a final answer in HTTP/1.1.')
+  if (!status) throw new Error('The first line is not that of a final response in HTTP/1.1.')
   const headers: Record<string, string> = Object.create(null)
   for (let n = 1; n < lines.length; n++) {
     const { name, value } = known.get(lines[n]!) ?? readLine(lines[n]!, known)
@@ -40,7 +40,7 @@ export function readHead(data: Buffer, known: KnownLines): Head | undefined {
     headers[name] = before === undefined ? value : `${before}, ${value}`
   }
   const length = headers['content-length']
-  if (length !== undefined && !/^\d{1,15}$/.test(length)) throw new Error('The length of the answer is no number.')
+  if (length !== undefined && !/^\d{1,15}$/.test(length)) throw new Error('The length of the response is no number.')
   const { connection } = headers
   return {
     status,
@@ -54,7 +54,7 @@ export function readHead(data: Buffer, known: KnownLines): Head | undefined {
 function readLine(line: string, known: KnownLines) {
   const colon = line.indexOf(':')
   const name = line.slice(0, colon).toLowerCase()
-  if (colon < 1 || !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw new Error('A header of the answer has no name.')
+  if (colon < 1 || !/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw new Error('A header of the response has no name.')
   const read = { name, value: line.slice(colon + 1).trim() }
   if (known.size === maxKnownLines) known.clear()
   known.set(line, read)

@@ -81,7 +81,7 @@ const maxWrites = 3
 const isMismatch = (error: unknown) => error instanceof SluiceError && error.code === 'CHECKSUM_MISMATCH'
 
 const unreadable = () =>
-  new SluiceError('UNEXPECTED_ANSWER', 'The storage gave a length, time or version of an object that makes no sense.')
+  new SluiceError('UNEXPECTED_ANSWER', 'The storage returned an invalid length, time or version of an object.')
 
 function checkPage(
   { objects, cursor, gaps = [] }: ListPage,
@@ -94,10 +94,10 @@ function checkPage(
     )
   }
   if (!objects.every(isObject)) {
-    throw new SluiceError('UNEXPECTED_ANSWER', 'The listing holds an entry without a usable key, size or time.')
+    throw new SluiceError('UNEXPECTED_ANSWER', 'The listing contains an entry without a usable key, size or time.')
   }
   if (cursor !== null && cursor === requested.cursor) {
-    throw new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
+    throw new SluiceError('UNEXPECTED_ANSWER', 'The storage reports more keys, but the listing makes no progress.')
   }
 }
 

@@ -31,10 +31,7 @@ export function followListing({ ordered }: { ordered: boolean }): ListProgress {
   const pages = new Set<string>()
   const cursors = cycleDetector()
   const stop = () => {
-    throw new SluiceError(
-      'UNEXPECTED_ANSWER',
-      'The listing does not come to an end: its keys or pages repeat or descend.',
-    )
+    throw new SluiceError('UNEXPECTED_ANSWER', 'The listing does not end: its keys or pages repeat or descend.')
   }
   return {
     add({ objects, cursor }) {

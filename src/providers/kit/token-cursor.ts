@@ -18,4 +18,5 @@ export function tokenCursor(token: string | undefined): string | null {
 export const cursorToken = (cursor: string): string => Buffer.from(cursor, 'base64url').toString()
 
 /** The error for a listing that has more pages, but no usable cursor. */
-export const noProgress = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
+export const noProgress = () =>
+  new SluiceError('UNEXPECTED_ANSWER', 'The storage reports more keys, but the listing makes no progress.')

@@ -2,7 +2,7 @@ import { SluiceError } from '../../errors.ts'
 
 const deniedCodes = ['EACCES', 'EPERM', 'EROFS']
 const denied =
-  'The operating system does not let the server do this. Give its user the rights: to read files, to read and enter folders; for exports also to write them.'
+  'The operating system denies this. Give the user of the server the rights to read files, and to read and enter folders; for exports also to write them.'
 
 /**
  * Converts a disk error of reading or listing. `missing` is the code for a path that does not exist. Messages contain no path.
@@ -19,12 +19,12 @@ export function diskError(
   }
   if (code === 'EROFS') {
     const hint = 'Mount the disk for writing, or choose a folder on another one.'
-    return new SluiceError('DENIED', 'The disk is mounted for reading only.', { ...options, hint })
+    return new SluiceError('DENIED', 'The disk is mounted read-only.', { ...options, hint })
   }
   if (code === 'EACCES' || code === 'EPERM') return new SluiceError('DENIED', denied, options)
   if (code === 'ENOSPC') return new SluiceError('STORAGE_FULL', 'The disk is full.', options)
   if (code === 'EDQUOT') {
-    return new SluiceError('STORAGE_FULL', 'The user that the server runs as has used up its disk quota.', options)
+    return new SluiceError('STORAGE_FULL', 'The user of the server has used up its disk quota.', options)
   }
   return new SluiceError('UNREACHABLE', 'The disk reports an error.', options)
 }
@@ -44,7 +44,7 @@ export function gapError(error: unknown, what: 'folder' | 'file'): SluiceError |
   if (code === 'ENAMETOOLONG') {
     return new SluiceError(
       'KEY_TOO_LONG',
-      `The path of the ${what} is longer than the operating system takes.`,
+      `The path of the ${what} is longer than the operating system accepts.`,
       options,
     )
   }
@@ -66,7 +66,7 @@ export function writeError(error: unknown): SluiceError {
   const options = { cause: error }
   if (code === 'ENAMETOOLONG') return new SluiceError('KEY_TOO_LONG', 'The name is too long for the disk.', options)
   if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'EISDIR') {
-    return new SluiceError('DENIED', 'Another file or folder is in the way.', options)
+    return new SluiceError('DENIED', 'Another file or folder occupies this path.', options)
   }
   return diskError(error)
 }

@@ -220,7 +220,7 @@ function missingMessage(path: string): string | undefined {
       : []),
     ...(path.includes('\\') ? ['Separate folders with "/": a backslash is part of a name.'] : []),
   ]
-  return unclearErrors.length === 0 ? undefined : ['There is no such folder.', ...unclearErrors].join(' ')
+  return unclearErrors.length === 0 ? undefined : ['The folder does not exist.', ...unclearErrors].join(' ')
 }
 
 /** Creates the folder `dir` and returns its real path. Creates nothing if a link in the path leaves `folder`. */

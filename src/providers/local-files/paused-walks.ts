@@ -14,7 +14,7 @@ export function pausedWalks() {
   const walks = new Map<string, Walk>()
   const name = (cursor: string | null, recursive: boolean) => `${recursive} ${cursor}`
   return {
-    /** Removes and returns the walk that continues at `cursor`. Undefined if there is none. */
+    /** Removes and returns the walk that continues at `cursor`, if it is in the cache. */
     take(cursor: string | null, recursive: boolean): Walk | undefined {
       const files = walks.get(name(cursor, recursive))
       walks.delete(name(cursor, recursive))

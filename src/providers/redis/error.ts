@@ -46,7 +46,7 @@ const replies: [RegExp, ErrorCode, ((place: RedisLocation, reply: string) => str
     () => 'The server takes no writes, since it cannot save its data to its disk. The disk may be full.',
     'Free space on the disk of the Redis server, and look at its log; INFO persistence shows rdb_last_bgsave_status.',
   ],
-  [/^(CLUSTERDOWN|MASTERDOWN|NOREPLICAS)/, 'UNREACHABLE', () => 'The server is not able to serve at present.'],
+  [/^(CLUSTERDOWN|MASTERDOWN|NOREPLICAS)/, 'UNREACHABLE', () => 'The server cannot serve requests now.'],
   [/^OOM/, 'THROTTLED', () => 'The memory of the server is full.', 'Remove keys, or raise maxmemory of the server.'],
   [/^BUSY/, 'THROTTLED', () => 'The server is busy with a script.'],
   [/max number of clients/, 'THROTTLED', () => 'The server has no room for another connection.'],
@@ -94,9 +94,11 @@ function lostMessage({ tls }: RedisLocation): string {
 function foreignAnswer(firstByte: number, cause: Error): SluiceError {
   // A TLS alert (RFC 8446 §5.1).
   if (firstByte === 21)
-    return new SluiceError('TLS_FAILED', 'The server speaks TLS on this port: switch TLS on.', { cause })
+    return new SluiceError('TLS_FAILED', 'The server uses TLS on this port. Turn TLS on.', { cause })
   if (firstByte === 'H'.charCodeAt(0)) return new SluiceError('CONSOLE_URL', undefined, { cause })
-  return new SluiceError('UNEXPECTED_ANSWER', 'What answers there does not speak the Redis protocol.', { cause })
+  return new SluiceError('UNEXPECTED_ANSWER', 'The server at this address does not speak the Redis protocol.', {
+    cause,
+  })
 }
 
 // The commands that we send.
@@ -108,7 +110,7 @@ function denied(reply: string): string {
   if (named && !command) return 'The credentials are valid, but may not run a command that is needed.'
   return command
     ? `The credentials are valid, but may not run the command ${command}.`
-    : 'The credentials are valid, but may not use this key.'
+    : 'The credentials are valid, but lack the permission for this key.'
 }
 
 /** Whether a command was refused because the key holds another type. */

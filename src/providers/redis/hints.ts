@@ -15,8 +15,7 @@ export const hints: Partial<Record<ErrorCode, string>> = {
   TLS_FAILED:
     'Check that TLS is switched on for a TLS port and off for a plain one, and that the certificate is valid for the host. ' +
     'Start Sluice with NODE_EXTRA_CA_CERTS to trust an authority of your own.',
-  UNREACHABLE:
-    'Try again; if it stays so, look at the log of the server. A TLS port hangs up when TLS is switched off.',
+  UNREACHABLE: 'Try again; if it stays so, look at the log of the server. A TLS port closes connections without TLS.',
   THROTTLED: 'Try again in a minute; if it stays so, look at maxclients and running scripts of the server.',
   CONSOLE_URL: 'Give the host and port of the Redis server itself; a website answers on these.',
   WRONG_TYPE:

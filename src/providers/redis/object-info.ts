@@ -51,4 +51,4 @@ function wrongType(type: string | undefined): SluiceError {
   return new SluiceError('WRONG_TYPE', `The key holds ${what}, not a string. Only strings can be imported.`)
 }
 
-const denied = () => new SluiceError('DENIED', 'The credentials are valid, but may not use this key.')
+const denied = () => new SluiceError('DENIED', 'The credentials are valid, but lack the permission for this key.')

@@ -105,9 +105,9 @@ export class ReplyLimits {
   }
 }
 
-const tooLarge = () => new SluiceError('REMOTE_RESPONSE_TOO_LARGE', 'The server sent a larger reply than is accepted.')
+const tooLarge = () => new SluiceError('REMOTE_RESPONSE_TOO_LARGE', 'The server sent a reply above the size limit.')
 
-const unasked = () => new SluiceError('UNEXPECTED_ANSWER', 'The server sent replies to no command.')
+const unasked = () => new SluiceError('UNEXPECTED_ANSWER', 'The server sent a reply without a command.')
 
 /**
  * Enforces the limits on `socket`. Destroys it with an error if a reply exceeds them, or if more replies than `awaited` arrive.

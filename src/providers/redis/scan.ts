@@ -83,7 +83,7 @@ function readStep(reply: unknown): [string, string[]] {
   const [next, keys] = (Array.isArray(reply) ? reply : []) as [unknown, unknown]
   const isCursor = typeof next === 'string' && /^\d{1,20}$/.test(next)
   if (isCursor && Array.isArray(keys) && keys.every((key) => typeof key === 'string')) return [next, keys]
-  throw new SluiceError('UNEXPECTED_ANSWER', 'The server answered SCAN with something else than a cursor and keys.')
+  throw new SluiceError('UNEXPECTED_ANSWER', 'The server did not answer SCAN with a cursor and keys.')
 }
 
 /** How many steps may return no key: four times as many as all keys of the database need (redis.io, "DBSIZE"). */
@@ -94,7 +94,8 @@ async function stepsFor(redis: Redis, count: number): Promise<number> {
   return Math.min(maxEmptySteps, maxSteps + Math.ceil((4 * (keys as number)) / Math.max(count, leastCount)))
 }
 
-const endless = () => new SluiceError('UNEXPECTED_ANSWER', 'The listing says that it goes on, but does not.')
+const endless = () =>
+  new SluiceError('UNEXPECTED_ANSWER', 'The storage reports more keys, but the listing makes no progress.')
 
 // JSON escapes NUL and lone surrogates, which PostgreSQL cannot store.
 const writeCursor = ({ serverRun, scan, unreturned }: Position) => JSON.stringify([serverRun, scan, ...unreturned])

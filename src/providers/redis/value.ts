@@ -46,8 +46,7 @@ async function readSlice(redis: Redis, key: string, start: number, end: number):
   return { size, bytes }
 }
 
-const unreadable = () =>
-  new SluiceError('UNEXPECTED_ANSWER', 'The server answered with something else than a value and its size.')
+const unreadable = () => new SluiceError('UNEXPECTED_ANSWER', 'The server did not return a value and its size.')
 
 /**
  * The bytes of a value from `start` to `end` (inclusive). `first` holds those that were already read; the rest is fetched slice

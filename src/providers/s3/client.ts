@@ -139,7 +139,7 @@ export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pa
       )
       const { ContentLength: length } = answer
       if (length === undefined)
-        throw new SluiceError('UNEXPECTED_ANSWER', 'The storage does not tell how long an object is.')
+        throw new SluiceError('UNEXPECTED_ANSWER', 'The storage does not return the length of an object.')
       const body = answer.Body as Readable
       const response = { status: answer.$metadata.httpStatusCode ?? 200, contentRange: answer.ContentRange }
       const part = partOf(response, { isRanged: range !== undefined, length, body })

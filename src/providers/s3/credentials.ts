@@ -49,7 +49,7 @@ function assumeRole(place: S3Location, RoleArn: string, masterCredentials: Maste
   })
   return async (caller: Parameters<typeof assume>[0]) => {
     try {
-      // The SDK takes its clock offset from the refusal, but retries by itself only if the clock is wrong now.
+      // The SDK takes its clock offset from the refusal, but retries automatically only if the clock is wrong now.
       return await assume(caller).catch((error) => (mayBeClock(error) ? assume(caller) : Promise.reject(error)))
     } catch (error) {
       throw stsError(error, RoleArn)

@@ -138,7 +138,7 @@ export function stsError(error: unknown, roleArn: string): SluiceError {
   const status = (error as SdkError).$metadata?.httpStatusCode ?? 0
   return new SluiceError(
     status >= 500 ? 'UNREACHABLE' : 'UNEXPECTED_ANSWER',
-    'STS gave no session for the role.',
+    'STS returned no session for the role.',
     options,
   )
 }

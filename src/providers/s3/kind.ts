@@ -54,7 +54,7 @@ export const s3 = defineProvider({
     }
     if (isDirectoryBucket(place.bucket)) {
       if (place.region === 'AUTO' && !place.endpoint) {
-        faults.push({ path: 'region', message: 'must be named for a directory bucket: AUTO cannot find it out' })
+        faults.push({ path: 'region', message: 'is required for a directory bucket, because AUTO cannot detect it' })
       }
       // ListObjectsV2, "Directory buckets".
       if (!/^$|\/$/.test(place.prefix)) {

@@ -49,5 +49,5 @@ const asListing = (answer: ListObjectsV2CommandOutput): Listing => ({
 })
 
 function noKey(): never {
-  throw new SluiceError('UNEXPECTED_ANSWER', 'The listing holds an object without a key.')
+  throw new SluiceError('UNEXPECTED_ANSWER', 'The listing contains an object without a key.')
 }

@@ -71,5 +71,5 @@ function decodeKey(key: string): string {
   if (!/[%+]/.test(key)) return key
   const decoded = percentDecoded(key.replaceAll('+', ' '))
   if (decoded !== undefined) return decoded
-  throw new SluiceError('UNEXPECTED_ANSWER', 'The listing holds a key that is not encoded as it says.')
+  throw new SluiceError('UNEXPECTED_ANSWER', 'The listing contains a key that is not encoded as it says.')
 }

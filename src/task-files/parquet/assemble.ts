@@ -16,11 +16,11 @@ export interface Assembler {
 interface Node extends Assembler {
   /** Reads an entry of each column, which say that there is nothing. */
   skip(): void
-  /** The entries that tell whether there is something: those of the first column below. */
+  /** The entries of the first column below, which show whether the value is present. */
   entries: ParquetColumn['entries']
 }
 
-/** The columns below a field, in the order of the schema, with the levels of the place at hand. */
+/** The columns below a field, in the order of the schema, with the levels of the current place. */
 interface Place {
   columnOf: (field: SchemaTree) => ParquetColumn
   definition: number

@@ -117,7 +117,7 @@ export class ParquetColumn {
     return this.#values(count)
   }
 
-  /** False when there is none. */
+  /** False if there are no more pages. */
   async #nextPage(): Promise<boolean> {
     for (;;) {
       const page = await this.#pages.next()

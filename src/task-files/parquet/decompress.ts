@@ -24,7 +24,7 @@ const native: Partial<Record<CompressionCodec, { now: Native; apart: Native }>> 
 
 /**
  * Unpacks the values of a page to exactly `length` bytes; large ones on another thread, where the codec allows it.
- * @throws ParquetFault when they do not become so many, or the codec is not supported.
+ * @throws ParquetFault if the unpacked length differs, or the codec is not supported.
  */
 export async function decompress(packed: Buffer, length: number, codec: CompressionCodec): Promise<Buffer> {
   // Writers leave out the packed form of nothing.
@@ -44,7 +44,7 @@ export async function decompress(packed: Buffer, length: number, codec: Compress
 }
 
 /**
- * LZ4 as old writers stored it: blocks behind their two sizes, as Hadoop frames them, or one block without a frame
+ * LZ4 as old writers stored it: blocks after their two sizes, as Hadoop frames them, or one block without a frame
  * (Compression.md, "LZ4"). The library's own attempt takes some blocks for frames.
  */
 function unpackLz4(packed: Uint8Array, length: number): Uint8Array {

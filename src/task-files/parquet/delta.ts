@@ -32,7 +32,7 @@ export class DeltaIntegers {
     if (!fits || this.#blockParts > 2 ** 16 || this.count > most) throw damaged()
   }
 
-  /** The next integer, as it was before it wrapped around 64 bits. @throws ParquetFault when there is none */
+  /** The next integer, as it was before it wrapped around 64 bits. @throws ParquetFault if there are no more integers */
   next(): bigint {
     if (this.#left === 0) throw damaged()
     this.#left--
@@ -60,7 +60,7 @@ export class DeltaIntegers {
     return lengths
   }
 
-  /** Where the bytes behind the last integer are, once all were read. */
+  /** Position of the bytes after the last integer, once all were read. */
   get end(): number {
     return this.#at
   }
@@ -75,7 +75,7 @@ export class DeltaIntegers {
       this.#part = 0
     }
     const width = this.#widths[this.#part]!
-    // The last part may be cut off behind its last value.
+    // The last part may be cut off after its last value.
     const needed = Math.ceil((Math.min(this.#left + 1, this.#partValues) * width) / 8)
     if (width > 64 || this.#at + needed > this.#bytes.length) throw damaged()
     this.#partLeft = this.#partValues

@@ -16,7 +16,7 @@ export interface Stored {
 // Beyond this, an array of V8 made at once is a hash table anyway.
 const maxPrepared = 2 ** 20
 
-/** The values of a dictionary page. Each is made when it is first wanted, and then kept. */
+/** The values of a dictionary page. Each is created on first use, and then cached. */
 export class Dictionary {
   readonly #bytes: Buffer
   readonly #stored: Stored
@@ -25,7 +25,7 @@ export class Dictionary {
   readonly #ends: Uint32Array | undefined
   readonly #values: (Json | undefined)[]
 
-  /** `bytes` are kept. @throws ParquetFault when they hold fewer than `count` values */
+  /** Keeps a reference to `bytes`. @throws ParquetFault if they contain fewer than `count` values */
   constructor(bytes: Buffer, count: number, stored: Stored) {
     this.#bytes = bytes
     this.#stored = stored
@@ -47,7 +47,7 @@ export class Dictionary {
     }
   }
 
-  /** @throws ParquetFault when there is none */
+  /** @throws ParquetFault if there is no such value */
   value(index: number): Json {
     const known = this.#values[index]
     if (known !== undefined) return known

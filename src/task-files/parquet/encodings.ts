@@ -76,7 +76,7 @@ function bits(bytes: Buffer, from: number, read: ReadValue): TakeValues {
   }
 }
 
-/** Of booleans, the runs stand behind their length in bytes, in pages of both versions. */
+/** The runs of booleans follow their length in bytes, in pages of both versions. */
 function runsOfBits(bytes: Buffer, from: number, read: ReadValue): TakeValues {
   if (from + 4 > bytes.length) throw damaged()
   const runs = new Runs(bytes, { from: from + 4, to: from + 4 + bytes.readUInt32LE(from), width: 1 })

@@ -9,7 +9,7 @@ import { maxPageBytes, type PageHeader, readPageHeader } from './page-header.ts'
 export interface PagePlace {
   start: number
   end: number
-  /** Values that the column has, nulls included: behind them, nothing is read. */
+  /** Number of values of the column, including nulls. Nothing is read after them. */
   values: number
   codec: CompressionCodec
 }
@@ -28,7 +28,7 @@ const headerLeftOut = 100
 /** Bytes that all columns of a row group may hold together: 1 GiB. */
 export class MemoryBudget {
   #left = 2 ** 30
-  /** @throws ParquetFault when there is not so much left */
+  /** @throws ParquetFault if fewer bytes are left */
   take(bytes: number): void {
     this.#left -= bytes
     if (this.#left < 0) throw new ParquetFault('its columns need more than 1 GiB of memory together')
@@ -57,7 +57,7 @@ export class Pages {
     this.#end = Math.min(file.byteLength, place.end + headerLeftOut)
   }
 
-  /** The next page of data or dictionary; undefined behind the last. @throws ParquetFault when it is damaged */
+  /** The next page of data or dictionary. Undefined after the last one. @throws ParquetFault if it is damaged */
   async next(): Promise<Page | undefined> {
     while (this.#values < this.#place.values) {
       if (this.#next >= this.#place.end) throw new ParquetFault('a column has fewer values than the footer says')
@@ -112,7 +112,7 @@ export class Pages {
     }
   }
 
-  /** The bytes from the place at hand on: at least `count`, or all that the column has left. */
+  /** The bytes from the current position on: at least `count`, or the rest of the column. */
   async #bytes(count: number): Promise<Buffer> {
     const needed = Math.min(count, this.#end - this.#next)
     const { start, end, bytes: spent } = this.#window

@@ -11,13 +11,13 @@ import type { LeafOf } from './schema.ts'
 
 /** Reads the rows of one row group, in their order. */
 interface RowReader {
-  /** The next `count` rows. @throws ParquetFault when there are not so many */
+  /** The next `count` rows. @throws ParquetFault if there are fewer */
   take(count: number): Promise<JsonObject[]>
-  /** How many rows should be taken at a time. */
+  /** Recommended number of rows per call. */
   rowsAtOnce: number
 }
 
-// A row group up to this size is read by one request; of a larger one, so many bytes are held in all columns together.
+// A row group up to this size is read by one request. Of a larger one, this number of bytes is in memory for all columns together.
 const heldBytes = 4 * 2 ** 20
 const minWindowBytes = 64 * 2 ** 10
 // Rows that are put together at a time, and the bytes of values that they should have.

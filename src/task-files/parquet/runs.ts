@@ -10,14 +10,14 @@ export class Runs {
   readonly #end: number
   readonly #width: number
   #at: number
-  /** Values that the run at hand has left. */
+  /** Number of values left in the current run. */
   #left = 0
   /** The value of a run that repeats one, or -1. */
   #repeated = 0
   #isPacked = false
   #bit = 0
 
-  /** @throws ParquetFault when values of so many bits cannot be */
+  /** @throws ParquetFault if values cannot have this number of bits */
   constructor(bytes: Buffer, { from, to, width }: { from: number; to: number; width: number }) {
     if (!(width >= 0 && width <= 32 && from <= to && to <= bytes.length)) throw damaged()
     this.#bytes = bytes
@@ -53,7 +53,7 @@ export class Runs {
     const length = Math.floor(head / 2)
     if (length === 0) throw damaged()
     if (this.#isPacked) {
-      // The last run may be cut off behind its last value.
+      // The last run may be cut off after its last value.
       const bytes = Math.min(length * this.#width, this.#end - this.#at)
       this.#left = Math.floor((bytes * 8) / this.#width)
       this.#bit = this.#at * 8
@@ -89,7 +89,7 @@ export class Runs {
   }
 }
 
-/** `width` bits from the bit `bit` on, the lowest first; exact up to 45 bits. Bits behind the end are 0. */
+/** `width` bits from the bit `bit` on, the lowest first; exact up to 45 bits. Bits after the end are 0. */
 function bitsAt(bytes: Buffer, bit: number, width: number): number {
   let at = Math.floor(bit / 8)
   let [value, scale] = [bytes[at]! >>> (bit % 8), 2 ** (8 - (bit % 8))]

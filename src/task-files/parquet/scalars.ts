@@ -29,7 +29,7 @@ export function clock(value: bigint, perSecond: bigint): Json {
 
 const padded = (fraction: bigint, perSecond: bigint) => String(fraction).padStart(String(perSecond).length - 1, '0')
 
-/** A number with `scale` digits behind the point; as digits, where a number of JavaScript would change them. */
+/** A number with `scale` digits after the point. Written as digits if a number of JavaScript would change them. */
 export function decimal(unscaled: bigint, scale: number): Json {
   if (scale <= 0) return integer(unscaled * 10n ** BigInt(-scale))
   const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, '0')

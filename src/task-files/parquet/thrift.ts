@@ -74,7 +74,7 @@ export function readStruct(bytes: Buffer, start: number): { fields: Fields; end:
       const head = next()
       if (head === stop) return fields
       id = head >> 4 ? id + (head >> 4) : integer()
-      // No struct of Parquet has so many fields.
+      // No struct of Parquet has more fields.
       if (!(id > 0 && id < 64)) throw notThrift()
       fields[id] = element(head & 15, depth)
     }

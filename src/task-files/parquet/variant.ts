@@ -38,7 +38,7 @@ export function variantJson(metadata: Json, raw: RawVariant, column: string, fin
     if (error instanceof Unsupported) return bad('UNSUPPORTED_PARQUET', `${of} has a type that is not supported.`)
     if (error instanceof NotUtf8) return bad('NOT_UTF8', `${of} has text that is not UTF-8.`)
     if (error instanceof TooLarge) return bad('TASK_TOO_LARGE', `${of} is too large or too deep.`)
-    // Reads behind the end are the library's RangeErrors.
+    // Reads past the end throw RangeErrors of the library.
     if (error instanceof Damaged || error instanceof RangeError) return bad('BROKEN_PARQUET', `${of} is damaged.`)
     throw error
   }
