@@ -26,8 +26,8 @@ export async function measureEvents(stage: ScaleStage, { databaseId }: Grown, li
   const rates: Record<number, number> = {}
   for (const writers of [1, 4, 16]) rates[writers] = await rateOf(stage, run, writers)
   await db.query(
-    `insert into event (kind, project, storage, run, payload, created_at)
-     select 'PROGRESS', e.project, e.storage, e.run + n / $2, e.payload, now() - interval '1 hour'
+    `insert into event (kind, project, storage, subject_id, payload, created_at)
+     select 'PROGRESS', e.project, e.storage, e.subject_id + n / $2, e.payload, now() - interval '1 hour'
      from (select * from event order by id desc limit 1) e, generate_series(1, $1::int) n`,
     [lines, linesOfRun],
   )
@@ -61,7 +61,7 @@ async function rateOf({ app }: ScaleStage, run: number, writers: number): Promis
   const end = performance.now() + secondsEach * 1_000
   const write = async () => {
     while (performance.now() < end) {
-      await app.orm.em.fork().transactional((tx) => recordEvent(tx, 'PROGRESS', run))
+      await app.orm.em.fork().transactional((tx) => recordEvent(tx, 'PROGRESS', { type: 'RUN', id: run }))
       written++
     }
   }

@@ -1,4 +1,4 @@
-import type { EventFilter, LoggedEvent } from './log.ts'
+import { type EventFilter, haveSameSubject, type LoggedEvent, matches } from './log.ts'
 
 /** Events that a queue holds. On overflow it is emptied and the subscriber receives `lagged`. */
 export const maxWaiting = 1_000
@@ -12,7 +12,7 @@ export const idle = Symbol('idle')
 /** Sends a serialized event past the queue; false if the client cannot take it now. */
 export type SendDirect = (message: string) => boolean
 
-/** Live events that wait for one subscriber. Newer progress of a run replaces older progress. */
+/** Live events that wait for one subscriber. Newer progress of a subject replaces older progress. */
 export class SubscriptionQueue {
   /** Id of the last event that the subscriber received, also from elsewhere. Only later events are delivered. */
   lastId = 0
@@ -36,11 +36,7 @@ export class SubscriptionQueue {
 
   /** Takes an event if the filter accepts it. `message` is the serialized event. */
   offer(event: LoggedEvent, message?: string): void {
-    const { project, storage, run } = this.#filter
-    if (project !== undefined && event.project !== project) return
-    if (storage !== undefined && event.storage !== storage) return
-    if (run !== undefined && event.run !== run) return
-    if (this.#closed || event.id <= this.lastId) return
+    if (this.#closed || event.id <= this.lastId || !matches(this.#filter, event)) return
     // A subscriber that waits has received everything before.
     if (message !== undefined && this.#resume && this.#sendDirect?.(message)) {
       this.lastId = event.id
@@ -48,7 +44,8 @@ export class SubscriptionQueue {
       return
     }
     if (event.kind === 'PROGRESS' && this.#waiting.length > 0) {
-      this.#waiting = this.#waiting.filter((e) => e === lagged || e.kind !== 'PROGRESS' || e.run !== event.run)
+      const isCurrent = (e: LoggedEvent) => e.kind !== 'PROGRESS' || !haveSameSubject(e, event)
+      this.#waiting = this.#waiting.filter((e) => e === lagged || isCurrent(e))
     }
     this.#waiting.push(event)
     if (this.#waiting.length > maxWaiting) this.#waiting = [lagged, event]

@@ -58,7 +58,7 @@ export async function exportToStorage(job: Export): Promise<void> {
     await em.fork().transactional(async (tx) => {
       await settleClaims(tx, { storage: storage.id, token: lease.token }, outcomes)
       await count(tx, { run, storage }, { batch, outcomes, isCut, isEnd: breaker.signal.aborted })
-      if (tells) await recordEvent(tx, 'PROGRESS', run.id)
+      if (tells) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id: run.id })
     })
     if (tells) lastEventAt = performance.now()
     const fault = faultOfPlace(outcomes)

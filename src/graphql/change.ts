@@ -31,17 +31,18 @@ export const messageWithoutStorage = (kind: 'HEARTBEAT' | 'LAGGED', cursor: numb
 const changes = new WeakMap<LoggedEvent, Change>()
 const runs = new WeakMap<LoggedEvent, SyncRun>()
 
-/** Converts an event to a change of its storage. Returns the same object for the same event. */
+/** Converts an event about a run to a change of its storage. Returns the same object for the same event. */
 export function asChange(em: EntityManager, event: LoggedEvent): Change {
   const known = changes.get(event)
   if (known) return known
-  const { id: cursor, createdAt: at, kind, storage } = event
-  const change = { kind, cursor, at, storage, run: asRun(em, event) }
+  const { id: cursor, createdAt: at, kind } = event
+  const run = asRun(em, event)
+  const change = { kind, cursor, at, storage: run.storage, run }
   changes.set(event, change)
   return change
 }
 
-/** The state of the run in an event. Returns the same object for the same event. */
+/** The state of the run that the event is about. Returns the same object for the same event. */
 export function asRun(em: EntityManager, event: LoggedEvent): SyncRun {
   const run = runs.get(event) ?? toRun(em, event.payload)
   runs.set(event, run)

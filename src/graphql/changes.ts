@@ -1,13 +1,22 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Watched } from '../access/authorize.ts'
+import type { Subject } from '../entities/event.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
-import { type EventFilter, firstEventId, type LoggedEvent, lastEventId, readEvents } from '../events/log.ts'
+import {
+  type EventFilter,
+  firstEventId,
+  haveSameSubject,
+  type LoggedEvent,
+  lastEventId,
+  readEvents,
+} from '../events/log.ts'
+import { nameOf } from '../events/subjects.ts'
 import { idle, lagged, type SubscriptionQueue } from '../events/subscription-queue.ts'
 import { isFinal } from '../runs/run.ts'
 import { endingBy } from '../stream.ts'
 import { asChange, asRun, type Change, messageWithoutStorage } from './change.ts'
 import type { Context } from './context.ts'
+import type { WatchedStorages } from './snapshots.ts'
 
 const pageSize = 1_000
 
@@ -20,11 +29,15 @@ const pageSize = 1_000
  */
 export async function watchStorages(
   context: Context,
-  watched: { project: number } | { storage: number },
+  watched: WatchedStorages,
   after: number | undefined,
 ): Promise<AsyncGenerator<Change, void>> {
   const { em, snapshots, viewer, authorize, heartbeatSeconds } = context
-  const filter = { project: await authorize(viewer, watched), ...watched }
+  const filter: EventFilter = {
+    project: await authorize(viewer, watched),
+    ...(watched.type === 'STORAGE' && { storage: watched.id }),
+    subject: { type: 'RUN' },
+  }
   if (after !== undefined && after > (await lastEventId(em))) {
     throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
   }
@@ -74,8 +87,8 @@ export async function watchStorages(
 /** Streams the states of one run, from its present to its final state. @throws as `watchStorages` does */
 export async function watchRun(context: Context, run: number): Promise<AsyncGenerator<SyncRun, void>> {
   const { em, snapshots, viewer, authorize, heartbeatSeconds } = context
-  const watched = { run }
-  const filter = { project: await authorize(viewer, watched), run }
+  const watched: Subject = { type: 'RUN', id: run }
+  const filter = { project: await authorize(viewer, watched), subject: watched }
   const render = (event: LoggedEvent) => asRun(em, event)
   const isLast = ({ status }: SyncRun) => isFinal(status)
   return subscribeTo(context, { watched, filter, render, isLast }, async function* states(open) {
@@ -117,7 +130,7 @@ async function withRetry<T>(queue: SubscriptionQueue, read: () => Promise<T>): P
 }
 
 interface Watching<T> {
-  watched: Watched
+  watched: Subject
   filter: EventFilter
   /** The message for an event. */
   render: (event: LoggedEvent) => T
@@ -137,7 +150,7 @@ function subscribeTo<T extends object, Message>(
   const direct = sendDirect &&
     shared && {
       sendDirect,
-      group: `${shared.name} ${JSON.stringify(watched)}`,
+      group: `${shared.name} ${nameOf(watched)}`,
       serialize: async (event: LoggedEvent) => {
         const value = render(event)
         if (isLast?.(value)) return undefined
@@ -157,7 +170,7 @@ function subscribeTo<T extends object, Message>(
   })
 }
 
-/** True if the page contains no later event of the same run. Always true for a status, which is never replaced. */
+/** True if the page contains no later event of the same subject. Always true for a status, which is never replaced. */
 function isNewest(event: LoggedEvent, n: number, page: LoggedEvent[]): boolean {
-  return event.kind === 'STATUS' || !page.some((other, m) => m > n && other.run === event.run)
+  return event.kind === 'STATUS' || !page.some((other, m) => m > n && haveSameSubject(other, event))
 }

@@ -1,9 +1,14 @@
 import { type EntityManager, IsolationLevel } from '@mikro-orm/postgresql'
 import { inBatches } from '../batch.ts'
+import type { Subject } from '../entities/event.ts'
 import { StorageEntity } from '../entities/storage.ts'
 import { type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { lastEventId } from '../events/log.ts'
+import { nameOf } from '../events/subjects.ts'
 import { type Change, messageWithoutStorage, startCursor } from './change.ts'
+
+/** One storage, or all storages of a project. */
+export type WatchedStorages = Subject & { type: 'PROJECT' | 'STORAGE' }
 
 /**
  * Snapshots that subscriptions begin with. Each is read after its request, in one repeatable-read transaction. Concurrent
@@ -14,7 +19,7 @@ export interface Snapshots {
    * States of all storages of a project, or of one storage; at least one message. The snapshot is complete only with the last
    * message, so only that has a cursor of the log.
    */
-  storages(watched: { project: number } | { storage: number }): Promise<Change[]>
+  storages(watched: WatchedStorages): Promise<Change[]>
   /** State of a run (null if it does not exist), and the id of the last event that the state may include. */
   run(id: number): Promise<{ run: SyncRun | null; last: number }>
 }
@@ -24,7 +29,7 @@ export function createSnapshots(em: EntityManager): Snapshots {
     inSnapshot(em, async (tx) => {
       const last = await lastEventId(tx)
       const ids = (kind: string) => keys.flatMap((key) => (key.startsWith(kind) ? Number(key.slice(kind.length)) : []))
-      const [projects, single] = [ids('project '), ids('storage ')]
+      const [projects, single] = [ids('PROJECT '), ids('STORAGE ')]
       const found = await tx.find(
         StorageEntity,
         { $or: [{ project: projects }, { id: single }] },
@@ -37,7 +42,7 @@ export function createSnapshots(em: EntityManager): Snapshots {
       for (const row of found) {
         const { id, project, lastRun } = row
         const run = (lastRun && runs.get(lastRun)) || null
-        for (const key of [`project ${project}`, `storage ${id}`]) {
+        for (const key of [nameOf({ type: 'PROJECT', id: project }), nameOf({ type: 'STORAGE', id })]) {
           groups.get(key)?.push({ kind: 'SNAPSHOT', cursor: startCursor, at, storage: id, run, row })
         }
       }
@@ -58,8 +63,7 @@ export function createSnapshots(em: EntityManager): Snapshots {
     }),
   )
   return {
-    storages: async (watched) =>
-      (await storages('storage' in watched ? `storage ${watched.storage}` : `project ${watched.project}`))!,
+    storages: async (watched) => (await storages(nameOf(watched)))!,
     run: async (id) => (await runs(id))!,
   }
 }

@@ -4,6 +4,7 @@ import { type Change, startCursor } from './change.ts'
 import { watchRun, watchStorages } from './changes.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { StorageRef, SyncRunRef } from './refs.ts'
+import type { WatchedStorages } from './snapshots.ts'
 
 type StateChange = Extract<Change, { storage: number }>
 
@@ -86,7 +87,9 @@ builder.subscriptionFields((t) => ({
       if (after && after !== startCursor && !/^\d{1,15}$/.test(after)) {
         throw new ValidationError([{ path: 'after', message: 'is not a cursor of this log' }])
       }
-      const watched = storageId ? { storage: idOf(storageTypes, storageId) } : { project: idOf('Project', projectId!) }
+      const watched: WatchedStorages = storageId
+        ? { type: 'STORAGE', id: idOf(storageTypes, storageId) }
+        : { type: 'PROJECT', id: idOf('Project', projectId!) }
       return watchStorages(context, watched, after && after !== startCursor ? Number(after) : undefined)
     },
     resolve: (change, _args, { loaders }) => {

@@ -74,7 +74,7 @@ export async function countSwept(
     'update sync_run set missing = missing + $2, deleted = deleted + $3, heartbeat_at = now() where id = $1',
     [id, missing, deleted],
   )
-  await recordEvent(tx, 'PROGRESS', id)
+  await recordEvent(tx, 'PROGRESS', { type: 'RUN', id })
 }
 
 /** Deletes those of the tasks that nobody has annotated, unless another row or object has them, too. Number of tasks. */

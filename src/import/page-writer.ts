@@ -28,7 +28,7 @@ export function createPageWriter(
     if (!addsEvent && !sink.needsTransaction(part, target)) return sink.write(em.fork(), target, part)
     const written = await em.fork().transactional(async (tx) => {
       const done = await sink.write(tx, target, part)
-      if (addsEvent) await recordEvent(tx, 'PROGRESS', target.run)
+      if (addsEvent) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id: target.run })
       return done
     })
     if (addsEvent) lastEventAt = performance.now()

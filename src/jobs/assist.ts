@@ -14,13 +14,14 @@ import type { WorkerDeps } from './work.ts'
  * it resolves when the ranges are released.
  */
 export function startAssisting(deps: WorkerDeps): () => Promise<void> {
-  const queue = deps.events.open({})
+  const queue = deps.events.open({ subject: { type: 'RUN' } })
   const stopping = new AbortController()
   const notBefore = new Map<number, number>()
   let current: { run: number; ended: Promise<void>; lost: AbortController; breaker: RunBreaker } | undefined
 
   const consider = (event: LoggedEvent) => {
-    const { run, payload } = event
+    const { payload } = event
+    const run = event.subject.id
     if (current?.run === run && (payload.status !== 'IN_PROGRESS' || payload.cancel_requested)) {
       current.lost.abort(new RunLost())
     }

@@ -116,7 +116,7 @@ function watch(
   lease: RunLease,
   { lost, breaker }: { lost: AbortController; breaker: RunBreaker },
 ): () => void {
-  const queue = events.open({ run: lease.id })
+  const queue = events.open({ subject: { type: 'RUN', id: lease.id } })
   let isSending = false
   const timer = setInterval(() => {
     // One at a time: while a page is written, heartbeats wait for the row of the run.

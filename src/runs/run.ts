@@ -47,7 +47,7 @@ export async function queueRun(
   for (;;) {
     const queued = await em.fork().transactional(async (tx) => {
       const row = await insertRun(tx, storageId, options)
-      if (row) await recordEvent(tx, 'STATUS', Number(row.id))
+      if (row) await recordEvent(tx, 'STATUS', { type: 'RUN', id: Number(row.id) })
       return row
     })
     if (queued) return { run: toRun(em, queued), isNew: true }
@@ -222,7 +222,7 @@ async function transition(
       ])
     }
     if (isSync && row.finished_at !== null) await noteOutcome(tx, row.storage_id, row.status as SyncStatus)
-    await recordEvent(tx, 'STATUS', Number(row.id))
+    await recordEvent(tx, 'STATUS', { type: 'RUN', id: Number(row.id) })
     return row
   })
 }

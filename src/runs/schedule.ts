@@ -115,7 +115,7 @@ async function startDue({ em, queue }: { em: EntityManager; queue: Queue }, due:
       [due.storage_id, next, run?.id ?? null, due.next_run_at, due.updated_at],
     )
     if (mine.length === 0) throw new Taken()
-    if (run) await recordEvent(tx, 'STATUS', Number(run.id))
+    if (run) await recordEvent(tx, 'STATUS', { type: 'RUN', id: Number(run.id) })
     return run && toRun(tx, run)
   })
   const run = await started.catch((error) => {

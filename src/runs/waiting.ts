@@ -19,7 +19,7 @@ export async function noteWaiting(
     const [row] = pause
       ? await sql(tx, setWaiting, [id, attempt, name, pause.code, ...seconds])
       : await sql(tx, endWaiting, [id, attempt, name])
-    if (row) await recordEvent(tx, 'PROGRESS', id)
+    if (row) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id })
   })
 }
 
@@ -27,7 +27,7 @@ export async function noteWaiting(
 export async function askToRetry(em: EntityManager, id: number): Promise<boolean> {
   return em.fork().transactional(async (tx) => {
     const [row] = await sql(tx, retryAll, [id])
-    if (row) await recordEvent(tx, 'PROGRESS', id)
+    if (row) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id })
     return row !== undefined
   })
 }

@@ -8,7 +8,7 @@ import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { execute } from '../sql.ts'
 import { setLastEvent, takeTasks } from './cursors.ts'
-import { actionOf, endsSync, type GlobalId, placeData, runData, writeMessage } from './message.ts'
+import { announcementOf, endsSync, type GlobalId, placeData, writeMessage } from './message.ts'
 
 const eventsPerTurn = 1_000
 // Several commits keep the row of the webhook free for others during a long backlog.
@@ -69,9 +69,9 @@ async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: numb
   )
   if (!webhook) return 0
   const events = await readEvents(tx, Number(webhook.last), { project: Number(webhook.project) }, eventsPerTurn)
-  const newest = new Map(events.map((event) => [event.storage, event.id]))
-  let directions: Map<number, StorageDirection> | undefined
-  const wants = (action: WebhookAction | undefined) => action !== undefined && webhook.actions.includes(action)
+  const newest = new Map(events.flatMap(({ storage, id }) => (storage === null ? [] : [[storage, id]])))
+  let directions: Map<number | null, StorageDirection> | undefined
+  const wants = (action: WebhookAction) => webhook.actions.includes(action)
   let last = Number(webhook.last)
   let made = 0
   const add = async (action: WebhookAction, event: LoggedEvent, data: object) => {
@@ -89,26 +89,27 @@ async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: numb
 
   for (const event of events) {
     // Each lookup reads all batches of tasks, so only the newest event of a storage needs one.
-    if (wants('TASKS_CREATED') && (endsSync(event) || newest.get(event.storage) === event.id)) {
+    const { storage } = event
+    if (storage !== null && wants('TASKS_CREATED') && (endsSync(event) || newest.get(storage) === event.id)) {
       for (;;) {
         if (made >= deliveriesPerTurn) {
           await setLastEvent(tx, webhookId, last)
           return made
         }
-        const tasks = await takeTasks(tx, { webhookId, storage: event.storage, rest: endsSync(event) })
+        const tasks = await takeTasks(tx, { webhookId, storage, rest: endsSync(event) })
         if (tasks.length === 0) break
         await add('TASKS_CREATED', event, { taskIds: tasks.map((task) => globalId('Task', task)) })
       }
     }
-    const action = actionOf(event)
-    if (action && wants(action)) await add(action, event, { run: runData(tx, event) })
+    const announcement = announcementOf(tx, event)
+    if (announcement && wants(announcement.action)) await add(announcement.action, event, announcement.data)
     last = event.id
   }
   await setLastEvent(tx, webhookId, last)
   return made
 }
 
-async function directionsOf(tx: EntityManager, storages: number[]): Promise<Map<number, StorageDirection>> {
+async function directionsOf(tx: EntityManager, storages: number[]): Promise<Map<number | null, StorageDirection>> {
   const rows = await execute(
     tx,
     sql<{ id: string; direction: StorageDirection }>`select id, direction from storage where id = any(${storages})`,

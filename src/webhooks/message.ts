@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import type { SubjectType } from '../entities/event.ts'
 import { policyOf } from '../entities/run-policies.ts'
 import type { StorageDirection } from '../entities/storage.ts'
 import { SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
@@ -14,21 +15,23 @@ export function writeMessage(action: WebhookAction | 'PING', at: Date, data: obj
   return JSON.stringify({ type: action, timestamp: at.toISOString(), data })
 }
 
-/** Global ids of the project, storage and run of an event. */
+/** Global ids of the project, storage and run that an event is about. `direction` is that of the storage. */
 export function placeData(
   globalId: GlobalId,
-  { project, storage, run }: LoggedEvent,
+  { project, storage, subject }: LoggedEvent,
   direction: StorageDirection | undefined,
 ) {
   return {
     projectId: globalId('Project', project),
-    storageId: globalId(direction === 'EXPORT' ? 'ExportStorage' : 'ImportStorage', storage),
-    runId: globalId('SyncRun', run),
+    ...(storage !== null && {
+      storageId: globalId(direction === 'EXPORT' ? 'ExportStorage' : 'ImportStorage', storage),
+    }),
+    ...(subject.type === 'RUN' && { runId: globalId('SyncRun', subject.id) }),
   }
 }
 
 /** The run at the moment of an event. */
-export function runData(em: EntityManager, { payload }: LoggedEvent) {
+function runData(em: EntityManager, { payload }: LoggedEvent) {
   const run = em.fork().map(SyncRunEntity, payload)
   const { kind, status, attempt, failure, queuedAt, startedAt, finishedAt } = run
   const { listed, skipped, matched, existed, created, updated, missing, exported, deleted, failed, bytesRead } = run
@@ -44,8 +47,26 @@ export function runData(em: EntityManager, { payload }: LoggedEvent) {
   }
 }
 
-/** The webhook action of an event; undefined if it has none. */
-export function actionOf({ kind, payload }: LoggedEvent): WebhookAction | undefined {
+/** What webhooks receive for an event. */
+export interface Announcement {
+  action: WebhookAction
+  /** The contents of the message besides the ids of `placeData`. */
+  data: object
+}
+
+/** Announces events by the type of their subject. A type without an entry is not announced. */
+const announcers: Partial<Record<SubjectType, (em: EntityManager, event: LoggedEvent) => Announcement | undefined>> = {
+  RUN: (em, event) => {
+    const action = actionOfRun(event)
+    return action && { action, data: { run: runData(em, event) } }
+  },
+}
+
+/** What webhooks receive for an event; undefined if they receive nothing. */
+export const announcementOf = (em: EntityManager, event: LoggedEvent): Announcement | undefined =>
+  announcers[event.subject.type]?.(em, event)
+
+function actionOfRun({ kind, payload }: LoggedEvent): WebhookAction | undefined {
   if (kind !== 'STATUS' || !isSync(payload)) return undefined
   switch (payload.status as SyncStatus) {
     case 'IN_PROGRESS':
@@ -64,8 +85,8 @@ export function actionOf({ kind, payload }: LoggedEvent): WebhookAction | undefi
 }
 
 /** Whether an event is the end of a sync. */
-export const endsSync = ({ kind, payload }: LoggedEvent) =>
-  kind === 'STATUS' && isSync(payload) && payload.finished_at !== null
+export const endsSync = ({ kind, subject, payload }: LoggedEvent) =>
+  kind === 'STATUS' && subject.type === 'RUN' && isSync(payload) && payload.finished_at !== null
 
 /** Other runs, such as dry runs, send no messages. */
 const isSync = (run: Record<string, unknown>) => policyOf(run.kind).isSync

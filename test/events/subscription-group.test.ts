@@ -4,7 +4,15 @@ import { type Serialize, SubscriptionGroup } from '../../src/events/subscription
 import { lagged, SubscriptionQueue } from '../../src/events/subscription-queue.ts'
 
 const event = (id: number, more: Partial<LoggedEvent> = {}): LoggedEvent => ({
-  ...{ id, kind: 'STATUS', project: 1, storage: 1, run: 1, payload: {}, createdAt: new Date(0) },
+  ...{
+    id,
+    kind: 'STATUS',
+    project: 1,
+    storage: 1,
+    subject: { type: 'RUN', id: 1 },
+    payload: {},
+    createdAt: new Date(0),
+  },
   ...more,
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LoggedEvent } from '../../src/events/log.ts'
+import type { EventFilter, LoggedEvent } from '../../src/events/log.ts'
 import { lagged, SubscriptionQueue } from '../../src/events/subscription-queue.ts'
 
 const event = (id: number, more: Partial<LoggedEvent> = {}): LoggedEvent => ({
@@ -7,12 +7,12 @@ const event = (id: number, more: Partial<LoggedEvent> = {}): LoggedEvent => ({
   kind: 'STATUS',
   project: 1,
   storage: 1,
-  run: 1,
+  subject: { type: 'RUN', id: 1 },
   payload: {},
   createdAt: new Date(0),
   ...more,
 })
-const open = (filter = {}) => {
+const open = (filter: EventFilter = {}) => {
   const closed: SubscriptionQueue[] = []
   return { queue: new SubscriptionQueue(filter, (one) => closed.push(one)), closed }
 }
@@ -32,21 +32,24 @@ describe('a subscription queue', () => {
     expect(await waiting).toBe(3)
   })
 
-  it.each([{ project: 2 }, { storage: 2 }, { run: 2 }, { project: 2, run: 2 }])(
-    'accepts only events that match the filter %j',
-    async (filter) => {
-      const { queue } = open(filter)
-      queue.offer(event(1))
-      queue.offer(event(2, { project: 2, storage: 2, run: 2 }))
-      expect(await idOf(queue)).toBe(2)
-    },
-  )
+  it.each<EventFilter>([
+    { project: 2 },
+    { storage: 2 },
+    { subject: { type: 'TASK' } },
+    { subject: { type: 'TASK', id: 1 } },
+    { project: 2, subject: { type: 'TASK', id: 1 } },
+  ])('accepts only events that match the filter %j', async (filter) => {
+    const { queue } = open(filter)
+    queue.offer(event(1))
+    queue.offer(event(2, { project: 2, storage: 2, subject: { type: 'TASK', id: 1 } }))
+    expect(await idOf(queue)).toBe(2)
+  })
 
-  it('replaces older progress of the same run, and never a status', async () => {
+  it('replaces older progress of the same subject, and never a status', async () => {
     const { queue } = open()
     queue.offer(event(1))
     queue.offer(event(2, { kind: 'PROGRESS' }))
-    queue.offer(event(3, { kind: 'PROGRESS', run: 2 }))
+    queue.offer(event(3, { kind: 'PROGRESS', subject: { type: 'TASK', id: 1 } }))
     queue.offer(event(4, { kind: 'PROGRESS' }))
     queue.offer(event(5))
     expect([await idOf(queue), await idOf(queue), await idOf(queue), await idOf(queue)]).toEqual([1, 3, 4, 5])

@@ -57,14 +57,14 @@ describe('a server with many subscriptions', () => {
       )
       for (const stream of streams) await stream.next()
       const statements = await statementsOf(async () => {
-        await recordEvent(world.app.orm.em.fork(), 'STATUS', run)
+        await recordEvent(world.app.orm.em.fork(), 'STATUS', { type: 'RUN', id: run })
         for (const stream of streams) {
           expect((await stream.next()).value).toMatchObject({ kind: 'STATUS', storage: { id: storage.id } })
         }
       })
       for (const stream of streams) await stream.return(undefined)
       // The storage that is shown, and what the subscribers may see; the rest goes by the clock.
-      return statements.filter((text) => text.includes('from "storage"') || text.includes("'project ' ||")).length
+      return statements.filter((text) => text.includes('from "storage"') || text.includes("|| ' ' || id as key")).length
     }
     const one = await readsOfAnEvent(1)
     expect(one).toBeGreaterThan(0)

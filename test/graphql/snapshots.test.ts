@@ -25,11 +25,11 @@ describe('snapshots', () => {
     await sync(world.app, one.id)
     const [{ last }] = await query(world.app.databaseUrl, 'select max(id)::int as last from event')
     const asked = [
-      { project: numberOf(projects[0]!) },
-      { project: numberOf(projects[1]!) },
-      { project: numberOf(projects[2]!) },
-      { storage: one.databaseId },
-      { storage: 999_999 },
+      { type: 'PROJECT' as const, id: numberOf(projects[0]!) },
+      { type: 'PROJECT' as const, id: numberOf(projects[1]!) },
+      { type: 'PROJECT' as const, id: numberOf(projects[2]!) },
+      { type: 'STORAGE' as const, id: one.databaseId },
+      { type: 'STORAGE' as const, id: 999_999 },
     ]
     let told: Awaited<ReturnType<Snapshots['storages']>>[] = []
     const statements = await statementsOf(async () => {

@@ -82,7 +82,7 @@ describe('a webhook', () => {
       return row
     })
     // The next sign of progress, which the clock would bring with a page.
-    await world.app.orm.em.fork().transactional((tx) => recordEvent(tx, 'PROGRESS', run.id))
+    await world.app.orm.em.fork().transactional((tx) => recordEvent(tx, 'PROGRESS', { type: 'RUN', id: run.id }))
     await until(() => to.taken().length === 2)
     expect(announced(to)).toEqual((await taskIds(storage.databaseId)).slice(0, 5_000))
     held.release()

@@ -21,6 +21,7 @@ import { PausedStorages } from './0020-paused-storages.ts'
 import { ChosenKeys } from './0021-chosen-keys.ts'
 import { StorageLimits } from './0022-storage-limits.ts'
 import { ReadsTo } from './0023-reads-to.ts'
+import { EventSubjects } from './0024-event-subjects.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -50,4 +51,5 @@ export const migrations = [
   { name: '0021-chosen-keys', class: ChosenKeys },
   { name: '0022-storage-limits', class: StorageLimits },
   { name: '0023-reads-to', class: ReadsTo },
+  { name: '0024-event-subjects', class: EventSubjects },
 ]
