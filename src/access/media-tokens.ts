@@ -1,4 +1,4 @@
-import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { createSecretKey, randomBytes } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { decodeJwt, errors, jwtVerify, SignJWT } from 'jose'
 import { sql } from 'kysely'
@@ -44,15 +44,11 @@ export function createMediaTokens(deps: {
   getViewer: Authenticator['getViewer']
 }): MediaTokens {
   const { em, sealer, getViewer } = deps
-  const keys = new LRUCache<string, KeyObject>({ max: 1_000 })
   const known = new LRUCache<string, Claims>({ max: 10_000 })
 
   const contextOf = (project: number) => `media-key:${project}`
-  const unseal = (sealed: string, project: number) => {
-    const key = keys.get(sealed) ?? createSecretKey(sealer.unseal(sealed, contextOf(project)), 'base64url')
-    keys.set(sealed, key)
-    return key
-  }
+  const unseal = (sealed: string, project: number) =>
+    createSecretKey(sealer.unseal(sealed, contextOf(project)), 'base64url')
   const newKey = (project: number) => sealer.seal(randomBytes(32).toString('base64url'), contextOf(project))
 
   const currentKey = inBatches(async (projects: number[]) => {

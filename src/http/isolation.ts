@@ -1,5 +1,3 @@
-import { LRUCache } from 'lru-cache'
-
 /**
  * The policy of every response whose content a browser could run. It gives the content an opaque origin, and forbids scripts,
  * forms, plug-ins and loading anything (CSP Level 3 §6.1.3 and §6.3.2).
@@ -38,23 +36,12 @@ export interface ServedType {
   isHarmless: boolean
 }
 
-const judged = new LRUCache<string, { served: ServedType | null }>({ max: 1_000 })
-
 /**
  * Decides how content of this type is served. Returns null if the value is too long or not a single media type, because
  * browsers may interpret it differently. `multipart/*` becomes `application/octet-stream`, because the parts of
  * multipart/x-mixed-replace are documents that the policy of the response does not cover (observed in Firefox).
  */
 export function classifyType(given: string): ServedType | null {
-  let known = judged.get(given)
-  if (known === undefined) {
-    known = { served: classify(given) }
-    judged.set(given, known)
-  }
-  return known.served
-}
-
-function classify(given: string): ServedType | null {
   if (given.length > maxLength) return null
   const valid = mediaType.exec(given)
   // Browsers ignore malformed parameters, so they are removed. After a comma, browsers may find another type.

@@ -1,10 +1,11 @@
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { SignatureV4 } from '@smithy/signature-v4'
-import type { HttpRequest } from '@smithy/types'
 import { isDirectoryBucket } from './checksum.ts'
 import type { S3Location } from './location.ts'
 import type { Region } from './region.ts'
+
+type HttpRequest = Parameters<SignatureV4['presign']>[0]
 
 /** Builds unsigned GET requests for the objects of a bucket, and holds their signer. */
 export interface ObjectRequests {
