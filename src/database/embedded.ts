@@ -115,7 +115,7 @@ async function own(
 /** Returns false if another session has the lock, or the server is shutting down. */
 async function takeLock(client: pg.Client): Promise<boolean> {
   try {
-    const { rows } = await client.query('select pg_try_advisory_lock($1) as mine', [ownerLock])
+    const { rows } = await client.query(`select pg_try_advisory_lock(${ownerLock}) as mine`)
     return rows[0].mine
   } catch {
     return false
