@@ -26,7 +26,7 @@ const digest = (token: string) => createHash('sha256').update(token).digest('hex
 /** Creates a token. Its text is returned once and not stored. */
 export async function createApiToken(em: EntityManager, name: string): Promise<{ row: ApiToken; token: string }> {
   const token = `slc_${randomBytes(24).toString('base64url')}`
-  const row = em.fork().create(ApiTokenEntity, { name, hash: digest(token) } as ApiToken)
+  const row = em.fork().create(ApiTokenEntity, { name, hash: digest(token) })
   await em.fork().persist(row).flush()
   return { row, token }
 }

@@ -172,7 +172,7 @@ async function startServer(
   const flags = settings.flatMap((setting) => ['-c', setting])
   const log = openSync(join(folder, 'server.log'), 'w')
   // Detached: Ctrl-C in a terminal signals the whole process group, but this process must stop the server itself, last.
-  const stdio = ['ignore', log, log] as ('ignore' | number)[]
+  const stdio: ('ignore' | number)[] = ['ignore', log, log]
   const options = { ...user, env: childEnvironment(), cwd: folder, detached: true, stdio }
   const child = spawn(postgres, ['-D', ownName, ...flags], options)
   closeSync(log)

@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { type ImportLink, ImportLinkEntity } from '../entities/import-link.ts'
 import { type Storage, type StorageDirection, StorageEntity, type storageDirections } from '../entities/storage.ts'
 import { SyncRunEntity, type syncStatuses } from '../entities/sync-run.ts'
+import { mapRecord } from '../records.ts'
 import { execute } from '../sql.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
@@ -24,9 +25,7 @@ const statusDescriptions = {
 
 const StorageStatusRef = builder.enumType('StorageStatus', {
   description: 'Status of a storage: the status of its last sync (run of kind SYNC or RETRY).',
-  values: Object.fromEntries(
-    Object.entries(statusDescriptions).map(([name, description]) => [name, { description }]),
-  ) as Record<keyof typeof statusDescriptions, { description: string }>,
+  values: mapRecord(statusDescriptions, (description) => ({ description })),
 })
 
 export const StorageDirectionRef = builder.enumType('StorageDirection', {

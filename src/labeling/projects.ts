@@ -18,7 +18,7 @@ export async function createProject(em: EntityManager, input: ProjectInput): Pro
   const faults = faultsOf({ title: '', ...input })
   if (faults.length > 0) throw new ValidationError(faults)
   const fork = em.fork()
-  const project = fork.create(ProjectEntity, withoutAbsent(input) as Project)
+  const project = fork.create(ProjectEntity, { title: '', ...withoutAbsent(input) })
   await fork.persist(project).flush()
   return project
 }

@@ -107,6 +107,6 @@ export function createScopeFinder(em: EntityManager, cached: AccessCache['cached
 }
 
 function readMapping({ id, text }: Row): Mapping {
-  const [prefix, keyPrefix] = JSON.parse(text!) as [string, string | null]
+  const [prefix, keyPrefix]: [string, string | null] = JSON.parse(text!)
   return { prefix, storage: Number(id), keyPrefix }
 }

@@ -31,7 +31,7 @@ export type RunRow = {
 
 /** Converts a row of `sync_run`, from SQL or the event log, to a run. */
 export function toRun(em: EntityManager, row: Record<string, unknown>): SyncRun {
-  return em.fork().map(SyncRunEntity, row) as SyncRun
+  return em.fork().map(SyncRunEntity, row)
 }
 
 // PostgreSQL uses the index `sync_run_active_unique` only for a condition with the same literals.

@@ -23,8 +23,7 @@ export async function deleteStorage(
     sql`select count(distinct task_id) as tasks from import_link where storage_id = ${id}`,
   )
   if (!dryRun) {
-    const active = { storage: id, status: ['QUEUED', 'IN_PROGRESS'] as const }
-    if ((await fork.count(SyncRunEntity, active as never)) > 0) {
+    if ((await fork.count(SyncRunEntity, { storage: id, status: ['QUEUED', 'IN_PROGRESS'] })) > 0) {
       throw new ConflictError('A sync of this storage is active. Cancel it first.')
     }
     await fork.remove(storage).flush()

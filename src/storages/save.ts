@@ -91,13 +91,13 @@ async function save(
   return parts.em.fork().transactional(async (tx) => {
     // Without the lock, two concurrent requests could create the same storage twice.
     await execute(tx, sql`select pg_advisory_xact_lock(hashtext('sluice storages'), ${draft.project})`)
-    await mustBeFree(tx, target, { draft, options, globalId: parts.globalId })
+    await assertNotConnected(tx, target, { draft, options, globalId: parts.globalId })
     const { readSecrets, sealed, ...columns } = draft
     const row =
       'id' in target
         ? await tx.findOneOrFail(StorageEntity, target.id)
         : // The id is needed before the insert, because the secrets are sealed with it.
-          tx.create(StorageEntity, { ...columns, id: await nextId(tx) } as Storage)
+          tx.create(StorageEntity, { ...columns, id: await nextId(tx) })
     if ('id' in target) {
       // Waits for transactions that lock the storage, too: other saves, and exports that commit their results.
       await execute(tx, sql`select id from storage where id = ${row.id} for update`)
