@@ -68,13 +68,11 @@ export function createAuthenticator(
   const admin = adminHash === undefined ? undefined : { id: `admin:${adminHash.slice(0, 16)}`, name: 'admin' }
   const load = inBatches(async (keys: string[]) => {
     const isHash = (key: string) => key.length > 16
-    const rows = await execute(
+    const rows = await execute<{ id: string; hash: string; name: string }>(
       em,
-      sql<{
-        id: string
-        hash: string
-        name: string
-      }>`select id, hash, name from api_token where (hash = any(${keys.filter(isHash)}::text[]) or id = any(${keys.filter((key) => !isHash(key))}::bigint[])) and revoked_at is null`,
+      sql`select id, hash, name from api_token
+       where (hash = any(${keys.filter(isHash)}::text[]) or id = any(${keys.filter((key) => !isHash(key))}::bigint[]))
+         and revoked_at is null`,
     )
     return new Map(
       rows.flatMap(({ id, hash, name }) => {
