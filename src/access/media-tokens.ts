@@ -35,7 +35,7 @@ export interface MediaTokens {
 }
 
 /** Default and maximum lifetime of a token, in seconds. */
-export const mediaTokenSeconds = { normal: 3_600, most: 86_400 }
+export const mediaTokenLifetime = { normal: 3_600, most: 86_400 }
 
 /** Tokens are JWTs (RFC 7519) signed with HS256 by a key of their project, which is encrypted in the database. */
 export function createMediaTokens(deps: {
@@ -52,9 +52,12 @@ export function createMediaTokens(deps: {
   const newKey = (project: number) => sealer.seal(randomBytes(32).toString('base64url'), contextOf(project))
 
   const currentKey = inBatches(async (projects: number[]) => {
-    const rows = await execute<{ id: string; media_key: string }>(
+    const rows = await execute(
       em,
-      sql`select id, media_key from project where id = any(${projects}::bigint[]) and media_key is not null`,
+      sql<{
+        id: string
+        media_key: string
+      }>`select id, media_key from project where id = any(${projects}::bigint[]) and media_key is not null`,
     )
     return new Map(rows.map(({ id, media_key }) => [Number(id), media_key]))
   })
@@ -64,9 +67,11 @@ export function createMediaTokens(deps: {
     const existing = await currentKey(project)
     if (existing) return existing
     // Two processes that create one at the same time use the same key.
-    const [created] = await execute<{ media_key: string }>(
+    const [created] = await execute(
       em,
-      sql`update project set media_key = coalesce(media_key, ${newKey(project)}) where id = ${project} returning media_key`,
+      sql<{
+        media_key: string
+      }>`update project set media_key = coalesce(media_key, ${newKey(project)}) where id = ${project} returning media_key`,
     )
     if (!created) throw new NotFoundError('There is no such project.')
     return created.media_key
@@ -96,8 +101,8 @@ export function createMediaTokens(deps: {
 
   return {
     async issue(viewer, { project, ttlSeconds }) {
-      if (!(ttlSeconds >= 1 && ttlSeconds <= mediaTokenSeconds.most)) {
-        const message = `must be from 1 to ${mediaTokenSeconds.most}`
+      if (!(ttlSeconds >= 1 && ttlSeconds <= mediaTokenLifetime.most)) {
+        const message = `must be from 1 to ${mediaTokenLifetime.most}`
         throw new ValidationError([{ path: 'input.ttlSeconds', message }])
       }
       const key = await keyFor(project)

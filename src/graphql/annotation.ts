@@ -97,9 +97,13 @@ const many = {
 }
 
 type Create = typeof CreateAnnotationInput.$inferInput
-const asNew = ({ taskId, result, ...rest }: Create) => ({ ...rest, task: idOf('Task', taskId), result: result! })
+const toNewAnnotation = ({ taskId, result, ...rest }: Create) => ({
+  ...rest,
+  task: idOf('Task', taskId),
+  result: result!,
+})
 type Update = typeof UpdateAnnotationInput.$inferInput
-const asChange = ({ id, result, ...rest }: Update) => ({
+const toChanges = ({ id, result, ...rest }: Update) => ({
   ...rest,
   id: idOf('Annotation', id),
   result: result ?? undefined,
@@ -112,7 +116,8 @@ builder.mutationFields((t) => ({
       'Adds an annotation to a task. The same transaction queues the export to each export storage of the project with autoExport, so the mutation succeeds even if a storage is down.',
     errors: one,
     args: { input: t.arg({ type: CreateAnnotationInput, required: true, description: 'The annotation to create.' }) },
-    resolve: async (_root, { input }, { em, viewer }) => (await createAnnotations(em, viewer, [asNew(input)]))[0]!,
+    resolve: async (_root, { input }, { em, viewer }) =>
+      (await createAnnotations(em, viewer, [toNewAnnotation(input)]))[0]!,
   }),
   createAnnotations: t.field({
     type: [AnnotationRef],
@@ -125,7 +130,7 @@ builder.mutationFields((t) => ({
         description: 'The annotations to create, at most 1,000.',
       }),
     },
-    resolve: (_root, { input }, { em, viewer }) => createAnnotations(em, viewer, input.map(asNew)),
+    resolve: (_root, { input }, { em, viewer }) => createAnnotations(em, viewer, input.map(toNewAnnotation)),
   }),
   updateAnnotation: t.field({
     type: AnnotationRef,
@@ -135,7 +140,7 @@ builder.mutationFields((t) => ({
     args: {
       input: t.arg({ type: UpdateAnnotationInput, required: true, description: 'The annotation and its changes.' }),
     },
-    resolve: async (_root, { input }, { em }) => (await updateAnnotations(em, [asChange(input)]))[0]!,
+    resolve: async (_root, { input }, { em }) => (await updateAnnotations(em, [toChanges(input)]))[0]!,
   }),
   updateAnnotations: t.field({
     type: [AnnotationRef],
@@ -148,7 +153,7 @@ builder.mutationFields((t) => ({
         description: 'The annotations and their changes, at most 1,000.',
       }),
     },
-    resolve: (_root, { input }, { em }) => updateAnnotations(em, input.map(asChange)),
+    resolve: (_root, { input }, { em }) => updateAnnotations(em, input.map(toChanges)),
   }),
   deleteAnnotations: t.field({
     type: 'Int',

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Authorize } from '../access/authorize.ts'
-import { type MediaTokens, mediaTokenSeconds } from '../access/media-tokens.ts'
+import { type MediaTokens, mediaTokenLifetime } from '../access/media-tokens.ts'
 import type { Viewer } from '../access/tokens.ts'
 import type { Connect } from '../connect.ts'
 import type { EventHub } from '../events/hub.ts'
@@ -65,7 +65,7 @@ export function createContext(deps: ContextDeps, viewer: Viewer): Context {
 const issuer =
   ({ mediaTokens }: ContextDeps, viewer: Viewer) =>
   (project: number) =>
-    mediaTokens.issue(viewer, { project, ttlSeconds: mediaTokenSeconds.normal })
+    mediaTokens.issue(viewer, { project, ttlSeconds: mediaTokenLifetime.normal })
 
 /**
  * Creates a context for a response that viewers with the same rights can share. It has its own loaders. Afterwards,

@@ -1,4 +1,3 @@
-import { mapRecord } from '../records.ts'
 import type { Part, Setting } from '../storage-settings/kinds.ts'
 import { builder } from './builder.ts'
 
@@ -31,7 +30,10 @@ export interface FormField {
 
 const FieldTypeRef = builder.enumType('FormFieldType', {
   description: 'Type of the value of a form field.',
-  values: mapRecord(types, (description) => ({ description })),
+  values: Object.fromEntries(Object.entries(types).map(([name, description]) => [name, { description }])) as Record<
+    keyof typeof types,
+    { description: string }
+  >,
 })
 
 export const FormFieldRef = builder.objectRef<FormField>('FormField')

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { SluiceError } from '../errors.ts'
 import { type ProviderName, providerNames, providers } from '../providers/registry.ts'
-import { mapRecord } from '../records.ts'
 import type { LocationInput } from '../storages/place.ts'
 import { builder } from './builder.ts'
 import type { FormField } from './form-field.ts'
@@ -9,7 +8,10 @@ import type { FormField } from './form-field.ts'
 /** Enum of the kinds of storage. */
 export const StorageProviderRef = builder.enumType('StorageProvider', {
   description: 'Kind of a storage.',
-  values: mapRecord(providers, ({ title }) => ({ description: title })),
+  values: Object.fromEntries(providerNames.map((name) => [name, { description: providers[name].title }])) as Record<
+    ProviderName,
+    { description: string }
+  >,
 })
 
 /** A field of a location, with the meaning of each of its options. */
@@ -104,7 +106,7 @@ function typeOf(typeName: string, { name, type, options, choices }: LocationFiel
 export const StorageLocationRef = builder.unionType('StorageLocation', {
   description: 'Location of the objects of a storage. Each provider has its own type. None of them contains a secret.',
   types: made.map(({ object }) => object),
-  resolveType: (location) => String(location.__typename),
+  resolveType: (location) => (location as { __typename: string }).__typename,
 })
 
 /** Converts a stored location to a member of the union. Fields that were introduced later have their defaults. */

@@ -1,7 +1,6 @@
-import { mediaTokenSeconds } from '../access/media-tokens.ts'
+import { mediaTokenLifetime } from '../access/media-tokens.ts'
 import type { Storage } from '../entities/storage.ts'
-import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
-import { mapRecord } from '../records.ts'
+import { type ErrorCode, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import { deliver } from '../resolve/deliver.ts'
 import { type Verdict, verdicts } from '../resolve/pick.ts'
 import { resolveUrl } from '../resolve/rewrite.ts'
@@ -24,7 +23,10 @@ const ResolveModeRef = builder.enumType('ResolveMode', {
 
 const VerdictRef = builder.enumType('StorageVerdict', {
   description: 'Why a storage serves a URI or does not.',
-  values: mapRecord(verdicts, (description) => ({ description })),
+  values: Object.fromEntries(Object.entries(verdicts).map(([name, description]) => [name, { description }])) as Record<
+    Verdict,
+    { description: string }
+  >,
 })
 
 const CandidateRef = builder.objectRef<{ storage: Storage; verdict: Verdict }>('ResolveCandidate').implement({
@@ -89,7 +91,7 @@ const ResolvedUriRef = builder.objectRef<Resolved>('ResolvedUri').implement({
       type: ErrorCodeRef,
       nullable: true,
       description: 'Why there is no URL. Null if there is one.',
-      resolve: ({ fault }) => fault?.code ?? null,
+      resolve: ({ fault }) => (fault?.code as ErrorCode | undefined) ?? null,
     }),
     message: t.string({
       nullable: true,
@@ -187,7 +189,7 @@ const CreateMediaTokenInput = builder.inputType('CreateMediaTokenInput', {
   fields: (t) => ({
     projectId: t.id({ required: true, description: 'Global id of the project whose objects the token opens.' }),
     ttlSeconds: t.int({
-      description: `Lifetime in seconds, from 1 to ${mediaTokenSeconds.most}. The server adds up to a quarter, so that repeated requests return the same token. Default: ${mediaTokenSeconds.normal}.`,
+      description: `Lifetime in seconds, from 1 to ${mediaTokenLifetime.most}. The server adds up to a quarter, so that repeated requests return the same token. Default: ${mediaTokenLifetime.normal}.`,
     }),
   }),
 })
@@ -211,7 +213,7 @@ builder.mutationFields((t) => ({
     resolve: (_root, { input: { projectId, ttlSeconds } }, { mediaTokens, viewer }) =>
       mediaTokens.issue(viewer, {
         project: idOf('Project', projectId),
-        ttlSeconds: ttlSeconds ?? mediaTokenSeconds.normal,
+        ttlSeconds: ttlSeconds ?? mediaTokenLifetime.normal,
       }),
   }),
   rotateMediaKey: t.field({

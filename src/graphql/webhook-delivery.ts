@@ -2,7 +2,6 @@ import { webhookActions } from '../entities/webhook.ts'
 import { type DeliveryStatus, type WebhookDelivery, WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
 import { ConflictError, NotFoundError } from '../errors.ts'
 import { parseJson } from '../json.ts'
-import { recordOf } from '../records.ts'
 import { redeliver, sendPing } from '../webhooks/resend.ts'
 import { builder } from './builder.ts'
 import { idOf } from './ids.ts'
@@ -24,7 +23,9 @@ const DeliveryStatusRef = builder.enumType('WebhookDeliveryStatus', {
 const MessageTypeRef = builder.enumType('WebhookMessageType', {
   description: 'Type of a message: a WebhookAction, or PING.',
   values: {
-    ...recordOf(webhookActions, (action) => ({ description: `See WebhookAction.${action}.` })),
+    ...(Object.fromEntries(
+      webhookActions.map((action) => [action, { description: `See WebhookAction.${action}.` }]),
+    ) as Record<(typeof webhookActions)[number], { description: string }>),
     PING: { description: 'A test message that testWebhook sent.' },
   } satisfies Record<WebhookDelivery['action'], { description: string }>,
 })

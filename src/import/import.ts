@@ -12,7 +12,6 @@ import { type Import, openWork, roomLeft } from './import-work.ts'
 import { sweepMissing } from './missing.ts'
 import {
   allDone,
-  beatShards,
   claimShard,
   newHolder,
   openShards,
@@ -20,6 +19,7 @@ import {
   reloadShard,
   type Shard,
   ShardChanged,
+  sendHeartbeats,
   splitShard,
   splittable,
 } from './shards.ts'
@@ -74,7 +74,7 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
   // After a range that could not be cut, so many pages pass before another try: each costs some ten questions.
   let pagesToWait = 0
   let failure: { error: unknown } | undefined
-  const beat = setInterval(() => beatShards(em, run.id, holder).catch(() => {}), heartbeatSeconds * 1_000)
+  const heartbeats = setInterval(() => sendHeartbeats(em, run.id, holder).catch(() => {}), heartbeatSeconds * 1_000)
 
   const open = (shard: Shard) => {
     const onLongListing = () => {
@@ -117,7 +117,7 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
   } finally {
     // What was begun is brought to its end before the run goes on to another state.
     await Promise.all(lanes)
-    clearInterval(beat)
+    clearInterval(heartbeats)
   }
   if (failure) throw failure.error
 }

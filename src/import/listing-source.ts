@@ -40,12 +40,12 @@ async function* pagesOf(
   let bound = isText(after) ? after : undefined
   try {
     for (let next: Promise<ListPage> | undefined = ask(range.cursor ?? range.after); next; ) {
-      const asked = performance.now()
+      const startedAt = performance.now()
       const listed: ListPage = await next
       progress.add(listed)
       const { objects } = listed
       const cursor: string | null = listed.cursor
-      const waitedMs = performance.now() - asked
+      const waitedMs = performance.now() - startedAt
       isOrdered &&= ascends(objects, after)
       const inside = isOrdered ? cut(objects, range.until) : unique(objects)
       const isLast: boolean = cursor === null || (isOrdered && inside.length < objects.length)

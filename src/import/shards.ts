@@ -95,7 +95,7 @@ export async function releaseShard(em: EntityManager, { run, number, holder }: S
 }
 
 /** Renews the leases of the holder (heartbeat). */
-export async function beatShards(em: EntityManager, run: number, holder: string): Promise<void> {
+export async function sendHeartbeats(em: EntityManager, run: number, holder: string): Promise<void> {
   await execute(
     em,
     sql`update sync_shard set heartbeat_at = now() where run_id = ${run} and holder = ${holder} and not done`,

@@ -1,7 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { sql } from 'kysely'
 import type { SyncStatus } from '../entities/sync-run.ts'
-import { execute } from '../sql.ts'
+import { sql } from '../sql.ts'
 import { nextTick } from './timetable.ts'
 
 /** So many failed syncs in a row make a schedule pause. */
@@ -23,13 +22,13 @@ interface Counted {
  * pauses: it tries at its first time after an hour, then after twice as long, at most a day. A sync that works, started by
  * whomever, ends the pause. One that was canceled tells nothing.
  */
-export async function noteOutcome(tx: EntityManager, storageId: string, status: SyncStatus): Promise<void> {
+export async function noteOutcome(tx: EntityManager, storageId: unknown, status: SyncStatus): Promise<void> {
   if (status === 'CANCELED') return
-  const hasFailed = status === 'FAILED'
-  const [schedule] = await execute<Counted>(
+  const [schedule] = await sql<Counted>(
     tx,
-    sql`update sync_schedule set failures_in_row = case when ${hasFailed} then failures_in_row + 1 else 0 end
-     where storage_id = ${storageId} and (${hasFailed} or failures_in_row > 0) returning *, now() as now`,
+    `update sync_schedule set failures_in_row = case when $2 then failures_in_row + 1 else 0 end
+     where storage_id = $1 and ($2 or failures_in_row > 0) returning *, now() as now`,
+    [storageId, status === 'FAILED'],
   )
   if (!schedule) return
   const failures = schedule.failures_in_row
@@ -37,11 +36,11 @@ export async function noteOutcome(tx: EntityManager, storageId: string, status: 
   if (!isPaused && schedule.paused_at === null) return
   const timetable = { cron: schedule.cron, timeZone: schedule.time_zone, jitterSeconds: schedule.jitter_seconds }
   const from = Date.parse(schedule.now) + (isPaused ? pauseHours(failures) * 3_600_000 : 0)
-  await execute(
+  await sql(
     tx,
-    sql`update sync_schedule set paused_at = case when ${isPaused} then coalesce(paused_at, now()) end,
-       next_run_at = ${nextTick(timetable, new Date(from))}
-     where storage_id = ${storageId}`,
+    `update sync_schedule set paused_at = case when $2 then coalesce(paused_at, now()) end, next_run_at = $3
+     where storage_id = $1`,
+    [storageId, isPaused, nextTick(timetable, new Date(from))],
   )
 }
 

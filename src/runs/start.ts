@@ -1,11 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { sql } from 'kysely'
 import { runPolicies } from '../entities/run-policies.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { type ExportScope, type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
-import { execute } from '../sql.ts'
+import { sql } from '../sql.ts'
 import { distinctKeys } from './chosen-keys.ts'
 import { type Changed, dispatchRun } from './dispatch.ts'
 import { cancelRun, isFinal, queueRun } from './run.ts'
@@ -68,10 +67,10 @@ export async function startChosen(
   const storage = await em.fork().findOne(StorageEntity, { id: storageId, direction: 'EXPORT' })
   if (!storage) throw new NotFoundError('There is no such export storage.')
   const chosen = [...new Set(annotations)]
-  const found = await execute(
+  const found = await sql(
     em,
-    sql`select a.id from annotation a join task t on t.id = a.task_id
-     where a.id = any(${chosen}::bigint[]) and t.project_id = ${storage.project}`,
+    `select a.id from annotation a join task t on t.id = a.task_id where a.id = any($1::bigint[]) and t.project_id = $2`,
+    [chosen, storage.project],
   )
   if (found.length < chosen.length)
     throw new NotFoundError('There is no such annotation in the project of the storage.')

@@ -1,7 +1,6 @@
 import { type AgentOptions, Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import type { LookupFunction } from 'node:net'
-import { toError } from '../unknown.ts'
 import type { EgressTarget } from './egress-policy.ts'
 
 /**
@@ -24,10 +23,10 @@ export function createAgent(protocol: string, guard: Guard, options: AgentOption
     try {
       const { host, port } = dialled
       const checked = guard({ host: host ?? '', port: Number(port), isHttp: true })
-      return open({ ...dialled, path: undefined, ...checked }, done)
+      return open({ ...dialled, path: undefined, ...checked } as Dialled, done)
     } catch (error) {
       // The agent passes the error to the request.
-      done?.(toError(error), undefined as never)
+      done?.(error as Error, undefined as never)
       return undefined
     }
   }

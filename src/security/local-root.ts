@@ -51,7 +51,7 @@ function contains(outer: string, inner: string): boolean {
 function isSame(one: string, other: string): boolean {
   const [first, second] = [realPath(one), realPath(other)]
   const [a, b] = [first, second].map(lookUp)
-  return a && b ? a.dev === b.dev && a.ino === b.ino : spelled(first) === spelled(second)
+  return a && b ? a.dev === b.dev && a.ino === b.ino : normalized(first) === normalized(second)
 }
 
 /** Undefined if the path does not exist or cannot be read, such as a link to itself. */
@@ -64,7 +64,7 @@ function lookUp(path: string): BigIntStats | undefined {
 }
 
 const ignoresCase = process.platform === 'darwin' || process.platform === 'win32'
-const spelled = (path: string) => (ignoresCase ? path.toLowerCase() : path)
+const normalized = (path: string) => (ignoresCase ? path.toLowerCase() : path)
 
 function ancestorsOf(path: string): string[] {
   const parent = dirname(path)

@@ -2,7 +2,7 @@ import { type ErrorCode, SluiceError } from '../errors.ts'
 import { isFolderMarker } from '../providers/folder-marker.ts'
 import { keyFault, printableKey } from '../providers/key-bytes.ts'
 import type { ListGap, ObjectInfo, Provider } from '../providers/provider.ts'
-import { emptyPrefix } from './prefix-oddity.ts'
+import { emptyPrefix } from './prefix-mistake.ts'
 
 /** Errors that concern one object only. A sync reports them as issues and continues. */
 const ownFaults = new Set<ErrorCode>([
@@ -61,7 +61,7 @@ export function foundMessage({ gaps: [first, ...others] }: Found): string {
  * spread over the rest. Objects of one folder often have the same problem, for example if the folder is archived.
  * @throws the most frequent error; or at once an error that does not concern the object alone.
  */
-export async function useSome(objects: ObjectInfo[], use: (object: ObjectInfo) => Promise<void>): Promise<void> {
+export async function tryObjects(objects: ObjectInfo[], use: (object: ObjectInfo) => Promise<void>): Promise<void> {
   const faults: SluiceError[] = []
   for (const object of sampleOf(objects)) {
     try {

@@ -7,12 +7,11 @@ import { folderOf } from '../providers/kit/folder-of.ts'
 import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Egress } from '../security/egress.ts'
-import { toError } from '../unknown.ts'
 import { answerSignal, answerTimeoutMs } from './answer-time.ts'
-import { beginRead, findObjects, foundMessage, useSome } from './check-objects.ts'
+import { beginRead, findObjects, foundMessage, tryObjects } from './check-objects.ts'
 import { fetchSigned } from './fetch-signed.ts'
 import { hintFor } from './hints.ts'
-import { prefixOddity } from './prefix-oddity.ts'
+import { prefixMistake } from './prefix-mistake.ts'
 
 /** The steps of a check, in order. */
 export const checkSteps = [
@@ -154,10 +153,10 @@ type Attempt = <T>(
   work: (signal: AbortSignal) => Promise<T>,
 ) => Promise<T>
 
-const cannotSign =
+const cannotSignMessage =
   'These credentials cannot sign a URL for one object (a SAS token opens more than one), so objects are streamed through this server.'
 
-const noSuchUrl =
+const noUrlMessage =
   'All keys that were found have "." or ".." segments, which browsers remove from URLs, so these objects are streamed through this server.'
 
 async function trySource(
@@ -168,18 +167,18 @@ async function trySource(
   const { objects } = await attempt('FIND_OBJECT', foundMessage, (signal) => findObjects(provider, subject, signal))
   if (subject.readsTasks) {
     await attempt('READ_OBJECT', 'An object can be read.', (signal) =>
-      useSome(objects, ({ key }) => beginRead(provider, key, signal)),
+      tryObjects(objects, ({ key }) => beginRead(provider, key, signal)),
     )
   }
   const { presign } = provider
   if (!subject.presigns) return
-  if (!presign) return note('PRESIGN', 'SKIPPED', cannotSign, performance.now())
+  if (!presign) return note('PRESIGN', 'SKIPPED', cannotSignMessage, performance.now())
   if (subject.publicEndpoint) return
   const signed = objects.filter(({ key }) => canStandInUrl(key))
-  if (signed.length === 0) return note('PRESIGN', 'SKIPPED', noSuchUrl, performance.now())
+  if (signed.length === 0) return note('PRESIGN', 'SKIPPED', noUrlMessage, performance.now())
   const { archivedCode }: ProviderKind = providers[subject.provider]
   await attempt('PRESIGN', 'A signed URL can be fetched.', (signal) =>
-    useSome(signed, async ({ key }) =>
+    tryObjects(signed, async ({ key }) =>
       fetchSigned(await presign(key, { ttlSeconds: 60 }), { egress: subject.egress, archivedCode, signal }),
     ),
   )
@@ -218,8 +217,8 @@ async function compareClocks(provider: Provider, attempt: Attempt): Promise<void
 /** Hint for a step that succeeded. */
 function hintOfSuccess(name: CheckStepName, { provider, prefix }: CheckSubject): string | undefined {
   if (name === 'WRITE_OBJECT') {
-    const oddity = prefixOddity(prefix)
-    return oddity && `The prefix is taken literally, and names of objects will begin with it: ${oddity}`
+    const mistake = prefixMistake(prefix)
+    return mistake && `The prefix is taken literally, and names of objects will begin with it: ${mistake}`
   }
   const { corsRule: rule }: ProviderKind = providers[provider]
   return name === 'PRESIGN' && rule ? `Browsers on other origins also need this CORS rule: ${rule}` : undefined
@@ -252,15 +251,15 @@ async function firstContact(
     await provider.check(signal)
     for (const [name, message] of done) note(name, 'OK', message, since)
   } catch (error) {
-    const timedOut = toError(error).name === 'TimeoutError'
+    const timedOut = (error as Error).name === 'TimeoutError'
     const fault = error instanceof SluiceError ? error : new SluiceError(timedOut ? 'TIMEOUT' : 'INTERNAL')
     const failed = stepOf[fault.code] ?? 'OPEN'
     for (const [name, message] of done) {
       if (name === failed) break
       note(name, 'OK', message, since)
     }
-    const oddity = fault.code === 'LOCAL_PATH_MISSING' && prefixOddity(prefix.replace(/\/$/, ''))
-    const message = oddity ? `There is no folder ${JSON.stringify(prefix)}: ${oddity}` : fault.message
+    const mistake = fault.code === 'LOCAL_PATH_MISSING' && prefixMistake(prefix.replace(/\/$/, ''))
+    const message = mistake ? `There is no folder ${JSON.stringify(prefix)}: ${mistake}` : fault.message
     note(failed, 'FAILED', message, since, fault)
     throw new Failed(describeError(error))
   }

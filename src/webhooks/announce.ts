@@ -29,7 +29,7 @@ export interface AnnounceParts {
 export async function announce({ em, queue, globalId, logger }: AnnounceParts): Promise<void> {
   const faulty = new Set<number>()
   for (;;) {
-    const behind = await execute(
+    const waiting = await execute(
       em,
       sql<{ id: string }>`
 select id from (
@@ -38,8 +38,8 @@ select id from (
     and exists (select 1 from event e where e.project = w.project_id and e.id > w.last_event)) behind
 order by turn, id limit ${webhooksPerLook}`,
     )
-    if (behind.length === 0) return
-    for (const webhookId of behind.map(({ id }) => Number(id))) {
+    if (waiting.length === 0) return
+    for (const webhookId of waiting.map(({ id }) => Number(id))) {
       try {
         const made = await em.fork().transactional((tx) => announceTo(tx, globalId, webhookId))
         if (made > 0) await queue.enqueue(jobs.deliverWebhook, { webhookId })

@@ -4,7 +4,6 @@ import { SluiceError } from '../errors.ts'
 import { networkError } from '../providers/network-error.ts'
 import { kindOfAddress } from '../security/address.ts'
 import type { Egress } from '../security/egress.ts'
-import { codeOf } from '../unknown.ts'
 
 /** Bytes of a response that are read and stored. */
 const maxAnswerBytes = 4 * 1024
@@ -51,10 +50,10 @@ export async function post({ url, headers, body, egress, timeoutSeconds, signal 
     if (error instanceof SluiceError) throw error
     if (limit.aborted) throw new SluiceError('TIMEOUT', `The receiver did not answer within ${timeoutSeconds} s.`)
     const fault = networkError(error)
-    const code = codeOf(error)
+    const { code } = error as NodeJS.ErrnoException
     // Node's codes; a certificate's error has one too.
-    const words = /^[A-Z0-9_]{2,40}$/.test(code ?? '') ? code : (fault?.code ?? 'its answer is no HTTP')
-    throw new SluiceError('UNREACHABLE', `The receiver cannot be reached: ${words}.`, { cause: error })
+    const explanation = /^[A-Z0-9_]{2,40}$/.test(code ?? '') ? code : (fault?.code ?? 'its answer is no HTTP')
+    throw new SluiceError('UNREACHABLE', `The receiver cannot be reached: ${explanation}.`, { cause: error })
   }
 }
 

@@ -49,7 +49,7 @@ describe('test names', () => {
 
 describe('identifiers of src', () => {
   it('are terms of the field', () => {
-    const open = /^src\/(export|import|runs|webhooks)\//
+    const open = /^src\/(export|import|runs)\//
     const found = filesIn('src', '.ts')
       .filter((file) => !open.test(file))
       .flatMap((file) =>

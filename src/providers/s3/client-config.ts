@@ -1,4 +1,5 @@
-import type { AgentOptions } from 'node:http'
+import type { AgentOptions, Agent as HttpAgent } from 'node:http'
+import type { Agent as HttpsAgent } from 'node:https'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Egress } from '../../security/egress.ts'
 import { type HandlerDeps, LimitedHandler } from './limited-handler.ts'
@@ -40,8 +41,8 @@ export function clientConfig(
 /** The transport of an SDK client. It does not follow redirects. */
 export function requestHandler(egress: Egress, options: AgentOptions, about?: HandlerDeps): LimitedHandler {
   const agents = {
-    httpAgent: egress.agent('http:', options),
-    httpsAgent: egress.agent('https:', options),
+    httpAgent: egress.agent('http:', options) as HttpAgent,
+    httpsAgent: egress.agent('https:', options) as HttpsAgent,
   }
   return new LimitedHandler(agents, about)
 }

@@ -2,7 +2,6 @@ import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
-import { fieldsOf } from '../../unknown.ts'
 import { ownEndpoints, requestHandler } from './client-config.ts'
 import { stsError } from './error.ts'
 import { removeUserAgent } from './limited-handler.ts'
@@ -64,5 +63,5 @@ function assumeRole(place: S3Location, RoleArn: string, masterCredentials: Maste
  */
 const mayBeClock = (error: unknown) =>
   /^(?:SignatureDoesNotMatch|InvalidSignatureException|RequestExpired|RequestTimeTooSkewed)$/.test(
-    String(fieldsOf<'name'>(error).name),
+    (error as Error | undefined)?.name ?? '',
   )

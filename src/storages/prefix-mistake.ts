@@ -4,7 +4,7 @@ import { SluiceError } from '../errors.ts'
  * Why a prefix is probably a mistake, with advice. Undefined if it looks right. Such a prefix is not refused, because keys may
  * contain any character.
  */
-export function prefixOddity(prefix: string): string | undefined {
+export function prefixMistake(prefix: string): string | undefined {
   const [uri, scheme, rest = ''] = /^([a-z][a-z\d+.-]+):\/{1,3}[^/]*\/?([\s\S]*)$/i.exec(prefix) ?? []
   if (uri !== undefined) {
     return `it begins with "${scheme}://", as URIs do. Enter only what follows the bucket: ${quoted(rest)}.`
@@ -29,8 +29,8 @@ const quoted = (text: string) => (text === '' ? 'no prefix' : JSON.stringify(tex
 
 /** The error EMPTY_PREFIX. Its message says why the prefix is probably a mistake. */
 export function emptyPrefix(prefix: string): SluiceError {
-  const oddity = prefixOddity(prefix)
-  if (!oddity)
+  const mistake = prefixMistake(prefix)
+  if (!mistake)
     return new SluiceError('EMPTY_PREFIX', prefix === '' ? 'The bucket or folder has no objects.' : undefined)
-  return new SluiceError('EMPTY_PREFIX', `No object was found under the prefix ${JSON.stringify(prefix)}: ${oddity}`)
+  return new SluiceError('EMPTY_PREFIX', `No object was found under the prefix ${JSON.stringify(prefix)}: ${mistake}`)
 }
