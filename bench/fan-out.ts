@@ -167,6 +167,8 @@ await withDataFolder(async (dataDir) => {
   const nodeOptions = values.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${values.profile}`]
   const settings = {
     HOST: '127.0.0.1',
+    // A process with one role is never in local mode.
+    EGRESS_ALLOWED: '127.0.0.1',
     DATA_DIR: dataDir,
     DATABASE_URL: postgres.url,
     SECRET_KEY: 'bench-fan-out-bench-fan-out-bench-fan-out',
