@@ -1,4 +1,5 @@
 import { errorTable } from './errors/table.ts'
+import { codeOf } from './unknown.ts'
 
 /** A stable, public error code. */
 export type ErrorCode = keyof typeof errorTable
@@ -141,7 +142,7 @@ export const diskFullMessage =
 /** True if an error of this machine or of PostgreSQL ("Error Codes": 53100, disk_full) means that a disk is full. */
 export function isDiskFull(error: unknown): boolean {
   for (let at = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
-    if (['ENOSPC', 'EDQUOT', '53100'].includes(String((at as { code?: unknown }).code))) return true
+    if (['ENOSPC', 'EDQUOT', '53100'].includes(codeOf(at) ?? '')) return true
   }
   return false
 }

@@ -59,9 +59,7 @@ export function mayLoseDigits(text: string): boolean {
  * @throws SyntaxError when the text is not JSON.
  */
 export function parseJson(text: string): Json {
-  return mayLoseDigits(text)
-    ? (JSON.parse(text, keepDigits as Parameters<typeof JSON.parse>[1]) as Json)
-    : (JSON.parse(text) as Json)
+  return mayLoseDigits(text) ? JSON.parse(text, keepDigits as Parameters<typeof JSON.parse>[1]) : JSON.parse(text)
 }
 
 /** True for a JSON object: not null, an array or a `RawNumber`. */

@@ -86,7 +86,7 @@ function placeIn(line: string): string | undefined {
 
 /** An error code of the system, Node or TLS. Other codes are dropped: libraries store codes of remote servers there, too. */
 function codeOf(error: Error): string | undefined {
-  const { code, errno } = error as NodeJS.ErrnoException
+  const { code, errno }: NodeJS.ErrnoException = error
   if (logMessage in error) return code
   if (typeof code !== 'string') return undefined
   return knownCodes.has(code) || (typeof errno === 'number' && /^E[A-Z0-9]{2,14}$/.test(code)) ? code : undefined

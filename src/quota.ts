@@ -16,7 +16,7 @@ export function createQuota<Kind extends string>(options: {
   refuse: (limit: Kind | 'process') => Error
 }): Quota<Kind> {
   const { max, perName, refuse } = options
-  const kinds = Object.keys(perName) as Kind[]
+  const kinds = keysOf(perName)
   const taken = new Map(kinds.map((kind) => [kind, new Map<string | number, number>()]))
   let count = 0
 
@@ -50,3 +50,5 @@ export function createQuota<Kind extends string>(options: {
     else ofKind.delete(name)
   }
 }
+
+import { keysOf } from './records.ts'

@@ -23,5 +23,5 @@ export async function sql<Row = Record<string, unknown>>(
 }
 
 function clientOf(em: EntityManager): Kysely<unknown> {
-  return (em.getTransactionContext() ?? em.getConnection().getClient()) as unknown as Kysely<unknown>
+  return em.getTransactionContext<Kysely<unknown>>() ?? em.getConnection().getClient()
 }

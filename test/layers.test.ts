@@ -7,6 +7,7 @@ const src = fileURLToPath(new URL('../src', import.meta.url))
 
 /** Modules (folders and files of src) by layer. A module imports only from lower layers. */
 const layers = [
+  ['records', 'unknown'],
   [
     'adaptive',
     'batch',

@@ -52,12 +52,9 @@ export function createMediaTokens(deps: {
   const newKey = (project: number) => sealer.seal(randomBytes(32).toString('base64url'), contextOf(project))
 
   const currentKey = inBatches(async (projects: number[]) => {
-    const rows = await execute(
+    const rows = await execute<{ id: string; media_key: string }>(
       em,
-      sql<{
-        id: string
-        media_key: string
-      }>`select id, media_key from project where id = any(${projects}::bigint[]) and media_key is not null`,
+      sql`select id, media_key from project where id = any(${projects}::bigint[]) and media_key is not null`,
     )
     return new Map(rows.map(({ id, media_key }) => [Number(id), media_key]))
   })
@@ -67,11 +64,9 @@ export function createMediaTokens(deps: {
     const existing = await currentKey(project)
     if (existing) return existing
     // Two processes that create one at the same time use the same key.
-    const [created] = await execute(
+    const [created] = await execute<{ media_key: string }>(
       em,
-      sql<{
-        media_key: string
-      }>`update project set media_key = coalesce(media_key, ${newKey(project)}) where id = ${project} returning media_key`,
+      sql`update project set media_key = coalesce(media_key, ${newKey(project)}) where id = ${project} returning media_key`,
     )
     if (!created) throw new NotFoundError('There is no such project.')
     return created.media_key

@@ -26,7 +26,7 @@ const digest = (token: string) => createHash('sha256').update(token).digest('hex
 /** Creates a token. Its text is returned once and not stored. */
 export async function createApiToken(em: EntityManager, name: string): Promise<{ row: ApiToken; token: string }> {
   const token = `slc_${randomBytes(24).toString('base64url')}`
-  const row = em.fork().create(ApiTokenEntity, { name, hash: digest(token) } as ApiToken)
+  const row = em.fork().create(ApiTokenEntity, { name, hash: digest(token) })
   await em.fork().persist(row).flush()
   return { row, token }
 }
@@ -68,13 +68,11 @@ export function createAuthenticator(
   const admin = adminHash === undefined ? undefined : { id: `admin:${adminHash.slice(0, 16)}`, name: 'admin' }
   const load = inBatches(async (keys: string[]) => {
     const isHash = (key: string) => key.length > 16
-    const rows = await execute(
+    const rows = await execute<{ id: string; hash: string; name: string }>(
       em,
-      sql<{
-        id: string
-        hash: string
-        name: string
-      }>`select id, hash, name from api_token where (hash = any(${keys.filter(isHash)}::text[]) or id = any(${keys.filter((key) => !isHash(key))}::bigint[])) and revoked_at is null`,
+      sql`select id, hash, name from api_token
+       where (hash = any(${keys.filter(isHash)}::text[]) or id = any(${keys.filter((key) => !isHash(key))}::bigint[]))
+         and revoked_at is null`,
     )
     return new Map(
       rows.flatMap(({ id, hash, name }) => {

@@ -28,7 +28,7 @@ export const flag = z.stringbool({ error: 'must be true or false' })
 
 /** What a process can be: `api` answers clients, `worker` does jobs. */
 export const roles = ['api', 'worker'] as const
-export const isRole = (text: string): text is (typeof roles)[number] => (roles as readonly string[]).includes(text)
+export const isRole = (text: string): text is (typeof roles)[number] => roles.some((role) => role === text)
 
 export const levels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
 export const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgres:// or postgresql:// URL' })

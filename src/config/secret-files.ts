@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { codeOf } from '../unknown.ts'
 
 /** Settings that hold a secret: each of them can be given as a file, whose path is in `<NAME>_FILE`. */
 export const secretSettings = [
@@ -33,7 +34,7 @@ export function readSecretFiles(env: Record<string, string | undefined>): {
       if (value) values[name] = value
       else faults.push(`${name}_FILE: the file is empty`)
     } catch (error) {
-      faults.push(`${name}_FILE: the file cannot be read (${(error as NodeJS.ErrnoException).code})`)
+      faults.push(`${name}_FILE: the file cannot be read (${codeOf(error)})`)
     }
   }
   return { values, faults }

@@ -21,6 +21,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { StartupError } from '../config.ts'
 import { closeFolder, makePrivateFolder } from '../security/private-folder.ts'
+import { codeOf, fieldsOf } from '../unknown.ts'
 
 /** PostgreSQL refuses to run as root, so root runs it as `nobody`. */
 const nobody = { uid: 65534, gid: 65534 }
@@ -88,8 +89,8 @@ export function closeDataFolder(dataDir: string): void {
 
 /** Converts an error of the file system to DataFolderUnusable. Returns other errors unchanged. */
 function unusable(dataDir: string, error: unknown): unknown {
-  const { code, syscall } = error as NodeJS.ErrnoException
-  if (!code || !syscall) return error
+  const code = codeOf(error)
+  if (!code || !fieldsOf<'syscall'>(error).syscall) return error
   const message = `The data folder ${dataDir} cannot be used: ${reasonOf(code)}. Set DATA_DIR to another one.`
   return new DataFolderUnusable(message, { cause: error })
 }
@@ -123,7 +124,7 @@ function clusterFolder(dataDir: string, asRoot: boolean): string {
     symlinkSync(outside, inside)
   } catch (error) {
     rmSync(dirname(outside), { recursive: true })
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (codeOf(error) !== 'EEXIST') throw error
     return readlinkSync(inside)
   }
   return outside
@@ -197,7 +198,7 @@ export function alive(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
+    return codeOf(error) === 'EPERM'
   }
 }
 
@@ -207,8 +208,10 @@ export function alive(pid: number): boolean {
  */
 export function childEnvironment(): Record<string, string> {
   const needed = /^(PATH|LANG|LC_[A-Z]+|TZ|TMPDIR|LD_LIBRARY_PATH|DYLD_LIBRARY_PATH|SYSTEMROOT)$/i
-  const given = Object.entries(process.env).filter(([name, value]) => needed.test(name) && value !== undefined)
-  return Object.fromEntries(given) as Record<string, string>
+  const entries = Object.entries(process.env)
+  return Object.fromEntries(
+    entries.flatMap(([name, value]) => (needed.test(name) && value !== undefined ? [[name, value]] : [])),
+  )
 }
 
 /** Runs initdb in its own process group, so that Ctrl-C in a terminal reaches only this process, which then stops initdb. */

@@ -30,7 +30,7 @@ export async function probeSecretKey(em: EntityManager, sealer: Sealer, isChange
   const probe = sealer.seal('', context)
   await execute(em, sql`insert into key_probe (id, sealed) values (1, ${probe}) on conflict do nothing`)
   await em.fork().transactional(async (tx) => {
-    const [row] = await execute(tx, sql<{ sealed: string }>`select sealed from key_probe where id = 1 for update`)
+    const [row] = await execute<{ sealed: string }>(tx, sql`select sealed from key_probe where id = 1 for update`)
     if (opens(sealer, row!.sealed, context)) return
     if (opens(sealer, row!.sealed, formerContext)) await upgradeSeals(tx, sealer)
     else if (isChanged) await execute(tx, sql`update project set media_key = null`)

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { StartupError } from '../config.ts'
+import { codeOf, toError } from '../unknown.ts'
 import { connectionOf } from './open.ts'
 
 /** The database of DATABASE_URL cannot be used. The message says why, without the password. */
@@ -21,7 +22,7 @@ export async function reachDatabase(url: string): Promise<void> {
     const { rows } = await client.query('show server_version_num')
     version = Math.floor(Number(rows[0].server_version_num) / 10_000)
   } catch (cause) {
-    throw new DatabaseUnusable(`${where} cannot be used: ${reasonOf(cause as Error)}.`, { cause })
+    throw new DatabaseUnusable(`${where} cannot be used: ${reasonOf(toError(cause))}.`, { cause })
   } finally {
     await client.end().catch(() => {})
   }
@@ -30,7 +31,8 @@ export async function reachDatabase(url: string): Promise<void> {
   }
 }
 
-function reasonOf(error: Error & { code?: string }): string {
+function reasonOf(error: Error): string {
+  const code = codeOf(error)
   const known: Record<string, string> = {
     ECONNREFUSED: 'nothing listens there',
     ENOENT: 'there is no such socket',
@@ -38,5 +40,5 @@ function reasonOf(error: Error & { code?: string }): string {
     EAI_AGAIN: 'its host name cannot be resolved now',
   }
   const silent = error.message.includes('timeout') ? `no answer within ${timeoutMs / 1_000} s` : undefined
-  return known[error.code ?? ''] ?? silent ?? (error.message || error.code || error.name)
+  return known[code ?? ''] ?? silent ?? (error.message || code || error.name)
 }

@@ -28,15 +28,15 @@ const formerNames: Record<string, string> = { '0008-task-origins': '0007-task-or
  */
 export async function compareSchemaVersions(orm: MikroORM): Promise<void> {
   const em = orm.em.fork()
-  const [table] = await execute(
+  const [table] = await execute<{ exists: boolean }>(
     em,
-    sql<{ exists: boolean }>`select to_regclass('mikro_orm_migrations') is not null as exists`,
+    sql`select to_regclass('mikro_orm_migrations') is not null as exists`,
   )
   if (!table!.exists) return
   for (const [former, present] of Object.entries(formerNames)) {
     await execute(em, sql`update mikro_orm_migrations set name = ${present} where name = ${former}`)
   }
-  const rows = await execute(em, sql<{ name: string }>`select name from mikro_orm_migrations order by name`)
+  const rows = await execute<{ name: string }>(em, sql`select name from mikro_orm_migrations order by name`)
   const known = new Set(migrations.map(({ name }) => name))
   const unknown = rows.filter(({ name }) => !known.has(name))
   if (unknown.length > 0) throw new NewerSchemaError(unknown.at(-1)!.name)

@@ -1,8 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type RawBuilder, sql } from 'kysely'
 import { type SealedRow, storageContext } from '../providers/seal-context.ts'
 import { formerContexts, webhookContext } from '../security/contexts.ts'
 import type { Sealer } from '../security/seal.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 
 const batchSize = 500
 
@@ -12,14 +13,14 @@ const batchSize = 500
  * read, or are already bound to their row, are unchanged.
  */
 export async function upgradeSeals(tx: EntityManager, sealer: Sealer): Promise<void> {
-  await eachBatch(tx, 'id, project_id, direction, provider, location, secrets from storage', async (rows) => {
+  await eachBatch(tx, storages, async (rows) => {
     const sealed = rows.map((row) => {
-      const place = { ...row, id: Number(row.id), project: Number(row.project_id) } as unknown as SealedRow
+      const place = { ...row, id: Number(row.id), project: Number(row.project_id) }
       return reseal(sealer, row.secrets, formerContexts.storage(place.project), () => storageContext(place))
     })
     await write(tx, 'storage', 'secrets', rows, sealed)
   })
-  await eachBatch(tx, 'id, project_id, secret, former_secret from webhook', async (rows) => {
+  await eachBatch(tx, webhooks, async (rows) => {
     for (const column of ['secret', 'former_secret'] as const) {
       const sealed = rows.map((row) => {
         const [id, project] = [Number(row.id), Number(row.project_id)]
@@ -33,12 +34,24 @@ export async function upgradeSeals(tx: EntityManager, sealer: Sealer): Promise<v
 interface Row {
   id: string
   project_id: string
-  [column: string]: string | null
 }
 
-async function eachBatch(tx: EntityManager, what: string, work: (rows: Row[]) => Promise<void>): Promise<void> {
+const storages = sql<Row & Omit<SealedRow, 'id' | 'project'> & { secrets: string | null }>`
+  id, project_id, direction, provider, location, secrets from storage`
+
+const webhooks = sql<Row & Record<'secret' | 'former_secret', string | null>>`
+  id, project_id, secret, former_secret from webhook`
+
+async function eachBatch<R extends Row>(
+  tx: EntityManager,
+  columnsAndTable: RawBuilder<R>,
+  work: (rows: R[]) => Promise<void>,
+): Promise<void> {
   for (let last = '0'; ; ) {
-    const rows = await sql<Row>(tx, `select ${what} where id > $1 order by id limit ${batchSize} for update`, [last])
+    const rows = await execute<R>(
+      tx,
+      sql`select ${columnsAndTable} where id > ${last} order by id limit ${batchSize} for update`,
+    )
     if (rows.length === 0) return
     await work(rows)
     last = rows.at(-1)!.id
@@ -70,7 +83,10 @@ async function write(
   rows: Row[],
   sealed: (string | null)[],
 ): Promise<void> {
-  const text = `update ${table} set ${column} = n.sealed
-    from unnest($1::bigint[], $2::text[]) as n (id, sealed) where ${table}.id = n.id and n.sealed is not null`
-  await sql(tx, text, [rows.map(({ id }) => id), sealed])
+  await execute(
+    tx,
+    sql`update ${sql.table(table)} t set ${sql.ref(column)} = n.sealed
+     from unnest(${rows.map(({ id }) => id)}::bigint[], ${sealed}::text[]) as n (id, sealed)
+     where t.id = n.id and n.sealed is not null`,
+  )
 }

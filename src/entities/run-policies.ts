@@ -71,7 +71,5 @@ export const runPolicies: Record<RunKind, RunPolicy> = {
 /** The policy of a kind that comes from a row or an event. */
 export const policyOf = (kind: unknown): RunPolicy => runPolicies[kind as RunKind]
 
-const syncKinds = Object.entries(runPolicies).flatMap(([kind, { isSync }]) => (isSync ? [`'${kind}'`] : []))
-
-/** SQL condition: the kind of the run is a sync. The same text as in the index `sync_run_active_unique`. */
-export const isSyncKind = (kind: string): string => `${kind} in (${syncKinds.join(', ')})`
+/** The kinds of runs that are syncs. */
+export const syncKinds = Object.entries(runPolicies).flatMap(([kind, { isSync }]) => (isSync ? [kind] : []))

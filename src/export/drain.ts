@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { createAdaptiveLimit } from '../adaptive.ts'
 import type { Connect } from '../connect.ts'
 import { SluiceError } from '../errors.ts'
@@ -7,7 +8,7 @@ import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { createBreaker } from '../runs/breaker.ts'
 import { missedHeartbeats } from '../runs/sweep.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { type Claim, LeaseLost, openLease } from './lease.ts'
 import { writeBatches } from './pipeline.ts'
 import { settleClaims, waitSeconds } from './settle.ts'
@@ -32,13 +33,12 @@ export async function sweepOutbox(
   { em, queue }: { em: EntityManager; queue: Queue },
   heartbeatSeconds: number,
 ): Promise<void> {
-  const due = await sql<{ id: string }>(
+  const due = await execute<{ id: string }>(
     em,
-    `update storage s set drain_at = now() + make_interval(secs => $1)
+    sql`update storage s set drain_at = now() + make_interval(secs => ${heartbeatSeconds * missedHeartbeats})
      where s.direction = 'EXPORT' and s.synchronizable and (s.drain_at is null or s.drain_at <= now())
        and exists (select 1 from outbox o where o.storage_id = s.id and o.due_at <= now())
      returning s.id`,
-    [heartbeatSeconds * missedHeartbeats],
   )
   for (const { id } of due) await queue.enqueue(jobs.drainOutbox, { storageId: Number(id) })
 }
@@ -49,7 +49,8 @@ export async function sweepOutbox(
  */
 export async function drainOutbox(parts: DrainParts, storage: number, stopping: AbortSignal): Promise<void> {
   const { em, connect, logger, heartbeatSeconds } = parts
-  const lease = openLease(em, heartbeatSeconds * missedHeartbeats, stopping)
+  const leaseSeconds = heartbeatSeconds * missedHeartbeats
+  const lease = openLease(em, leaseSeconds, stopping)
   let waits: number | undefined
   const batches = async function* () {
     while (waits === undefined) {
@@ -63,7 +64,7 @@ export async function drainOutbox(parts: DrainParts, storage: number, stopping: 
     if (!outcomes.some(({ is }) => is === 'UNTRIED')) return
     waits = waitSeconds(1 + Math.max(...claims.map(({ attempts }) => attempts)))
   }
-  const onTheWay = setInterval(() => keepTicket(parts, storage).catch(() => {}), heartbeatSeconds * 1_000)
+  const onTheWay = setInterval(() => delayDrain(em, storage, leaseSeconds).catch(() => {}), heartbeatSeconds * 1_000)
   try {
     const limit = createAdaptiveLimit(parts.writeConcurrency)
     // A drain does not wait for an unavailable storage; the exports stay pending.
@@ -80,28 +81,23 @@ export async function drainOutbox(parts: DrainParts, storage: number, stopping: 
   } finally {
     clearInterval(onTheWay)
     lease.end()
-    await sql(em, 'update storage set drain_at = now() + make_interval(secs => $2) where id = $1', [
-      storage,
-      waits ?? 0,
-    ])
+    await delayDrain(em, storage, waits ?? 0)
   }
 }
 
-async function keepTicket({ em, heartbeatSeconds }: DrainParts, storage: number): Promise<void> {
-  await sql(em, 'update storage set drain_at = now() + make_interval(secs => $2) where id = $1', [
-    storage,
-    heartbeatSeconds * missedHeartbeats,
-  ])
+/** The sweeper enqueues no drain of the storage in the next `seconds`. */
+async function delayDrain(em: EntityManager, storage: number, seconds: number): Promise<void> {
+  await execute(em, sql`update storage set drain_at = now() + make_interval(secs => ${seconds}) where id = ${storage}`)
 }
 
 async function noteFailure(
   em: EntityManager,
   { storage, token, failure, waits }: { storage: number; token: string; failure: string; waits: number },
 ): Promise<void> {
-  await sql(
+  await execute(
     em,
-    `update outbox set lease = null, attempts = attempts + 1, failure = $3, due_at = now() + make_interval(secs => $4)
-     where storage_id = $1 and lease = $2`,
-    [storage, token, failure, waits],
+    sql`update outbox set lease = null, attempts = attempts + 1, failure = ${failure},
+       due_at = now() + make_interval(secs => ${waits})
+     where storage_id = ${storage} and lease = ${token}`,
   )
 }

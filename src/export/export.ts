@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { createAdaptiveLimit } from '../adaptive.ts'
 import type { Connect } from '../connect.ts'
 import type { Storage } from '../entities/storage.ts'
@@ -7,8 +8,8 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
 import type { Breaker } from '../runs/breaker.ts'
-import { RunLost } from '../runs/lease.ts'
-import { sql } from '../sql.ts'
+import { heldRun, RunLost } from '../runs/lease.ts'
+import { execute } from '../sql.ts'
 import { type Claim, type Lease, openLease } from './lease.ts'
 import { writeBatches } from './pipeline.ts'
 import { type Selection, selectPage } from './select.ts'
@@ -107,50 +108,34 @@ async function count(
 ): Promise<void> {
   const amount = (is: Outcome['is']) => outcomes.filter((one) => one.is === is).length
   const done = isCut ? undefined : batch.done
-  const [held] = await sql<{ counts: boolean }>(
+  const [held] = await execute<{ counts: boolean }>(
     tx,
-    `with held as (
-       select id, (not $9::boolean or $10::boolean or cancel_requested) as counts from sync_run
-       where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update)
-     update sync_run r set selected = selected + $3, cursor = coalesce($8, cursor), heartbeat_at = now(),
-       exported = exported + case when counts then $4::bigint else 0 end,
-       skipped = skipped + case when counts then $5::bigint else 0 end,
-       deleted = deleted + case when counts then $6::bigint else 0 end,
-       failed = failed + case when counts then $7::bigint else 0 end
+    sql`with held as (
+       select id, (${!isCut || isEnd} or cancel_requested) as counts from sync_run where ${heldRun(run)} for update)
+     update sync_run r set selected = selected + ${done?.selected ?? 0},
+       cursor = coalesce(${done?.cursor ?? null}, cursor), heartbeat_at = now(),
+       exported = exported + case when counts then ${amount('WRITTEN')}::bigint else 0 end,
+       skipped = skipped + case when counts then ${amount('UNCHANGED')}::bigint else 0 end,
+       deleted = deleted + case when counts then ${amount('REMOVED')}::bigint else 0 end,
+       failed = failed + case when counts then ${amount('FAILED')}::bigint else 0 end
      from held where r.id = held.id returning counts`,
-    [
-      run.id,
-      run.attempt,
-      done?.selected ?? 0,
-      amount('WRITTEN'),
-      amount('UNCHANGED'),
-      amount('REMOVED'),
-      amount('FAILED'),
-      done?.cursor ?? null,
-      isCut,
-      isEnd,
-    ],
   )
   if (!held) throw new RunLost()
   const failed = outcomes.flatMap((one) => (one.is === 'FAILED' ? [one] : []))
   if (failed.length === 0 || !held.counts) return
-  const isTask = storage.exportFormat === 'TASK'
-  await sql(
+  const subject = storage.exportFormat === 'TASK' ? sql`null, i.subject` : sql`i.subject, null`
+  await execute(
     tx,
-    `insert into sync_issue (run_id, key, annotation, task, code, message, retryable)
-     select $1, i.key, case when $2 then null else i.subject end, case when $2 then i.subject end, i.code, i.message,
-       i.retryable
-     from unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bool[]) as i (subject, key, code, message, retryable)
+    sql`insert into sync_issue (run_id, key, annotation, task, code, message, retryable)
+     select ${run.id}, i.key, ${subject}, i.code, i.message, i.retryable
+     from unnest(
+         ${failed.map(({ claim }) => claim.subject)}::bigint[],
+         ${failed.map(({ key }) => key)}::text[],
+         ${failed.map(({ fault }) => fault.code)}::text[],
+         ${failed.map(({ fault }) => fault.message.replaceAll('\0', '\ufffd'))}::text[],
+         ${failed.map(({ fault }) => fault.retryable)}::bool[])
+       as i (subject, key, code, message, retryable)
      on conflict do nothing`,
-    [
-      run.id,
-      isTask,
-      failed.map(({ claim }) => claim.subject),
-      failed.map(({ key }) => key),
-      failed.map(({ fault }) => fault.code),
-      failed.map(({ fault }) => fault.message.replaceAll('\0', '\ufffd')),
-      failed.map(({ fault }) => fault.retryable),
-    ],
   )
 }
 

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import type { ExportFormat, Storage } from '../entities/storage.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 
 /** A row of the outbox that this process may export until its lease expires. */
 export interface Claim {
@@ -51,13 +52,13 @@ export function openLease(em: EntityManager, seconds: number, stop: AbortSignal)
     if (held.size === 0) renewedAt = performance.now()
     else {
       const asked = performance.now()
-      await sql(em, renewal, [[...held], token, seconds])
+      await execute(em, renewal([...held], { token, seconds }))
       renewedAt = asked
     }
   }
   const timer = setInterval(() => keep().catch(() => {}), (seconds * 1_000) / 5)
-  const take = (rows: Record<string, unknown>[]): Claim[] => {
-    const claims = rows.map((row) => ({ ...row, id: Number(row.id), subject: Number(row.subject) }) as Claim)
+  const take = (rows: ClaimRow[]): Claim[] => {
+    const claims = rows.map((row) => ({ ...row, id: Number(row.id), subject: Number(row.subject) }))
     for (const { id } of claims) held.add(id)
     return claims
   }
@@ -65,17 +66,17 @@ export function openLease(em: EntityManager, seconds: number, stop: AbortSignal)
     token,
     signal: AbortSignal.any([lost.signal, stop]),
     async claimDue(storage, limit) {
-      return take(await sql(em, dueClaim, [storage, token, seconds, limit]))
+      return take(await execute(em, dueClaim({ storage, limit }, { token, seconds })))
     },
     async claim({ id, exportFormat }, subjects) {
-      return take(await sql(em, subjectClaim, [id, exportFormat, token, seconds, subjects]))
+      return take(await execute(em, subjectClaim({ storage: id, exportFormat, subjects }, { token, seconds })))
     },
     async noteKeys(keys) {
-      await sql(
+      await execute(
         em,
-        `update outbox o set key = k.key from unnest($1::bigint[], $2::text[]) as k (id, key)
-         where o.id = k.id and o.lease = $3 and o.key is distinct from k.key`,
-        [keys.map(({ id }) => id), keys.map(({ key }) => key), token],
+        sql`update outbox o set key = k.key
+         from unnest(${keys.map(({ id }) => id)}::bigint[], ${keys.map(({ key }) => key)}::text[]) as k (id, key)
+         where o.id = k.id and o.lease = ${token} and o.key is distinct from k.key`,
       )
     },
     letGo(ids) {
@@ -87,25 +88,39 @@ export function openLease(em: EntityManager, seconds: number, stop: AbortSignal)
   }
 }
 
+type ClaimRow = Omit<Claim, 'id' | 'subject'> & Record<'id' | 'subject', string>
+
+interface Terms {
+  token: string
+  seconds: number
+}
+
+const expiry = (seconds: number) => sql`now() + make_interval(secs => ${seconds})`
+
 // A locked row is being committed or recorded by this process.
-const renewal = `
-update outbox o set due_at = now() + make_interval(secs => $3)
-from (select id from outbox where id = any($1::bigint[]) and lease = $2 for update skip locked) kept
+const renewal = (ids: number[], { token, seconds }: Terms) => sql`
+update outbox o set due_at = ${expiry(seconds)}
+from (select id from outbox where id = any(${ids}::bigint[]) and lease = ${token} for update skip locked) kept
 where o.id = kept.id`
 
-const dueClaim = `
-update outbox o set lease = $2, due_at = now() + make_interval(secs => $3)
+const dueClaim = ({ storage, limit }: { storage: number; limit: number }, { token, seconds }: Terms) => sql<ClaimRow>`
+update outbox o set lease = ${token}, due_at = ${expiry(seconds)}
 from (
   select id from outbox
-  where storage_id = $1 and due_at <= now() and exists (select 1 from storage s where s.id = $1 and s.synchronizable)
-  order by due_at, id limit $4 for update skip locked) due
+  where storage_id = ${storage} and due_at <= now()
+    and exists (select 1 from storage s where s.id = ${storage} and s.synchronizable)
+  order by due_at, id limit ${limit} for update skip locked) due
 where o.id = due.id
 returning o.id, o.kind, o.subject, o.version, o.attempts, o.key`
 
 // Rows that wait for their next automatic try are claimed, too: a requested export does not wait.
-const subjectClaim = `
+const subjectClaim = (
+  { storage, exportFormat, subjects }: { storage: number; exportFormat: ExportFormat; subjects: number[] },
+  { token, seconds }: Terms,
+) => sql<ClaimRow>`
 insert into outbox (storage_id, kind, subject, version, lease, due_at)
-select $1, $2, subject, 0, $3, now() + make_interval(secs => $4) from unnest($5::bigint[]) as subject order by subject
+select ${storage}, ${exportFormat}, subject, 0, ${token}, ${expiry(seconds)}
+from unnest(${subjects}::bigint[]) as subject order by subject
 on conflict (storage_id, kind, subject) do update set lease = excluded.lease, due_at = excluded.due_at
 where outbox.lease is null or outbox.due_at <= now()
 returning id, kind, subject, version, attempts, key`

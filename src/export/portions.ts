@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type RawBuilder, sql } from 'kysely'
 import type { ExportFormat } from '../entities/storage.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import type { Claim } from './lease.ts'
 
 /** Claims whose objects are read together, with the bytes of JSON of each. */
@@ -17,7 +18,7 @@ export interface Portion {
 export async function portionsOf(em: EntityManager, claims: Claim[], maxBytes: number): Promise<Portion[]> {
   const sizes = new Map<number, number>()
   for (const [kind, group] of Map.groupBy(claims, (claim) => claim.kind)) {
-    const rows = await sql<{ id: string; bytes: number }>(em, sizesOf[kind], [group.map(({ subject }) => subject)])
+    const rows = await execute(em, sizesOf[kind](group.map(({ subject }) => subject)))
     const bytes = new Map(rows.map((row) => [Number(row.id), row.bytes]))
     for (const { id, subject } of group) sizes.set(id, bytes.get(subject) ?? 0)
   }
@@ -33,15 +34,15 @@ export async function portionsOf(em: EntityManager, claims: Claim[], maxBytes: n
   return portions
 }
 
-const ofTask = `octet_length(t.data::text) + coalesce(octet_length(t.meta::text), 0)
+const ofTask = sql`octet_length(t.data::text) + coalesce(octet_length(t.meta::text), 0)
   + coalesce((select sum(octet_length(p.result::text)) from prediction p where p.task_id = t.id), 0)`
 
-const sizesOf: Record<ExportFormat, string> = {
-  ANNOTATION: `
+const sizesOf: Record<ExportFormat, (subjects: number[]) => RawBuilder<{ id: string; bytes: number }>> = {
+  ANNOTATION: (annotations) => sql`
 select a.id, (octet_length(a.result::text) + ${ofTask})::float8 as bytes
-from annotation a join task t on t.id = a.task_id where a.id = any($1::bigint[])`,
-  TASK: `
+from annotation a join task t on t.id = a.task_id where a.id = any(${annotations}::bigint[])`,
+  TASK: (tasks) => sql`
 select t.id, (coalesce((select sum(octet_length(a.result::text)) from annotation a where a.task_id = t.id), 0)
   + ${ofTask})::float8 as bytes
-from task t where t.id = any($1::bigint[])`,
+from task t where t.id = any(${tasks}::bigint[])`,
 }

@@ -1,8 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { policyOf } from '../entities/run-policies.ts'
 import type { ExportFormat, Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 
 /** Annotations (in TASK format: tasks) to export, each with the cursor after it. */
 export interface Selection {
@@ -25,25 +26,34 @@ export async function selectPage(
   cursor: string | null,
 ): Promise<Selection> {
   const { source } = policyOf(run.kind)
-  if (source === 'CHOICE') return byId(em, chosen[storage.exportFormat], run.id, cursor)
-  if (source === 'FAILURES') return byId(em, failed, run.retryOf!, cursor)
+  if (source === 'CHOICE') return byId(em, chosen[storage.exportFormat](run.id, cursor ?? '0'))
+  if (source === 'FAILURES') return byId(em, failed(run.retryOf!, cursor ?? '0'))
   return byTask(em, { run, storage }, cursor)
 }
 
-async function byId(em: EntityManager, text: string, run: number, cursor: string | null): Promise<Selection> {
-  const rows = await sql<{ id: string }>(em, text, [run, cursor ?? '0', pageSize])
+async function byId(em: EntityManager, page: RawBuilder<{ id: string }>): Promise<Selection> {
+  const rows = await execute(em, page)
   const subjects = rows.map(({ id }) => ({ id: Number(id), cursor: id }))
   return { subjects, next: subjects.length < pageSize ? null : subjects.at(-1)!.cursor }
 }
 
+interface TaskPage {
+  upto: string | null
+  subjects: [inner: number, id: number][]
+}
+
 /** Ordered by task, then by annotation, as the index is. */
 async function byTask(em: EntityManager, { run, storage }: Selecting, cursor: string | null): Promise<Selection> {
-  const [innerId, annotation] = (cursor ?? '0:0').split(':')
-  const [row] = await sql<{ upto: string | null; subjects: [inner: number, id: number][] }>(
-    em,
-    alongTasks[storage.exportFormat],
-    [storage.project, innerId, annotation, run.exportScope === 'NEW', storage.id, pageSize],
-  )
+  const [innerId = '0', annotation = '0'] = cursor?.split(':') ?? []
+  const matches = run.exportScope === 'NEW' ? hasNoLink(storage.id) : sql<SqlBool>`true`
+  const page = sql<TaskPage>`
+with block as materialized (
+  select id, inner_id from task
+  where project_id = ${storage.project} and inner_id >= ${innerId}::bigint order by inner_id limit 1000),
+subject as (${subjectsOf[storage.exportFormat]({ innerId, annotation }, matches)} order by 1, 2 limit ${pageSize})
+select (select max(inner_id) from block) as upto,
+  coalesce((select json_agg(json_build_array(s.inner_id, s.id) order by s.inner_id, s.id) from subject s), '[]') as subjects`
+  const [row] = await execute(em, page)
   if (!row || row.upto === null) return { subjects: [], next: null }
   const subjects = row.subjects.map(([inner, id]) => ({
     id,
@@ -52,33 +62,33 @@ async function byTask(em: EntityManager, { run, storage }: Selecting, cursor: st
   return { subjects, next: subjects.length < pageSize ? `${Number(row.upto) + 1}:0` : subjects.at(-1)!.cursor }
 }
 
-const isNew =
-  '(not $4::bool or not exists (select 1 from export_link l where l.storage_id = $5 and l.annotation_id = a.id))'
+/** The storage has no object with the annotation `a`. */
+const hasNoLink = (storage: number): RawBuilder<SqlBool> =>
+  sql`not exists (select 1 from export_link l where l.storage_id = ${storage} and l.annotation_id = a.id)`
 
-const pageOf = (subjects: string) => `
-with block as materialized (
-  select id, inner_id from task where project_id = $1 and inner_id >= $2::bigint order by inner_id limit 1000),
-subject as (${subjects} order by 1, 2 limit $6)
-select (select max(inner_id) from block) as upto,
-  coalesce((select json_agg(json_build_array(s.inner_id, s.id) order by s.inner_id, s.id) from subject s), '[]') as subjects`
+type Place = Record<'innerId' | 'annotation', string>
 
-const alongTasks: Record<ExportFormat, string> = {
-  ANNOTATION: pageOf(`
+/** The subjects of the tasks in `block` after a place, of which an annotation `a` matches. */
+const subjectsOf: Record<ExportFormat, (after: Place, matches: RawBuilder<SqlBool>) => RawBuilder<unknown>> = {
+  ANNOTATION: ({ innerId, annotation }, matches) => sql`
   select b.inner_id, a.id from block b join annotation a on a.task_id = b.id
-  where (b.inner_id, a.id) > ($2::bigint, $3::bigint) and ${isNew}`),
-  TASK: pageOf(`
+  where (b.inner_id, a.id) > (${innerId}::bigint, ${annotation}::bigint) and ${matches}`,
+  TASK: ({ annotation }, matches) => sql`
   select b.inner_id, b.id from block b
-  where $3::bigint = 0 and exists (select 1 from annotation a where a.task_id = b.id and ${isNew})`),
+  where ${annotation}::bigint = 0 and exists (select 1 from annotation a where a.task_id = b.id and ${matches})`,
 }
 
-const chosen: Record<ExportFormat, string> = {
-  ANNOTATION: `
-select annotation as id from chosen_annotation where run_id = $1 and annotation > $2::bigint order by 1 limit $3`,
-  TASK: `
+type IdPage = (run: number, after: string) => RawBuilder<{ id: string }>
+
+const chosen: Record<ExportFormat, IdPage> = {
+  ANNOTATION: (run, after) => sql`
+select annotation as id from chosen_annotation
+where run_id = ${run} and annotation > ${after}::bigint order by 1 limit ${pageSize}`,
+  TASK: (run, after) => sql`
 select distinct a.task_id as id from chosen_annotation c join annotation a on a.id = c.annotation
-where c.run_id = $1 and a.task_id > $2::bigint order by 1 limit $3`,
+where c.run_id = ${run} and a.task_id > ${after}::bigint order by 1 limit ${pageSize}`,
 }
 
-const failed = `
+const failed: IdPage = (run, after) => sql`
 select distinct coalesce(annotation, task) as id from sync_issue
-where run_id = $1 and coalesce(annotation, task) > $2::bigint order by 1 limit $3`
+where run_id = ${run} and coalesce(annotation, task) > ${after}::bigint order by 1 limit ${pageSize}`

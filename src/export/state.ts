@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { ExportFormat, Storage } from '../entities/storage.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { keyFor } from '../storages/export-name.ts'
 
 /** The present content of an object. */
@@ -60,12 +61,12 @@ export async function readState(
   storage: Storage,
   { kind, subjects }: { kind: ExportFormat; subjects: number[] },
 ): Promise<Map<number, ExportedObject>> {
-  const annotations = await sql<AnnotationRow>(em, annotationsWhere[kind], [subjects, storage.id])
+  const annotations = await execute(em, annotationsOf(storage.id, isPartOf[kind](subjects)))
   const taskIds = [...new Set(annotations.map(({ task }) => task))]
   const [tasks, predictions] =
     taskIds.length === 0
       ? [[], []]
-      : await Promise.all([sql<TaskRow>(em, tasksOf, [taskIds]), sql<PredictionRow>(em, predictionsOf, [taskIds])])
+      : await Promise.all([execute(em, tasksOf(taskIds)), execute(em, predictionsOf(taskIds))])
   const taskById = new Map(tasks.map((task) => [task.id, task]))
   const predictionsByTask = Map.groupBy(predictions, ({ task }) => task)
   const groups = Map.groupBy(annotations, ({ id, task }) => Number(kind === 'TASK' ? task : id))
@@ -131,26 +132,27 @@ function taskFields(row: TaskRow, predictions: PredictionRow[]): string {
   )
 }
 
-const utc = (column: string) => `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+const utc = (column: string) => sql`to_char(${sql.ref(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
 
-const annotationsBy = (condition: string) => `
+/** The annotation `a` is one of these subjects, or belongs to one of them. */
+const isPartOf: Record<ExportFormat, (subjects: number[]) => RawBuilder<SqlBool>> = {
+  ANNOTATION: (annotations) => sql`a.id = any(${annotations}::bigint[])`,
+  TASK: (tasks) => sql`a.task_id = any(${tasks}::bigint[])`,
+}
+
+const annotationsOf = (storage: number, condition: RawBuilder<SqlBool>) => sql<AnnotationRow>`
 select a.id, a.task_id as task, a.result::text as result, a.was_cancelled, a.completed_by, a.lead_time_seconds as lead_time,
   ${utc('a.created_at')} as created_at, ${utc('a.updated_at')} as updated_at,
   l.key as linked_key, l.hash as linked_hash
-from annotation a left join export_link l on l.storage_id = $2 and l.annotation_id = a.id
+from annotation a left join export_link l on l.storage_id = ${storage} and l.annotation_id = a.id
 where ${condition} order by a.id`
 
-const annotationsWhere: Record<ExportFormat, string> = {
-  ANNOTATION: annotationsBy('a.id = any($1::bigint[])'),
-  TASK: annotationsBy('a.task_id = any($1::bigint[])'),
-}
-
-const tasksOf = `
+const tasksOf = (ids: string[]) => sql<TaskRow>`
 select t.id, t.project_id as project, t.inner_id, t.data::text as data, t.meta::text as meta, t.allow_skip,
   ${utc('t.created_at')} as created_at, ${utc('t.updated_at')} as updated_at,
   (select l.key from import_link l where l.task_id = t.id order by l.id limit 1) as source
-from task t where t.id = any($1::bigint[])`
+from task t where t.id = any(${ids}::bigint[])`
 
-const predictionsOf = `
+const predictionsOf = (tasks: string[]) => sql<PredictionRow>`
 select id, task_id as task, result::text as result, score, model_version, ${utc('created_at')} as created_at
-from prediction where task_id = any($1::bigint[]) order by id`
+from prediction where task_id = any(${tasks}::bigint[]) order by id`

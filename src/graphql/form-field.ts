@@ -1,3 +1,4 @@
+import { mapRecord } from '../records.ts'
 import type { Part, Setting } from '../storage-settings/kinds.ts'
 import { builder } from './builder.ts'
 
@@ -30,10 +31,7 @@ export interface FormField {
 
 const FieldTypeRef = builder.enumType('FormFieldType', {
   description: 'Type of the value of a form field.',
-  values: Object.fromEntries(Object.entries(types).map(([name, description]) => [name, { description }])) as Record<
-    keyof typeof types,
-    { description: string }
-  >,
+  values: mapRecord(types, (description) => ({ description })),
 })
 
 export const FormFieldRef = builder.objectRef<FormField>('FormField')

@@ -1,10 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import DataLoader from 'dataloader'
+import { sql } from 'kysely'
 import { SluiceError } from '../errors.ts'
 import { type Json, parseJson } from '../json.ts'
 import { maxJsonDepth, sizeOfText } from '../security/json-size.ts'
 import { createSlices } from '../security/slices.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 
 /** Limits of all JSON in the response to one operation together. */
 interface Budget {
@@ -22,12 +23,16 @@ export type JsonColumns = ReturnType<typeof createJsonColumns>
 export function createJsonColumns(em: EntityManager) {
   const left = { ...budgetOfOperation }
   const column = <T>(table: string, name: string, read: (text: string, left: Budget) => T | Error) => {
-    // The database sums the sizes, so that it sends no row beyond the budget.
-    const text = `select id, case when total <= $2 then value end as value, value is null as empty from (
-      select id, ${name}::text as value, sum(octet_length(${name}::text)) over (order by id rows unbounded preceding) as total
-      from ${table} where id = any($1::bigint[])) rows`
+    const [from, json] = [sql.table(table), sql.ref(name)]
     return new DataLoader<number, T | null>(async (ids) => {
-      const rows = await sql<{ id: string; value: string | null; empty: boolean }>(em, text, [ids, left.bytes])
+      const rows = await execute<{ id: string; value: string | null; empty: boolean }>(
+        em,
+        // The database sums the sizes, so that it sends no row beyond the budget.
+        sql`select id, case when total <= ${left.bytes} then value end as value, value is null as empty from (
+          select id, ${json}::text as value,
+            sum(octet_length(${json}::text)) over (order by id rows unbounded preceding) as total
+          from ${from} where id = any(${ids}::bigint[])) rows`,
+      )
       const found = new Map<number, T | Error | null>()
       const slices = createSlices()
       for (const { id, value, empty } of rows) {

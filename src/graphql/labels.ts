@@ -1,8 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type RawBuilder, sql } from 'kysely'
 import type { Annotation } from '../entities/annotation.ts'
 import type { Prediction } from '../entities/prediction.ts'
 import { SluiceError } from '../errors.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import type { JsonColumns } from './json-columns.ts'
 
 /** Maximum number of labels for one page of tasks. */
@@ -18,7 +19,12 @@ interface Row {
 /** Reads the predictions of tasks in one statement, oldest first. Primes the loader of results, within its budget. */
 export async function predictionsOf(em: EntityManager, tasks: number[], json: JsonColumns): Promise<Prediction[]> {
   type Own = { score: number | null; version: string | null }
-  const rows = await labelsOf<Own>(em, { table: 'prediction', columns: 'score, model_version as version' }, tasks, json)
+  const rows = await labelsOf<Own>(
+    em,
+    { table: 'prediction', columns: sql`score, model_version as version` },
+    tasks,
+    json,
+  )
   return rows.map(({ id, task, result, created, score, version }) => {
     json.predictionResult.prime(Number(id), json.read(result))
     const [createdAt, number] = [new Date(created), { id: Number(id), task: Number(task) }]
@@ -36,7 +42,7 @@ export async function annotationsOf(em: EntityManager, tasks: number[], json: Js
     author: string | null
     updated: number
   }
-  const columns = `was_cancelled as cancelled, completed_by as person, lead_time_seconds as seconds, import_id as source, author,
+  const columns = sql`was_cancelled as cancelled, completed_by as person, lead_time_seconds as seconds, import_id as source, author,
     (extract(epoch from updated_at) * 1000)::float8 as updated`
   const rows = await labelsOf<Own>(em, { table: 'annotation', columns }, tasks, json)
   return rows.map(({ id, task, result, created, ...row }) => {
@@ -51,16 +57,16 @@ export async function annotationsOf(em: EntityManager, tasks: number[], json: Js
 
 async function labelsOf<Own>(
   em: EntityManager,
-  { table, columns }: { table: string; columns: string },
+  { table, columns }: { table: string; columns: RawBuilder<unknown> },
   tasks: number[],
   json: JsonColumns,
 ): Promise<(Row & Own)[]> {
-  const rows = await sql<Row & Own>(
+  const rows = await execute<Row & Own>(
     em,
-    `select id, task_id as task, ${columns}, (extract(epoch from created_at) * 1000)::float8 as created,
-       case when sum(octet_length(result::text)) over (order by id rows unbounded preceding) <= $2 then result::text end as result
-     from ${table} where task_id = any($1::bigint[]) order by id limit ${maxLabels + 1}`,
-    [tasks, json.bytesLeft()],
+    sql`select id, task_id as task, (extract(epoch from created_at) * 1000)::float8 as created, ${columns},
+       case when sum(octet_length(result::text)) over (order by id rows unbounded preceding) <= ${json.bytesLeft()}
+         then result::text end as result
+     from ${sql.table(table)} where task_id = any(${tasks}::bigint[]) order by id limit ${maxLabels + 1}`,
   )
   if (rows.length > maxLabels) {
     throw new SluiceError(

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import DataLoader from 'dataloader'
+import { sql } from 'kysely'
 import type { MediaToken } from '../access/media-tokens.ts'
 import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
 import { ExportLinkEntity } from '../entities/export-link.ts'
@@ -13,7 +14,7 @@ import { type Task, TaskEntity } from '../entities/task.ts'
 import { type UrlMapping, UrlMappingEntity } from '../entities/url-mapping.ts'
 import { WebhookEntity } from '../entities/webhook.ts'
 import { WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { createJsonColumns } from './json-columns.ts'
 import { annotationsOf, predictionsOf } from './labels.ts'
 
@@ -46,12 +47,11 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
     run: byId((ids) => em.fork().find(SyncRunEntity, { id: ids })),
     /** For an export storage: the number of pending exports, and why the last write failed. */
     pendingExports: new DataLoader<number, PendingExports>(async (storages) => {
-      const rows = await sql<{ storage: string; count: string; failure: string | null }>(
+      const rows = await execute<{ storage: string; count: string; failure: string | null }>(
         em,
-        `select storage_id as storage, count(*) as count,
+        sql`select storage_id as storage, count(*) as count,
            (array_agg(failure order by due_at desc) filter (where failure is not null))[1] as failure
-         from outbox where storage_id = any($1) and version > 0 group by storage_id`,
-        [storages],
+         from outbox where storage_id = any(${storages}) and version > 0 group by storage_id`,
       )
       const found = new Map(
         rows.map(({ storage, count, failure }) => [Number(storage), { count: Number(count), failure }]),
@@ -80,14 +80,13 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
     }),
     /** Number of labels of a task. Skipped annotations are counted separately. */
     countsOfTask: new DataLoader<number, LabelCounts>(async (tasks) => {
-      const rows = await sql<Record<'task' | keyof LabelCounts, string>>(
+      const rows = await execute<Record<'task' | keyof LabelCounts, string>>(
         em,
-        `select t.id as task, a.annotations, a.cancelled, p.predictions from unnest($1::bigint[]) as t (id)
+        sql`select t.id as task, a.annotations, a.cancelled, p.predictions from unnest(${tasks}::bigint[]) as t (id)
          cross join lateral (
            select count(*) filter (where not was_cancelled) as annotations, count(*) filter (where was_cancelled) as cancelled
            from annotation where task_id = t.id) a
          cross join lateral (select count(*) as predictions from prediction where task_id = t.id) p`,
-        [tasks],
       )
       const found = new Map(rows.map(({ task, ...counts }) => [Number(task), counts]))
       return tasks.map((task) => {

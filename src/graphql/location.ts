@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { SluiceError } from '../errors.ts'
 import { type ProviderName, providerNames, providers } from '../providers/registry.ts'
+import { mapRecord } from '../records.ts'
 import type { LocationInput } from '../storages/place.ts'
 import { builder } from './builder.ts'
 import type { FormField } from './form-field.ts'
@@ -8,10 +9,7 @@ import type { FormField } from './form-field.ts'
 /** Enum of the kinds of storage. */
 export const StorageProviderRef = builder.enumType('StorageProvider', {
   description: 'Kind of a storage.',
-  values: Object.fromEntries(providerNames.map((name) => [name, { description: providers[name].title }])) as Record<
-    ProviderName,
-    { description: string }
-  >,
+  values: mapRecord(providers, ({ title }) => ({ description: title })),
 })
 
 /** A field of a location, with the meaning of each of its options. */
@@ -106,7 +104,7 @@ function typeOf(typeName: string, { name, type, options, choices }: LocationFiel
 export const StorageLocationRef = builder.unionType('StorageLocation', {
   description: 'Location of the objects of a storage. Each provider has its own type. None of them contains a secret.',
   types: made.map(({ object }) => object),
-  resolveType: (location) => (location as { __typename: string }).__typename,
+  resolveType: (location) => String(location.__typename),
 })
 
 /** Converts a stored location to a member of the union. Fields that were introduced later have their defaults. */

@@ -1,6 +1,7 @@
 import { mediaTokenLifetime } from '../access/media-tokens.ts'
 import type { Storage } from '../entities/storage.ts'
-import { type ErrorCode, NotFoundError, SluiceError, ValidationError } from '../errors.ts'
+import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
+import { mapRecord } from '../records.ts'
 import { deliver } from '../resolve/deliver.ts'
 import { type Verdict, verdicts } from '../resolve/pick.ts'
 import { resolveUrl } from '../resolve/rewrite.ts'
@@ -23,10 +24,7 @@ const ResolveModeRef = builder.enumType('ResolveMode', {
 
 const VerdictRef = builder.enumType('StorageVerdict', {
   description: 'Why a storage serves a URI or does not.',
-  values: Object.fromEntries(Object.entries(verdicts).map(([name, description]) => [name, { description }])) as Record<
-    Verdict,
-    { description: string }
-  >,
+  values: mapRecord(verdicts, (description) => ({ description })),
 })
 
 const CandidateRef = builder.objectRef<{ storage: Storage; verdict: Verdict }>('ResolveCandidate').implement({
@@ -91,7 +89,7 @@ const ResolvedUriRef = builder.objectRef<Resolved>('ResolvedUri').implement({
       type: ErrorCodeRef,
       nullable: true,
       description: 'Why there is no URL. Null if there is one.',
-      resolve: ({ fault }) => (fault?.code as ErrorCode | undefined) ?? null,
+      resolve: ({ fault }) => fault?.code ?? null,
     }),
     message: t.string({
       nullable: true,

@@ -1,7 +1,9 @@
+import { sql } from 'kysely'
 import { type ImportLink, ImportLinkEntity } from '../entities/import-link.ts'
 import { type Storage, type StorageDirection, StorageEntity, type storageDirections } from '../entities/storage.ts'
 import { SyncRunEntity, type syncStatuses } from '../entities/sync-run.ts'
-import { sql } from '../sql.ts'
+import { mapRecord } from '../records.ts'
+import { execute } from '../sql.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { locationObject, StorageLocationRef, StorageProviderRef } from './location.ts'
@@ -23,9 +25,7 @@ const statusDescriptions = {
 
 const StorageStatusRef = builder.enumType('StorageStatus', {
   description: 'Status of a storage: the status of its last sync (run of kind SYNC or RETRY).',
-  values: Object.fromEntries(
-    Object.entries(statusDescriptions).map(([name, description]) => [name, { description }]),
-  ) as Record<keyof typeof statusDescriptions, { description: string }>,
+  values: mapRecord(statusDescriptions, (description) => ({ description })),
 })
 
 export const StorageDirectionRef = builder.enumType('StorageDirection', {
@@ -194,11 +194,10 @@ builder.queryFields((t) => ({
       return pageById(em, StorageEntity, where, args)
 
       async function storagesInState(of: number, states: string[]): Promise<number[]> {
-        const rows = await sql<{ id: string }>(
+        const rows = await execute<{ id: string }>(
           em,
-          `select s.id from storage s left join sync_run r on r.id = s.last_run
-           where s.project_id = $1 and coalesce(r.status, 'INITIALIZED') = any($2)`,
-          [of, states],
+          sql`select s.id from storage s left join sync_run r on r.id = s.last_run
+           where s.project_id = ${of} and coalesce(r.status, 'INITIALIZED') = any(${states})`,
         )
         return rows.map((row) => Number(row.id))
       }

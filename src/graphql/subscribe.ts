@@ -22,6 +22,9 @@ interface CachedAnswer {
   onlyFor: string | undefined
 }
 
+/** The context that the server made for the operation. */
+const contextOf = (args: ExecutionArgs) => args.contextValue as Context
+
 /** Cache of the responses for an event, by selection. It is released with the event. */
 const answersOf = new WeakMap<object, Map<string, Promise<CachedAnswer>>>()
 
@@ -32,7 +35,7 @@ const answersOf = new WeakMap<object, Map<string, Promise<CachedAnswer>>>()
 export async function subscribe(
   args: ExecutionArgs,
 ): Promise<ExecutionResult | AsyncIterableIterator<ExecutionResult>> {
-  const context = args.contextValue as Context
+  const context = contextOf(args)
   const selection = `${selectionOf(args)} ${rightsOf(context.viewer)}`
   const answer = answerer(args, selection)
   const shared = {
@@ -72,7 +75,7 @@ function answersTo(
 }
 
 function answerer(args: ExecutionArgs, selection: string): (event: object) => Promise<Answer> {
-  const { viewer } = args.contextValue as Context
+  const { viewer } = contextOf(args)
   return async (event) => {
     const { answer, onlyFor } = await cachedAnswer(event, selection, () => executeFor(args, event))
     if (onlyFor === undefined || onlyFor === viewer.id) return answer
@@ -95,7 +98,7 @@ function cachedAnswer(event: object, selection: string, work: () => Promise<Cach
 }
 
 async function executeFor(args: ExecutionArgs, event: object): Promise<CachedAnswer> {
-  const subscriber = args.contextValue as Context
+  const subscriber = contextOf(args)
   const { context, isPersonal } = createSharedContext(subscriber)
   const answer: Answer = await execute({ ...args, rootValue: event, contextValue: context })
   if (!answer.errors) {

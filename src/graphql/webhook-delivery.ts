@@ -2,6 +2,7 @@ import { webhookActions } from '../entities/webhook.ts'
 import { type DeliveryStatus, type WebhookDelivery, WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
 import { ConflictError, NotFoundError } from '../errors.ts'
 import { parseJson } from '../json.ts'
+import { recordOf } from '../records.ts'
 import { redeliver, sendPing } from '../webhooks/resend.ts'
 import { builder } from './builder.ts'
 import { idOf } from './ids.ts'
@@ -23,9 +24,7 @@ const DeliveryStatusRef = builder.enumType('WebhookDeliveryStatus', {
 const MessageTypeRef = builder.enumType('WebhookMessageType', {
   description: 'Type of a message: a WebhookAction, or PING.',
   values: {
-    ...(Object.fromEntries(
-      webhookActions.map((action) => [action, { description: `See WebhookAction.${action}.` }]),
-    ) as Record<(typeof webhookActions)[number], { description: string }>),
+    ...recordOf(webhookActions, (action) => ({ description: `See WebhookAction.${action}.` })),
     PING: { description: 'A test message that testWebhook sent.' },
   } satisfies Record<WebhookDelivery['action'], { description: string }>,
 })

@@ -11,9 +11,10 @@ import {
   NoSchemaIntrospectionCustomRule,
   OperationTypeNode,
 } from 'graphql'
-import { createYoga, type Plugin, type YogaInitialContext } from 'graphql-yoga'
+import { createYoga, type Plugin } from 'graphql-yoga'
 import { diskFullMessage, isDiskFull, SluiceError, TooManyWrongTokensError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
+import { codeOf } from '../unknown.ts'
 import type { GuessLimit } from './guess-limit.ts'
 import { refuseNul } from './nul.ts'
 import { limitOperations, type OperationLimits } from './operation-limits.ts'
@@ -45,9 +46,8 @@ export interface ServerContext {
 export function createGraphql(deps: GraphqlDeps) {
   const { schema, subscribe, authenticate, guessLimit, introspection, onMutated, limits, logger } = deps
   // Authentication comes first, because parse and validation errors would disclose the schema.
-  const authenticateFirst: Plugin<Partial<ServerContext>> = {
-    async onRequestParse({ request, serverContext }) {
-      const context = serverContext as Partial<ServerContext> as Partial<ServerContext> & { req: IncomingMessage }
+  const authenticateFirst: Plugin<object, Partial<ServerContext> & { req: IncomingMessage }> = {
+    async onRequestParse({ request, serverContext: context }) {
       context.operationContext = await guessLimit.run(context.req, () =>
         authenticate(request.headers.get('authorization')),
       )
@@ -76,7 +76,7 @@ export function createGraphql(deps: GraphqlDeps) {
     cors: false,
     multipart: false,
     graphiql: false,
-    context: async (initial) => (initial as ServerContext & YogaInitialContext).operationContext,
+    context: async (initial) => initial.operationContext,
     maskedErrors: { maskError: (error) => maskError(error, { logger, introspection }) },
     plugins: [
       // A request with one of these headers cannot come from a foreign page without a preflight.
@@ -119,7 +119,7 @@ function httpOf(fault: SluiceError): object {
 export function maskError(error: unknown, { logger, introspection }: MaskOptions): GraphQLError {
   const original = error instanceof GraphQLError ? error.originalError : error
   if (isStatementTimeout(original)) return maskError(new SluiceError('OPERATION_TIMEOUT'), { logger, introspection })
-  const { nodes, path } = (error instanceof GraphQLError ? error : {}) as Partial<GraphQLError>
+  const { nodes, path } = error instanceof GraphQLError ? error : { nodes: undefined, path: undefined }
   if (original instanceof SluiceError) {
     const fieldErrors = 'fieldErrors' in original ? { fieldErrors: original.fieldErrors } : {}
     const http = httpOf(original)
@@ -150,7 +150,7 @@ export function maskError(error: unknown, { logger, introspection }: MaskOptions
 }
 
 /** PostgreSQL's query_canceled, which `statement_timeout` raises (PostgreSQL manual, appendix A). */
-const isStatementTimeout = (error: unknown) => (error as { code?: unknown } | undefined)?.code === '57014'
+const isStatementTimeout = (error: unknown) => codeOf(error) === '57014'
 
 /** Removes the value from the message about a variable of the wrong type: graphql-js prints it, and it may contain secrets. */
 function withoutValue(message: string): string {

@@ -46,9 +46,9 @@ export function limitOperations(limits: OperationLimits): Plugin {
   }
   return {
     onExecute({ args, executeFn, setExecuteFn, setResultAndStopExecution }) {
-      const error = refuse(args as ExecutionArgs)
+      const error = refuse(args)
       if (error) return void setResultAndStopExecution({ errors: [error] })
-      const execute = executeFn as (args: ExecutionArgs) => Promise<ExecutionResult>
+      const execute: (args: ExecutionArgs) => Promise<ExecutionResult> = executeFn
       setExecuteFn(async (given: ExecutionArgs) => {
         const token = (given.contextValue as LimitedContext | undefined)?.viewer?.id ?? ''
         if (turns.count(token) >= limits.perToken) return { errors: [tooMany(limits.perToken)] }
@@ -57,7 +57,7 @@ export function limitOperations(limits: OperationLimits): Plugin {
       })
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      const error = refuse(args as ExecutionArgs)
+      const error = refuse(args)
       if (error) setResultAndStopExecution({ errors: [error] })
     },
   }

@@ -21,6 +21,7 @@ import {
   TypeMetaFieldDef,
 } from 'graphql'
 import type { FieldError } from '../errors.ts'
+import { fieldsOf } from '../unknown.ts'
 
 /** Size of an operation with its variables. */
 interface OperationSize {
@@ -147,12 +148,7 @@ function longLists(
   } else if (isInputObjectType(inner) && typeof value === 'object' && value !== null) {
     for (const field of Object.values(inner.getFields())) {
       const max = field.extensions.maxItems ?? at.max
-      longLists(
-        (value as Record<string, unknown>)[field.name],
-        field.type,
-        { path: `${at.path}.${field.name}`, max },
-        faults,
-      )
+      longLists(fieldsOf<string>(value)[field.name], field.type, { path: `${at.path}.${field.name}`, max }, faults)
     }
   }
 }

@@ -16,8 +16,9 @@ function clean(error: GraphQLError): GraphQLError {
 }
 
 /** Removes suggestions from the errors of a result. */
-export function cleanResult<Result extends object>(result: Result): Result {
-  const { errors } = result as ExecutionResult
+export function cleanResult<Result extends ExecutionResult | AsyncIterable<ExecutionResult>>(result: Result): Result {
+  if (!('errors' in result)) return result
+  const { errors } = result
   return errors ? { ...result, errors: errors.map(clean) } : result
 }
 

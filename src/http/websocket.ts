@@ -4,6 +4,7 @@ import { GraphQLError } from 'graphql'
 import { useServer } from 'graphql-ws/use/ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { TooManyWrongTokensError } from '../errors.ts'
+import { fieldsOf } from '../unknown.ts'
 import type { createGraphql, GraphqlDeps, ServerContext } from './graphql.ts'
 import type { RoleOfHost } from './hosts.ts'
 import { isForThisMachine, wrongHost } from './local-host.ts'
@@ -37,7 +38,7 @@ export function attachWebSocket(
     limits.track(socket, request)
   })
   const authorizationOf = (params: unknown) => {
-    const { authorization, Authorization } = (params ?? {}) as Record<string, unknown>
+    const { authorization, Authorization } = fieldsOf<'authorization' | 'Authorization'>(params)
     const value = authorization ?? Authorization
     return typeof value === 'string' ? value : null
   }
@@ -55,8 +56,8 @@ export function attachWebSocket(
           return false
         }
       },
-      execute: (args) => (args.rootValue as Enveloped).execute(args),
-      subscribe: (args) => (args.rootValue as Enveloped).subscribe(args),
+      execute: (args) => envelopedOf(args).execute(args),
+      subscribe: (args) => envelopedOf(args).subscribe(args),
       onSubscribe: async ({ connectionParams, extra: { socket, request } }, id, params) => {
         try {
           const authorization = authorizationOf(connectionParams)
@@ -165,5 +166,8 @@ function sendingStream(
   }
   return stream
 }
+
+/** The functions that `onSubscribe` has put into the arguments of the operation. */
+const envelopedOf = (args: { rootValue?: unknown }) => args.rootValue as Enveloped
 
 type Enveloped = Pick<ReturnType<ReturnType<typeof createGraphql>['getEnveloped']>, 'execute' | 'subscribe'>

@@ -1,4 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { createAdaptiveLimit } from '../adaptive.ts'
 import { type Project, ProjectEntity } from '../entities/project.ts'
 import { policyOf } from '../entities/run-policies.ts'
@@ -8,7 +9,7 @@ import type { Provider } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 import type { Breaker } from '../runs/breaker.ts'
 import { retryingProvider } from '../runs/retrying-provider.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { createObjectFilter, isSidecar } from '../storages/object-filter.ts'
 import { countSink } from './count-sink.ts'
 import type { ShardWork } from './import-shard.ts'
@@ -62,7 +63,7 @@ export const roomLeft = (maxObjects: number, { matched, existed }: Pick<SyncRun,
 
 /** Whether the run has found keys out of order. */
 async function hasBrokenOrder(em: EntityManager, run: number): Promise<boolean> {
-  const seen = await sql(em, `select 1 from sync_key where run_id = $1 and kind = 'SEEN' limit 1`, [run])
+  const seen = await execute(em, sql`select 1 from sync_key where run_id = ${run} and kind = 'SEEN' limit 1`)
   return seen.length > 0
 }
 

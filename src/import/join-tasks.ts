@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { sql } from '../sql.ts'
+import { sql } from 'kysely'
+import { execute } from '../sql.ts'
 import type { NewTask } from './new-task.ts'
 
 /**
@@ -14,40 +15,43 @@ export async function joinTasks(
 ): Promise<number> {
   const parts = tasks.filter(({ origin }) => origin !== undefined)
   if (parts.length === 0) return 0
-  const params = [
-    storage,
-    parts.map(({ object }) => object.key),
-    parts.map(({ rowGroup }) => rowGroup),
-    parts.map(({ row }) => row),
-    parts.map(({ origin }) => origin),
-  ]
-  await sql(em, claimOrigins, params)
-  const spare = await sql<{ task: string }>(em, moveParts, params)
+  await execute(em, claimOrigins(storage, parts))
+  const spare = await execute(em, moveParts(storage, parts))
   if (spare.length === 0) return 0
-  await sql(em, 'delete from task where id = any($1::bigint[])', [spare.map(({ task }) => task)])
-  await sql(em, 'update sync_run set created = created - $2, updated = updated + $2 where id = $1', [run, spare.length])
+  await execute(em, sql`delete from task where id = any(${spare.map(({ task }) => task)}::bigint[])`)
+  await execute(
+    em,
+    sql`update sync_run set created = created - ${spare.length}, updated = updated + ${spare.length} where id = ${run}`,
+  )
   return spare.length
 }
 
-const came = `
+const came = (storage: number, parts: NewTask[]) => sql`
 with came as materialized (
   select l.id as link, l.task_id as task, o.origin
-  from unnest($2::text[], $3::int[], $4::int[], $5::text[]) as o (key, row_group, row_index, origin)
+  from unnest(
+      ${parts.map(({ object }) => object.key)}::text[],
+      ${parts.map(({ rowGroup }) => rowGroup)}::int[],
+      ${parts.map(({ row }) => row)}::int[],
+      ${parts.map(({ origin }) => origin)}::text[])
+    as o (key, row_group, row_index, origin)
   cross join lateral (
-    select id, task_id from import_link where storage_id = $1 and key = o.key and row_index = -1 and o.row_index = -1
+    select id, task_id from import_link
+    where storage_id = ${storage} and key = o.key and row_index = -1 and o.row_index = -1
     union all
     select id, task_id from import_link
-    where storage_id = $1 and key = o.key and row_group = o.row_group and row_index = o.row_index and row_index <> -1) l)`
+    where storage_id = ${storage} and key = o.key and row_group = o.row_group and row_index = o.row_index
+      and row_index <> -1) l)`
 
-const claimOrigins = `${came}
+const claimOrigins = (storage: number, parts: NewTask[]) => sql`${came(storage, parts)}
 insert into task_origin (storage_id, origin, task_id)
-select distinct on (origin) $1, origin, task from came order by origin, link
+select distinct on (origin) ${storage}::bigint, origin, task from came order by origin, link
 on conflict (storage_id, origin) do nothing`
 
-const moveParts = `${came},
+const moveParts = (storage: number, parts: NewTask[]) => sql<{ task: string }>`${came(storage, parts)},
 spare as materialized (
   select c.task, o.task_id as kept from came c
-  join task_origin o on o.storage_id = $1 and o.origin = c.origin and o.task_id <> c.task),
+  join task_origin o on o.storage_id = ${storage} and o.origin = c.origin and o.task_id <> c.task),
 moved as (update annotation a set task_id = s.kept from spare s where a.task_id = s.task),
 linked as (update import_link l set task_id = s.kept from spare s where l.task_id = s.task)
 select task from spare`

@@ -1,9 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type RawBuilder, sql } from 'kysely'
 import type { AdaptiveLimit } from '../adaptive.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { inScope, type ListingScope } from './link-states.ts'
 import type { ObjectSource, Page } from './source.ts'
 
@@ -23,7 +24,7 @@ interface KeySource {
 export const chosenKeys =
   (em: EntityManager, { id }: SyncRun) =>
   (after: string | null): Promise<string[]> =>
-    keysOf(em, `select key from sync_key where run_id = $1 and kind = 'CHOSEN'`, { run: id, after })
+    keysOf(em, sql`select key from sync_key where run_id = ${id} and kind = 'CHOSEN'`, after)
 
 /** The keys of the objects that failed in another run. Folders and keys that are not text are left to the next sync. */
 export const failedKeys =
@@ -31,20 +32,15 @@ export const failedKeys =
   (after: string | null): Promise<string[]> =>
     keysOf(
       em,
-      `select distinct key from sync_issue
-       where run_id = $1 and key is not null and code <> 'KEY_NOT_TEXT' and key not like '%/'`,
-      { run: retryOf, after },
+      sql`select distinct key from sync_issue
+       where run_id = ${retryOf} and key is not null and code <> 'KEY_NOT_TEXT' and key not like '%/'`,
+      after,
     )
 
-async function keysOf(
-  em: EntityManager,
-  query: string,
-  { run, after }: { run: SyncRun['retryOf']; after: string | null },
-): Promise<string[]> {
-  const rows = await sql<{ key: string }>(
+async function keysOf(em: EntityManager, query: RawBuilder<unknown>, after: string | null): Promise<string[]> {
+  const rows = await execute<{ key: string }>(
     em,
-    `${query} and ($2::text is null or key > $2) order by key limit ${pageSize}`,
-    [run, after],
+    sql`${query} and (${after}::text is null or key > ${after}) order by key limit ${pageSize}`,
   )
   return rows.map(({ key }) => key)
 }

@@ -1,7 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
-import { sql } from '../sql.ts'
+import type { ObjectInfo } from '../providers/provider.ts'
+import { execute } from '../sql.ts'
 import type { Page } from './source.ts'
 
 /** The keys that a listing returns. Other keys cannot be missing from it. */
@@ -50,22 +52,10 @@ export async function readLinkStates(
   { storage, run, scope }: LinkOptions,
   { objects, range }: Page,
 ): Promise<LinkStates> {
-  const watchesChanges = storage.changedPolicy !== 'IGNORE'
   const watchesMissing = range !== null && storage.missingPolicy !== 'KEEP'
   if (objects.length === 0 && !watchesMissing) return { at: new Map(), allNew: false, restored: [], missing: [] }
-  const differences = await sql<Difference>(em, range ? inRange : byKeys, [
-    storage.id,
-    objects.map(({ key }) => key),
-    watchesChanges ? objects.map(({ size }) => size) : null,
-    watchesChanges ? objects.map(({ etag }) => etag) : null,
-    watchesChanges ? objects.map(({ lastModified }) => lastModified?.toISOString() ?? null) : null,
-    watchesChanges,
-    watchesMissing,
-    storage.missingPolicy === 'DELETE_UNANNOTATED',
-    run.id,
-    run.firstLink,
-    ...(range ? [range.after, range.until, scope.prefix] : []),
-  ])
+  const isCandidate = range ? inRange(range, scope) : isListed
+  const differences = await execute(em, differencesOf({ storage, run }, { objects, isCandidate, watchesMissing }))
   const [only] = differences
   if (only?.key === null) return { at: new Map(), allNew: true, restored: [], missing: [] }
   return {
@@ -91,11 +81,12 @@ export async function readLinked(
   { id, missingPolicy }: LinkOptions['storage'],
   keys: string[],
 ): Promise<Map<string, boolean>> {
-  const rows = await sql<{ key: string; object_exists: boolean }>(
+  const rows = await execute<{ key: string; object_exists: boolean }>(
     em,
-    `select key, object_exists from import_link where storage_id = $1 and key = any($2) and row_index = -1 and row_exists
-     union all select key, object_exists from imported_object where storage_id = $1 and key = any($2)`,
-    [id, keys],
+    sql`with listed as (select unnest(${keys}::text[]) as key)
+     select k.key, k.object_exists from import_link k
+     where k.storage_id = ${id} and ${isListed('k')} and k.row_index = -1 and k.row_exists
+     union all select o.key, o.object_exists from imported_object o where o.storage_id = ${id} and ${isListed('o')}`,
   )
   const isDue = (exists: boolean) => missingPolicy !== 'KEEP' && (exists || missingPolicy === 'DELETE_UNANNOTATED')
   return new Map(rows.map(({ key, object_exists }) => [key, isDue(object_exists)]))
@@ -107,15 +98,44 @@ export const timesDiffer = (a: string, b: string) => `(${a} is distinct from ${b
   ${a} is null or ${b} is null or date_trunc('second', ${a}) <> date_trunc('second', ${b})
   or (${a} <> date_trunc('second', ${a}) and ${b} <> date_trunc('second', ${b}))))`
 
-// For an ordered listing, one scan of the index covers the range of the page and shows which linked keys were not listed. For an
-// unordered listing, each key is looked up. One row without a key means that nothing is linked, as in a first import.
-const differencesOf = (where: (table: string) => string) => `
-with known as materialized (
-  select k.key, k.size, k.etag, k.last_modified, k.object_exists, true as complete, k.id > $10 as own
-  from import_link k where k.storage_id = $1 and k.row_index = -1 and k.row_exists and ${where('k')}
+/** SQL condition on the table or alias `name`: its key is one of `listed`. The keys are sent once, and each is looked up. */
+const isListed = (name: string): RawBuilder<SqlBool> => sql`${sql.id(name)}.key = any(array(select key from listed))`
+
+/** The same: its key is in the range. One scan of the index covers the range, and shows which linked keys were not listed. */
+const inRange = ({ after, until }: NonNullable<Page['range']>, { prefix }: ListingScope) =>
+  function isInRange(name: string): RawBuilder<SqlBool> {
+    const key = sql`${sql.id(name)}.key`
+    return sql`(${after}::text is null or ${key} > ${after}) and (${until}::text is null or ${key} <= ${until})
+      and ${key} >= ${prefix} and starts_with(${key}, ${prefix})`
+  }
+
+interface Compared {
+  objects: Page['objects']
+  isCandidate: (name: string) => RawBuilder<SqlBool>
+  watchesMissing: boolean
+}
+
+/** One row without a key means that nothing is linked, as in a first import. */
+function differencesOf(
+  { storage, run }: Omit<LinkOptions, 'scope'>,
+  { objects, isCandidate, watchesMissing }: Compared,
+) {
+  const watchesChanges = storage.changedPolicy !== 'IGNORE'
+  const column = <T>(of: (object: ObjectInfo) => T) => (watchesChanges ? objects.map(of) : null)
+  return sql<Difference>`
+with listed as (
+  select * from unnest(
+      ${objects.map(({ key }) => key)}::text[],
+      ${column(({ size }) => size)}::bigint[],
+      ${column(({ etag }) => etag)}::text[],
+      ${column(({ lastModified }) => lastModified?.toISOString() ?? null)}::timestamptz[])
+    with ordinality as l (key, size, etag, modified, at)),
+known as materialized (
+  select k.key, k.size, k.etag, k.last_modified, k.object_exists, true as complete, k.id > ${run.firstLink} as own
+  from import_link k where k.storage_id = ${storage.id} and k.row_index = -1 and k.row_exists and ${isCandidate('k')}
   union all
-  select o.key, o.size, o.etag, o.last_modified, o.object_exists, o.rows is not null, o.finished_by = $9
-  from imported_object o where o.storage_id = $1 and ${where('o')})
+  select o.key, o.size, o.etag, o.last_modified, o.object_exists, o.rows is not null, o.finished_by = ${run.id}
+  from imported_object o where o.storage_id = ${storage.id} and ${isCandidate('o')})
 select null::int as at, null as key, 'NEW' as state, false as restored where not exists (select 1 from known)
 union all
 select * from (
@@ -123,19 +143,14 @@ select * from (
     case when l.key is null then 'MISSING'
       when k.key is null then 'NEW'
       when not k.complete then 'PARTIAL'
-      when $6 and (l.etag is distinct from k.etag or l.size is distinct from k.size
-        or ${timesDiffer('l.modified', 'k.last_modified')}) then 'CHANGED'
+      when ${watchesChanges} and (l.etag is distinct from k.etag or l.size is distinct from k.size
+        or ${sql.raw(timesDiffer('l.modified', 'k.last_modified'))}) then 'CHANGED'
       when k.own then 'IMPORTED_BY_THIS_RUN'
       else 'UNCHANGED' end as state,
     l.key is not null and not k.object_exists as restored
-  from unnest($2::text[], $3::bigint[], $4::text[], $5::timestamptz[]) with ordinality as l (key, size, etag, modified, at)
-  full join known k on k.key = l.key
-  where exists (select 1 from known) and (l.key is not null or ($7 and (k.object_exists or $8)))) d
+  from listed l full join known k on k.key = l.key
+  where exists (select 1 from known)
+    and (l.key is not null
+      or (${watchesMissing} and (k.object_exists or ${storage.missingPolicy === 'DELETE_UNANNOTATED'})))) d
 where state <> 'UNCHANGED' or restored`
-
-const inRange = differencesOf(
-  (t) => `($11::text is null or ${t}.key > $11) and ($12::text is null or ${t}.key <= $12)
-    and ${t}.key >= $13 and starts_with(${t}.key, $13)`,
-)
-
-const byKeys = differencesOf((t) => `${t}.key = any($2)`)
+}

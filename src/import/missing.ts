@@ -1,10 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type RawBuilder, sql } from 'kysely'
 import { policyOf } from '../entities/run-policies.ts'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import type { Provider } from '../providers/provider.ts'
-import type { RunLease } from '../runs/lease.ts'
-import { sql } from '../sql.ts'
+import { heldRun, type RunLease } from '../runs/lease.ts'
+import { execute } from '../sql.ts'
 import { sinkOf } from './import-work.ts'
 
 interface Sweeping {
@@ -52,21 +53,20 @@ async function findMissing(
 /** Number of missing objects that no run has seen meanwhile. The others are forgotten. */
 async function countUnseen(em: EntityManager, run: SyncRun, storage: Storage): Promise<number> {
   await forgetSeen(em, run, storage)
-  return countOf(em, `select count(*) from sync_key where run_id = $1 and kind = 'MISSING'`, [run.id])
+  return countOf(em, sql`select count(*) from sync_key where run_id = ${run.id} and kind = 'MISSING'`)
 }
 
 /** For unordered listings: records the keys that were never listed. Only the end of the listing shows them. */
 async function noteUnseen(em: EntityManager, { id }: RunLease, { id: storage, missingPolicy }: Storage): Promise<void> {
-  const flagged = missingPolicy === 'DELETE_UNANNOTATED' ? '' : 'and object_exists'
-  await sql(
+  const flagged = missingPolicy === 'DELETE_UNANNOTATED' ? sql`` : sql`and object_exists`
+  await execute(
     em,
-    `insert into sync_key (run_id, kind, key)
-     select $1, 'MISSING', key from (
-       select key from import_link where storage_id = $2 and row_index = -1 and row_exists ${flagged}
-       union select key from imported_object where storage_id = $2 ${flagged}) k
-     where not exists (select 1 from sync_key s where s.run_id = $1 and s.kind = 'SEEN' and s.key = k.key)
+    sql`insert into sync_key (run_id, kind, key)
+     select ${id}, 'MISSING', key from (
+       select key from import_link where storage_id = ${storage} and row_index = -1 and row_exists ${flagged}
+       union select key from imported_object where storage_id = ${storage} ${flagged}) k
+     where not exists (select 1 from sync_key s where s.run_id = ${id} and s.kind = 'SEEN' and s.key = k.key)
      on conflict do nothing`,
-    [id, storage],
   )
 }
 
@@ -75,25 +75,23 @@ async function noteUnseen(em: EntityManager, { id }: RunLease, { id: storage, mi
  * keys that those have seen or imported.
  */
 async function forgetSeen(em: EntityManager, { id, startedAt }: SyncRun, { id: storage }: Storage): Promise<void> {
-  const beside = await sql<{ id: string }>(
+  const beside = await execute<{ id: string }>(
     em,
-    `select id from sync_run where storage_id = $1 and id <> $2 and started_at is not null
-       and (finished_at is null or finished_at >= $3)`,
-    [storage, id, startedAt],
+    sql`select id from sync_run where storage_id = ${storage} and id <> ${id} and started_at is not null
+       and (finished_at is null or finished_at >= ${startedAt})`,
   )
-  await sql(
+  await execute(
     em,
-    `delete from sync_key m using sync_key s
-     where m.run_id = $1 and m.kind = 'MISSING' and s.run_id = any($2::bigint[]) and s.kind = 'SEEN' and s.key = m.key`,
-    [id, [id, ...beside.map((run) => run.id)]],
+    sql`delete from sync_key m using sync_key s
+     where m.run_id = ${id} and m.kind = 'MISSING'
+       and s.run_id = any(${[id, ...beside.map((run) => run.id)]}::bigint[]) and s.kind = 'SEEN' and s.key = m.key`,
   )
-  for (const rows of beside.length > 0 ? ['l.row_index = -1', 'l.row_index <> -1'] : []) {
-    await sql(
+  for (const rows of beside.length > 0 ? [sql`l.row_index = -1`, sql`l.row_index <> -1`] : []) {
+    await execute(
       em,
-      `delete from sync_key m using import_link l
-       where m.run_id = $1 and m.kind = 'MISSING' and l.storage_id = $2 and l.key = m.key and ${rows}
-         and l.object_exists and l.updated_at >= $3`,
-      [id, storage, startedAt],
+      sql`delete from sync_key m using import_link l
+       where m.run_id = ${id} and m.kind = 'MISSING' and l.storage_id = ${storage} and l.key = m.key and ${rows}
+         and l.object_exists and l.updated_at >= ${startedAt}`,
     )
   }
 }
@@ -101,16 +99,16 @@ async function forgetSeen(em: EntityManager, { id, startedAt }: SyncRun, { id: s
 /** Removes keys below folders that could not be listed from the missing ones. In byte order, "0" follows "/". */
 async function forgetUnread(em: EntityManager, { id }: RunLease): Promise<void> {
   // `order by` makes the planner use the index, although it has no statistics of the keys of a new run.
-  const [first] = await sql(em, `select 1 from sync_key where run_id = $1 and kind = 'UNREAD' order by key limit 1`, [
-    id,
-  ])
-  if (!first) return
-  await sql(
+  const [first] = await execute(
     em,
-    `delete from sync_key m using sync_key u
-     where m.run_id = $1 and m.kind = 'MISSING' and u.run_id = $1 and u.kind = 'UNREAD'
+    sql`select 1 from sync_key where run_id = ${id} and kind = 'UNREAD' order by key limit 1`,
+  )
+  if (!first) return
+  await execute(
+    em,
+    sql`delete from sync_key m using sync_key u
+     where m.run_id = ${id} and m.kind = 'MISSING' and u.run_id = ${id} and u.kind = 'UNREAD'
        and (m.key = u.key or (m.key > rtrim(u.key, '/') || '/' and m.key < rtrim(u.key, '/') || '0'))`,
-    [id],
   )
 }
 
@@ -124,11 +122,10 @@ async function missingLimitError(
   const all = {
     objects: await countOf(
       em,
-      `select (select count(*) from import_link where storage_id = $1 and row_index = -1 and row_exists)
-         + (select count(*) from imported_object where storage_id = $1) as count`,
-      [id],
+      sql`select (select count(*) from import_link where storage_id = ${id} and row_index = -1 and row_exists)
+         + (select count(*) from imported_object where storage_id = ${id}) as count`,
     ),
-    rows: missing.rows === 0 ? 0 : await countOf(em, 'select count(*) from import_link where storage_id = $1', [id]),
+    rows: missing.rows === 0 ? 0 : await countOf(em, sql`select count(*) from import_link where storage_id = ${id}`),
   }
   const share = maxMissingShare ?? Infinity
   const isTooMany =
@@ -147,25 +144,24 @@ async function missingLimitError(
   )
 }
 
-async function reportTooManyMissing(em: EntityManager, { id, attempt }: RunLease, words: string): Promise<void> {
+async function reportTooManyMissing(em: EntityManager, run: RunLease, words: string): Promise<void> {
+  const { id } = run
   await em.fork().transactional(async (tx) => {
-    const [held] = await sql(
+    const [held] = await execute(
       tx,
-      `update sync_run set failed = failed + 1 where id = $1 and attempt = $2 and status = 'IN_PROGRESS'
-         and not exists (select 1 from sync_issue where run_id = $1 and code = 'TOO_MANY_MISSING')
+      sql`update sync_run set failed = failed + 1 where ${heldRun(run)}
+         and not exists (select 1 from sync_issue where run_id = ${id} and code = 'TOO_MANY_MISSING')
        returning id`,
-      [id, attempt],
     )
     if (!held) return
-    await sql(
+    await execute(
       tx,
-      `insert into sync_issue (run_id, code, message, retryable) values ($1, 'TOO_MANY_MISSING', $2, false)`,
-      [id, words],
+      sql`insert into sync_issue (run_id, code, message, retryable) values (${id}, 'TOO_MANY_MISSING', ${words}, false)`,
     )
   })
 }
 
-async function countOf(em: EntityManager, text: string, params: unknown[]): Promise<number> {
-  const [row] = await sql<{ count: string }>(em, text, params)
+async function countOf(em: EntityManager, statement: RawBuilder<{ count: string }>): Promise<number> {
+  const [row] = await execute(em, statement)
   return Number(row!.count)
 }

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { recordEvent } from '../events/log.ts'
+import { fieldsOf } from '../unknown.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
 import { ShardChanged } from './shards.ts'
 import type { ImportSink, Written } from './sink.ts'
@@ -65,7 +66,7 @@ export function createPageWriter(
  * another order (PostgreSQL, "Error Codes").
  */
 function isOverlap(error: unknown): boolean {
-  const { code, constraint } = (error ?? {}) as { code?: unknown; constraint?: unknown }
+  const { code, constraint } = fieldsOf<'code' | 'constraint'>(error)
   return code === '40P01' || (code === '23505' && /^import_link_/.test(String(constraint)))
 }
 

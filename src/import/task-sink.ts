@@ -1,7 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import type { Storage } from '../entities/storage.ts'
 import { lockRun, type RunLease, RunLost } from '../runs/lease.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { countMissingRows, countSwept, sweepMissingRows } from './missing-rows.ts'
 import type { ImportSink } from './sink.ts'
 import { needsTransaction, setExistence, writePage } from './write-page.ts'
@@ -31,14 +32,14 @@ async function sweepPage(
     if (!(await lockRun(tx, run))) throw new RunLost()
     // Two statements instead of a subquery: without statistics of the keys of a new run, the planner would execute the subquery for
     // every remaining key.
-    const rows = await sql<{ key: string }>(
+    const rows = await execute<{ key: string }>(
       tx,
-      `select key from sync_key where run_id = $1 and kind = 'MISSING' and ($2::text is null or key > $2)
+      sql`select key from sync_key where run_id = ${run.id} and kind = 'MISSING'
+         and (${after}::text is null or key > ${after})
        order by key limit ${pageSize}`,
-      [run.id, after],
     )
     const keys = rows.map(({ key }) => key)
-    await sql(tx, `delete from sync_key where run_id = $1 and kind = 'MISSING' and key = any($2)`, [run.id, keys])
+    await execute(tx, sql`delete from sync_key where run_id = ${run.id} and kind = 'MISSING' and key = any(${keys})`)
     const deleted = storage.missingPolicy === 'DELETE_UNANNOTATED' ? await deleteUnannotated(tx, storage.id, keys) : 0
     const flagged = await setExistence(tx, storage.id, keys, false)
     await countSwept(tx, run, { missing: flagged + deleted, deleted })
@@ -49,18 +50,17 @@ async function sweepPage(
 /** Deletes the tasks of these objects that have no annotations, with their links. Returns the number of tasks. */
 async function deleteUnannotated(em: EntityManager, storage: number, keys: string[]): Promise<number> {
   let deleted = 0
-  for (const rows of ['l.row_index = -1', 'l.row_index <> -1']) {
-    const gone = await sql(
+  for (const rows of [sql`l.row_index = -1`, sql`l.row_index <> -1`]) {
+    const gone = await execute(
       em,
-      `delete from task t using import_link l
-       where l.storage_id = $1 and l.key = any($2) and ${rows} and t.id = l.task_id
+      sql`delete from task t using import_link l
+       where l.storage_id = ${storage} and l.key = any(${keys}) and ${rows} and t.id = l.task_id
          and not exists (select 1 from annotation a where a.task_id = t.id)
        returning 1`,
-      [storage, keys],
     )
     deleted += gone.length
   }
   // If the object is listed again, the deleted rows are imported again.
-  await sql(em, 'update imported_object set rows = null where storage_id = $1 and key = any($2)', [storage, keys])
+  await execute(em, sql`update imported_object set rows = null where storage_id = ${storage} and key = any(${keys})`)
   return deleted
 }

@@ -17,9 +17,9 @@ const perProject = 32
 export function handleDeliveries(queue: Queue, deps: DeliverParts): void {
   const turns = createTurns(perProject)
   const work = async ({ webhookId }: { webhookId: number }, stopping: AbortSignal) => {
-    const [webhook] = await execute(
+    const [webhook] = await execute<{ project: string }>(
       deps.em.fork(),
-      sql<{ project: string }>`select project_id as project from webhook where id = ${webhookId}`,
+      sql`select project_id as project from webhook where id = ${webhookId}`,
     )
     if (!webhook) return
     await turns.take(Number(webhook.project), webhookId, (id) => deliverDue(deps, id, stopping), stopping)

@@ -12,9 +12,9 @@ import { createTurns } from '../turns.ts'
 export function handleOutbox(queue: Queue, deps: DrainParts, concurrency: number): void {
   const turns = createTurns(concurrency)
   const work = async ({ storageId }: { storageId: number }, stopping: AbortSignal) => {
-    const [storage] = await execute(
+    const [storage] = await execute<{ project: string }>(
       deps.em.fork(),
-      sql<{ project: string }>`select project_id as project from storage where id = ${storageId}`,
+      sql`select project_id as project from storage where id = ${storageId}`,
     )
     if (!storage) return
     await turns.take(Number(storage.project), storageId, (id) => drainOutbox(deps, id, stopping), stopping)

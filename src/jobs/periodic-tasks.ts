@@ -51,7 +51,7 @@ export function startPeriodicTasks(
     const names = Object.keys(tasks)
     await execute(em.fork(), sql`insert into round (name) select unnest(${names}::text[]) on conflict do nothing`)
     while (!stopping.signal.aborted) {
-      const due = await execute(em.fork(), sql<{ name: string }>`select name from round where due_at <= now()`)
+      const due = await execute<{ name: string }>(em.fork(), sql`select name from round where due_at <= now()`)
       for (const { name } of due) {
         const task = tasks[name]
         if (task && !running.has(name)) running.set(name, runOne(name, task))

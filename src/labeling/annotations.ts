@@ -50,13 +50,15 @@ export async function createAnnotations(
       tx,
       annotations.map(({ task }) => task),
     )
-    const made = await execute(
+    const made = await execute<{ id: string }>(
       tx,
-      sql<{
-        id: string
-      }>`insert into annotation (task_id, result, was_cancelled, lead_time_seconds, completed_by, author)
+      sql`insert into annotation (task_id, result, was_cancelled, lead_time_seconds, completed_by, author)
        select n.task, n.result::json, n.cancelled, n.lead_time, ${viewer.name}, ${authorOf(viewer)}
-       from unnest(${annotations.map(({ task }) => task)}::bigint[], ${annotations.map(({ result }) => JSON.stringify(result))}::text[], ${annotations.map(({ wasCancelled }) => wasCancelled ?? false)}::bool[], ${annotations.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null)}::float8[])
+       from unnest(
+           ${annotations.map(({ task }) => task)}::bigint[],
+           ${annotations.map(({ result }) => JSON.stringify(result))}::text[],
+           ${annotations.map(({ wasCancelled }) => wasCancelled ?? false)}::bool[],
+           ${annotations.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null)}::float8[])
          with ordinality as n (task, result, cancelled, lead_time, at) order by n.at
        returning id`,
     )
@@ -84,7 +86,12 @@ export async function updateAnnotations(em: EntityManager, changes: AnnotationCh
       sql`update annotation a set result = coalesce(c.result::json, a.result),
          was_cancelled = coalesce(c.cancelled, a.was_cancelled),
          lead_time_seconds = case when c.sets_lead_time then c.lead_time else a.lead_time_seconds end, updated_at = now()
-       from unnest(${ids}::bigint[], ${changes.map(({ result }) => (result === undefined ? null : JSON.stringify(result)))}::text[], ${changes.map(({ wasCancelled }) => wasCancelled ?? null)}::bool[], ${changes.map(({ leadTimeSeconds }) => leadTimeSeconds !== undefined)}::bool[], ${changes.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null)}::float8[])
+       from unnest(
+           ${ids}::bigint[],
+           ${changes.map(({ result }) => (result === undefined ? null : JSON.stringify(result)))}::text[],
+           ${changes.map(({ wasCancelled }) => wasCancelled ?? null)}::bool[],
+           ${changes.map(({ leadTimeSeconds }) => leadTimeSeconds !== undefined)}::bool[],
+           ${changes.map(({ leadTimeSeconds }) => leadTimeSeconds ?? null)}::float8[])
          as c (id, result, cancelled, sets_lead_time, lead_time)
        where a.id = c.id`,
     )

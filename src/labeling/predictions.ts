@@ -26,11 +26,15 @@ export async function createPredictions(em: EntityManager, predictions: NewPredi
   const tasks = predictions.map(({ task }) => task)
   return em.fork().transactional(async (tx) => {
     await lockTasks(tx, tasks)
-    const made = await execute(
+    const made = await execute<{ id: string }>(
       tx,
-      sql<{ id: string }>`insert into prediction (task_id, result, score, model_version)
+      sql`insert into prediction (task_id, result, score, model_version)
        select n.task, n.result::json, n.score, n.version
-       from unnest(${tasks}::bigint[], ${predictions.map(({ result }) => JSON.stringify(result))}::text[], ${predictions.map(({ score }) => score ?? null)}::float8[], ${predictions.map(({ modelVersion }) => modelVersion?.replaceAll('\0', '\ufffd') ?? null)}::text[])
+       from unnest(
+           ${tasks}::bigint[],
+           ${predictions.map(({ result }) => JSON.stringify(result))}::text[],
+           ${predictions.map(({ score }) => score ?? null)}::float8[],
+           ${predictions.map(({ modelVersion }) => modelVersion?.replaceAll('\0', '\ufffd') ?? null)}::text[])
          with ordinality as n (task, result, score, version, at) order by n.at
        returning id`,
     )
@@ -58,7 +62,13 @@ export async function updatePredictions(em: EntityManager, changes: PredictionCh
       sql`update prediction p set result = coalesce(c.result::json, p.result),
          score = case when c.sets_score then c.score else p.score end,
          model_version = case when c.sets_version then c.version else p.model_version end
-       from unnest(${ids}::bigint[], ${changes.map(({ result }) => (result === undefined ? null : JSON.stringify(result)))}::text[], ${changes.map(({ score }) => score !== undefined)}::bool[], ${changes.map(({ score }) => score ?? null)}::float8[], ${changes.map(({ modelVersion }) => modelVersion !== undefined)}::bool[], ${changes.map(({ modelVersion }) => modelVersion?.replaceAll('\0', '\ufffd') ?? null)}::text[])
+       from unnest(
+           ${ids}::bigint[],
+           ${changes.map(({ result }) => (result === undefined ? null : JSON.stringify(result)))}::text[],
+           ${changes.map(({ score }) => score !== undefined)}::bool[],
+           ${changes.map(({ score }) => score ?? null)}::float8[],
+           ${changes.map(({ modelVersion }) => modelVersion !== undefined)}::bool[],
+           ${changes.map(({ modelVersion }) => modelVersion?.replaceAll('\0', '\ufffd') ?? null)}::text[])
          as c (id, result, sets_score, score, sets_version, version)
        where p.id = c.id`,
     )

@@ -18,7 +18,7 @@ export async function createProject(em: EntityManager, input: ProjectInput): Pro
   const faults = faultsOf({ title: '', ...input })
   if (faults.length > 0) throw new ValidationError(faults)
   const fork = em.fork()
-  const project = fork.create(ProjectEntity, withoutAbsent(input) as Project)
+  const project = fork.create(ProjectEntity, { title: '', ...withoutAbsent(input) })
   await fork.persist(project).flush()
   return project
 }
@@ -72,11 +72,9 @@ const tasksPerBlock = 10_000
 async function deleteTasksInBlocks(em: EntityManager, project: number): Promise<boolean> {
   let after = 0
   for (;;) {
-    const [end] = await execute(
+    const [end] = await execute<{ inner_id: string }>(
       em,
-      sql<{
-        inner_id: string
-      }>`select inner_id from task where project_id = ${project} and inner_id > ${after} order by inner_id offset ${tasksPerBlock - 1} limit 1`,
+      sql`select inner_id from task where project_id = ${project} and inner_id > ${after} order by inner_id offset ${tasksPerBlock - 1} limit 1`,
     )
     if (!end) return after > 0
     const upTo = Number(end.inner_id)

@@ -27,14 +27,17 @@ export async function createTasks(em: EntityManager, project: number, tasks: New
   ])
   if (faults.length > 0) throw new ValidationError(faults)
   return em.fork().transactional(async (tx) => {
-    const made = await execute(
+    const made = await execute<{ id: string }>(
       tx,
-      sql<{ id: string }>`with numbered as (
+      sql`with numbered as (
          update project set last_inner_id = last_inner_id + ${tasks.length}::int where id = ${project}
          returning last_inner_id - ${tasks.length}::int as base)
        insert into task (project_id, inner_id, data, meta, allow_skip)
        select ${project}, numbered.base + n.at, n.data::json, n.meta::json, n.allow_skip
-       from numbered, unnest(${tasks.map(({ data }) => JSON.stringify(data))}::text[], ${tasks.map(({ meta }) => (meta ? JSON.stringify(meta) : null))}::text[], ${tasks.map(({ allowSkip }) => allowSkip ?? true)}::bool[]) with ordinality as n (data, meta, allow_skip, at)
+       from numbered, unnest(
+           ${tasks.map(({ data }) => JSON.stringify(data))}::text[],
+           ${tasks.map(({ meta }) => (meta ? JSON.stringify(meta) : null))}::text[],
+           ${tasks.map(({ allowSkip }) => allowSkip ?? true)}::bool[]) with ordinality as n (data, meta, allow_skip, at)
        order by n.at returning id`,
     )
     if (made.length < tasks.length) throw new NotFoundError('There is no such project.')
@@ -48,9 +51,9 @@ export async function createTasks(em: EntityManager, project: number, tasks: New
  */
 export async function deleteTasks(em: EntityManager, ids: number[]): Promise<number> {
   return em.fork().transactional(async (tx) => {
-    const annotations = await execute(
+    const annotations = await execute<{ id: string }>(
       tx,
-      sql<{ id: string }>`select id from annotation where task_id = any(${ids}::bigint[]) order by id for update`,
+      sql`select id from annotation where task_id = any(${ids}::bigint[]) order by id for update`,
     )
     if (annotations.length > 0) {
       await queueRemovals(

@@ -30,14 +30,12 @@ export async function urlMappingFaults(
 ): Promise<FieldError[]> {
   const path = 'input.urlMappings'
   if (mappings.length > maxMappings) return [{ path, message: `must be at most ${maxMappings}` }]
-  const rows = await execute(
+  const rows = await execute<{ id: string; provider: ProviderName; location: Record<string, unknown> }>(
     tx,
-    sql<{
-      id: string
-      provider: ProviderName
-      location: Record<string, unknown>
-    }>`select id, provider, location from storage
-     where project_id = ${project} and direction = 'IMPORT' and id = any(${mappings.map(({ storage }) => storage)}::bigint[]) order by id for key share`,
+    sql`select id, provider, location from storage
+     where project_id = ${project} and direction = 'IMPORT'
+       and id = any(${mappings.map(({ storage }) => storage)}::bigint[])
+     order by id for key share`,
   )
   const storages = new Map(rows.map((row) => [Number(row.id), providers[row.provider].place(row.location as never)]))
   return mappings.flatMap(({ prefix, storage, keyPrefix }, index) => {

@@ -1,4 +1,5 @@
 import { type ErrorCode, SluiceError } from '../errors.ts'
+import { fieldsOf } from '../unknown.ts'
 import { tableOf } from './table.ts'
 
 const codes = tableOf<ErrorCode>({
@@ -20,16 +21,16 @@ const codes = tableOf<ErrorCode>({
 
 /** The SluiceError for a network error of any SDK. Undefined if it is not a network error. */
 export function networkError(error: unknown): SluiceError | undefined {
-  for (const at of [error, (error as Error | undefined)?.cause]) {
-    const { code, name, message = '' } = (at ?? {}) as { code?: string; name?: string; message?: string }
+  for (const at of [error, fieldsOf<'cause'>(error).cause]) {
+    const { code, name, message } = fieldsOf<'code' | 'name' | 'message'>(at)
     const text = String(code ?? '')
     if (text === 'BLOCKED_ADDRESS') {
       // The egress layer refused the connection. Clients wrap its error, but keep its code and message.
-      return new SluiceError(text, message.replace(/^.* reason: /s, ''), { cause: error })
+      return new SluiceError(text, String(message).replace(/^.* reason: /s, ''), { cause: error })
     }
     if (/CERT|_TLS_|^ERR_SSL|SELF_SIGNED|UNABLE_TO_VERIFY/.test(text))
       return new SluiceError('TLS_FAILED', undefined, { cause: error })
-    const known = codes[text] ?? codes[name ?? '']
+    const known = codes[text] ?? codes[String(name ?? '')]
     if (known) return new SluiceError(known, undefined, { cause: error })
   }
   return undefined

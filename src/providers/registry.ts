@@ -1,3 +1,4 @@
+import { keysOf } from '../records.ts'
 import { azureBlob } from './azure-blob/kind.ts'
 import { gcs } from './gcs/kind.ts'
 import { localFiles } from './local-files/kind.ts'
@@ -18,4 +19,4 @@ export const providers = {
 export type ProviderName = keyof typeof providers
 
 /** The names, in the order in which forms offer them. */
-export const providerNames = Object.keys(providers) as ProviderName[]
+export const providerNames = keysOf(providers)

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PostgresBackend } from '@agendajs/postgres-backend'
+import { Kysely, PostgresDialect, sql } from 'kysely'
 import pg from 'pg'
 import type { Logger } from '../logger.ts'
 import { type JobStore, JobsUnusable } from './store.ts'
@@ -52,11 +53,12 @@ function discard(client: pg.PoolClient): void {
 
 /** Stores jobs in the app's own database. Our migrations create the tables. */
 export function postgresStore(pool: pg.Pool, tableName = 'agenda_jobs'): JobStore {
+  const db = new Kysely({ dialect: new PostgresDialect({ pool }) })
   return {
     backend: new PostgresBackend({ pool, tableName, ensureSchema: false, disableNotifications: true }),
     idFormat: /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i,
     ping: () => pool.query('select 1'),
-    removeFailed: (before) => pool.query(`delete from "${tableName}" where failed_at < $1`, [before]),
+    removeFailed: (before) => sql`delete from ${sql.id(tableName)} where failed_at < ${before}`.execute(db),
     close: async () => {},
   }
 }

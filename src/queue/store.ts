@@ -1,5 +1,6 @@
 import type { AgendaBackend } from 'agenda'
 import { StartupError } from '../config.ts'
+import { codeOf, toError } from '../unknown.ts'
 
 /** Stores jobs. It hides all differences between the databases. */
 export interface JobStore {
@@ -17,7 +18,7 @@ export interface JobStore {
 export class JobsUnusable extends StartupError {
   readonly exitCode = 69
   constructor(where: string, cause: unknown) {
-    const { message, code } = cause as Error & { code?: string }
-    super(`The database of JOBS_URL (${where}) cannot be used: ${message || code}.`, { cause })
+    const reason = toError(cause).message || codeOf(cause)
+    super(`The database of JOBS_URL (${where}) cannot be used: ${reason}.`, { cause })
   }
 }

@@ -60,9 +60,9 @@ export function createScopeFinder(em: EntityManager, cached: AccessCache['cached
 
   const load = inBatches(async (keys: string[]) => {
     const ids = (kind: string) => keys.filter((key) => key.startsWith(kind)).map((key) => key.slice(kind.length))
-    const found = await execute(
+    const found = await execute<Row>(
       em,
-      sql<Row>`with asked as (
+      sql`with asked as (
          select t.id, t.project_id,
                 (select l.storage_id from import_link l where l.task_id = t.id order by l.id limit 1) as storage_id
          from task t where t.id = any(${ids('task:')}::bigint[])),
@@ -107,6 +107,6 @@ export function createScopeFinder(em: EntityManager, cached: AccessCache['cached
 }
 
 function readMapping({ id, text }: Row): Mapping {
-  const [prefix, keyPrefix] = JSON.parse(text!) as [string, string | null]
+  const [prefix, keyPrefix]: [string, string | null] = JSON.parse(text!)
   return { prefix, storage: Number(id), keyPrefix }
 }

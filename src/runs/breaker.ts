@@ -152,11 +152,11 @@ export function createBreaker(options: {
           if (codeOf(error) === 'THROTTLED') hasResponded = true
           const isLate = codeOf(error) === 'TIMEOUT' && hasResponded
           const isFault = isOutage(error) || asksToSlowDown(error) || (isLate && (await isAway(calling)))
-          if (!isFault || !hasResponded || patienceMs === null) throw error
+          if (!isFault || !hasResponded || patienceMs === null || !(error instanceof SluiceError)) throw error
           // The call began before the pause, which has ended meanwhile.
           if (begun < resumedAt) continue
           if (++failures > maxFailures) throw error
-          await pause(error as SluiceError, calling, patienceMs)
+          await pause(error, calling, patienceMs)
         }
       }
     },
@@ -181,7 +181,7 @@ async function faultOf(probe: () => Promise<unknown>): Promise<SluiceError | und
     return undefined
   } catch (error) {
     const isAway = isOutage(error) || asksToSlowDown(error) || codeOf(error) === 'TIMEOUT'
-    return isAway ? (error as SluiceError) : undefined
+    return isAway && error instanceof SluiceError ? error : undefined
   }
 }
 

@@ -1,10 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { Storage, StorageDirection } from '../entities/storage.ts'
 import type { Lane } from '../entities/sync-run.ts'
 import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { workerSilenceSeconds } from './fleet.ts'
 import type { RunLease } from './lease.ts'
 import { setJob } from './run.ts'
@@ -22,11 +23,17 @@ export interface Changed {
 }
 
 /** A QUEUED run without a job, because its project uses its share of the slots. */
-export const isWaiting = (run: string) => `(${run}.status = 'QUEUED' and ${run}.lane is null and ${run}.job_id is null)`
+export function isWaiting(name: string): RawBuilder<SqlBool> {
+  const run = sql.id(name)
+  return sql`(${run}.status = 'QUEUED' and ${run}.lane is null and ${run}.job_id is null)`
+}
 
-// The same text as in the partial indexes, so that the planner uses them.
-const isDispatched = (run: string) =>
-  `(${run}.status = 'IN_PROGRESS' or (${run}.status = 'QUEUED' and (${run}.lane is not null or ${run}.job_id is not null)))`
+/** A run that has a slot. Both conditions are those of the partial indexes, so that the planner uses them. */
+function isDispatched(name: string): RawBuilder<SqlBool> {
+  const run = sql.id(name)
+  return sql`(${run}.status = 'IN_PROGRESS'
+    or (${run}.status = 'QUEUED' and (${run}.lane is not null or ${run}.job_id is not null)))`
+}
 
 /**
  * Admits the next run if there is a slot, and enqueues its job. Call it after the commit of the change. The rules, with S slots in the whole fleet and P projects that have runs in them, imports and exports apart:
@@ -50,8 +57,8 @@ export async function offerDispatch(parts: DispatchParts & { logger: Logger }, c
 
 /** Admits all runs that have a slot, for example after a process died or a worker joined. */
 export async function dispatchRuns(parts: DispatchParts): Promise<void> {
-  for (const { direction } of await sql<{ direction: StorageDirection }>(parts.em, directionsWithWaiting)) {
-    const starved = await sql<{ project_id: string }>(parts.em, projectsWithoutRun, [direction])
+  for (const { direction } of await execute(parts.em, directionsWithWaiting)) {
+    const starved = await execute(parts.em, projectsWithoutRun(direction))
     for (const project of [...starved.map(({ project_id }) => Number(project_id)), null]) {
       for (let run = await admit(parts.em, direction, project); run; run = await admit(parts.em, direction, null)) {
         await enqueueRun(parts, run)
@@ -62,10 +69,9 @@ export async function dispatchRuns(parts: DispatchParts): Promise<void> {
 
 /** Enqueues the job of an admitted run. If that fails, the sweeper enqueues it. */
 export async function enqueueRun({ em, queue }: DispatchParts, run: RunLease): Promise<void> {
-  const [row] = await sql<{ direction: StorageDirection; lane: Lane | null }>(
+  const [row] = await execute<{ direction: StorageDirection; lane: Lane | null }>(
     em,
-    'select share_direction as direction, lane from sync_run where id = $1',
-    [run.id],
+    sql`select share_direction as direction, lane from sync_run where id = ${run.id}`,
   )
   if (!row) return
   const [main, extra] =
@@ -83,8 +89,8 @@ async function admit(
   project: number | null,
 ): Promise<RunLease | undefined> {
   return em.fork().transactional(async (tx) => {
-    await sql(tx, `select pg_advisory_xact_lock(hashtext('sluice dispatch ' || $1))`, [direction])
-    const [row] = await sql<{ id: string; attempt: number }>(tx, admission, [direction, project, workerSilenceSeconds])
+    await execute(tx, sql`select pg_advisory_xact_lock(hashtext('sluice dispatch ' || ${direction}))`)
+    const [row] = await execute(tx, admission(direction, project))
     return row && { id: Number(row.id), attempt: row.attempt }
   })
 }
@@ -92,45 +98,50 @@ async function admit(
 // Limits the search for a storage without an admitted run in the queue of a project.
 const lookAhead = 1_000
 
-const waitingOf = (limit: number) =>
-  `select r.id, r.storage_id from sync_run r
-   where r.share_direction = $1 and r.share_project = a.project_id and ${isWaiting('r')} order by r.id limit ${limit}`
+const waitingOf = (direction: StorageDirection, limit: number) =>
+  sql`select r.id, r.storage_id from sync_run r
+   where r.share_direction = ${direction} and r.share_project = a.project_id and ${isWaiting('r')}
+   order by r.id limit ${limit}`
 
 // Reads one index entry per admitted run, and none for waiting runs.
-const admission = `
+const admission = (direction: StorageDirection, project: number | null) => sql<{ id: string; attempt: number }>`
 with held as materialized (
   select r.share_project as project_id, count(*)::int as n from sync_run r
-  where r.share_direction = $1 and ${isDispatched('r')} group by r.share_project),
+  where r.share_direction = ${direction} and ${isDispatched('r')} group by r.share_project),
 fleet as materialized (
-  select greatest(1, (select sum(slots) from worker where seen_at > now() - make_interval(secs => $3)))::int as slots,
+  select greatest(1, (
+      select sum(slots) from worker where seen_at > now() - make_interval(secs => ${workerSilenceSeconds})))::int as slots,
     (select count(*) from held)::int as projects, (select coalesce(sum(n), 0) from held)::int as used),
 allowed as (
   select h.project_id, h.n from held h, fleet f
   where h.n < f.slots and (f.used < f.slots or h.n < f.slots / f.projects)
   union all
-  select $2::bigint, 0 where $2 is not null and not exists (select from held h where h.project_id = $2)),
+  select p.id, 0 from (select ${project}::bigint as id) p
+  where p.id is not null and not exists (select from held h where h.project_id = p.id)),
 next as (
   select w.id from allowed a cross join lateral (
-    (select 0 as turn, r.id from (${waitingOf(lookAhead)}) r
-      where not exists (select from sync_run o where o.storage_id = r.storage_id and ${isDispatched('o')}) order by r.id limit 1)
-    union all (select 1 as turn, r.id from (${waitingOf(1)}) r) order by turn limit 1) w
+    (select 0 as turn, r.id from (${waitingOf(direction, lookAhead)}) r
+      where not exists (select from sync_run o where o.storage_id = r.storage_id and ${isDispatched('o')})
+      order by r.id limit 1)
+    union all (select 1 as turn, r.id from (${waitingOf(direction, 1)}) r) order by turn limit 1) w
   order by a.n, w.id limit 1)
 update sync_run r set lane = case when f.used < f.slots then 'MAIN' else 'EXTRA' end, heartbeat_at = now()
 from fleet f where r.id = (select id from next) and r.status = 'QUEUED' and r.lane is null
 returning r.id, r.attempt`
 
 // `min` reads one index entry; for `exists`, PostgreSQL may read all runs.
-const directionsWithWaiting = `
+const directionsWithWaiting = sql<{ direction: StorageDirection }>`
 select direction from (values ('IMPORT'), ('EXPORT')) as d (direction)
 where (select min(r.share_project) from sync_run r where r.share_direction = d.direction and ${isWaiting('r')}) is not null`
 
 // Skips from project to project in the index.
-const projectsWithoutRun = `
+const projectsWithoutRun = (direction: StorageDirection) => sql<{ project_id: string }>`
 with recursive p as (
-  (select r.share_project as project_id from sync_run r where r.share_direction = $1 and ${isWaiting('r')}
+  (select r.share_project as project_id from sync_run r where r.share_direction = ${direction} and ${isWaiting('r')}
     order by r.share_project limit 1)
   union all
-  select (select r.share_project from sync_run r where r.share_direction = $1 and ${isWaiting('r')} and r.share_project > p.project_id
+  select (select r.share_project from sync_run r
+    where r.share_direction = ${direction} and ${isWaiting('r')} and r.share_project > p.project_id
     order by r.share_project limit 1) from p where p.project_id is not null)
 select p.project_id from p where p.project_id is not null and not exists (
-  select from sync_run r where r.share_direction = $1 and r.share_project = p.project_id and ${isDispatched('r')})`
+  select from sync_run r where r.share_direction = ${direction} and r.share_project = p.project_id and ${isDispatched('r')})`

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import type { Logger } from '../logger.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 
 /** Seconds without a heartbeat after which a worker's slots no longer count. */
 export const workerSilenceSeconds = 15
@@ -18,11 +19,10 @@ export async function joinFleet(
 ): Promise<() => Promise<void>> {
   const id = randomUUID()
   const sendHeartbeat = () =>
-    sql(
+    execute(
       em,
-      `with gone as (delete from worker where seen_at < now() - interval '1 hour')
-       insert into worker (id, slots) values ($1, $2) on conflict (id) do update set seen_at = now()`,
-      [id, slots],
+      sql`with gone as (delete from worker where seen_at < now() - interval '1 hour')
+       insert into worker (id, slots) values (${id}, ${slots}) on conflict (id) do update set seen_at = now()`,
     )
   await sendHeartbeat()
   let current: Promise<unknown> = Promise.resolve()
@@ -32,6 +32,6 @@ export async function joinFleet(
   return async () => {
     clearInterval(timer)
     await current
-    await sql(em, 'delete from worker where id = $1', [id])
+    await execute(em, sql`delete from worker where id = ${id}`)
   }
 }

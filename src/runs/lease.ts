@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { sql } from '../sql.ts'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { execute } from '../sql.ts'
 
 /** Identifies one attempt at a run. Every write carries it, and the database refuses writes of an earlier attempt. */
 export interface RunLease {
@@ -14,12 +15,18 @@ export class RunLost extends Error {
   }
 }
 
+/** SQL condition on `sync_run`, or on its alias `name`: the row is that of this attempt. */
+export function ofAttempt({ id, attempt }: RunLease, name = 'sync_run'): RawBuilder<SqlBool> {
+  const run = sql.id(name)
+  return sql`(${run}.id = ${id} and ${run}.attempt = ${attempt})`
+}
+
+/** SQL condition on `sync_run`, or on its alias `name`: this attempt has the lease of the run (fencing). */
+export const heldRun = (lease: RunLease, name = 'sync_run'): RawBuilder<SqlBool> =>
+  sql`(${ofAttempt(lease, name)} and ${sql.id(name)}.status = 'IN_PROGRESS')`
+
 /** Locks the row of the run until the end of the transaction of `tx`. False if the lease was lost or the run has ended. */
-export async function lockRun(tx: EntityManager, { id, attempt }: RunLease): Promise<boolean> {
-  const rows = await sql(
-    tx,
-    `select 1 from sync_run where id = $1 and attempt = $2 and status = 'IN_PROGRESS' for update`,
-    [id, attempt],
-  )
+export async function lockRun(tx: EntityManager, lease: RunLease): Promise<boolean> {
+  const rows = await execute(tx, sql`select 1 from sync_run where ${heldRun(lease)} for update`)
   return rows.length > 0
 }

@@ -1,5 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { sql } from '../sql.ts'
+import { sql } from 'kysely'
+import { execute } from '../sql.ts'
 
 /** Of so many of a storage's newest runs the row is kept, and of so many the issues; of its last sync always. */
 const keptRuns = { rows: 1_000, issues: 100 }
@@ -9,21 +10,21 @@ const keptRuns = { rows: 1_000, issues: 100 }
  * run that has not ended loses nothing.
  */
 export async function pruneRuns(em: EntityManager, { rows, issues } = keptRuns): Promise<void> {
-  await sql(
+  await execute(
     em,
     // A run that was active at the same time still asks which objects this one has seen.
-    `delete from sync_key k using sync_run r where r.id = k.run_id and ${hasEnded} and (k.kind <> 'SEEN' or not exists (
+    sql`delete from sync_key k using sync_run r where r.id = k.run_id and ${hasEnded} and (k.kind <> 'SEEN' or not exists (
        select 1 from sync_run a where a.storage_id = r.storage_id and a.status in ('QUEUED', 'IN_PROGRESS')
          and r.finished_at >= a.started_at))`,
   )
-  await sql(em, `delete from sync_issue i using ${oldRuns} and i.run_id = r.id`, [issues])
-  await sql(em, `delete from sync_run d using ${oldRuns} and d.id = r.id`, [rows])
+  await execute(em, sql`delete from sync_issue i using ${oldRuns(issues)} and i.run_id = r.id`)
+  await execute(em, sql`delete from sync_run d using ${oldRuns(rows)} and d.id = r.id`)
 }
 
-const hasEnded = `r.status not in ('QUEUED', 'IN_PROGRESS')`
+const hasEnded = sql`r.status not in ('QUEUED', 'IN_PROGRESS')`
 
-/** Runs of each storage but for its newest `$1`. */
-const oldRuns = `storage s cross join lateral (
-    select id from sync_run where storage_id = s.id order by id desc offset $1 limit 1) oldest
+/** Runs of each storage, except its newest `count`. */
+const oldRuns = (count: number) => sql`storage s cross join lateral (
+    select id from sync_run where storage_id = s.id order by id desc offset ${count} limit 1) oldest
   join sync_run r on r.storage_id = s.id and r.id <= oldest.id
   where r.id is distinct from s.last_run and ${hasEnded}`

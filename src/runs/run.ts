@@ -1,10 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { isSyncKind, policyOf } from '../entities/run-policies.ts'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { policyOf, syncKinds } from '../entities/run-policies.ts'
 import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
 import { ConflictError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
-import { sql } from '../sql.ts'
-import type { RunLease } from './lease.ts'
+import { execute } from '../sql.ts'
+import { heldRun, ofAttempt, type RunLease } from './lease.ts'
 import { noteOutcome } from './schedule-pause.ts'
 import { stillWaiting } from './waiting.ts'
 
@@ -16,10 +17,26 @@ export function isFinal(status: SyncStatus): boolean {
   return status !== 'QUEUED' && status !== 'IN_PROGRESS'
 }
 
+/** A row of `sync_run`, of which code reads these columns. */
+export type RunRow = {
+  id: string
+  storage_id: string
+  kind: RunKind
+  status: SyncStatus
+  created: string
+  exported: string
+  started_at: string | null
+  finished_at: string | null
+}
+
 /** Converts a row of `sync_run`, from SQL or the event log, to a run. */
 export function toRun(em: EntityManager, row: Record<string, unknown>): SyncRun {
-  return em.fork().map(SyncRunEntity, row) as SyncRun
+  return em.fork().map(SyncRunEntity, row)
 }
+
+// PostgreSQL uses the index `sync_run_active_unique` only for a condition with the same literals.
+const isSyncKind = (column: string): RawBuilder<SqlBool> =>
+  sql`${sql.ref(column)} in (${sql.join(syncKinds.map((kind) => sql.lit(kind)))})`
 
 /** Options of a new run. */
 interface RunOptions {
@@ -51,13 +68,12 @@ export async function queueRun(
       return row
     })
     if (queued) return { run: toRun(em, queued), isNew: true }
-    const [paused] = await sql(em, 'select id from storage where id = $1 and not synchronizable', [storageId])
+    const [paused] = await execute(em, sql`select id from storage where id = ${storageId} and not synchronizable`)
     if (paused) throw new ConflictError(undefined, 'STORAGE_PAUSED')
-    const [active] = await sql(
+    const [active] = await execute<RunRow>(
       em,
-      `select * from sync_run
-       where storage_id = $1 and status in ('QUEUED', 'IN_PROGRESS') and ${isSyncKind('kind')}`,
-      [storageId],
+      sql`select * from sync_run
+       where storage_id = ${storageId} and status in ('QUEUED', 'IN_PROGRESS') and ${isSyncKind('kind')}`,
     )
     if (active) return { run: toRun(em, active), isNew: false }
   }
@@ -71,54 +87,55 @@ export async function insertRun(
   tx: EntityManager,
   storageId: number,
   { kind = 'SYNC', retryOf = null, exportScope = 'ALL', skipUnchanged = false, chosen = [], keys = [] }: RunOptions,
-): Promise<Record<string, unknown> | undefined> {
-  const [row] = await sql(
+): Promise<RunRow | undefined> {
+  const [row] = await execute<RunRow>(
     tx,
-    `with fresh as (
+    sql`with fresh as (
        insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged)
-       select id, $2::text, $3::bigint, $4::text, $5::boolean from storage where id = $1 and synchronizable
+       select id, ${kind}::text, ${retryOf}::bigint, ${exportScope}::text, ${skipUnchanged}::boolean
+       from storage where id = ${storageId} and synchronizable
        on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and ${isSyncKind('kind')} do nothing
        returning *),
      marked as (
        update storage set last_run = fresh.id, last_sync_count = null from fresh
-       where storage.id = $1 and ${isSyncKind('fresh.kind')})
+       where storage.id = ${storageId} and ${isSyncKind('fresh.kind')})
      select * from fresh`,
-    [storageId, kind, retryOf, exportScope, skipUnchanged],
   )
   if (row && chosen.length > 0) {
-    const text = 'insert into chosen_annotation (run_id, annotation) select $1, unnest($2::bigint[])'
-    await sql(tx, text, [row.id, [...new Set(chosen)]])
+    const annotations = [...new Set(chosen)]
+    await execute(
+      tx,
+      sql`insert into chosen_annotation (run_id, annotation) select ${row.id}, unnest(${annotations}::bigint[])`,
+    )
   }
   if (row && keys.length > 0) {
-    await sql(tx, `insert into sync_key (run_id, kind, key) select $1, 'CHOSEN', unnest($2::text[])`, [row.id, keys])
+    await execute(tx, sql`insert into sync_key (run_id, kind, key) select ${row.id}, 'CHOSEN', unnest(${keys}::text[])`)
   }
   return row
 }
 
 /** Records the job of a run, unless the run has changed meanwhile. */
-export async function setJob(em: EntityManager, { id, attempt }: RunLease, jobId: string): Promise<void> {
-  await sql(em, 'update sync_run set job_id = $3 where id = $1 and attempt = $2', [id, attempt, jobId])
+export async function setJob(em: EntityManager, run: RunLease, jobId: string): Promise<void> {
+  await execute(em, sql`update sync_run set job_id = ${jobId} where ${ofAttempt(run)}`)
 }
 
 /** QUEUED → IN_PROGRESS for exactly this attempt; undefined if the run does not wait for it. */
-export async function beginRun(em: EntityManager, hold: RunLease): Promise<SyncRun | undefined> {
+export async function beginRun(em: EntityManager, run: RunLease): Promise<SyncRun | undefined> {
   const row = await transition(em, {
-    set: `status = 'IN_PROGRESS', requeued = false, started_at = coalesce(started_at, now()), heartbeat_at = now(),
+    set: sql`status = 'IN_PROGRESS', requeued = false, started_at = coalesce(started_at, now()), heartbeat_at = now(),
           first_link = coalesce(first_link,
             (select case when is_called then last_value else 0 end from import_link_id_seq))`,
-    where: `id = $1 and attempt = $2 and status = 'QUEUED'`,
-    params: [hold.id, hold.attempt],
+    where: sql`${ofAttempt(run)} and status = 'QUEUED'`,
   })
   return row && toRun(em, row)
 }
 
 /** Renews the lease of the run and returns its state. A worker whose run is LOST must stop. */
-export async function heartbeat(em: EntityManager, { id, attempt }: RunLease): Promise<'HELD' | 'CANCELED' | 'LOST'> {
-  const [row] = await sql<{ cancel_requested: boolean }>(
+export async function heartbeat(em: EntityManager, run: RunLease): Promise<'HELD' | 'CANCELED' | 'LOST'> {
+  const [row] = await execute<{ cancel_requested: boolean }>(
     em,
-    `update sync_run set heartbeat_at = clock_timestamp(), waiting = ${stillWaiting} where id = $1 and attempt = $2 and status = 'IN_PROGRESS'
+    sql`update sync_run set heartbeat_at = clock_timestamp(), waiting = ${stillWaiting} where ${heldRun(run)}
      returning cancel_requested`,
-    [id, attempt],
   )
   if (!row) return 'LOST'
   return row.cancel_requested ? 'CANCELED' : 'HELD'
@@ -127,15 +144,14 @@ export async function heartbeat(em: EntityManager, { id, attempt }: RunLease): P
 /** IN_PROGRESS → a final state; also updates the storage's last sync. False if the lease was lost. */
 export async function finishRun(
   em: EntityManager,
-  { id, attempt }: RunLease,
+  run: RunLease,
   status: 'COMPLETED' | 'FAILED' | 'CANCELED',
   failure: string | null = null,
 ): Promise<boolean> {
   const row = await transition(em, {
-    set: `status = case when $3 = 'COMPLETED' and failed > 0 then 'COMPLETED_WITH_ERRORS' else $3 end,
-          failure = $4, finished_at = now(), heartbeat_at = now(), waiting = null`,
-    where: `id = $1 and attempt = $2 and status = 'IN_PROGRESS'`,
-    params: [id, attempt, status, failure],
+    set: sql`status = case when ${status} = 'COMPLETED' and failed > 0 then 'COMPLETED_WITH_ERRORS' else ${status} end,
+          failure = ${failure}, finished_at = now(), heartbeat_at = now(), waiting = null`,
+    where: heldRun(run),
   })
   return row !== undefined
 }
@@ -153,9 +169,10 @@ interface HandBack extends StaleGuard {
 }
 
 // PostgreSQL checks this again after it waited for the row: a run whose page is being written is alive.
-const isStale = (seconds: string) =>
-  `(${seconds}::float8 is null or status <> 'IN_PROGRESS'
-    or heartbeat_at < clock_timestamp() - make_interval(secs => ${seconds}))`
+const isStale = (seconds: number | undefined): RawBuilder<SqlBool> =>
+  seconds === undefined
+    ? sql`true`
+    : sql`(status <> 'IN_PROGRESS' or heartbeat_at < clock_timestamp() - make_interval(secs => ${seconds}))`
 
 /**
  * IN_PROGRESS → QUEUED with the next attempt, when its worker stops or is lost. The run continues at its checkpoint, in the slot
@@ -163,30 +180,28 @@ const isStale = (seconds: string) =>
  */
 export async function requeueRun(
   em: EntityManager,
-  { id, attempt }: RunLease,
+  run: RunLease,
   { staleSeconds, isExcused = false, isRequeued = false }: HandBack = {},
 ): Promise<RunLease | undefined> {
   const row = await transition(em, {
-    set: `status = case when cancel_requested then 'CANCELED' else 'QUEUED' end,
+    set: sql`status = case when cancel_requested then 'CANCELED' else 'QUEUED' end,
           finished_at = case when cancel_requested then now() end,
           attempt = attempt + (not cancel_requested)::int, job_id = null, lane = coalesce(lane, 'MAIN'), heartbeat_at = now(),
-          excused = excused + ($4::boolean or $5::boolean)::int, requeued = $5`,
-    where: `id = $1 and attempt = $2 and status in ('IN_PROGRESS', 'QUEUED') and ${isStale('$3')}`,
-    params: [id, attempt, staleSeconds ?? null, isExcused, isRequeued],
+          excused = excused + ${isExcused || isRequeued ? 1 : 0}, requeued = ${isRequeued}`,
+    where: sql`${ofAttempt(run)} and status in ('IN_PROGRESS', 'QUEUED') and ${isStale(staleSeconds)}`,
   })
-  return row?.status === 'QUEUED' ? { id, attempt: attempt + 1 } : undefined
+  return row?.status === 'QUEUED' ? { id: run.id, attempt: run.attempt + 1 } : undefined
 }
 
 /** Any active state → FAILED, for a run without a worker. */
 export async function failRun(
   em: EntityManager,
-  { id, attempt }: RunLease,
+  run: RunLease,
   { failure, staleSeconds }: { failure: string } & StaleGuard,
 ): Promise<void> {
   await transition(em, {
-    set: `status = 'FAILED', failure = $3, finished_at = now()`,
-    where: `id = $1 and attempt = $2 and status in ('QUEUED', 'IN_PROGRESS') and ${isStale('$4')}`,
-    params: [id, attempt, failure, staleSeconds ?? null],
+    set: sql`status = 'FAILED', failure = ${failure}, finished_at = now()`,
+    where: sql`${ofAttempt(run)} and status in ('QUEUED', 'IN_PROGRESS') and ${isStale(staleSeconds)}`,
   })
 }
 
@@ -196,11 +211,10 @@ export async function failRun(
  */
 export async function cancelRun(em: EntityManager, id: number): Promise<SyncRun | undefined> {
   const row = await transition(em, {
-    set: `cancel_requested = true,
+    set: sql`cancel_requested = true,
           status = case status when 'QUEUED' then 'CANCELED' else status end,
           finished_at = case status when 'QUEUED' then now() end`,
-    where: `id = $1 and status in ('QUEUED', 'IN_PROGRESS')`,
-    params: [id],
+    where: sql`id = ${id} and status in ('QUEUED', 'IN_PROGRESS')`,
   })
   return row && toRun(em, row)
 }
@@ -208,20 +222,20 @@ export async function cancelRun(em: EntityManager, id: number): Promise<SyncRun 
 /** One conditional UPDATE with its event. Returns the new row, or undefined if the condition was false. */
 async function transition(
   em: EntityManager,
-  { set, where, params }: { set: string; where: string; params: unknown[] },
-): Promise<Record<string, unknown> | undefined> {
+  { set, where }: { set: RawBuilder<unknown>; where: RawBuilder<SqlBool> },
+): Promise<RunRow | undefined> {
   return em.fork().transactional(async (tx) => {
-    const [row] = await sql(tx, `update sync_run set ${set} where ${where} returning *`, params)
+    const [row] = await execute<RunRow>(tx, sql`update sync_run set ${set} where ${where} returning *`)
     if (!row) return undefined
     const { isSync } = policyOf(row.kind)
     if (isSync && row.finished_at !== null && row.started_at !== null) {
-      await sql(tx, 'update storage set last_sync_at = $2, last_sync_count = $3 where id = $1', [
-        row.storage_id,
-        row.finished_at,
-        Number(row.created) + Number(row.exported),
-      ])
+      const count = Number(row.created) + Number(row.exported)
+      await execute(
+        tx,
+        sql`update storage set last_sync_at = ${row.finished_at}, last_sync_count = ${count} where id = ${row.storage_id}`,
+      )
     }
-    if (isSync && row.finished_at !== null) await noteOutcome(tx, row.storage_id, row.status as SyncStatus)
+    if (isSync && row.finished_at !== null) await noteOutcome(tx, row.storage_id, row.status)
     await recordEvent(tx, 'STATUS', { type: 'RUN', id: Number(row.id) })
     return row
   })

@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import type { SyncStatus } from '../entities/sync-run.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { nextTick } from './timetable.ts'
 
 /** So many failed syncs in a row make a schedule pause. */
@@ -22,13 +23,13 @@ interface Counted {
  * pauses: it tries at its first time after an hour, then after twice as long, at most a day. A sync that works, started by
  * whomever, ends the pause. One that was canceled tells nothing.
  */
-export async function noteOutcome(tx: EntityManager, storageId: unknown, status: SyncStatus): Promise<void> {
+export async function noteOutcome(tx: EntityManager, storageId: string, status: SyncStatus): Promise<void> {
   if (status === 'CANCELED') return
-  const [schedule] = await sql<Counted>(
+  const hasFailed = status === 'FAILED'
+  const [schedule] = await execute<Counted>(
     tx,
-    `update sync_schedule set failures_in_row = case when $2 then failures_in_row + 1 else 0 end
-     where storage_id = $1 and ($2 or failures_in_row > 0) returning *, now() as now`,
-    [storageId, status === 'FAILED'],
+    sql`update sync_schedule set failures_in_row = case when ${hasFailed} then failures_in_row + 1 else 0 end
+     where storage_id = ${storageId} and (${hasFailed} or failures_in_row > 0) returning *, now() as now`,
   )
   if (!schedule) return
   const failures = schedule.failures_in_row
@@ -36,11 +37,11 @@ export async function noteOutcome(tx: EntityManager, storageId: unknown, status:
   if (!isPaused && schedule.paused_at === null) return
   const timetable = { cron: schedule.cron, timeZone: schedule.time_zone, jitterSeconds: schedule.jitter_seconds }
   const from = Date.parse(schedule.now) + (isPaused ? pauseHours(failures) * 3_600_000 : 0)
-  await sql(
+  await execute(
     tx,
-    `update sync_schedule set paused_at = case when $2 then coalesce(paused_at, now()) end, next_run_at = $3
-     where storage_id = $1`,
-    [storageId, isPaused, nextTick(timetable, new Date(from))],
+    sql`update sync_schedule set paused_at = case when ${isPaused} then coalesce(paused_at, now()) end,
+       next_run_at = ${nextTick(timetable, new Date(from))}
+     where storage_id = ${storageId}`,
   )
 }
 

@@ -1,11 +1,12 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import type { ExportScope } from '../entities/sync-run.ts'
 import { type SyncSchedule, SyncScheduleEntity } from '../entities/sync-schedule.ts'
 import { NotFoundError, ValidationError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
 import type { Queue } from '../queue/agenda.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { dispatchRun } from './dispatch.ts'
 import { insertRun, toRun } from './run.ts'
 import { assertDirection, type ExportOptions, placeOf } from './start.ts'
@@ -41,28 +42,25 @@ export async function scheduleSync(
   const faults = timetableFaults(timetable, minSeconds)
   if (faults.length > 0) throw new ValidationError(faults.map((fault) => ({ ...fault, path: `input.${fault.path}` })))
   const next = nextTick(timetable, await databaseTime(em))
-  await sql(
+  await execute(
     em,
-    `insert into sync_schedule
+    sql`insert into sync_schedule
        (storage_id, cron, time_zone, jitter_seconds, export_scope, skip_unchanged, next_run_at)
-     values ($1, $2, $3, $4, $5, $6, $7)
+     values (${storageId}, ${timetable.cron}, ${timetable.timeZone}, ${timetable.jitterSeconds},
+       ${input.exportScope ?? 'ALL'}, ${input.skipUnchanged ?? false}, ${next})
      on conflict (storage_id) do update set
        cron = excluded.cron, time_zone = excluded.time_zone, jitter_seconds = excluded.jitter_seconds,
        export_scope = excluded.export_scope, skip_unchanged = excluded.skip_unchanged,
        next_run_at = excluded.next_run_at, failures_in_row = 0, paused_at = null, updated_at = now()`,
-    [
-      ...[storageId, timetable.cron, timetable.timeZone, timetable.jitterSeconds],
-      ...[input.exportScope ?? 'ALL', input.skipUnchanged ?? false, next],
-    ],
   )
   return em.fork().findOneOrFail(SyncScheduleEntity, storageId)
 }
 
 /** Ends the schedule of a storage, if it has one; a sync that is under way goes on. @throws NotFoundError */
 export async function unscheduleSync(em: EntityManager, storageId: Storage['id']): Promise<void> {
-  const [storage] = await sql(em, 'select id from storage where id = $1', [storageId])
+  const [storage] = await execute(em, sql`select id from storage where id = ${storageId}`)
   if (!storage) throw new NotFoundError('There is no such storage.')
-  await sql(em, 'delete from sync_schedule where storage_id = $1', [storageId])
+  await execute(em, sql`delete from sync_schedule where storage_id = ${storageId}`)
 }
 
 interface Due {
@@ -84,13 +82,12 @@ const atOnce = 1_000
  * way. Projects take turns. Safe in any number of processes at once: a run and the schedule's next time are one commit, which only the first makes.
  */
 export async function runSchedules(parts: { em: EntityManager; queue: Queue }): Promise<void> {
-  const due = await sql<Due>(
+  const due = await execute<Due>(
     parts.em,
-    `select * from (
+    sql`select * from (
        select d.*, now() as now, row_number() over (partition by s.project_id order by d.next_run_at) as turn
        from sync_schedule d join storage s on s.id = d.storage_id where d.next_run_at <= now()) due
-     order by turn, next_run_at limit $1`,
-    [atOnce],
+     order by turn, next_run_at limit ${atOnce}`,
   )
   const faults: unknown[] = []
   for (const one of due) await startDue(parts, one).catch((fault) => faults.push(fault))
@@ -108,11 +105,11 @@ async function startDue({ em, queue }: { em: EntityManager; queue: Queue }, due:
       exportScope: due.export_scope,
       skipUnchanged: due.skip_unchanged,
     })
-    const mine = await sql(
+    const mine = await execute(
       tx,
-      `update sync_schedule set next_run_at = $2, last_run = coalesce($3, last_run)
-       where storage_id = $1 and next_run_at = $4 and updated_at = $5 returning storage_id`,
-      [due.storage_id, next, run?.id ?? null, due.next_run_at, due.updated_at],
+      sql`update sync_schedule set next_run_at = ${next}, last_run = coalesce(${run?.id ?? null}, last_run)
+       where storage_id = ${due.storage_id} and next_run_at = ${due.next_run_at} and updated_at = ${due.updated_at}
+       returning storage_id`,
     )
     if (mine.length === 0) throw new Taken()
     if (run) await recordEvent(tx, 'STATUS', { type: 'RUN', id: Number(run.id) })
@@ -125,6 +122,6 @@ async function startDue({ em, queue }: { em: EntityManager; queue: Queue }, due:
 }
 
 async function databaseTime(em: EntityManager): Promise<Date> {
-  const [row] = await sql<{ now: string }>(em, 'select now() as now')
+  const [row] = await execute<{ now: string }>(em, sql`select now() as now`)
   return new Date(row!.now)
 }

@@ -1,10 +1,11 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { runPolicies } from '../entities/run-policies.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { type ExportScope, type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { distinctKeys } from './chosen-keys.ts'
 import { type Changed, dispatchRun } from './dispatch.ts'
 import { cancelRun, isFinal, queueRun } from './run.ts'
@@ -67,10 +68,10 @@ export async function startChosen(
   const storage = await em.fork().findOne(StorageEntity, { id: storageId, direction: 'EXPORT' })
   if (!storage) throw new NotFoundError('There is no such export storage.')
   const chosen = [...new Set(annotations)]
-  const found = await sql(
+  const found = await execute(
     em,
-    `select a.id from annotation a join task t on t.id = a.task_id where a.id = any($1::bigint[]) and t.project_id = $2`,
-    [chosen, storage.project],
+    sql`select a.id from annotation a join task t on t.id = a.task_id
+     where a.id = any(${chosen}::bigint[]) and t.project_id = ${storage.project}`,
   )
   if (found.length < chosen.length)
     throw new NotFoundError('There is no such annotation in the project of the storage.')

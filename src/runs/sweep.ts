@@ -1,6 +1,7 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import type { JobState, Queue } from '../queue/agenda.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { dispatchRuns, enqueueRun, isWaiting } from './dispatch.ts'
 import { failRun, maxAttempts, requeueRun } from './run.ts'
 
@@ -32,15 +33,15 @@ interface SweepParts {
  */
 export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, project?: number): Promise<void> {
   const staleSeconds = heartbeatSeconds * missedHeartbeats
-  const strays = await sql<Stray>(
+  const strays = await execute<Stray>(
     parts.em,
-    `select r.id, r.attempt, r.excused, r.requeued, r.cancel_requested, r.status, r.job_id
+    sql`select r.id, r.attempt, r.excused, r.requeued, r.cancel_requested, r.status, r.job_id
      from sync_run r join storage s on s.id = r.storage_id
-     where r.status in ('QUEUED', 'IN_PROGRESS') and not ${isWaiting('r')} and ($3::bigint is null or s.project_id = $3)
+     where r.status in ('QUEUED', 'IN_PROGRESS') and not ${isWaiting('r')}
+       and ${project === undefined ? sql`true` : sql`s.project_id = ${project}`}
        and greatest(r.queued_at, r.heartbeat_at)
-         < now() - make_interval(secs => case r.status when 'QUEUED' then $2::float8 else $1::float8 end)
+         < now() - make_interval(secs => case r.status when 'QUEUED' then ${enqueueSeconds}::float8 else ${staleSeconds}::float8 end)
      order by r.status, r.id`,
-    [staleSeconds, enqueueSeconds, project ?? null],
   )
   const waiting: string[] = []
   for (const stray of strays) {
@@ -54,8 +55,10 @@ export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, pro
   }
   // A queued run is alive while its job exists.
   if (waiting.length > 0) {
-    const text = `update sync_run set heartbeat_at = now() where id = any($1::bigint[]) and status = 'QUEUED'`
-    await sql(parts.em, text, [waiting])
+    await execute(
+      parts.em,
+      sql`update sync_run set heartbeat_at = now() where id = any(${waiting}::bigint[]) and status = 'QUEUED'`,
+    )
   }
   // The caller does not wait for the runs of other projects.
   if (project === undefined) await dispatchRuns(parts)

@@ -1,5 +1,6 @@
 import { Cron } from 'croner'
 import type { FieldError } from '../errors.ts'
+import { toError } from '../unknown.ts'
 
 /** When something is to happen again and again. */
 interface Timetable {
@@ -54,7 +55,7 @@ function ticksOf(cron: string, timeZone: string): Date[] | string {
     const ticks = open(cron, timeZone).nextRuns(looks)
     return ticks.length > 1 ? ticks : `must come again and again, ${example}`
   } catch (error) {
-    return `must be a cron expression ${example}. ${(error as Error).message.replace(/^CronPattern: /, '')}`
+    return `must be a cron expression ${example}. ${toError(error).message.replace(/^CronPattern: /, '')}`
   }
 }
 

@@ -1,9 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import type { RunWaiting } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import type { Pause } from './breaker.ts'
-import type { RunLease } from './lease.ts'
+import { heldRun, type RunLease } from './lease.ts'
 
 /** Name of the leading process in `SyncRun.waiting`, in all attempts. Assisting processes have names of their own. */
 export const leaderName = 'leader'
@@ -11,22 +12,25 @@ export const leaderName = 'leader'
 /** Records that the process `name` pauses, or (null) continues, and notifies subscribers. Only while the lease is valid. */
 export async function noteWaiting(
   em: EntityManager,
-  { id, attempt }: RunLease,
+  run: RunLease,
   { name, pause }: { name: string; pause: Pause | null },
 ): Promise<void> {
-  const seconds = pause ? [pause.sinceMs, pause.retryInMs, pause.givesUpInMs].map((ms) => ms / 1_000) : []
   await em.fork().transactional(async (tx) => {
-    const [row] = pause
-      ? await sql(tx, setWaiting, [id, attempt, name, pause.code, ...seconds])
-      : await sql(tx, endWaiting, [id, attempt, name])
-    if (row) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id })
+    const [row] = await execute(tx, pause ? setWaiting(run, name, pause) : endWaiting(run, name))
+    if (row) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id: run.id })
   })
 }
 
 /** Makes all paused processes of a run retry at once. False if none is paused. */
 export async function askToRetry(em: EntityManager, id: number): Promise<boolean> {
   return em.fork().transactional(async (tx) => {
-    const [row] = await sql(tx, retryAll, [id])
+    const [row] = await execute(
+      tx,
+      sql`update sync_run r set waiting = (
+         select jsonb_object_agg(key, value || jsonb_build_object('nextRetryAt', clock_timestamp(), 'retryAsked', true))
+         from jsonb_each(r.waiting))
+       where id = ${id} and status = 'IN_PROGRESS' and waiting is not null returning 1`,
+    )
     if (row) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id })
     return row !== undefined
   })
@@ -48,27 +52,22 @@ export function awaySinceMs({ waiting, heartbeatAt }: { waiting?: RunWaiting | n
   return since === undefined || !heartbeatAt ? undefined : Math.max(0, heartbeatAt.getTime() - Date.parse(since))
 }
 
-const setWaiting = `
-update sync_run r set waiting = coalesce(r.waiting, '{}') || jsonb_build_object($3::text, jsonb_build_object(
-  'code', $4::text, 'since', t.at - make_interval(secs => $5),
-  'nextRetryAt', t.at + make_interval(secs => $6), 'givesUpAt', t.at + make_interval(secs => $7)))
+const setWaiting = (run: RunLease, name: string, { code, sinceMs, retryInMs, givesUpInMs }: Pause) => sql`
+update sync_run r set waiting = coalesce(r.waiting, '{}') || jsonb_build_object(${name}::text, jsonb_build_object(
+  'code', ${code}::text, 'since', t.at - make_interval(secs => ${sinceMs / 1_000}),
+  'nextRetryAt', t.at + make_interval(secs => ${retryInMs / 1_000}),
+  'givesUpAt', t.at + make_interval(secs => ${givesUpInMs / 1_000})))
 from (select clock_timestamp() as at) t
-where r.id = $1 and r.attempt = $2 and r.status = 'IN_PROGRESS' returning 1`
+where ${heldRun(run, 'r')} returning 1`
 
-const endWaiting = `
-update sync_run set waiting = nullif(waiting - $3::text, '{}')
-where id = $1 and attempt = $2 and status = 'IN_PROGRESS' and waiting ? $3::text returning 1`
-
-const retryAll = `
-update sync_run r set waiting = (
-  select jsonb_object_agg(key, value || jsonb_build_object('nextRetryAt', clock_timestamp(), 'retryAsked', true))
-  from jsonb_each(r.waiting))
-where id = $1 and status = 'IN_PROGRESS' and waiting is not null returning 1`
+const endWaiting = (run: RunLease, name: string) => sql`
+update sync_run set waiting = nullif(waiting - ${name}::text, '{}')
+where ${heldRun(run)} and waiting ? ${name}::text returning 1`
 
 /**
  * The run's `waiting` without processes that recorded nothing for three minutes after their retry was due: they have died, or cannot
  * reach the database. The heartbeat writes it.
  */
-export const stillWaiting = `
+export const stillWaiting = sql`
 case when waiting is not null then (select jsonb_object_agg(key, value) from jsonb_each(waiting)
   where (value ->> 'nextRetryAt')::timestamptz > now() - interval '3 minutes') end`

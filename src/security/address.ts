@@ -51,11 +51,9 @@ const globalUnicast = readNetwork('2000::/3')!
 
 // IPv4-compatible and IPv4-mapped (RFC 4291 §2.5.5), IPv4-translated (RFC 2765 §2.1), NAT64 (RFC 6052 §2.1).
 const translated = networks('::/96', '::ffff:0:0/96', '::ffff:0:0:0/96', '64:ff9b::/96')
-const [siteNat64, sixToFour, teredo] = networks('64:ff9b:1::/48', '2002::/16', '2001::/32') as [
-  Network,
-  Network,
-  Network,
-]
+const siteNat64 = readNetwork('64:ff9b:1::/48')!
+const sixToFour = readNetwork('2002::/16')!
+const teredo = readNetwork('2001::/32')!
 const loopback = readNetwork('::1')!
 
 /** The IPv4 addresses embedded in an IPv6 address. A gateway may forward packets to one of them. */

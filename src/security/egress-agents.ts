@@ -1,6 +1,7 @@
 import { type AgentOptions, Agent as HttpAgent } from 'node:http'
 import { Agent as HttpsAgent } from 'node:https'
 import type { LookupFunction } from 'node:net'
+import { toError } from '../unknown.ts'
 import type { EgressTarget } from './egress-policy.ts'
 
 /**
@@ -23,10 +24,10 @@ export function createAgent(protocol: string, guard: Guard, options: AgentOption
     try {
       const { host, port } = dialled
       const checked = guard({ host: host ?? '', port: Number(port), isHttp: true })
-      return open({ ...dialled, path: undefined, ...checked } as Dialled, done)
+      return open({ ...dialled, path: undefined, ...checked }, done)
     } catch (error) {
       // The agent passes the error to the request.
-      done?.(error as Error, undefined as never)
+      done?.(toError(error), undefined as never)
       return undefined
     }
   }

@@ -2,6 +2,7 @@ import dns from 'node:dns'
 import type { AgentOptions } from 'node:http'
 import { connect, isIP, Socket, type TcpNetConnectOpts } from 'node:net'
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
+import { toError } from '../unknown.ts'
 import { createAgent, type Guard, type HttpAgents } from './egress-agents.ts'
 import { createEgressPolicy, type EgressRules, type EgressTarget } from './egress-policy.ts'
 import { canonicalHost } from './host.ts'
@@ -71,7 +72,7 @@ export function createEgress(rules: EgressRules, { resolve = resolveBySystem }: 
       // The path of a unix socket would bypass the checks.
       return open({ ...options, path: undefined, ...guard(options) })
     } catch (error) {
-      return new Socket().destroy(error as Error)
+      return new Socket().destroy(toError(error))
     }
   }
 

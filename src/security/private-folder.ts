@@ -1,5 +1,6 @@
 import { chmodSync, mkdirSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { codeOf } from '../unknown.ts'
 
 /** Mode bit of folders that several users share, such as /tmp. Such a folder must not be closed to them. */
 const sticky = 0o1000
@@ -24,6 +25,6 @@ export function closeFolder(path: string): void {
   try {
     chmodSync(path, 0o700)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
+    if (codeOf(error) !== 'EPERM') throw error
   }
 }

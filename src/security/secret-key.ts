@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { codeOf } from '../unknown.ts'
 import { makePrivateFolder } from './private-folder.ts'
 
 /** Reads the key in `dataDir/secret.key`, and creates it at the first call. Concurrent processes get the same key. */
@@ -9,7 +10,7 @@ export function loadSecretKey(dataDir: string): string {
   try {
     return readFileSync(file, 'utf8').trim()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (codeOf(error) !== 'ENOENT') throw error
   }
   makePrivateFolder(dataDir)
   // The process id is not unique: in containers that share a folder, every process can have id 1.
@@ -18,7 +19,7 @@ export function loadSecretKey(dataDir: string): string {
   try {
     linkSync(fresh, file)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (codeOf(error) !== 'EEXIST') throw error
   } finally {
     rmSync(fresh)
   }

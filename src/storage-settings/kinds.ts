@@ -1,5 +1,6 @@
 import { p } from '@mikro-orm/core'
 import { z } from 'zod'
+import { keysOf } from '../records.ts'
 
 /** How a form and the schema describe a setting. */
 interface About {
@@ -85,7 +86,7 @@ export function flag<A extends About & { default: boolean }>(about: A) {
 export function choice<Value extends string>(
   about: About & { default: NoInfer<Value>; typeName: string; typeDescription: string; choices: Record<Value, string> },
 ) {
-  const values = Object.keys(about.choices) as Value[]
+  const values = keysOf(about.choices)
   return { ...about, kind: 'choice', column: p.enum(values).default(about.default), schema: z.enum(values) } as const
 }
 

@@ -2,6 +2,7 @@ import { type Storage, type StorageDirection, StorageEntity } from '../entities/
 import type { ProviderKind } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 import { createSlices } from '../security/slices.ts'
+import { fieldsOf } from '../unknown.ts'
 import { type CheckStep, type CheckSubject, checkConnection } from './check.ts'
 import type { Draft, DraftTarget, StorageDeps, StorageInput } from './draft.ts'
 import { draftExport, refusalOf } from './export-settings.ts'
@@ -55,7 +56,7 @@ export async function checkDraft(
     readsTasks: settings.importMethod === 'TASKS',
     recursive: settings.recursive ?? true,
     presigns: (settings.presign ?? false) && kind.canPresign,
-    publicEndpoint: Boolean((draft.location as { publicEndpoint?: string }).publicEndpoint),
+    publicEndpoint: Boolean(fieldsOf<'publicEndpoint'>(draft.location).publicEndpoint),
   }
   return checkConnection(subject)
 }

@@ -7,6 +7,7 @@ import { folderOf } from '../providers/kit/folder-of.ts'
 import type { ObjectInfo, Provider, ProviderKind } from '../providers/provider.ts'
 import { type ProviderName, providers } from '../providers/registry.ts'
 import type { Egress } from '../security/egress.ts'
+import { toError } from '../unknown.ts'
 import { answerSignal, answerTimeoutMs } from './answer-time.ts'
 import { beginRead, findObjects, foundMessage, tryObjects } from './check-objects.ts'
 import { fetchSigned } from './fetch-signed.ts'
@@ -251,7 +252,7 @@ async function firstContact(
     await provider.check(signal)
     for (const [name, message] of done) note(name, 'OK', message, since)
   } catch (error) {
-    const timedOut = (error as Error).name === 'TimeoutError'
+    const timedOut = toError(error).name === 'TimeoutError'
     const fault = error instanceof SluiceError ? error : new SluiceError(timedOut ? 'TIMEOUT' : 'INTERNAL')
     const failed = stepOf[fault.code] ?? 'OPEN'
     for (const [name, message] of done) {

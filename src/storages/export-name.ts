@@ -38,10 +38,10 @@ type Part = { literal: string } | { field: Field }
  */
 export function templateFault(template: string, format: ExportFormat): string | undefined {
   const parts = partsOf(template)
-  const unknown = parts.find((part) => 'field' in part && !(part.field in fields))
-  if (unknown) {
+  const [unknown] = parts.flatMap((part) => ('field' in part && !(part.field in fields) ? [part.field] : []))
+  if (unknown !== undefined) {
     const known = Object.keys(fields).map((name) => `{${name}}`)
-    return `{${(unknown as { field: string }).field}} is no field; there are ${known.join(', ')}`
+    return `{${unknown}} is no field; there are ${known.join(', ')}`
   }
   const literals = parts.map((part) => ('literal' in part ? part.literal : '')).join('')
   if (/[{}]/.test(literals)) return 'has a brace without its partner'

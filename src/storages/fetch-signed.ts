@@ -1,4 +1,4 @@
-import { get as getHttp, type Agent as HttpAgent, type IncomingMessage } from 'node:http'
+import { get as getHttp, type IncomingMessage } from 'node:http'
 import { get as getHttps } from 'node:https'
 import { SluiceError } from '../errors.ts'
 import { readErrorBody } from '../providers/kit/limit-body.ts'
@@ -15,7 +15,7 @@ export async function fetchSigned(
   { egress, archivedCode, signal }: { egress: Egress; archivedCode?: string | undefined; signal: AbortSignal },
 ): Promise<void> {
   const get = url.protocol === 'https:' ? getHttps : getHttp
-  const agent = egress.agent(url.protocol) as HttpAgent
+  const agent = egress.agent(url.protocol)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     get(url, { agent, headers: { range: 'bytes=0-0', 'user-agent': 'sluice' }, signal })
       .on('response', resolve)

@@ -5,6 +5,7 @@ import { isFolderMarker } from '../providers/folder-marker.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { createSlices, type Slices } from '../security/slices.ts'
 import type { ImportFilters } from '../storage-settings/filters.ts'
+import { toError } from '../unknown.ts'
 import { compileGlob, compileRegex, maxPatterns, type Pattern } from './pattern.ts'
 
 /** Why an object is not imported. */
@@ -143,7 +144,7 @@ function compile(pattern: () => Pattern, path: string, faults: FieldError[]): Pa
   try {
     return pattern()
   } catch (error) {
-    const message = `not a valid ${path === 'regexFilter' ? 'regular expression (RE2 syntax)' : 'glob pattern'}: ${(error as Error).message}`
+    const message = `not a valid ${path === 'regexFilter' ? 'regular expression (RE2 syntax)' : 'glob pattern'}: ${toError(error).message}`
     faults.push({ path, message })
     return undefined
   }

@@ -6,6 +6,7 @@ import { folderOf } from '../providers/kit/folder-of.ts'
 import { followListing } from '../providers/kit/list-progress.ts'
 import type { ListGap, ObjectInfo } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
+import { toError } from '../unknown.ts'
 import { answerSignal, answerTimeoutMs } from './answer-time.ts'
 import type { DraftTarget, StorageDeps, StorageInput } from './draft.ts'
 import { draftImport } from './import-settings.ts'
@@ -72,7 +73,7 @@ export async function previewObjects(
       isComplete: cursor === null && objects.length <= first,
     }
   } catch (error) {
-    throw (error as Error).name === 'TimeoutError' ? new SluiceError('TIMEOUT') : error
+    throw toError(error).name === 'TimeoutError' ? new SluiceError('TIMEOUT') : error
   } finally {
     provider.close()
   }

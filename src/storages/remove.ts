@@ -1,8 +1,9 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { StorageEntity } from '../entities/storage.ts'
 import { SyncRunEntity } from '../entities/sync-run.ts'
 import { ConflictError, NotFoundError } from '../errors.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 
 /**
  * Deletes a storage with its links and pending exports. Tasks, annotations and objects stay. Returns the number of tasks that
@@ -17,14 +18,12 @@ export async function deleteStorage(
   const fork = em.fork()
   const storage = await fork.findOne(StorageEntity, id)
   if (!storage) throw new NotFoundError('There is no such storage.')
-  const [row] = await sql<{ tasks: string }>(
+  const [row] = await execute<{ tasks: string }>(
     fork,
-    'select count(distinct task_id) as tasks from import_link where storage_id = $1',
-    [id],
+    sql`select count(distinct task_id) as tasks from import_link where storage_id = ${id}`,
   )
   if (!dryRun) {
-    const active = { storage: id, status: ['QUEUED', 'IN_PROGRESS'] as const }
-    if ((await fork.count(SyncRunEntity, active as never)) > 0) {
+    if ((await fork.count(SyncRunEntity, { storage: id, status: ['QUEUED', 'IN_PROGRESS'] })) > 0) {
       throw new ConflictError('A sync of this storage is active. Cancel it first.')
     }
     await fork.remove(storage).flush()

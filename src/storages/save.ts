@@ -1,11 +1,12 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { sealSecrets } from '../connect.ts'
 import { ExportLinkEntity } from '../entities/export-link.ts'
 import { ImportLinkEntity } from '../entities/import-link.ts'
 import { ImportedObjectEntity } from '../entities/imported-object.ts'
 import { type Storage, type StorageDirection, StorageEntity } from '../entities/storage.ts'
 import { SluiceError, ValidationError } from '../errors.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { type CheckOptions, checkDraft } from './candidate.ts'
 import { ConnectionCheckError } from './check.ts'
 import type { Draft, DraftTarget, StorageDeps, StorageInput } from './draft.ts'
@@ -89,24 +90,24 @@ async function save(
   }
   return parts.em.fork().transactional(async (tx) => {
     // Without the lock, two concurrent requests could create the same storage twice.
-    await sql(tx, `select pg_advisory_xact_lock(hashtext('sluice storages'), $1)`, [draft.project])
+    await execute(tx, sql`select pg_advisory_xact_lock(hashtext('sluice storages'), ${draft.project})`)
     await assertNotConnected(tx, target, { draft, options, globalId: parts.globalId })
     const { readSecrets, sealed, ...columns } = draft
     const row =
       'id' in target
         ? await tx.findOneOrFail(StorageEntity, target.id)
         : // The id is needed before the insert, because the secrets are sealed with it.
-          tx.create(StorageEntity, { ...columns, id: await nextId(tx) } as Storage)
+          tx.create(StorageEntity, { ...columns, id: await nextId(tx) })
     if ('id' in target) {
       // Waits for transactions that lock the storage, too: other saves, and exports that commit their results.
-      await sql(tx, 'select id from storage where id = $1 for update', [row.id])
+      await execute(tx, sql`select id from storage where id = ${row.id} for update`)
       // The same key in another bucket is another object.
       if (bucketOf(row) !== bucketOf(draft)) await deleteLinks(tx, row.id)
       // Exports that failed before may work with the new settings, so they are retried now.
-      await sql(tx, 'update outbox set due_at = now() where storage_id = $1 and lease is null', [row.id])
-      await sql(tx, 'update storage set drain_at = null where id = $1', [row.id])
+      await execute(tx, sql`update outbox set due_at = now() where storage_id = ${row.id} and lease is null`)
+      await execute(tx, sql`update storage set drain_at = null where id = ${row.id}`)
       // Reservations made under the old limits would delay requests that the new limits allow.
-      await sql(tx, 'delete from storage_budget where storage_id = $1', [row.id])
+      await execute(tx, sql`delete from storage_budget where storage_id = ${row.id}`)
     }
     Object.assign(row, columns)
     row.secrets = sealed === undefined ? sealSecrets(parts.sealer, readSecrets(), row) : sealed
@@ -116,7 +117,7 @@ async function save(
 }
 
 async function nextId(tx: EntityManager): Promise<number> {
-  const [row] = await sql<{ id: string }>(tx, `select nextval(pg_get_serial_sequence('storage', 'id')) as id`)
+  const [row] = await execute<{ id: string }>(tx, sql`select nextval(pg_get_serial_sequence('storage', 'id')) as id`)
   return Number(row!.id)
 }
 
@@ -144,5 +145,8 @@ async function deleteLinks(tx: EntityManager, storage: number): Promise<void> {
   for (const links of [ImportLinkEntity, ImportedObjectEntity, ExportLinkEntity]) {
     await tx.nativeDelete(links as typeof ExportLinkEntity, { storage })
   }
-  await sql(tx, 'update outbox set lease = null, key = null, version = version + 1 where storage_id = $1', [storage])
+  await execute(
+    tx,
+    sql`update outbox set lease = null, key = null, version = version + 1 where storage_id = ${storage}`,
+  )
 }

@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors.ts'
+import { fieldsOf } from '../unknown.ts'
 import { put } from './parquet/put.ts'
 import { textOf } from './parquet/text.ts'
 import { bareTask } from './parse-task.ts'
@@ -113,7 +114,7 @@ function delimiterOf(head: Buffer): string {
 }
 
 function faultOf(error: unknown): unknown {
-  const { code, lines } = error as { code?: unknown; lines?: number }
+  const { code, lines } = fieldsOf<'code' | 'lines'>(error)
   if (typeof code !== 'string' || !code.startsWith('CSV_')) return error
   if (code === 'CSV_MAX_RECORD_SIZE') {
     return new SluiceError(

@@ -15,7 +15,7 @@ export function hiveColumnsOf(key: string): Record<string, string | null> {
 
 /** Adds columns to the JSON text of an object, whose own fields win. The rest of the text stays as it is. */
 export function withColumns(data: string, columns: Record<string, string | null>): string {
-  const own = JSON.parse(data) as object
+  const own: object = JSON.parse(data)
   const added = Object.entries(columns).filter(([name]) => !Object.hasOwn(own, name))
   if (added.length === 0) return data
   const text = added.map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')

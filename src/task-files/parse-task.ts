@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { SluiceError } from '../errors.ts'
 import { isJsonObject, type Json, type JsonObject, mayLoseDigits, parseJson } from '../json.ts'
 import { jsonSizeFault, maxJsonDepth, maxJsonValues, sizeOfText } from '../security/json-size.ts'
+import { toError } from '../unknown.ts'
 import { fileTime } from './file-time.ts'
 
 /** The times in a file, in the format of PostgreSQL. Absent if the file has none. */
@@ -60,7 +61,7 @@ export function parseTask(bytes: Buffer): ParsedTask {
   try {
     value = JSON.parse(text)
   } catch (cause) {
-    throw notJson(bytes, cause as Error)
+    throw notJson(bytes, toError(cause))
   }
   if (isBare(value) && !isExported(value) && !hasEmptyLabels(value)) return bareTask(text.trim())
   return taskOf(mayLoseDigits(text) ? parseJson(text) : value)
@@ -232,11 +233,9 @@ function tooManyValues(): SluiceError {
 /** The items of a list of predictions or annotations; none where it is absent or null. @throws SluiceError BAD_ENVELOPE */
 function labelsOf(field: string, value: Json | undefined): JsonObject[] {
   if (value === undefined || value === null) return []
-  const isList = Array.isArray(value) && value.every((item) => isJsonObject(item) && Array.isArray(item.result))
-  if (!isList) {
-    throw new SluiceError('BAD_ENVELOPE', `"${field}" must be a list of objects whose "result" is a list.`)
-  }
-  return value as JsonObject[]
+  const isLabels = (item: Json): item is JsonObject => isJsonObject(item) && Array.isArray(item.result)
+  if (Array.isArray(value) && value.every(isLabels)) return value
+  throw new SluiceError('BAD_ENVELOPE', `"${field}" must be a list of objects whose "result" is a list.`)
 }
 
 /** A field of a prediction or an annotation; null where it is absent or null. @throws SluiceError BAD_ENVELOPE */

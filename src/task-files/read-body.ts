@@ -3,6 +3,7 @@ import { SluiceError } from '../errors.ts'
 import { PacedBody } from '../providers/kit/paced.ts'
 import { networkError } from '../providers/network-error.ts'
 import type { ObjectBody } from '../providers/provider.ts'
+import { codeOf, toError } from '../unknown.ts'
 
 type Body = Pick<ObjectBody, 'body' | 'length'>
 
@@ -99,7 +100,7 @@ export async function readWhole(opened: Body, reading: BodyReading): Promise<{ b
     for await (const chunk of bodyChunks(rest, reading, first.bytes.length)) parts.push(chunk)
     return { bytes: Buffer.concat(parts) }
   } catch (error) {
-    return { bytes: Buffer.concat(parts), fault: error as Error }
+    return { bytes: Buffer.concat(parts), fault: toError(error) }
   }
 }
 
@@ -138,8 +139,8 @@ function readOnce(
 }
 
 function brokenOff(error: unknown): Error {
-  const isNetwork = networkError(error) || (error as { code?: string }).code !== undefined
+  const isNetwork = networkError(error) || codeOf(error) !== undefined
   return isNetwork && !(error instanceof SluiceError)
     ? new SluiceError('BODY_CUT', undefined, { cause: error })
-    : (error as Error)
+    : toError(error)
 }

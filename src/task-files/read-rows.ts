@@ -5,6 +5,7 @@ import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { SluiceError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
 import { readRest } from '../providers/read-rest.ts'
+import { codeOf } from '../unknown.ts'
 import { csvElements, delimiterIn } from './csv.ts'
 import { parquetRows } from './parquet-rows.ts'
 import { parseTask } from './parse-task.ts'
@@ -133,7 +134,7 @@ async function* unpacked(bytes: AsyncGenerator<Buffer>, code: 'BROKEN_GZIP' | 'B
   try {
     for await (const chunk of unpack) yield chunk
   } catch (error) {
-    const damaged = /^Z(STD)?_/.test(String((error as { code?: string }).code))
+    const damaged = /^Z(STD)?_/.test(codeOf(error) ?? '')
     throw damaged ? new SluiceError(code, undefined, { cause: error }) : error
   } finally {
     unpack.destroy()

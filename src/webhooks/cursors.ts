@@ -41,11 +41,9 @@ export async function takeTasks(
   tx: EntityManager,
   { webhookId, storage, rest }: { webhookId: number; storage: number; rest: boolean },
 ): Promise<number[]> {
-  const [batch] = await execute(
+  const [batch] = await execute<{ tasks: string }>(
     tx,
-    sql<{
-      tasks: string
-    }>`with place as (select max(last_link) as last from webhook_cursor where webhook_id = ${webhookId} and storage_id = ${storage}),
+    sql`with place as (select max(last_link) as last from webhook_cursor where webhook_id = ${webhookId} and storage_id = ${storage}),
      next as materialized (
        select id, task_id from import_link
        where storage_id = ${storage} and id > coalesce((select last from place), 0) order by id limit ${batchSize}),

@@ -67,9 +67,9 @@ export async function deliverDue(parts: DeliverParts, webhookId: number, stoppin
 
 /** Enqueues jobs for overdue deliveries, whose worker or job was lost. */
 export async function sweepDeliveries({ em, queue }: Pick<DeliverParts, 'em' | 'queue'>): Promise<void> {
-  const waiting = await execute(
+  const waiting = await execute<{ id: string }>(
     em,
-    sql<{ id: string }>`select id from (
+    sql`select id from (
        select w.id, row_number() over (partition by w.project_id order by w.id) as turn from webhook w
        where (w.leased_until is null or w.leased_until < now()) and exists (
          select from webhook_delivery d where d.webhook_id = w.id and d.status = 'PENDING'
@@ -104,9 +104,9 @@ const dueCondition = sql`d.status = 'PENDING' and d.next_attempt_at <= now() and
 
 /** Renews the lease with every message. */
 async function nextDue(em: EntityManager, webhookId: number, seconds: number): Promise<Due | undefined> {
-  const [due] = await execute(
+  const [due] = await execute<Due>(
     em,
-    sql<Due>`with w as (
+    sql`with w as (
        update webhook set leased_until = now() + make_interval(secs => ${seconds}) where id = ${webhookId} returning *)
      select d.id, d.message_id, d.payload, d.attempts, w.id as webhook, w.project_id as project, w.url, w.secret,
        case when w.former_secret_until > now() then w.former_secret end as former_secret

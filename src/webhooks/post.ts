@@ -4,6 +4,7 @@ import { SluiceError } from '../errors.ts'
 import { networkError } from '../providers/network-error.ts'
 import { kindOfAddress } from '../security/address.ts'
 import type { Egress } from '../security/egress.ts'
+import { codeOf } from '../unknown.ts'
 
 /** Bytes of a response that are read and stored. */
 const maxAnswerBytes = 4 * 1024
@@ -50,7 +51,7 @@ export async function post({ url, headers, body, egress, timeoutSeconds, signal 
     if (error instanceof SluiceError) throw error
     if (limit.aborted) throw new SluiceError('TIMEOUT', `The receiver did not answer within ${timeoutSeconds} s.`)
     const fault = networkError(error)
-    const { code } = error as NodeJS.ErrnoException
+    const code = codeOf(error)
     // Node's codes; a certificate's error has one too.
     const explanation = /^[A-Z0-9_]{2,40}$/.test(code ?? '') ? code : (fault?.code ?? 'its answer is no HTTP')
     throw new SluiceError('UNREACHABLE', `The receiver cannot be reached: ${explanation}.`, { cause: error })

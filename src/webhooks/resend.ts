@@ -19,7 +19,7 @@ export async function sendPing({ em, queue, globalId }: ResendParts, webhookId: 
     webhook: webhook.id,
     action: 'PING',
     payload: writeMessage('PING', new Date(), data),
-  } as WebhookDelivery)
+  })
   await fork.persist(delivery).flush()
   await queue.offer(jobs.deliverWebhook, { webhookId })
   return delivery

@@ -47,7 +47,7 @@ export async function createWebhook(
   return parts.em.fork().transactional(async (tx) => {
     if ((await tx.count(ProjectEntity, { id: project })) === 0) throw new NotFoundError('There is no such project.')
     // The secret is encrypted for the id, so the id is allocated first.
-    const [next] = await execute(tx, sql<{ id: string }>`select nextval(pg_get_serial_sequence('webhook', 'id')) as id`)
+    const [next] = await execute<{ id: string }>(tx, sql`select nextval(pg_get_serial_sequence('webhook', 'id')) as id`)
     const id = Number(next!.id)
     const settings = columns(parts, { id, project }, { ...input, secret, active: input.active ?? true })
     const webhook = tx.create(WebhookEntity, { id, project, ...settings } as Webhook)

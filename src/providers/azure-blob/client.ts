@@ -7,13 +7,14 @@ import {
 } from '@azure/storage-blob'
 import { type ErrorCode, SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { toError } from '../../unknown.ts'
 import { md5Of } from '../checksum.ts'
 import { type Pause, withRetry, withTimeout } from '../kit/retry.ts'
 import { clockSettler, createServerClock, type ServerClock, skewThatMattersMs } from '../kit/server-clock.ts'
 import { listSmaller } from '../kit/smaller-page.ts'
 import { noPace } from '../pace.ts'
 import type { ByteRange, ObjectBody, Provider } from '../provider.ts'
-import { azureError } from './error.ts'
+import { azureError, type SdkError } from './error.ts'
 import { limitedClient } from './limited-client.ts'
 import { listPage } from './list.ts'
 import { type AzureLocation, serviceUrl } from './location.ts'
@@ -34,9 +35,9 @@ const transient = new Set<ErrorCode>(['THROTTLED', 'UNREACHABLE', 'CONNECTION_RE
  * 502 and 504.
  */
 function pauseAfter(error: unknown): Pause | undefined {
-  const { code, cause } = error as SluiceError
-  if (!transient.has(code)) return undefined
-  const { response } = (cause ?? {}) as { response?: { headers?: { get(name: string): string | undefined } } }
+  if (!(error instanceof SluiceError && transient.has(error.code))) return undefined
+  const { code, cause } = error
+  const { response }: SdkError = toError(cause)
   const minMs = Number(response?.headers?.get('retry-after')) * 1_000 || 0
   return { baseMs: code === 'THROTTLED' ? 500 : 100, minMs }
 }

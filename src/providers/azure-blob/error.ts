@@ -1,4 +1,5 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { toError } from '../../unknown.ts'
 import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { remoteDetail } from '../kit/remote-detail.ts'
 import { networkError } from '../network-error.ts'
@@ -87,7 +88,8 @@ const otherCodes = `AuthorizationPermissionMismatch AuthorizationProtocolMismatc
 
 const known = new Set([...Object.keys(codes), ...Object.keys(messages), ...otherCodes.split(/\s+/)])
 
-interface SdkError extends Error {
+/** An error of the SDK, as far as it is read. */
+export interface SdkError extends Error {
   code?: string
   statusCode?: number
   /** The errors of each member of a credential chain. */
@@ -108,7 +110,7 @@ interface RequestedOperation {
 /** Wraps an error of the SDK, once, at the edge of the provider. */
 export function azureError(error: unknown, requested: RequestedOperation): SluiceError {
   if (error instanceof SluiceError) return error
-  const sdk = error as SdkError
+  const sdk: SdkError = toError(error)
   const status = sdk.statusCode
   if (isSignInFault(sdk)) return signInError(sdk, requested.place)
   // The header contains the code, too; responses to HEAD have no body.

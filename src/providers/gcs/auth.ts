@@ -1,6 +1,7 @@
 import { GoogleAuth, gaxios, JWT } from 'google-auth-library'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { toError } from '../../unknown.ts'
 import { maxSmallBytes } from '../kit/limit-body.ts'
 import { networkError } from '../network-error.ts'
 import type { ServiceAccount } from './service-account.ts'
@@ -58,7 +59,7 @@ export async function dropToken(auth: GoogleAuth, token: string): Promise<void> 
 
 /** Wraps an error of getting an access token: there are no credentials, Google refuses them, or its service is unreachable. */
 export function authError(error: unknown): SluiceError {
-  const { response, message = '' } = error as { response?: { status?: number }; message?: string }
+  const { response, message }: Error & { response?: { status?: number } } = toError(error)
   const cause = withoutRequest(error)
   const status = response?.status
   if (status === 429) return new SluiceError('THROTTLED', undefined, { cause })

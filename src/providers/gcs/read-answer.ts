@@ -1,4 +1,5 @@
 import { SluiceError } from '../../errors.ts'
+import { fieldsOf } from '../../unknown.ts'
 import { isJsonWithin } from '../kit/parse-limits.ts'
 import type { ObjectHead, ObjectInfo } from '../provider.ts'
 
@@ -59,12 +60,12 @@ export const etagOf = (generation: unknown) => (generation ? `"${generation}"` :
 type Fields = Record<string, unknown>
 
 function readObject(item: unknown): ObjectInfo {
-  const { name, ...properties } = (item ?? {}) as Fields
+  const { name, ...properties } = fieldsOf<'name' | 'size' | 'generation' | 'updated'>(item)
   if (typeof name !== 'string' || name === '') throw unreadable()
   return { key: name, ...readProperties(properties) }
 }
 
-function readProperties({ size, generation, updated }: Fields) {
+function readProperties({ size, generation, updated }: { [N in 'size' | 'generation' | 'updated']?: unknown }) {
   const isVersion = generation === undefined || /^\d{1,20}$/.test(String(generation))
   if (!/^\d{1,15}$/.test(String(size ?? '0')) || !isVersion) throw unreadable()
   const time = typeof updated === 'string' ? new Date(updated) : undefined
@@ -83,7 +84,7 @@ function parse(text: string, limits: Parameters<typeof isJsonWithin>[1]): Fields
     throw new SluiceError('CONSOLE_URL')
   }
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) throw new SluiceError('CONSOLE_URL')
-  return answer as Fields
+  return fieldsOf(answer)
 }
 
 const unreadable = () =>

@@ -1,6 +1,7 @@
 import { Storage } from '@google-cloud/storage'
 import type { GoogleAuth } from 'google-auth-library'
 import { SluiceError } from '../../errors.ts'
+import { toError } from '../../unknown.ts'
 import { contentTypeOf } from '../content-type.ts'
 import { networkError } from '../network-error.ts'
 import { authError } from './auth.ts'
@@ -46,7 +47,7 @@ export function createUrlSigner(options: {
 
 /** Wraps an error of signing. The SDK passes on only its message. */
 function signingError(error: unknown): SluiceError {
-  const { name, message: reason } = error as Error
+  const { name, message: reason } = toError(error)
   if (name !== 'SigningError') return authError(error)
   const code = /\bE[A-Z]+(_[A-Z]+)*\b/.exec(reason)?.[0]
   const network = code === undefined ? undefined : networkError({ code })

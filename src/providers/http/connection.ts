@@ -2,6 +2,7 @@ import { isIP, type Socket } from 'node:net'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
 import { targetOf } from '../../security/egress-policy.ts'
+import { toError } from '../../unknown.ts'
 import { type Head, type KnownLines, readHead } from './head.ts'
 import { ReusedBufferBody } from './reused-buffer-body.ts'
 
@@ -121,7 +122,7 @@ export class Connection {
       this.#partial = this.#partial ? data : Buffer.from(chunk)
       return true
     } catch (error) {
-      this.#socket.destroy(error as Error)
+      this.#socket.destroy(toError(error))
       return false
     }
   }

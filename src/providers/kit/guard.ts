@@ -116,7 +116,7 @@ function isBody(opened: ObjectBody): boolean {
 }
 
 const isLength = (value: unknown) =>
-  Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= maxBytes
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= maxBytes
 
 const isEtag = (etag: unknown) => etag === null || (typeof etag === 'string' && etag.length <= maxEtagLength)
 

@@ -7,13 +7,9 @@ interface ParseLimits {
   allowsSections?: boolean
 }
 
-const [lt, slash, gt, bang, question] = [...'</>!?'].map((char) => char.charCodeAt(0)) as [
-  number,
-  number,
-  number,
-  number,
-  number,
-]
+const code = (char: string) => char.charCodeAt(0)
+
+const [lt, slash, gt, bang, question] = [code('<'), code('/'), code('>'), code('!'), code('?')]
 
 /**
  * Whether XML is cheap to parse: few tags, no deep nesting, no comments, CDATA or DTD (storage APIs use none). Parser libraries
@@ -48,8 +44,8 @@ function endOfSection(xml: Buffer, at: number): number {
   return begins('<!--') ? xml.indexOf('-->', at + 4) : begins('<![CDATA[') ? xml.indexOf(']]>', at) : -1
 }
 
-const [quote, backslash, comma] = [...'"\\,'].map((char) => char.charCodeAt(0)) as [number, number, number]
-const [openArray, closeArray, openObject, closeObject] = [...'[]{}'].map((char) => char.charCodeAt(0))
+const [quote, backslash, comma] = [code('"'), code('\\'), code(',')]
+const [openArray, closeArray, openObject, closeObject] = [code('['), code(']'), code('{'), code('}')]
 
 /** Whether JSON is cheap to parse: few values and no deep nesting. Does not check validity. */
 export function isJsonWithin(json: Uint8Array, { maxParts, maxDepth }: ParseLimits): boolean {

@@ -1,4 +1,5 @@
 import { SluiceError } from '../../errors.ts'
+import { codeOf } from '../../unknown.ts'
 
 const deniedCodes = ['EACCES', 'EPERM', 'EROFS']
 const denied =
@@ -11,7 +12,7 @@ export function diskError(
   error: unknown,
   missing: 'OBJECT_MISSING' | 'LOCAL_PATH_MISSING' = 'OBJECT_MISSING',
 ): SluiceError {
-  const code = (error as NodeJS.ErrnoException).code
+  const code = codeOf(error)
   const options = { cause: error }
   // ENXIO: a socket.
   if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'ENXIO'].includes(code ?? '')) {
@@ -37,7 +38,7 @@ const processCodes = ['EMFILE', 'ENFILE', 'ENOMEM']
  * @throws SluiceError if the error does not concern this folder or file.
  */
 export function gapError(error: unknown, what: 'folder' | 'file'): SluiceError | undefined {
-  const code = (error as NodeJS.ErrnoException).code ?? ''
+  const code = codeOf(error) ?? ''
   const options = { cause: error }
   if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(code)) return undefined
   if (processCodes.includes(code)) throw diskError(error)
@@ -62,7 +63,7 @@ export function gapError(error: unknown, what: 'folder' | 'file'): SluiceError |
 /** Converts an error of writing. */
 export function writeError(error: unknown): SluiceError {
   if (error instanceof SluiceError) return error
-  const code = (error as NodeJS.ErrnoException).code
+  const code = codeOf(error)
   const options = { cause: error }
   if (code === 'ENAMETOOLONG') return new SluiceError('KEY_TOO_LONG', 'The name is too long for the disk.', options)
   if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'EISDIR') {

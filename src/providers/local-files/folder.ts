@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs'
 import { lstat, mkdir, open, opendir, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join, normalize, resolve, sep } from 'node:path'
 import { SluiceError } from '../../errors.ts'
+import { codeOf } from '../../unknown.ts'
 import { absoluteRange } from '../absolute-range.ts'
 import { contentTypeOf } from '../content-type.ts'
 import { endOnAbort } from '../end-on-abort.ts'
@@ -243,7 +244,7 @@ async function lookAt(found: FoundFile | ListGap): Promise<ObjectInfo | ListGap 
     return stats.isFile() ? { key, size: stats.size, etag: etagOf(stats), lastModified: stats.mtime } : undefined
   } catch (unknown) {
     // A folder that may be read but not entered shows only names. It is one gap for all of them.
-    const isOfFolder = !isLink && (unknown as NodeJS.ErrnoException).code === 'EACCES'
+    const isOfFolder = !isLink && codeOf(unknown) === 'EACCES'
     const error = gapError(unknown, isOfFolder ? 'folder' : 'file')
     return error && { key: isOfFolder ? `${dirname(key)}/` : key, error }
   }

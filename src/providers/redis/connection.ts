@@ -10,7 +10,8 @@ import { redisError } from './error.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
 
 const transient = new Set<ErrorCode>(['THROTTLED', 'UNREACHABLE', 'CONNECTION_REFUSED'])
-const pauseAfter = (error: unknown) => (transient.has((error as SluiceError).code) ? { baseMs: 100 } : undefined)
+const pauseAfter = (error: unknown) =>
+  error instanceof SluiceError && transient.has(error.code) ? { baseMs: 100 } : undefined
 
 /** The connection of a provider. All its calls share it. */
 export interface Connection {

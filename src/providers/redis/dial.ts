@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { toError } from '../../unknown.ts'
 import { connectorOf } from './connector.ts'
 import type { RedisLocation, RedisSecrets } from './location.ts'
 import { limitReplies } from './reply-limits.ts'
@@ -63,7 +64,7 @@ export async function dial(
   ended.then(() => signal.removeEventListener('abort', disconnect))
 
   const explain = (error: unknown) => {
-    const isAnswer = error instanceof SluiceError || (error as Error).name === 'ReplyError'
+    const isAnswer = error instanceof SluiceError || toError(error).name === 'ReplyError'
     return isAnswer ? error : (socketFault ?? error)
   }
   const slow = setTimeout(() => {
@@ -95,7 +96,7 @@ async function greet(redis: Redis, { username, db }: RedisLocation, password: st
   if (password !== undefined) username ? commands.auth(username, password) : commands.auth(password)
   commands.info('server')
   if (db !== 0) commands.select(db)
-  const answers = (await commands.exec()) as [Error | null, unknown][]
+  const answers = (await commands.exec()) ?? []
   const [refusal] = password === undefined ? [] : answers.shift()!
   if (refusal) throw withoutSecret(refusal, password!)
   const [error, selected] = answers

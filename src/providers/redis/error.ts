@@ -1,4 +1,5 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { codeOf, fieldsOf, toError } from '../../unknown.ts'
 import { remoteDetail } from '../kit/remote-detail.ts'
 import { networkError } from '../network-error.ts'
 import type { RedisLocation } from './location.ts'
@@ -66,7 +67,8 @@ const lost = /^Connection is closed|^Stream isn't writeable|connection close$/
 export function redisError(error: unknown, place: RedisLocation): SluiceError {
   if (error instanceof SluiceError) return error
   // The refused command of a transaction explains why the transaction failed.
-  const cause = (error as { previousErrors?: Error[] }).previousErrors?.[0] ?? (error as Error)
+  const { previousErrors } = fieldsOf<'previousErrors'>(error)
+  const cause = toError(Array.isArray(previousErrors) ? previousErrors[0] : error)
   // The client attaches the command and its arguments to its errors, including values and passwords.
   for (const at of [error, cause]) delete (at as { command?: unknown }).command
   const { name } = cause
@@ -78,7 +80,7 @@ export function redisError(error: unknown, place: RedisLocation): SluiceError {
   const foreign = /^Unknown RESP type (\d+)/.exec(message)?.[1]
   if (foreign) return foreignAnswer(Number(foreign), cause)
   if (/before secure TLS connection/.test(message)) return new SluiceError('TLS_FAILED', undefined, { cause })
-  if (lost.test(message) || ['ECONNRESET', 'EPIPE'].includes((cause as NodeJS.ErrnoException).code ?? '')) {
+  if (lost.test(message) || ['ECONNRESET', 'EPIPE'].includes(codeOf(cause) ?? '')) {
     return new SluiceError('UNREACHABLE', lostMessage(place), { cause })
   }
   return networkError(cause) ?? new SluiceError('UNEXPECTED_ANSWER', undefined, { cause })

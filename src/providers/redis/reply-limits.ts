@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { SluiceError } from '../../errors.ts'
+import { toError } from '../../unknown.ts'
 
 /** Limits for one reply. */
 const limits = {
@@ -113,7 +114,7 @@ const unasked = () => new SluiceError('UNEXPECTED_ANSWER', 'The server sent a re
  * Enforces the limits on `socket`. Destroys it with an error if a reply exceeds them, or if more replies than `awaited` arrive.
  */
 export function limitReplies(socket: Duplex, awaited: () => number): void {
-  const parsers = socket.listeners('data') as ((chunk: Buffer) => void)[]
+  const parsers = socket.listeners('data')
   const replies = new ReplyLimits()
   socket.removeAllListeners('data')
   socket.on('data', (chunk: Buffer) => {
@@ -122,7 +123,7 @@ export function limitReplies(socket: Duplex, awaited: () => number): void {
       const wanted = awaited()
       if (wanted === 0 || replies.take(chunk) > wanted) throw unasked()
     } catch (error) {
-      socket.destroy(error as Error)
+      socket.destroy(toError(error))
       return
     }
     for (const parse of parsers) parse(chunk)

@@ -80,7 +80,7 @@ async function scan(redis: Redis, step: (string | number)[]): Promise<{ next: st
 
 /** Reads a reply to SCAN: a cursor, which is a 64-bit number, and keys (redis.io, "SCAN"). */
 function readStep(reply: unknown): [string, string[]] {
-  const [next, keys] = (Array.isArray(reply) ? reply : []) as [unknown, unknown]
+  const [next, keys]: unknown[] = Array.isArray(reply) ? reply : []
   const isCursor = typeof next === 'string' && /^\d{1,20}$/.test(next)
   if (isCursor && Array.isArray(keys) && keys.every((key) => typeof key === 'string')) return [next, keys]
   throw new SluiceError('UNEXPECTED_ANSWER', 'The server did not answer SCAN with a cursor and keys.')
@@ -90,8 +90,8 @@ function readStep(reply: unknown): [string, string[]] {
 async function stepsFor(redis: Redis, count: number): Promise<number> {
   // The user may have the permission for SCAN, but not for DBSIZE.
   const keys: unknown = await redis.dbsize().catch(() => undefined)
-  if (!Number.isSafeInteger(keys)) return maxEmptySteps
-  return Math.min(maxEmptySteps, maxSteps + Math.ceil((4 * (keys as number)) / Math.max(count, leastCount)))
+  if (typeof keys !== 'number' || !Number.isSafeInteger(keys)) return maxEmptySteps
+  return Math.min(maxEmptySteps, maxSteps + Math.ceil((4 * keys) / Math.max(count, leastCount)))
 }
 
 const endless = () =>
@@ -101,7 +101,7 @@ const endless = () =>
 const writeCursor = ({ serverRun, scan, unreturned }: Position) => JSON.stringify([serverRun, scan, ...unreturned])
 
 function readCursor(text: string): Position {
-  const [serverRun, scan, ...unreturned] = JSON.parse(text) as [string, string | null, ...string[]]
+  const [serverRun, scan, ...unreturned]: [string, string | null, ...string[]] = JSON.parse(text)
   return { serverRun, scan, unreturned }
 }
 

@@ -34,9 +34,9 @@ export async function readStart(redis: Redis, key: string, range: ByteRange | un
 async function readSlice(redis: Redis, key: string, start: number, end: number): Promise<ValueStart> {
   const answers = await redis.multi().exists(key).strlen(key).getrangeBuffer(key, start, end).exec()
   if (!Array.isArray(answers) || answers.length !== 3) throw unreadable()
-  const [exists, size, bytes] = answers.map(([error, value]) => {
+  const [exists, size, bytes] = answers.map(([error, value]): unknown => {
     if (error) throw error
-    return value as unknown
+    return value
   })
   if (exists === 0) throw new SluiceError('OBJECT_MISSING')
   const isSize = typeof size === 'number' && Number.isSafeInteger(size) && size >= 0

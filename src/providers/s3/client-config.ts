@@ -1,5 +1,4 @@
-import type { AgentOptions, Agent as HttpAgent } from 'node:http'
-import type { Agent as HttpsAgent } from 'node:https'
+import type { AgentOptions } from 'node:http'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Egress } from '../../security/egress.ts'
 import { type HandlerDeps, LimitedHandler } from './limited-handler.ts'
@@ -41,8 +40,8 @@ export function clientConfig(
 /** The transport of an SDK client. It does not follow redirects. */
 export function requestHandler(egress: Egress, options: AgentOptions, about?: HandlerDeps): LimitedHandler {
   const agents = {
-    httpAgent: egress.agent('http:', options) as HttpAgent,
-    httpsAgent: egress.agent('https:', options) as HttpsAgent,
+    httpAgent: egress.agent('http:', options),
+    httpsAgent: egress.agent('https:', options),
   }
   return new LimitedHandler(agents, about)
 }

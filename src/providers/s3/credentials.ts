@@ -2,6 +2,7 @@ import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { fromNodeProviderChain, fromTemporaryCredentials } from '@aws-sdk/credential-providers'
 import { SluiceError } from '../../errors.ts'
 import type { Egress } from '../../security/egress.ts'
+import { fieldsOf } from '../../unknown.ts'
 import { ownEndpoints, requestHandler } from './client-config.ts'
 import { stsError } from './error.ts'
 import { removeUserAgent } from './limited-handler.ts'
@@ -63,5 +64,5 @@ function assumeRole(place: S3Location, RoleArn: string, masterCredentials: Maste
  */
 const mayBeClock = (error: unknown) =>
   /^(?:SignatureDoesNotMatch|InvalidSignatureException|RequestExpired|RequestTimeTooSkewed)$/.test(
-    (error as Error | undefined)?.name ?? '',
+    String(fieldsOf<'name'>(error).name),
   )

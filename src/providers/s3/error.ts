@@ -1,4 +1,5 @@
 import { type ErrorCode, SluiceError } from '../../errors.ts'
+import { toError } from '../../unknown.ts'
 import { isCloudHost } from '../kit/cloud-hosts.ts'
 import { remoteDetail } from '../kit/remote-detail.ts'
 import { networkError } from '../network-error.ts'
@@ -84,7 +85,7 @@ interface SdkError extends Error {
 /** Wraps an error of the SDK, once, at the edge of the provider. `key` is the requested object, if any. */
 export function s3Error(error: unknown, requested: { place: S3Location; key: string | undefined }): SluiceError {
   if (error instanceof SluiceError) return error
-  const sdk = error as SdkError
+  const sdk: SdkError = toError(error)
   const status = sdk.$metadata?.httpStatusCode ?? sdk.$response?.statusCode
   const html = sdk.$response?.headers?.['content-type']?.includes('html')
   // Without a code in the response, the SDK derives the name from the status, which a website's response has, too.
@@ -125,17 +126,17 @@ function codeOfRefusal(code: string | undefined, status: number | undefined): Er
 /** Wraps an error of AssumeRole. */
 export function stsError(error: unknown, roleArn: string): SluiceError {
   if (error instanceof SluiceError) return error
-  const { name } = error as SdkError
-  const options = { cause: error, remote: detailOf(error as SdkError, false) }
-  const code = codes[name]
+  const sdk: SdkError = toError(error)
+  const options = { cause: error, remote: detailOf(sdk, false) }
+  const code = codes[sdk.name]
   if (code === 'DENIED') {
     const text = `The role ${roleArn} may not be assumed: its trust policy must allow these credentials and the external ID.`
     return new SluiceError(code, text, options)
   }
-  if (code) return new SluiceError(code, messageFor(code, undefined, error), options)
+  if (code) return new SluiceError(code, messageFor(code, undefined, sdk), options)
   const network = networkError(error)
   if (network) return new SluiceError(network.code, `STS: ${network.message}`, options)
-  const status = (error as SdkError).$metadata?.httpStatusCode ?? 0
+  const status = sdk.$metadata?.httpStatusCode ?? 0
   return new SluiceError(
     status >= 500 ? 'UNREACHABLE' : 'UNEXPECTED_ANSWER',
     'STS returned no session for the role.',
@@ -161,9 +162,8 @@ function detailOf({ name, Code, $metadata, $response }: SdkError, isCloud: boole
   })
 }
 
-function messageFor(code: ErrorCode, place: S3Location | undefined, error: unknown): string | undefined {
-  const { name } = error as SdkError
-  if (name === 'CredentialsProviderError') {
+function messageFor(code: ErrorCode, place: S3Location | undefined, error: SdkError): string | undefined {
+  if (error.name === 'CredentialsProviderError') {
     return 'No credentials are given, and the server has none of its own (environment, profile, web identity, instance role).'
   }
   if (!place) return undefined

@@ -72,7 +72,7 @@ export const s3 = defineProvider({
   ambient(place, { accessKeyId, secretAccessKey }) {
     if (place.anonymous || (accessKeyId && secretAccessKey)) return undefined
     const endpoints = [place.endpoint, place.publicEndpoint, place.stsEndpoint]
-    const foreignEndpoints = endpoints.filter((url) => !isCloudHost('AWS', url)) as string[]
+    const foreignEndpoints = endpoints.flatMap((url) => (url === undefined || isCloudHost('AWS', url) ? [] : [url]))
     return { provider: 'S3', path: [place.bucket, place.prefix], foreignEndpoints }
   },
   targets: (place) => targetsOf(dialledEndpoint(place), place.stsEndpoint),

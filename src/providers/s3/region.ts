@@ -1,3 +1,4 @@
+import { toError } from '../../unknown.ts'
 import { accessPointRegion } from './bucket-arn.ts'
 import { dnsLabel, type S3Location } from './location.ts'
 
@@ -51,7 +52,7 @@ interface Refusal {
  * AuthorizationHeaderMalformed, or in the `Endpoint` of PermanentRedirect.
  */
 export function namedRegion(error: unknown): string | undefined {
-  const { Region: region, Endpoint: endpoint, $response } = (error ?? {}) as Refusal
+  const { Region: region, Endpoint: endpoint, $response }: Error & Refusal = toError(error)
   const { statusCode = 0, headers } = $response ?? {}
   if (statusCode < 300 || statusCode > 403) return undefined
   const named =

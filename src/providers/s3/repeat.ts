@@ -1,4 +1,5 @@
 import type { S3Client } from '@aws-sdk/client-s3'
+import { fieldsOf } from '../../unknown.ts'
 import { skewThatMattersMs } from '../kit/server-clock.ts'
 
 /**
@@ -30,17 +31,14 @@ export async function withCorrections<T>(
 export const isCorrected = ({ config }: S3Client, usedMs: number): boolean =>
   Math.abs(config.systemClockOffset - usedMs) >= skewThatMattersMs
 
-/** A credential provider with the SDK's cache. */
-type CachedCredentials = (options?: { forceRefresh?: boolean }) => Promise<{ sessionToken?: string }>
-
 /**
  * Requests a new session if a refusal says that the current one has expired. Returns true if it got one. The SDK checks the
  * expiry by the clock of this machine, which may be slow.
  */
 export async function renewSession({ config }: S3Client, error: unknown): Promise<boolean> {
-  const { name } = (error ?? {}) as Error
+  const { name } = fieldsOf<'name'>(error)
   if (name !== 'ExpiredToken' && name !== 'TokenRefreshRequired') return false
-  const credentials = config.credentials as CachedCredentials
+  const credentials = config.credentials
   const { sessionToken: used } = await credentials()
   const { sessionToken } = await credentials({ forceRefresh: true })
   return sessionToken !== undefined && sessionToken !== used

@@ -17,6 +17,13 @@ const entriesAtOnce = 1_024
 const maxRowEntries = 2 ** 22
 const maxEntries = 2 ** 24
 
+interface Entries {
+  at: number
+  definitions: number[]
+  repetitions: number[]
+  values: Json[]
+}
+
 /** Reads the values of one column of a row group; holds one page, its dictionary, and the entries that were not taken. */
 export class ParquetColumn {
   readonly #pages: Pages
@@ -31,7 +38,7 @@ export class ParquetColumn {
   readonly #repeats = new Uint8Array(entriesAtOnce)
 
   /** Entries that were read by `fill`: one for each value, null, or empty list. `at` is the next one. */
-  readonly entries = { at: 0, definitions: [] as number[], repetitions: [] as number[], values: [] as Json[] }
+  readonly entries: Entries = { at: 0, definitions: [], repetitions: [], values: [] }
   /** Beginnings of rows among the entries, and rows that the last `fill` was asked for. */
   #rows = 0
   #asked = 0

@@ -17,9 +17,9 @@ type Native = (input: Uint8Array, options: { maxOutputLength: number }) => Uint8
 const inlineBytes = 2 ** 20
 
 const native: Partial<Record<CompressionCodec, { now: Native; apart: Native }>> = {
-  GZIP: { now: gunzipSync, apart: promisify(gunzip) as Native },
-  BROTLI: { now: brotliDecompressSync, apart: promisify(brotliDecompress) as Native },
-  ZSTD: { now: zstdDecompressSync, apart: promisify(zstdDecompress) as Native },
+  GZIP: { now: gunzipSync, apart: promisify(gunzip) },
+  BROTLI: { now: brotliDecompressSync, apart: promisify(brotliDecompress) },
+  ZSTD: { now: zstdDecompressSync, apart: promisify(zstdDecompress) },
 }
 
 /**

@@ -76,4 +76,5 @@ function size(value: Fields[number]): number {
   throw new ParquetFault(`the header of a page claims a size of ${String(value)}`)
 }
 
-const encodingOf = (value: Fields[number]): Encoding => encodings[value as number] ?? 'UNKNOWN'
+const encodingOf = (value: Fields[number]): Encoding =>
+  (typeof value === 'number' ? encodings[value] : undefined) ?? 'UNKNOWN'

@@ -24,7 +24,7 @@ export function time(value: bigint, perSecond: bigint): Json {
 /** A time of day, which no more than 24 hours have. */
 export function clock(value: bigint, perSecond: bigint): Json {
   if (value < 0n || value >= 86_400n * perSecond) return integer(value)
-  return (time(value, perSecond) as string).slice(11, -1)
+  return String(time(value, perSecond)).slice(11, -1)
 }
 
 const padded = (fraction: bigint, perSecond: bigint) => String(fraction).padStart(String(perSecond).length - 1, '0')
