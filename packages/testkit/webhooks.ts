@@ -2,7 +2,7 @@ import type { GraphqlClient } from './client.ts'
 import { errorFields } from './errors.ts'
 import { until } from './sql.ts'
 
-const allActions = ['TASKS_CREATED', 'SYNC_STARTED', 'SYNC_COMPLETED', 'SYNC_FAILED', 'SYNC_CANCELED']
+const allActions = ['TASKS_CREATED', 'SYNC_STARTED', 'SYNC_COMPLETED', 'SYNC_FAILED', 'SYNC_CANCELED', 'EXPORT_FAILED']
 
 export const webhookFields = 'id databaseId url actions active createdAt updatedAt project { id }'
 export const deliveryFields = `id databaseId messageId type status attempts nextAttemptAt attemptedAt responseStatus

@@ -8,6 +8,7 @@ export const webhookActions = [
   'SYNC_COMPLETED',
   'SYNC_FAILED',
   'SYNC_CANCELED',
+  'EXPORT_FAILED',
 ] as const
 export type WebhookAction = (typeof webhookActions)[number]
 

@@ -15,8 +15,9 @@ export const subjectRows: Record<SubjectType, RawBuilder<SubjectRow>> = {
 select r.id, s.project_id as project, s.id as storage, to_jsonb(r) as payload
 from sync_run r join storage s on s.id = r.storage_id`,
   STORAGE: sql`
-select id, project_id as project, id as storage, jsonb_build_object('direction', direction, 'title', title) as payload
-from storage`,
+select s.id, s.project_id as project, s.id as storage, jsonb_build_object('direction', s.direction, 'title', s.title,
+  'pending_failure', (select failure from outbox where storage_id = s.id and failure is not null limit 1)) as payload
+from storage s`,
   PROJECT: sql`
 select id, id as project, null::bigint as storage, jsonb_build_object('title', title) as payload from project`,
   TASK: sql`

@@ -11,6 +11,7 @@ import { missedHeartbeats } from '../runs/sweep.ts'
 import { execute } from '../sql.ts'
 import { type Claim, LeaseLost, openLease } from './lease.ts'
 import { writeBatches } from './pipeline.ts'
+import { recordFailure } from './record-failure.ts'
 import { settleClaims, waitSeconds } from './settle.ts'
 import type { Outcome } from './write.ts'
 
@@ -60,7 +61,9 @@ export async function drainOutbox(parts: DrainParts, storage: number, stopping: 
     }
   }
   const settle = async ({ claims }: { claims: Claim[] }, outcomes: Outcome[]) => {
-    await em.fork().transactional((tx) => settleClaims(tx, { storage, token: lease.token }, outcomes))
+    const save = (tx: EntityManager) => settleClaims(tx, { storage, token: lease.token }, outcomes)
+    if (outcomes.some(({ is }) => is === 'FAILED')) await recordFailure(em, storage, save)
+    else await em.fork().transactional(save)
     if (!outcomes.some(({ is }) => is === 'UNTRIED')) return
     waits = waitSeconds(1 + Math.max(...claims.map(({ attempts }) => attempts)))
   }
@@ -77,7 +80,8 @@ export async function drainOutbox(parts: DrainParts, storage: number, stopping: 
     if (!(error instanceof SluiceError)) throw error
     logger.warn({ err: error, storage }, 'pending exports cannot be written')
     waits = waitSeconds(5)
-    await noteFailure(em, { storage, token: lease.token, failure: error.message, waits })
+    const note = { storage, token: lease.token, failure: error.message, waits }
+    await recordFailure(em, storage, (tx) => noteFailure(tx, note))
   } finally {
     clearInterval(onTheWay)
     lease.end()

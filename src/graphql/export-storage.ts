@@ -18,6 +18,13 @@ builder.node(ExportStorageRef, {
         'Number of changes that Sluice has not written to the storage yet: saved or deleted annotations, or, in TASK format, their tasks.',
       resolve: async (storage, _args, { loaders }) => (await loaders.pendingExports.load(storage.id)).count,
     }),
+    pendingSince: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description:
+        'When the oldest change was made that Sluice has not written to the storage yet. Null if none is pending.',
+      resolve: async (storage, _args, { loaders }) => (await loaders.pendingExports.load(storage.id)).since,
+    }),
     pendingFailure: t.string({
       nullable: true,
       description:

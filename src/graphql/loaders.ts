@@ -22,6 +22,7 @@ import { annotationsOf, predictionsOf } from './labels.ts'
 interface PendingExports {
   count: number
   failure: string | null
+  since: Date | null
 }
 
 /** Number of labels of a task. */
@@ -47,16 +48,19 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
     run: byId((ids) => em.fork().find(SyncRunEntity, { id: ids })),
     /** For an export storage: the number of pending exports, and why the last write failed. */
     pendingExports: new DataLoader<number, PendingExports>(async (storages) => {
-      const rows = await execute<{ storage: string; count: string; failure: string | null }>(
+      const rows = await execute<{ storage: string; count: string; failure: string | null; since: string }>(
         em,
-        sql`select storage_id as storage, count(*) as count,
+        sql`select storage_id as storage, count(*) as count, min(created_at) as since,
            (array_agg(failure order by due_at desc) filter (where failure is not null))[1] as failure
          from outbox where storage_id = any(${storages}) and version > 0 group by storage_id`,
       )
       const found = new Map(
-        rows.map(({ storage, count, failure }) => [Number(storage), { count: Number(count), failure }]),
+        rows.map(({ storage, count, failure, since }) => [
+          Number(storage),
+          { count: Number(count), failure, since: new Date(since) },
+        ]),
       )
-      return storages.map((storage) => found.get(storage) ?? { count: 0, failure: null })
+      return storages.map((storage) => found.get(storage) ?? { count: 0, failure: null, since: null })
     }),
     scheduleOfStorage: new DataLoader<number, SyncSchedule | null>(async (storages) => {
       const schedules = await em.fork().find(SyncScheduleEntity, { storage: [...storages] })

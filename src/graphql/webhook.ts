@@ -19,6 +19,10 @@ const WebhookActionRef = builder.enumType('WebhookAction', {
     },
     SYNC_FAILED: { description: 'A sync failed. `run.failure` contains the reason.' },
     SYNC_CANCELED: { description: 'A client canceled a sync.' },
+    EXPORT_FAILED: {
+      description:
+        'Sluice could not write or delete an object for a saved or deleted annotation, and no other pending export of the storage had failed. `failure` contains the reason. Sluice retries without sending the event again.',
+    },
   } satisfies Record<WebhookAction, { description: string }>,
 })
 

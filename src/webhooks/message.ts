@@ -60,6 +60,8 @@ const announcers: Partial<Record<SubjectType, (em: EntityManager, event: LoggedE
     const action = actionOfRun(event)
     return action && { action, data: { run: runData(em, event) } }
   },
+  STORAGE: (_em, { payload: { pending_failure: failure } }) =>
+    typeof failure === 'string' ? { action: 'EXPORT_FAILED', data: { failure } } : undefined,
 }
 
 /** What webhooks receive for an event; undefined if they receive nothing. */

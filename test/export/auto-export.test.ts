@@ -95,6 +95,14 @@ describe('a saved annotation', () => {
     }
     await until(async () => (await pending(world.app, id)).failure)
     expect((await pending(world.app, id)).count).toBe(100)
+    const since = '{ node(id: $id) { ... on ExportStorage { pendingSince } } }'
+    const { node } = await world.app.request(`query ($id: ID!) ${since}`, { id })
+    const [oldest] = await query(
+      world.app.databaseUrl,
+      'select min(created_at) as at from outbox where storage_id = $1',
+      [databaseId],
+    )
+    expect(node.pendingSince).toBe(oldest.at.toISOString())
     down.release()
     await drained(world.app, id)
     const objects = await objectsOf(world, bucket)

@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => world?.stop())
 
-const settings = `id title exportFormat nameTemplate autoExport canDeleteObjects pendingExports pendingFailure status
+const settings = `id title exportFormat nameTemplate autoExport canDeleteObjects pendingExports pendingSince pendingFailure status
   links { totalCount } location { ... on S3Location { bucket prefix } }`
 
 async function update(input: Record<string, unknown>) {
@@ -45,6 +45,7 @@ describe('an export storage', () => {
       autoExport: true,
       canDeleteObjects: false,
       pendingExports: 0,
+      pendingSince: null,
       pendingFailure: null,
       status: 'INITIALIZED',
       links: { totalCount: 0 },
