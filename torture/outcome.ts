@@ -43,7 +43,7 @@ export async function outcomeOf(client: pg.Client, storage: number): Promise<Out
       from sync_issue i join sync_run r on r.id = i.run_id where r.storage_id = $1 order by 3`),
     await rows(`
       select run, kind, payload->>'status' as status, (payload->>'attempt')::int as attempt, (payload->>'listed')::int as listed
-      from event where storage = $1 and kind in ('STATUS', 'PROGRESS') order by id`),
+      from event where storage = $1 and subject_type = 'RUN' order by id`),
     await rows(`
       select count(t.id)::int as tasks, coalesce(max(t.inner_id), 0)::int as highest, p.last_inner_id::int as "lastInnerId",
         count(t.id) filter (where not exists (select 1 from import_link l where l.task_id = t.id))::int as orphans
