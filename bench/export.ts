@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { createTarget, exportAll } from '@sluice/testkit/exports.ts'
 import { createProject } from '@sluice/testkit/scenario.ts'
-import { sql } from '../src/sql.ts'
+import { sql } from 'kysely'
+import { execute } from '../src/sql.ts'
 import { bareClient } from './bare.ts'
 import type { Comparison } from './imports.ts'
 import { type Cost, measure } from './measure.ts'
@@ -55,18 +56,17 @@ export async function measureExport(
 /** Tasks with an annotation each. */
 async function fillProject({ app }: Stage, projectId: string, count: number): Promise<void> {
   const project = Number(Buffer.from(projectId, 'base64').toString().split(':')[1])
-  await sql(
+  await execute(
     app.orm.em,
-    `with made as (
+    sql`with made as (
        insert into task (project_id, inner_id, data)
-       select $1, n, json_build_object('image', 's3://bench-files/photos/' || n || '.jpg', 'text', 'What is to be seen here?')
-       from generate_series(1, $2::int) n returning id)
-     insert into annotation (task_id, result, completed_by, lead_time_seconds) select id, $3::json, 'bench', 1.5 from made`,
-    [project, count, result],
+       select ${project}, n, json_build_object('image', 's3://bench-files/photos/' || n || '.jpg', 'text', 'What is to be seen here?')
+       from generate_series(1, ${count}::int) n returning id)
+     insert into annotation (task_id, result, completed_by, lead_time_seconds) select id, ${result}::json, 'bench', 1.5 from made`,
   )
-  await sql(app.orm.em, 'update project set last_inner_id = $2 where id = $1', [project, count])
+  await execute(app.orm.em, sql`update project set last_inner_id = ${count} where id = ${project}`)
   // As autovacuum does within a minute.
-  await sql(app.orm.em, 'analyze task, annotation')
+  await execute(app.orm.em, sql`analyze task, annotation`)
 }
 
 /** Puts as many objects of the same size, and nothing else. */

@@ -1,5 +1,6 @@
 import { loadavg } from 'node:os'
-import { sql } from '../src/sql.ts'
+import { sql } from 'kysely'
+import { execute } from '../src/sql.ts'
 import { openBareInsert } from './bare.ts'
 import { measureExport } from './export.ts'
 import { measureGenerated } from './generated.ts'
@@ -86,7 +87,7 @@ const findings = await withDataFolder(async (dataDir) => {
   const stage = await setStage(dataDir)
   try {
     const insert = await openBareInsert(stage.app.databaseUrl)
-    const [version] = await sql<{ server_version: string }>(stage.app.orm.em, 'show server_version')
+    const [version] = await execute<{ server_version: string }>(stage.app.orm.em, sql`show server_version`)
     say(`${values.rows} rows of one file`)
     const rows = await measureRows(stage, insert, { small: 10_000, count: Number(values.rows) })
     say('latency')

@@ -1,5 +1,5 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { CompiledQuery, type Kysely, type RawBuilder } from 'kysely'
+import type { Kysely, RawBuilder } from 'kysely'
 
 /**
  * Runs one statement, composed with Kysely's `sql` tag, on the connection and in the transaction of `em`. Each `${value}` is
@@ -11,15 +11,6 @@ export async function execute<Row = Record<string, unknown>>(
   statement: RawBuilder<Row>,
 ): Promise<Row[]> {
   return (await statement.execute(clientOf(em))).rows
-}
-
-/** Runs a text with numbered parameters, for statements that do not use the tag yet. */
-export async function sql<Row = Record<string, unknown>>(
-  em: EntityManager,
-  text: string,
-  params: unknown[] = [],
-): Promise<Row[]> {
-  return (await clientOf(em).executeQuery<Row>(CompiledQuery.raw(text, params))).rows
 }
 
 function clientOf(em: EntityManager): Kysely<unknown> {

@@ -1,4 +1,6 @@
-import { sql } from '../sql.ts'
+import { sql } from 'kysely'
+import { heldRun } from '../runs/lease.ts'
+import { execute } from '../sql.ts'
 import { countMissingRows } from './missing-rows.ts'
 import { noteOutdatedRows } from './outdated-rows.ts'
 import { countStatement } from './page-statement.ts'
@@ -15,22 +17,20 @@ export const countSink: ImportSink = {
     return written
   },
   async countMissingRows(em, { id }, storage) {
-    const [noted] = await sql<{ count: string }>(
+    const [noted] = await execute<{ count: string }>(
       em,
-      `select coalesce(sum(rows), 0) as count from sync_key where run_id = $1 and kind = 'SHRUNK'`,
-      [id],
+      sql`select coalesce(sum(rows), 0) as count from sync_key where run_id = ${id} and kind = 'SHRUNK'`,
     )
     return (await countMissingRows(em, storage)) + Number(noted!.count)
   },
   async sweep(em, { run, storage, objects, rows }) {
-    await sql(
+    const missing = sql`(
+      select count(*) from sync_key k join import_link l
+        on l.storage_id = ${storage.id} and l.key = k.key and (l.row_index = -1 or l.row_index <> -1)
+      where k.run_id = ${run.id} and k.kind = 'MISSING')`
+    await execute(
       em,
-      `update sync_run set missing = missing + $4::bigint + case when $5::bigint = 0 then 0 else (
-         select count(*) from sync_key k join import_link l
-           on l.storage_id = $3 and l.key = k.key and (l.row_index = -1 or l.row_index <> -1)
-         where k.run_id = $1 and k.kind = 'MISSING') end
-       where id = $1 and attempt = $2 and status = 'IN_PROGRESS'`,
-      [run.id, run.attempt, storage.id, rows, objects],
+      sql`update sync_run set missing = missing + ${rows} + ${objects === 0 ? sql`0` : missing} where ${heldRun(run)}`,
     )
   },
 }

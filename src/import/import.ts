@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EntityManager } from '@mikro-orm/postgresql'
+import { sql } from 'kysely'
 import { policyOf } from '../entities/run-policies.ts'
 import { type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import { compareKeys } from '../providers/key-order.ts'
+import { heldRun } from '../runs/lease.ts'
 import { missedHeartbeats } from '../runs/sweep.ts'
-import { sql } from '../sql.ts'
+import { execute } from '../sql.ts'
 import { lookAhead, middleOf } from './find-split.ts'
 import { importShard, type ShardWork } from './import-shard.ts'
 import { type Import, openWork, roomLeft } from './import-work.ts'
@@ -48,14 +50,13 @@ export async function importStorage(given: Import): Promise<void> {
 }
 
 /** From where a NEW_ONLY sync goes on. */
-async function noteHighestKey(em: EntityManager, { id, attempt }: SyncRun): Promise<void> {
-  await sql(
+async function noteHighestKey(em: EntityManager, run: SyncRun): Promise<void> {
+  await execute(
     em,
-    `update storage set highest_key = greatest(highest_key, k.last) from (
+    sql`update storage set highest_key = greatest(highest_key, k.last) from (
        select r.storage_id, max(s.last_key) as last from sync_run r join sync_shard s on s.run_id = r.id
-       where r.id = $1 and r.attempt = $2 and r.status = 'IN_PROGRESS' group by r.storage_id) k
+       where ${heldRun(run, 'r')} group by r.storage_id) k
      where storage.id = k.storage_id`,
-    [id, attempt],
   )
 }
 

@@ -94,7 +94,10 @@ export async function readLinked(
 
 // A listing can return times to the millisecond, and a HEAD to the second (S3: LastModified, Last-Modified).
 /** SQL condition: two times of an object differ, at the lower precision of the two. */
-export const timesDiffer = (a: string, b: string) => `(${a} is distinct from ${b} and (
+export const timesDiffer = (
+  a: RawBuilder<unknown>,
+  b: RawBuilder<unknown>,
+): RawBuilder<SqlBool> => sql`(${a} is distinct from ${b} and (
   ${a} is null or ${b} is null or date_trunc('second', ${a}) <> date_trunc('second', ${b})
   or (${a} <> date_trunc('second', ${a}) and ${b} <> date_trunc('second', ${b}))))`
 
@@ -144,7 +147,7 @@ select * from (
       when k.key is null then 'NEW'
       when not k.complete then 'PARTIAL'
       when ${watchesChanges} and (l.etag is distinct from k.etag or l.size is distinct from k.size
-        or ${sql.raw(timesDiffer('l.modified', 'k.last_modified'))}) then 'CHANGED'
+        or ${timesDiffer(sql`l.modified`, sql`k.last_modified`)}) then 'CHANGED'
       when k.own then 'IMPORTED_BY_THIS_RUN'
       else 'UNCHANGED' end as state,
     l.key is not null and not k.object_exists as restored

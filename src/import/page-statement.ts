@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import { heldRun } from '../runs/lease.ts'
 import { timesDiffer } from './link-states.ts'
 import {
   annotationColumns,
@@ -10,7 +11,7 @@ import {
   timeColumns,
 } from './page-columns.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
-import { contains } from './shards.ts'
+import { contains, heldShard } from './shards.ts'
 
 /** How many issues of a run are stored; of more only the number is kept. */
 export const maxStoredIssues = 10_000
@@ -93,24 +94,23 @@ ${counters(part)}`
 
 // The run's row is locked before any id of a link is drawn: so the ids of one storage's links are in the order of commits.
 function common(target: PageTarget, part: PageWrite, overtaken: RawBuilder<unknown>): RawBuilder<unknown> {
-  const { run, number, holder, attempt, replaces } = target
+  const { run, attempt, replaces } = target
   const { tasks, issues } = part
   return sql`
 with held as materialized (
-  select id, first_link, failed, started_at from sync_run
-  where id = ${run} and attempt = ${attempt} and status = 'IN_PROGRESS' for update),
+  select id, first_link, failed, started_at from sync_run where ${heldRun({ id: run, attempt })} for update),
 mine as materialized (
   update sync_shard s set ${progress(part)} heartbeat_at = clock_timestamp()
   from held
-  where s.run_id = held.id and s.number = ${number} and s.holder = ${holder} and s.attempt = ${attempt}
-    and ${contains(part.end)} and not s.done
+  where s.run_id = held.id and ${heldShard(target)} and ${contains(part.end)}
   returning held.id, held.first_link, held.failed, held.started_at),
 given as materialized (
   select i.*, coalesce(a.id, b.id) as link_id, coalesce(a.task_id, b.task_id) as linked_task,
     coalesce(a.updated_at, b.updated_at) as changed_at,
     ${replaces}::bool and coalesce(a.updated_at, b.updated_at) >= mine.started_at as is_own,
     ${replaces}::bool and ((coalesce(a.etag, b.etag), coalesce(a.size, b.size)) is distinct from (i.etag, i.size)
-      or ${sql.raw(timesDiffer('coalesce(a.last_modified, b.last_modified)', 'i.last_modified'))} or not coalesce(a.row_exists, b.row_exists, true)) as replaced
+      or ${timesDiffer(sql`coalesce(a.last_modified, b.last_modified)`, sql`i.last_modified`)}
+      or not coalesce(a.row_exists, b.row_exists, true)) as replaced
   from mine cross join unnest(${taskColumns(tasks)})
     with ordinality as i (key, row_group, row_index, size, etag, last_modified, data, meta, allow_skip, at)
   ${link(target, tasks, 'l.row_index = -1 and i.row_index = -1')} a on true

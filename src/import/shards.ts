@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
-import { type RawBuilder, sql } from 'kysely'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { lockRun, type RunLease } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
 
@@ -82,7 +82,7 @@ export async function claimShard(
 
 /** The present state of the range; undefined if it is done or has another owner. */
 export async function reloadShard(em: EntityManager, held: ShardHold): Promise<Shard | undefined> {
-  const [row] = await execute(em, sql<ShardRow>`select ${columns} from sync_shard s where ${isHeld(held)}`)
+  const [row] = await execute(em, sql<ShardRow>`select ${columns} from sync_shard s where ${heldShard(held)}`)
   return row && toShard(row)
 }
 
@@ -116,12 +116,13 @@ export async function publishReads(em: EntityManager, held: ShardHold, end: Page
   const to = end.isLast ? sql`coalesce(s.until, ${afterAllKeys})` : sql`${end.key}`
   const rows = await execute(
     em,
-    sql`update sync_shard s set reads_to = ${to} where ${isHeld(held)} and ${contains(end)} returning 1`,
+    sql`update sync_shard s set reads_to = ${to} where ${heldShard(held)} and ${contains(end)} returning 1`,
   )
   if (rows.length === 0) throw new ShardChanged()
 }
 
-const isHeld = ({ run, number, holder, attempt }: ShardHold) =>
+/** SQL condition: the worker owns the range `s` (fencing). */
+export const heldShard = ({ run, number, holder, attempt }: ShardHold): RawBuilder<SqlBool> =>
   sql`s.run_id = ${run} and s.number = ${number} and s.holder = ${holder} and s.attempt = ${attempt} and not s.done`
 
 /** SQL condition: the range `s` still contains the page with this end. */

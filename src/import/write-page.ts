@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { type RawBuilder, sql } from 'kysely'
-import { RunLost } from '../runs/lease.ts'
+import { heldRun, RunLost } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
 import { joinTasks } from './join-tasks.ts'
 import { markOutdatedRows } from './outdated-rows.ts'
@@ -53,10 +53,7 @@ export async function runStatement(
 }
 
 async function isHeld(em: EntityManager, { run, attempt }: PageTarget): Promise<boolean> {
-  const rows = await execute(
-    em,
-    sql`select 1 from sync_run where id = ${run} and attempt = ${attempt} and status = 'IN_PROGRESS'`,
-  )
+  const rows = await execute(em, sql`select 1 from sync_run where ${heldRun({ id: run, attempt })}`)
   return rows.length > 0
 }
 

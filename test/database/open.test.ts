@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { createDatabase, startTestApp, type TestApp } from '@sluice/testkit/app.ts'
 import { admin } from '@sluice/testkit/postgres.ts'
 import { query, type Sent, until, watchStatements } from '@sluice/testkit/sql.ts'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { openDatabase } from '../../src/database/open.ts'
 import { createLogger } from '../../src/logger.ts'
-import { sql } from '../../src/sql.ts'
+import { execute } from '../../src/sql.ts'
 
 describe('a session of the database', () => {
   let app: TestApp
@@ -15,10 +16,13 @@ describe('a session of the database', () => {
   afterAll(() => app?.stop())
 
   it('is ended when its process freezes in a transaction, so that its locks are released', async () => {
-    const [project] = await sql<{ id: string }>(app.orm.em, `insert into project (title) values ('held') returning id`)
+    const [project] = await execute<{ id: string }>(
+      app.orm.em,
+      sql`insert into project (title) values ('held') returning id`,
+    )
     const stands = Promise.withResolvers<void>()
     const left = app.orm.em.fork().transactional(async (tx) => {
-      await sql(tx, 'select 1 from project where id = $1 for update', [project!.id])
+      await execute(tx, sql`select 1 from project where id = ${project!.id} for update`)
       await stands.promise
     })
     left.catch(() => {})
@@ -32,10 +36,12 @@ describe('a session of the database', () => {
 
   it('returns to the pool each time its connection is lost in a transaction', async () => {
     for (let times = 0; times < 25; times++) {
-      const lost = app.orm.em.fork().transactional((tx) => sql(tx, 'select pg_terminate_backend(pg_backend_pid())'))
+      const lost = app.orm.em
+        .fork()
+        .transactional((tx) => execute(tx, sql`select pg_terminate_backend(pg_backend_pid())`))
       await expect(lost).rejects.toThrow()
     }
-    expect(await sql(app.orm.em, 'select 1 as one')).toEqual([{ one: 1 }])
+    expect(await execute(app.orm.em, sql`select 1 as one`)).toEqual([{ one: 1 }])
   })
 })
 
@@ -77,7 +83,7 @@ describe('with PgBouncer in transaction mode', () => {
     const all = Promise.withResolvers<void>()
     const pids = Array.from({ length: 11 }, () =>
       app.orm.em.fork().transactional(async (tx) => {
-        const [row] = await sql<{ pid: number }>(tx, 'select pg_backend_pid() as pid')
+        const [row] = await execute<{ pid: number }>(tx, sql`select pg_backend_pid() as pid`)
         if (++begun >= 10) all.resolve()
         await all.promise
         return row!.pid

@@ -2,13 +2,14 @@ import { MikroORM } from '@mikro-orm/postgresql'
 import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
 import { createProject } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
+import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ormOptions } from '../../src/database/open.ts'
 import { StorageEntity } from '../../src/entities/storage.ts'
 import { SyncRunEntity } from '../../src/entities/sync-run.ts'
 import { sweepMissing } from '../../src/import/missing.ts'
 import type { Provider } from '../../src/providers/provider.ts'
-import { sql } from '../../src/sql.ts'
+import { execute } from '../../src/sql.ts'
 
 let app: TestApp
 let orm: MikroORM
@@ -25,7 +26,7 @@ afterAll(async () => {
 /** Rows and index entries of a table that `work` reads. */
 async function readsOf(table: string, work: () => Promise<unknown>): Promise<number> {
   const look = async () => {
-    await sql(orm.em, 'select pg_stat_force_next_flush()')
+    await execute(orm.em, sql`select pg_stat_force_next_flush()`)
     const [row] = await query(
       app.databaseUrl,
       `select (t.seq_tup_read + coalesce(t.idx_tup_fetch, 0) + (

@@ -1,9 +1,10 @@
 import { startTestApp } from '@sluice/testkit/app.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
+import { sql } from 'kysely'
 import { expect, it, onTestFinished } from 'vitest'
 import { startPeriodicTasks } from '../../src/jobs/periodic-tasks.ts'
 import { createLogger } from '../../src/logger.ts'
-import { sql } from '../../src/sql.ts'
+import { execute } from '../../src/sql.ts'
 
 it('a periodic task that takes longer than the idle limit of a transaction runs to its end, once', async () => {
   const app = await startTestApp()
@@ -13,7 +14,7 @@ it('a periodic task that takes longer than the idle limit of a transaction runs 
     everySeconds: 3_600,
     async run() {
       starts++
-      await sql(app.orm.em.fork(), 'select pg_sleep(12)')
+      await execute(app.orm.em.fork(), sql`select pg_sleep(12)`)
     },
   }
   const stop = startPeriodicTasks({ em: app.orm.em.fork(), logger: createLogger('silent') }, { slow })
