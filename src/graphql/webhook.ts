@@ -11,7 +11,7 @@ const WebhookActionRef = builder.enumType('WebhookAction', {
   description: 'An event that a webhook can receive. It is the `type` of the message.',
   values: {
     TASKS_CREATED: {
-      description: 'A sync created tasks. `taskIds` contains their global ids, at most 5,000 per message.',
+      description: 'An import created tasks. `taskIds` contains their global ids, at most 5,000 per message.',
     },
     SYNC_STARTED: { description: 'A worker started a sync. Sent once per run.' },
     SYNC_COMPLETED: {

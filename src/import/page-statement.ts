@@ -57,7 +57,9 @@ tasks as (
   from fresh f, numbered order by f.n),
 links as (
   insert into import_link (storage_id, task_id, key, row_group, row_index, size, etag, last_modified)
-  select ${storage}::bigint, f.task_id, f.key, f.row_group, f.row_index, f.size, f.etag, f.last_modified from fresh f order by f.n),
+  -- The CTE numbered locks the project before ids of links are allocated, so they are in the order of commits, also between runs.
+  select ${storage}::bigint, f.task_id, f.key, f.row_group, f.row_index, f.size, f.etag, f.last_modified
+  from fresh f, numbered order by f.n),
 renewed as (
   update task set data = g.data::json, meta = g.meta::json, allow_skip = g.allow_skip,
     updated_at = coalesce(${times.taskUpdated}[g.at], now())
@@ -92,7 +94,6 @@ objects as (
 ${counters(part)}`
 }
 
-// The run's row is locked before any id of a link is drawn: so the ids of one storage's links are in the order of commits.
 function common(target: PageTarget, part: PageWrite, overtaken: RawBuilder<unknown>): RawBuilder<unknown> {
   const { run, attempt, replaces } = target
   const { tasks, issues } = part

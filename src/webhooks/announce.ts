@@ -8,7 +8,7 @@ import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { execute } from '../sql.ts'
 import { setLastEvent, takeTasks } from './cursors.ts'
-import { announcementOf, endsSync, type GlobalId, placeData, writeMessage } from './message.ts'
+import { announcementOf, endsImport, type GlobalId, placeData, writeMessage } from './message.ts'
 
 const eventsPerTurn = 1_000
 // Several commits keep the row of the webhook free for others during a long backlog.
@@ -90,13 +90,13 @@ async function announceTo(tx: EntityManager, globalId: GlobalId, webhookId: numb
   for (const event of events) {
     // Each lookup reads all batches of tasks, so only the newest event of a storage needs one.
     const { storage } = event
-    if (storage !== null && wants('TASKS_CREATED') && (endsSync(event) || newest.get(storage) === event.id)) {
+    if (storage !== null && wants('TASKS_CREATED') && (endsImport(event) || newest.get(storage) === event.id)) {
       for (;;) {
         if (made >= deliveriesPerTurn) {
           await setLastEvent(tx, webhookId, last)
           return made
         }
-        const tasks = await takeTasks(tx, { webhookId, storage, rest: endsSync(event) })
+        const tasks = await takeTasks(tx, { webhookId, storage, rest: endsImport(event) })
         if (tasks.length === 0) break
         await add('TASKS_CREATED', event, { taskIds: tasks.map((task) => globalId('Task', task)) })
       }

@@ -33,9 +33,8 @@ export async function skipTasks(tx: EntityManager, webhookId: number): Promise<v
 /**
  * The next `batchSize` tasks of a storage for a webhook, and the position after them; with `rest` also fewer. Empty if there are none.
  *
- * A position in the order of link ids is enough, because links of one storage become visible in the order of their ids: a page is
- * written under the lock of its run's row, which the statement takes before it allocates ids and releases at its commit, and a
- * storage has one run at a time that writes links.
+ * A position in the order of link ids is enough, because links of one project become visible in the order of their ids: a page
+ * allocates them under the lock of the project's row, which it releases at its commit.
  */
 export async function takeTasks(
   tx: EntityManager,

@@ -86,9 +86,9 @@ function actionOfRun({ kind, payload }: LoggedEvent): WebhookAction | undefined 
   }
 }
 
-/** Whether an event is the end of a sync. */
-export const endsSync = ({ kind, subject, payload }: LoggedEvent) =>
-  kind === 'STATUS' && subject.type === 'RUN' && isSync(payload) && payload.finished_at !== null
+/** Whether an event is the end of a run that can create tasks. */
+export const endsImport = ({ kind, subject, payload }: LoggedEvent) =>
+  kind === 'STATUS' && subject.type === 'RUN' && !policyOf(payload.kind).countsOnly && payload.finished_at !== null
 
 /** Other runs, such as dry runs, send no messages. */
 const isSync = (run: Record<string, unknown>) => policyOf(run.kind).isSync

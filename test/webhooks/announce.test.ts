@@ -1,3 +1,4 @@
+import { importObjects } from '@sluice/testkit/chosen-keys.ts'
 import { jobsOf } from '@sluice/testkit/jobs.ts'
 import { type Receiver, startReceiver, verify } from '@sluice/testkit/receiver.ts'
 import { finished, startSync, sync } from '@sluice/testkit/scenario.ts'
@@ -5,7 +6,9 @@ import { query, until } from '@sluice/testkit/sql.ts'
 import { deleteTasks } from '@sluice/testkit/tasks.ts'
 import { delivered, logged, tell, updateWebhook } from '@sluice/testkit/webhooks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
+import { connectionOf } from '../../src/database/open.ts'
 import { recordEvent } from '../../src/events/log.ts'
 import { beginRun, finishRun, queueRun } from '../../src/runs/run.ts'
 
@@ -61,6 +64,50 @@ describe('a webhook', () => {
     expect(log.map(({ payload }) => payload)).toEqual(to.received.map(({ message }) => message))
     expect(log.map(({ messageId }) => messageId)).toEqual(to.received.map(({ headers }) => headers['webhook-id']))
     expect(log[0]).toMatchObject({ type: 'SYNC_STARTED', attempts: 1, responseStatus: 200, responseBody: null })
+  })
+
+  it('receives the tasks of chosen objects when their import ends, without a sync', async () => {
+    const storage = await world.storage({ objects: { 'a.jpg': '' } })
+    const to = await receiver()
+    await tell(world.app, storage.project, { url: to.url })
+    await importObjects(world.app, storage.id, ['a.jpg'])
+    await until(() => announced(to).length > 0, { what: 'the task of the chosen object' })
+    expect(announced(to)).toEqual(await taskIds(storage.databaseId))
+    expect(to.taken()).toEqual(['TASKS_CREATED'])
+  })
+
+  it('misses no task of a page that commits after a page of another run that began later', async () => {
+    const storage = await world.storage({ objects: { 'a.jpg': '', 'slow.jpg': '' } })
+    const to = await receiver()
+    await tell(world.app, storage.project, { url: to.url })
+    // The page of the chosen object waits after its link got an id.
+    const client = new pg.Client(connectionOf(world.app.databaseUrl))
+    await client.connect()
+    onTestFinished(() => client.end())
+    const slow = `slow_${storage.databaseId}`
+    await client.query(`
+      create function ${slow}() returns trigger language plpgsql as $$ begin
+        perform pg_advisory_xact_lock(hashtext('${slow}')); return new; end $$;
+      create trigger ${slow} before insert on import_link for each row
+        when (new.key = 'slow.jpg' and new.storage_id = ${storage.databaseId}) execute function ${slow}();
+      select pg_advisory_lock(hashtext('${slow}'))`)
+    const pagesThatWait = async () => {
+      const { rows } = await client.query(`select pid from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock' and query like '%with held as%'`)
+      return rows.length
+    }
+    const chosen = importObjects(world.app, storage.id, ['slow.jpg'])
+    await until(async () => (await pagesThatWait()) === 1, { what: 'the page of the chosen object' })
+    const syncing = sync(world.app, storage.id)
+    let isOver = false
+    const over = syncing.then(() => {
+      isOver = true
+    })
+    await until(async () => isOver || (await pagesThatWait()) === 2, { what: 'the sync, or that its page waits' })
+    await client.query(`select pg_advisory_unlock(hashtext('${slow}'))`)
+    await Promise.all([chosen, over])
+    await until(() => announced(to).length >= 2, { what: 'both tasks' })
+    expect(announced(to).sort()).toEqual((await taskIds(storage.databaseId)).sort())
   })
 
   it('receives full batches while the sync still runs', async () => {
