@@ -290,7 +290,7 @@ describe('an object that always fails with status 500', () => {
 describe('an import that two processes share', () => {
   it('waits in both, and ends with every task once', async () => {
     const world = await start('S3', { ASSIST_AFTER: '0.2' })
-    const count = 2_400
+    const count = 6_000
     const put = async (n: number) => world.put(`in/${String(n).padStart(5, '0')}.json`, `{"n":${n}}`)
     for (let n = 0; n < count; n += 100) await Promise.all(Array.from({ length: 100 }, (_, at) => put(n + at)))
     const project = await createProject(world.app)

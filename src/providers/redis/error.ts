@@ -68,7 +68,8 @@ export function redisError(error: unknown, place: RedisLocation): SluiceError {
   if (error instanceof SluiceError) return error
   // The refused command of a transaction explains why the transaction failed.
   const { previousErrors } = fieldsOf<'previousErrors'>(error)
-  const cause = toError(Array.isArray(previousErrors) ? previousErrors[0] : error)
+  const [first] = Array.isArray(previousErrors) ? previousErrors : []
+  const cause = toError(first ?? error)
   // The client attaches the command and its arguments to its errors, including values and passwords.
   for (const at of [error, cause]) delete (at as { command?: unknown }).command
   const { name } = cause
