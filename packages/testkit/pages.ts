@@ -1,7 +1,7 @@
 import { emptyPageWrite, type PageTarget, type PageWrite } from '../../src/import/page-write.ts'
 import { query } from './sql.ts'
 
-/** Makes a run its own worker's, so that a test can write its pages, and returns what that worker holds. */
+/** Gives the first range of a run to a worker, so that a test can write its pages, and returns the lease of that worker. */
 export async function holdRun(url: string, run: number, attempt = 1): Promise<PageTarget> {
   const [row] = await query(
     url,
@@ -10,8 +10,8 @@ export async function holdRun(url: string, run: number, attempt = 1): Promise<Pa
        (select project_id::int from storage s join sync_run r on r.storage_id = s.id where r.id = $1) as project`,
     [run, attempt],
   )
-  const held = { run, attempt, number: 0, holder: 'test', until: null, claimedAt: 'infinity', ...row }
-  return { ...held, replaces: false }
+  const lease = { run, attempt, number: 0, owner: 'test', until: null, claimedAt: 'infinity', ...row }
+  return { ...lease, replaces: false }
 }
 
 /** A part of a page with a task of its own for each key. */

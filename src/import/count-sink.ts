@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { heldRun } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
 import { countMissingRows } from './missing-rows.ts'
-import { noteOutdatedRows } from './outdated-rows.ts'
+import { recordOutdatedRows } from './outdated-rows.ts'
 import { countStatement } from './page-statement.ts'
 import type { ImportSink } from './sink.ts'
 import { needsRecords, recordKeys, runStatement } from './write-page.ts'
@@ -13,15 +13,15 @@ export const countSink: ImportSink = {
   async write(em, target, part) {
     const written = await runStatement(em, target, countStatement(target, part))
     await recordKeys(em, target, part)
-    if (target.replaces) await noteOutdatedRows(em, target, part)
+    if (target.replaces) await recordOutdatedRows(em, target, part)
     return written
   },
   async countMissingRows(em, { id }, storage) {
-    const [noted] = await execute<{ count: string }>(
+    const [outdated] = await execute<{ count: string }>(
       em,
       sql`select coalesce(sum(rows), 0) as count from sync_key where run_id = ${id} and kind = 'SHRUNK'`,
     )
-    return (await countMissingRows(em, storage)) + Number(noted!.count)
+    return (await countMissingRows(em, storage)) + Number(outdated!.count)
   },
   async sweep(em, { run, storage, objects, rows }) {
     const missing = sql`(

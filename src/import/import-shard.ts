@@ -35,7 +35,7 @@ export interface ShardWork {
   scope: ListingScope
   filter: ObjectFilter
   /** Number of objects that may still be imported; undefined = no limit. */
-  room: { left: number } | undefined
+  remaining: { objects: number } | undefined
   source: ObjectSource
   /** Whether other workers can split ranges of the run. */
   splits: boolean
@@ -57,10 +57,10 @@ export async function importShard(
   shard: Shard,
   { minPages, onLongListing }: { minPages: number; onLongListing: () => void },
 ): Promise<void> {
-  const { em, run, storage, room } = work
+  const { em, run, storage, remaining } = work
   const policy = policyOf(run.kind)
-  const own = new AbortController()
-  const signal = AbortSignal.any([work.signal, own.signal])
+  const stop = new AbortController()
+  const signal = AbortSignal.any([work.signal, stop.signal])
   const target: PageTarget = {
     ...shard,
     storage: storage.id,
@@ -68,19 +68,19 @@ export async function importShard(
     replaces: storage.changedPolicy === 'UPDATE',
   }
   const reader = readerOf(work, signal)
-  const keepsSeen = storage.missingPolicy !== 'KEEP' && policy.findsMissing !== 'NEVER'
+  const recordsSeen = storage.missingPolicy !== 'KEEP' && policy.findsMissing !== 'NEVER'
   const started = performance.now()
   let [pages, waitedMs] = [0, 0]
-  let before: Promise<void> = Promise.resolve()
+  let written: Promise<void> = Promise.resolve()
   try {
     for await (const page of work.source(shard, signal)) {
       const diff = await compare(work, page)
-      const isFull = room ? applyMaxObjects(room, diff) : false
+      const isFull = remaining ? applyMaxObjects(remaining, diff) : false
       const cursor = isFull ? null : page.cursor
       const end = endOf(page, { cursor, until: shard.until })
       if (work.splits && storage.importMethod === 'TASKS' && diff.toImport.length > 0) {
         // What was read before is written first, so that the range goes on after it.
-        await publishReads(em, target, end).catch((error) => before.then(() => Promise.reject(error)))
+        await publishReads(em, target, end).catch((error) => written.then(() => Promise.reject(error)))
       }
       const batch = new Batch(
         (part) => work.write(target, { ...part, end }),
@@ -88,11 +88,11 @@ export async function importShard(
       )
       const reading = reader(diff.toImport, batch)
       // `before` rethrows the error when it is the turn of this page.
-      reading.catch((error) => own.abort(error))
+      reading.catch((error) => stop.abort(error))
       const { issues, skipped, existed, restored, missing } = diff
       const last = (isFull ? diff.toImport : page.objects).at(-1)
-      const previous = before
-      before = (async () => {
+      const previous = written
+      written = (async () => {
         await reading
         for (const issue of issues) await batch.addIssue(issue)
         for (const { key, error } of page.gaps) await batch.addIssue(objectIssue(key, error))
@@ -104,14 +104,14 @@ export async function importShard(
           unread: page.gaps.flatMap(({ key }) => (keyFault(key) ? [] : [key])),
           // For an unordered listing, only the keys of all pages together show what is missing.
           seen:
-            keepsSeen && page.range === null
+            recordsSeen && page.range === null
               ? page.objects.flatMap(({ key }) => (key.includes('\0') ? [] : [key]))
               : [],
           counts: { listed: sizeOf(page), skipped, existed },
           checkpoint: { cursor: toStored(cursor), lastKey: toStored(last?.key ?? null), pages: 1 },
         })
       })()
-      before.catch((error) => own.abort(error))
+      written.catch((error) => stop.abort(error))
       await previous
       waitedMs += page.waitedMs
       pages++
@@ -123,12 +123,12 @@ export async function importShard(
       if (pages >= minPages && isSlow) onLongListing()
       if (isFull) break
     }
-    await before
+    await written
   } catch (error) {
-    own.abort(error)
-    await before.catch(() => {})
+    stop.abort(error)
+    await written.catch(() => {})
     // The first error caused the others.
-    throw work.signal.aborted ? work.signal.reason : (own.signal.reason ?? error)
+    throw work.signal.aborted ? work.signal.reason : (stop.signal.reason ?? error)
   }
 }
 
@@ -152,11 +152,11 @@ function endOf({ objects, range }: Page, { cursor, until }: { cursor: string | n
 const sizeOf = ({ objects, absent = [], outside = 0 }: Page) => objects.length + absent.length + outside
 
 /** Applies `maxObjects` to the page. True when the limit is reached. */
-function applyMaxObjects(room: { left: number }, diff: PageDiff): boolean {
-  const excess = diff.toImport.splice(Math.max(0, room.left)).length
+function applyMaxObjects(remaining: { objects: number }, diff: PageDiff): boolean {
+  const excess = diff.toImport.splice(Math.max(0, remaining.objects)).length
   diff.skipped += excess
-  room.left -= diff.toImport.length
-  return room.left <= 0
+  remaining.objects -= diff.toImport.length
+  return remaining.objects <= 0
 }
 
 /** Adds objects to a batch; task files are read. */

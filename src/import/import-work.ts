@@ -58,8 +58,10 @@ function sourceOf({
 }
 
 /** Number of objects that a run may still import. */
-export const roomLeft = (maxObjects: number, { matched, existed }: Pick<SyncRun, 'matched' | 'existed'>): number =>
-  maxObjects - Math.max(0, matched - existed)
+export const remainingObjects = (
+  maxObjects: number,
+  { matched, existed }: Pick<SyncRun, 'matched' | 'existed'>,
+): number => maxObjects - Math.max(0, matched - existed)
 
 /** Whether the run has found keys out of order. */
 async function hasBrokenOrder(em: EntityManager, run: number): Promise<boolean> {
@@ -68,18 +70,19 @@ async function hasBrokenOrder(em: EntityManager, run: number): Promise<boolean> 
 }
 
 /** What the ranges of an import share. */
-export async function openWork(given: Import, signal: AbortSignal): Promise<ShardWork> {
-  const { em, run, storage } = given
+export async function openWork(job: Import, signal: AbortSignal): Promise<ShardWork> {
+  const { em, run, storage } = job
   const project: Project = await em.fork().findOneOrFail(ProjectEntity, storage.project)
-  const limit = createAdaptiveLimit(given.readConcurrency)
+  const limit = createAdaptiveLimit(job.readConcurrency)
   const kind = providers[storage.provider]
   const { bucket, prefix } = kind.place(storage.location)
   const { maxObjects } = storage.filters ?? {}
   const { source, appliesFilters, splitsRanges } = policyOf(run.kind)
   const folder = storage.recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
   const scope = { prefix: folder, recursive: storage.recursive }
-  const room = maxObjects === undefined || source !== 'SETTINGS' ? undefined : { left: roomLeft(maxObjects, run) }
-  const provider = retryingProvider(given.provider, { breaker: given.breaker, signal, limit })
+  const remaining =
+    maxObjects === undefined || source !== 'SETTINGS' ? undefined : { objects: remainingObjects(maxObjects, run) }
+  const provider = retryingProvider(job.provider, { breaker: job.breaker, signal, limit })
   return {
     em,
     run,
@@ -87,15 +90,15 @@ export async function openWork(given: Import, signal: AbortSignal): Promise<Shar
     project,
     provider,
     limit,
-    spoolFolder: given.spoolFolder,
+    spoolFolder: job.spoolFolder,
     signal,
     uriBase: { scheme: kind.uriScheme, bucket },
     scope,
     filter: appliesFilters
       ? createObjectFilter(storage)
       : ({ key }) => (storage.skipSidecars && isSidecar(key) ? 'SIDECAR' : null),
-    room,
-    splits: Boolean(provider.keyCursor) && storage.recursive && room === undefined && splitsRanges,
+    remaining,
+    splits: Boolean(provider.keyCursor) && storage.recursive && remaining === undefined && splitsRanges,
     source: sourceOf({ em, run, provider, scope, limit }),
     write: createPageWriter(em, sinkOf(run)),
   }

@@ -8,14 +8,14 @@ import { compareKeys } from '../providers/key-order.ts'
 import { heldRun } from '../runs/lease.ts'
 import { missedHeartbeats } from '../runs/sweep.ts'
 import { execute } from '../sql.ts'
-import { lookAhead, middleOf } from './find-split.ts'
+import { findFollowingKeys, middleOf } from './find-split.ts'
 import { importShard, type ShardWork } from './import-shard.ts'
-import { type Import, openWork, roomLeft } from './import-work.ts'
+import { type Import, openWork, remainingObjects } from './import-work.ts'
 import { sweepMissing } from './missing.ts'
 import {
   allDone,
   claimShard,
-  newHolder,
+  newOwner,
   openShards,
   releaseShard,
   reloadShard,
@@ -38,19 +38,19 @@ const minPagesToSplit = 20
  * storage can, the bucket is listed in several ranges at once. At last, what was not found is dealt with.
  * @throws SluiceError when the location cannot be listed; RunLost when another worker holds the run; the signal's reason.
  */
-export async function importStorage(given: Import): Promise<void> {
-  const { em, run, storage, provider } = given
+export async function importStorage(job: Import): Promise<void> {
+  const { em, run, storage, provider } = job
   const { source, movesHighestKey } = policyOf(run.kind)
   const isNewOnly = storage.syncMode === 'NEW_ONLY' && source === 'SETTINGS'
   if (isNewOnly && !provider.keyCursor) throw new SluiceError('NEW_ONLY_UNSUPPORTED')
   await openShards(em, run.id, isNewOnly ? (storage.highestKey ?? null) : null)
-  await workOnShards(given, 'LEADS')
-  await sweepMissing(em, { run, storage, provider, signal: given.signal })
-  if (movesHighestKey) await noteHighestKey(em, run)
+  await processShards(job, 'LEADS')
+  await sweepMissing(em, { run, storage, provider, signal: job.signal })
+  if (movesHighestKey) await saveHighestKey(em, run)
 }
 
 /** From where a NEW_ONLY sync goes on. */
-async function noteHighestKey(em: EntityManager, run: SyncRun): Promise<void> {
+async function saveHighestKey(em: EntityManager, run: SyncRun): Promise<void> {
   await execute(
     em,
     sql`update storage set highest_key = greatest(highest_key, k.last) from (
@@ -61,63 +61,63 @@ async function noteHighestKey(em: EntityManager, run: SyncRun): Promise<void> {
 }
 
 /** Takes a share of an import that another worker leads, until nothing of it can be taken. @throws as `importStorage` */
-export async function assistImport(given: Import): Promise<void> {
-  await workOnShards(given, 'ASSISTS')
+export async function assistImport(job: Import): Promise<void> {
+  await processShards(job, 'ASSISTS')
 }
 
-async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<void> {
-  const { em, run, heartbeatSeconds } = given
-  const holder = newHolder()
-  const left = new AbortController()
-  const work = await openWork(given, AbortSignal.any([given.signal, left.signal]))
-  const lanes = new Set<Promise<unknown>>()
+async function processShards(job: Import, role: 'LEADS' | 'ASSISTS'): Promise<void> {
+  const { em, run, heartbeatSeconds } = job
+  const owner = newOwner()
+  const stop = new AbortController()
+  const work = await openWork(job, AbortSignal.any([job.signal, stop.signal]))
+  const slots = new Set<Promise<unknown>>()
   let longListing = Promise.withResolvers<void>()
   // After a range that could not be cut, so many pages pass before another try: each costs some ten questions.
   let pagesToWait = 0
   let failure: { error: unknown } | undefined
-  const heartbeats = setInterval(() => sendHeartbeats(em, run.id, holder).catch(() => {}), heartbeatSeconds * 1_000)
+  const heartbeats = setInterval(() => sendHeartbeats(em, run.id, owner).catch(() => {}), heartbeatSeconds * 1_000)
 
-  const open = (shard: Shard) => {
+  const startSlot = (shard: Shard) => {
     const onLongListing = () => {
       if (--pagesToWait <= 0) longListing.resolve()
     }
-    const lane = importWhole(work, shard, onLongListing)
+    const slot = importToEnd(work, shard, onLongListing)
       .catch(async (error: unknown) => {
         failure ??= { error }
-        left.abort(error)
+        stop.abort(error)
         if (role === 'ASSISTS') await releaseShard(em, shard).catch(() => {})
       })
-      .finally(() => lanes.delete(lane))
-    lanes.add(lane)
+      .finally(() => slots.delete(slot))
+    slots.add(slot)
   }
-  const cut = async () => {
-    if (!work.splits || pagesToWait > 0 || (role === 'LEADS' && lanes.size === 0)) return undefined
-    const victim = await splittable(em, run.id, role === 'LEADS' ? minPagesToSplit : 1)
-    if (!victim) return undefined
-    const shard = await splitOne(given, work, { victim, holder })
+  const trySplit = async () => {
+    if (!work.splits || pagesToWait > 0 || (role === 'LEADS' && slots.size === 0)) return undefined
+    const source = await splittable(em, run.id, role === 'LEADS' ? minPagesToSplit : 1)
+    if (!source) return undefined
+    const shard = await splitSource(job, work, { source, owner })
     if (!shard) pagesToWait = minPagesToSplit
     return shard
   }
   try {
     while (!failure) {
       const shard =
-        (await claimShard(em, run, { holder, staleSeconds: heartbeatSeconds * missedHeartbeats })) ?? (await cut())
-      if (shard) open(shard)
-      const isFull = lanes.size >= given.listConcurrency
+        (await claimShard(em, run, { owner, staleSeconds: heartbeatSeconds * missedHeartbeats })) ?? (await trySplit())
+      if (shard) startSlot(shard)
+      const isFull = slots.size >= job.listConcurrency
       if (shard && role === 'ASSISTS' && !isFull) continue
-      if (lanes.size > 0) {
+      if (slots.size > 0) {
         longListing = Promise.withResolvers()
-        await Promise.race(isFull ? lanes : [...lanes, longListing.promise])
+        await Promise.race(isFull ? slots : [...slots, longListing.promise])
       } else if (role === 'ASSISTS' || (await allDone(em, run.id))) break
       // What is left is in the hands of other workers.
       else await sleep(heartbeatSeconds * 200, undefined, { signal: work.signal })
     }
   } catch (error) {
     failure ??= { error }
-    left.abort(error)
+    stop.abort(error)
   } finally {
     // What was begun is brought to its end before the run goes on to another state.
-    await Promise.all(lanes)
+    await Promise.all(slots)
     clearInterval(heartbeats)
   }
   if (failure) throw failure.error
@@ -128,39 +128,39 @@ async function workOnShards(given: Import, role: 'LEADS' | 'ASSISTS'): Promise<v
 const maxRepeats = 5
 
 /** Imports a range to its end, even if other workers split it. Returns early if another worker has taken it over. */
-async function importWhole(work: ShardWork, shard: Shard, onLongListing: () => void): Promise<void> {
+async function importToEnd(work: ShardWork, shard: Shard, onLongListing: () => void): Promise<void> {
   let repeats = 0
-  for (let held: Shard | undefined = shard; held; ) {
-    const claimedAt = repeats > maxRepeats ? 'infinity' : held.claimedAt
+  for (let current: Shard | undefined = shard; current; ) {
+    const claimedAt = repeats > maxRepeats ? 'infinity' : current.claimedAt
     try {
-      return await importShard(work, { ...held, claimedAt }, { minPages: minPagesToSplit, onLongListing })
+      return await importShard(work, { ...current, claimedAt }, { minPages: minPagesToSplit, onLongListing })
     } catch (error) {
       if (!(error instanceof ShardChanged)) throw error
-      const now: Shard | undefined = await reloadShard(work.em, held)
-      repeats = now && now.cursor === held.cursor && now.until === held.until ? repeats + 1 : 0
+      const now: Shard | undefined = await reloadShard(work.em, current)
+      repeats = now && now.cursor === current.cursor && now.until === current.until ? repeats + 1 : 0
       if (repeats > 2 * maxRepeats) throw error.cause ?? error
-      await restoreRoom(work)
-      held = now
+      await recountRemaining(work)
+      current = now
     }
   }
 }
 
 /** Applies `maxObjects` again to what was not written. */
-async function restoreRoom({ em, run, storage, room }: ShardWork): Promise<void> {
-  if (!room) return
+async function recountRemaining({ em, run, storage, remaining }: ShardWork): Promise<void> {
+  if (!remaining) return
   const { matched, existed } = await em.fork().findOneOrFail(SyncRunEntity, run.id)
-  room.left = roomLeft(storage.filters!.maxObjects!, { matched, existed })
+  remaining.objects = remainingObjects(storage.filters!.maxObjects!, { matched, existed })
 }
 
 const splitAttempts = 3
 
 /** Splits a range that another worker slot lists; undefined when no key lies ahead of it, or it changes too fast. */
-async function splitOne(
+async function splitSource(
   { em, run }: Import,
   { provider, signal }: ShardWork,
-  { victim, holder }: { victim: Shard; holder: string },
+  { source, owner }: { source: Shard; owner: string },
 ): Promise<Shard | undefined> {
-  let range: Shard | undefined = victim
+  let range: Shard | undefined = source
   for (let attempt = 0; range?.lastKey && attempt < splitAttempts; attempt++) {
     // A key that is not text is stored in another form, which the database cannot compare.
     if (!range.lastKey.isWellFormed()) return undefined
@@ -170,12 +170,12 @@ async function splitOne(
       const key = objects[0]?.key
       return key !== undefined && (until === null || compareKeys(key, until) <= 0) ? key : undefined
     }
-    const ahead = await lookAhead(frontOf(range, range.lastKey), firstAfter)
+    const following = await findFollowingKeys(positionOf(range, range.lastKey), firstAfter)
     // The range goes on while the storage answers, so the middle is that of what lies ahead of it now.
     const now = await reloadShard(em, range)
-    if (!ahead || !now?.lastKey) return undefined
-    const at = now.until === until ? middleOf(ahead, frontOf(now, now.lastKey)) : null
-    const split = at === null ? undefined : await splitShard(em, now, { at, holder, attempt: run.attempt })
+    if (!following || !now?.lastKey) return undefined
+    const at = now.until === until ? middleOf(following, positionOf(now, now.lastKey)) : null
+    const split = at === null ? undefined : await splitShard(em, now, { at, owner, attempt: run.attempt })
     if (split) return split
     range = await reloadShard(em, now)
   }
@@ -183,5 +183,5 @@ async function splitOne(
 }
 
 /** Up to which key the worker of a range has listed or reads objects. */
-const frontOf = ({ readsTo }: Shard, lastKey: string): string =>
+const positionOf = ({ readsTo }: Shard, lastKey: string): string =>
   readsTo !== null && compareKeys(readsTo, lastKey) > 0 ? readsTo : lastKey

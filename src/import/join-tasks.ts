@@ -13,27 +13,27 @@ export async function joinTasks(
   { run, storage }: { run: number; storage: number },
   tasks: NewTask[],
 ): Promise<number> {
-  const parts = tasks.filter(({ origin }) => origin !== undefined)
-  if (parts.length === 0) return 0
-  await execute(em, claimOrigins(storage, parts))
-  const spare = await execute(em, moveParts(storage, parts))
-  if (spare.length === 0) return 0
-  await execute(em, sql`delete from task where id = any(${spare.map(({ task }) => task)}::bigint[])`)
+  const joinable = tasks.filter(({ origin }) => origin !== undefined)
+  if (joinable.length === 0) return 0
+  await execute(em, claimOrigins(storage, joinable))
+  const duplicates = await execute(em, moveParts(storage, joinable))
+  if (duplicates.length === 0) return 0
+  await execute(em, sql`delete from task where id = any(${duplicates.map(({ task }) => task)}::bigint[])`)
   await execute(
     em,
-    sql`update sync_run set created = created - ${spare.length}, updated = updated + ${spare.length} where id = ${run}`,
+    sql`update sync_run set created = created - ${duplicates.length}, updated = updated + ${duplicates.length} where id = ${run}`,
   )
-  return spare.length
+  return duplicates.length
 }
 
-const came = (storage: number, parts: NewTask[]) => sql`
+const writtenLinks = (storage: number, joinable: NewTask[]) => sql`
 with came as materialized (
   select l.id as link, l.task_id as task, o.origin
   from unnest(
-      ${parts.map(({ object }) => object.key)}::text[],
-      ${parts.map(({ rowGroup }) => rowGroup)}::int[],
-      ${parts.map(({ row }) => row)}::int[],
-      ${parts.map(({ origin }) => origin)}::text[])
+      ${joinable.map(({ object }) => object.key)}::text[],
+      ${joinable.map(({ rowGroup }) => rowGroup)}::int[],
+      ${joinable.map(({ row }) => row)}::int[],
+      ${joinable.map(({ origin }) => origin)}::text[])
     as o (key, row_group, row_index, origin)
   cross join lateral (
     select id, task_id from import_link
@@ -43,12 +43,12 @@ with came as materialized (
     where storage_id = ${storage} and key = o.key and row_group = o.row_group and row_index = o.row_index
       and row_index <> -1) l)`
 
-const claimOrigins = (storage: number, parts: NewTask[]) => sql`${came(storage, parts)}
+const claimOrigins = (storage: number, joinable: NewTask[]) => sql`${writtenLinks(storage, joinable)}
 insert into task_origin (storage_id, origin, task_id)
 select distinct on (origin) ${storage}::bigint, origin, task from came order by origin, link
 on conflict (storage_id, origin) do nothing`
 
-const moveParts = (storage: number, parts: NewTask[]) => sql<{ task: string }>`${came(storage, parts)},
+const moveParts = (storage: number, joinable: NewTask[]) => sql<{ task: string }>`${writtenLinks(storage, joinable)},
 spare as materialized (
   select c.task, o.task_id as kept from came c
   join task_origin o on o.storage_id = ${storage} and o.origin = c.origin and o.task_id <> c.task),

@@ -26,10 +26,10 @@ async function* pagesOf(
   { isOrdered: readIsOrdered, recursive }: Listing,
   { range, signal }: { range: SourceRange; signal: AbortSignal },
 ): AsyncGenerator<Page> {
-  const left = new AbortController()
-  const either = AbortSignal.any([signal, left.signal])
-  const ask = (from: string | null) => {
-    const page = provider.list({ cursor: from, limit: pageSize, recursive, signal: either })
+  const ended = new AbortController()
+  const listSignal = AbortSignal.any([signal, ended.signal])
+  const requestPage = (from: string | null) => {
+    const page = provider.list({ cursor: from, limit: pageSize, recursive, signal: listSignal })
     page.catch(() => {})
     return page
   }
@@ -39,7 +39,7 @@ async function* pagesOf(
   // The last key that the database can compare with; undefined if the last key is not text.
   let bound = isText(after) ? after : undefined
   try {
-    for (let next: Promise<ListPage> | undefined = ask(range.cursor ?? range.after); next; ) {
+    for (let next: Promise<ListPage> | undefined = requestPage(range.cursor ?? range.after); next; ) {
       const startedAt = performance.now()
       const listed: ListPage = await next
       progress.add(listed)
@@ -47,11 +47,11 @@ async function* pagesOf(
       const cursor: string | null = listed.cursor
       const waitedMs = performance.now() - startedAt
       isOrdered &&= ascends(objects, after)
-      const inside = isOrdered ? cut(objects, range.until) : unique(objects)
+      const inside = isOrdered ? keysUpTo(objects, range.until) : unique(objects)
       const isLast: boolean = cursor === null || (isOrdered && inside.length < objects.length)
       const lastKey: string | null = inside.at(-1)?.key ?? after
       const lastText = inside.findLast(({ key }) => isText(key))?.key ?? bound
-      next = isLast ? undefined : ask(cursor)
+      next = isLast ? undefined : requestPage(cursor)
       yield {
         objects: inside,
         cursor: isLast ? null : cursor,
@@ -66,7 +66,7 @@ async function* pagesOf(
       bound = lastText
     }
   } finally {
-    left.abort()
+    ended.abort()
   }
 }
 
@@ -80,7 +80,7 @@ function ascends(objects: ObjectInfo[], after: string | null): boolean {
   return true
 }
 
-function cut(objects: ObjectInfo[], until: string | null): ObjectInfo[] {
+function keysUpTo(objects: ObjectInfo[], until: string | null): ObjectInfo[] {
   const last = objects.at(-1)
   if (!last || isUpTo(last.key, until)) return objects
   return objects.filter(({ key }) => isUpTo(key, until))

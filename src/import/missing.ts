@@ -35,8 +35,8 @@ export async function sweepMissing(em: EntityManager, { run, storage, provider, 
       : 0
   const rows = await sink.countMissingRows(em, run, storage)
   if (objects + rows === 0) return
-  const words = await missingLimitError(em, storage, { objects, rows })
-  if (words) return reportTooManyMissing(em, run, words)
+  const message = await missingLimitError(em, storage, { objects, rows })
+  if (message) return reportTooManyMissing(em, run, message)
   await sink.sweep(em, { run, storage, objects, rows, signal })
 }
 
@@ -45,19 +45,23 @@ async function findMissing(
   em: EntityManager,
   { run, storage, provider }: Pick<Sweeping, 'run' | 'storage' | 'provider'>,
 ): Promise<number> {
-  if (!provider.ordered) await noteUnseen(em, run, storage)
-  await forgetUnread(em, run)
+  if (!provider.ordered) await recordUnseen(em, run, storage)
+  await removeUnread(em, run)
   return countUnseen(em, run, storage)
 }
 
 /** Number of missing objects that no run has seen meanwhile. The others are forgotten. */
 async function countUnseen(em: EntityManager, run: SyncRun, storage: Storage): Promise<number> {
-  await forgetSeen(em, run, storage)
+  await removeSeen(em, run, storage)
   return countOf(em, sql`select count(*) from sync_key where run_id = ${run.id} and kind = 'MISSING'`)
 }
 
 /** For unordered listings: records the keys that were never listed. Only the end of the listing shows them. */
-async function noteUnseen(em: EntityManager, { id }: RunLease, { id: storage, missingPolicy }: Storage): Promise<void> {
+async function recordUnseen(
+  em: EntityManager,
+  { id }: RunLease,
+  { id: storage, missingPolicy }: Storage,
+): Promise<void> {
   const flagged = missingPolicy === 'DELETE_UNANNOTATED' ? sql`` : sql`and object_exists`
   await execute(
     em,
@@ -74,8 +78,8 @@ async function noteUnseen(em: EntityManager, { id }: RunLease, { id: storage, mi
  * Removes keys from the missing ones that were listed out of order, and, if other runs of the storage were active at the same time,
  * keys that those have seen or imported.
  */
-async function forgetSeen(em: EntityManager, { id, startedAt }: SyncRun, { id: storage }: Storage): Promise<void> {
-  const beside = await execute<{ id: string }>(
+async function removeSeen(em: EntityManager, { id, startedAt }: SyncRun, { id: storage }: Storage): Promise<void> {
+  const concurrent = await execute<{ id: string }>(
     em,
     sql`select id from sync_run where storage_id = ${storage} and id <> ${id} and started_at is not null
        and (finished_at is null or finished_at >= ${startedAt})`,
@@ -84,9 +88,9 @@ async function forgetSeen(em: EntityManager, { id, startedAt }: SyncRun, { id: s
     em,
     sql`delete from sync_key m using sync_key s
      where m.run_id = ${id} and m.kind = 'MISSING'
-       and s.run_id = any(${[id, ...beside.map((run) => run.id)]}::bigint[]) and s.kind = 'SEEN' and s.key = m.key`,
+       and s.run_id = any(${[id, ...concurrent.map((run) => run.id)]}::bigint[]) and s.kind = 'SEEN' and s.key = m.key`,
   )
-  for (const rows of beside.length > 0 ? [sql`l.row_index = -1`, sql`l.row_index <> -1`] : []) {
+  for (const rows of concurrent.length > 0 ? [sql`l.row_index = -1`, sql`l.row_index <> -1`] : []) {
     await execute(
       em,
       sql`delete from sync_key m using import_link l
@@ -97,7 +101,7 @@ async function forgetSeen(em: EntityManager, { id, startedAt }: SyncRun, { id: s
 }
 
 /** Removes keys below folders that could not be listed from the missing ones. In byte order, "0" follows "/". */
-async function forgetUnread(em: EntityManager, { id }: RunLease): Promise<void> {
+async function removeUnread(em: EntityManager, { id }: RunLease): Promise<void> {
   // `order by` makes the planner use the index, although it has no statistics of the keys of a new run.
   const [first] = await execute(
     em,
@@ -144,7 +148,7 @@ async function missingLimitError(
   )
 }
 
-async function reportTooManyMissing(em: EntityManager, run: RunLease, words: string): Promise<void> {
+async function reportTooManyMissing(em: EntityManager, run: RunLease, message: string): Promise<void> {
   const { id } = run
   await em.fork().transactional(async (tx) => {
     const [held] = await execute(
@@ -156,7 +160,7 @@ async function reportTooManyMissing(em: EntityManager, run: RunLease, words: str
     if (!held) return
     await execute(
       tx,
-      sql`insert into sync_issue (run_id, code, message, retryable) values (${id}, 'TOO_MANY_MISSING', ${words}, false)`,
+      sql`insert into sync_issue (run_id, code, message, retryable) values (${id}, 'TOO_MANY_MISSING', ${message}, false)`,
     )
   })
 }

@@ -37,7 +37,7 @@ export async function markOutdatedRows(em: EntityManager, { storage }: PageTarge
 }
 
 /** Notes how many links `markOutdatedRows` would mark, for the run of `target`, which only counts. Idempotent. */
-export async function noteOutdatedRows(em: EntityManager, target: PageTarget, part: PageWrite): Promise<void> {
+export async function recordOutdatedRows(em: EntityManager, target: PageTarget, part: PageWrite): Promise<void> {
   const objects = objectsOf(part)
   if (objects.files.length + objects.singles.length === 0) return
   const keysOf = (isOutdated: RawBuilder<SqlBool>) =>

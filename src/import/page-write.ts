@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
 import type { NewTask } from './new-task.ts'
-import type { PageEnd, ShardHold } from './shards.ts'
+import type { PageEnd, ShardLease } from './shards.ts'
 
 /** The present version of an object with several rows. */
 export interface RowObject {
@@ -54,7 +54,7 @@ export interface PageWrite {
 }
 
 /** The range that a page belongs to, and how it is written. */
-export interface PageTarget extends ShardHold {
+export interface PageTarget extends ShardLease {
   storage: number
   project: number
   /** Replaces the data of tasks that were imported from another version of the object (UPDATE). */

@@ -19,7 +19,7 @@ export function createPageWriter(
   em: EntityManager,
   sink: ImportSink,
 ): (target: PageTarget, part: PageWrite) => Promise<Written> {
-  let turn: Promise<unknown> = Promise.resolve()
+  let lastWrite: Promise<unknown> = Promise.resolve()
   let lastEventAt = Number.NEGATIVE_INFINITY
   // A worker that reads its range again goes on from its checkpoint, so what waited before that is not written.
   const waiting = new WeakMap<PageTarget, { part: PageWrite; since: number }>()
@@ -35,14 +35,14 @@ export function createPageWriter(
     if (addsEvent) lastEventAt = performance.now()
     return written
   }
-  const inTurn = (target: PageTarget, part: PageWrite): Promise<Written> => {
-    const written = turn
+  const writeInOrder = (target: PageTarget, part: PageWrite): Promise<Written> => {
+    const written = lastWrite
       .then(() => write(target, part))
       .catch((error: unknown) => {
         throw isOverlap(error) ? new ShardChanged({ cause: error }) : error
       })
     // An error ends only its own range.
-    turn = written.catch(() => {})
+    lastWrite = written.catch(() => {})
     return written
   }
 
@@ -50,14 +50,14 @@ export function createPageWriter(
     const pending = waiting.get(target)
     waiting.delete(target)
     // Only a write with a checkpoint can be merged.
-    if (pending && !part.checkpoint) await inTurn(target, pending.part)
+    if (pending && !part.checkpoint) await writeInOrder(target, pending.part)
     const whole = pending && part.checkpoint ? merged(pending.part, part) : part
     const since = pending?.since ?? performance.now()
     if (isIdle(sink, whole, target) && performance.now() - since < checkpointEveryMs) {
       waiting.set(target, { part: whole, since })
       return { created: 0, existed: 0 }
     }
-    return inTurn(target, whole)
+    return writeInOrder(target, whole)
   }
 }
 

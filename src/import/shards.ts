@@ -5,17 +5,17 @@ import { lockRun, type RunLease } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
 
 /** Fencing token of a range: the database refuses writes of a worker that no longer owns it. */
-export interface ShardHold {
+export interface ShardLease {
   run: number
   attempt: number
   number: number
-  holder: string
+  owner: string
   /** When the worker read the state of the range, by the database's clock. It reads the source after that. */
   claimedAt: string
 }
 
 /** A range of keys that a worker owns, with its checkpoint. */
-export interface Shard extends ShardHold {
+export interface Shard extends ShardLease {
   after: string | null
   /** Last key of the range when its state was read; null = no end. */
   until: string | null
@@ -47,7 +47,7 @@ export class ShardChanged extends Error {
 }
 
 /** A new name for a worker that owns ranges. */
-export const newHolder = (): string => randomUUID()
+export const newOwner = (): string => randomUUID()
 
 /** Creates the first range of a run if it has none: all keys after `after`. */
 export async function openShards(em: EntityManager, run: number, after: string | null): Promise<void> {
@@ -64,12 +64,12 @@ export async function openShards(em: EntityManager, run: number, after: string |
 export async function claimShard(
   em: EntityManager,
   { id, attempt }: RunLease,
-  { holder, staleSeconds }: { holder: string; staleSeconds: number },
+  { owner, staleSeconds }: { owner: string; staleSeconds: number },
 ): Promise<Shard | undefined> {
   const [row] = await execute(
     em,
     sql<ShardRow>`
-      update sync_shard set holder = ${holder}, attempt = ${attempt}, heartbeat_at = now(), reads_to = null
+      update sync_shard set holder = ${owner}, attempt = ${attempt}, heartbeat_at = now(), reads_to = null
       where (run_id, number) in (
         select run_id, number from sync_shard
         where run_id = ${id} and not done
@@ -81,24 +81,24 @@ export async function claimShard(
 }
 
 /** The present state of the range; undefined if it is done or has another owner. */
-export async function reloadShard(em: EntityManager, held: ShardHold): Promise<Shard | undefined> {
-  const [row] = await execute(em, sql<ShardRow>`select ${columns} from sync_shard s where ${heldShard(held)}`)
+export async function reloadShard(em: EntityManager, lease: ShardLease): Promise<Shard | undefined> {
+  const [row] = await execute(em, sql<ShardRow>`select ${columns} from sync_shard s where ${heldShard(lease)}`)
   return row && toShard(row)
 }
 
 /** Releases the range at its current cursor. */
-export async function releaseShard(em: EntityManager, { run, number, holder }: ShardHold): Promise<void> {
+export async function releaseShard(em: EntityManager, { run, number, owner }: ShardLease): Promise<void> {
   await execute(
     em,
-    sql`update sync_shard set holder = null where run_id = ${run} and number = ${number} and holder = ${holder}`,
+    sql`update sync_shard set holder = null where run_id = ${run} and number = ${number} and holder = ${owner}`,
   )
 }
 
 /** Renews the leases of the holder (heartbeat). */
-export async function sendHeartbeats(em: EntityManager, run: number, holder: string): Promise<void> {
+export async function sendHeartbeats(em: EntityManager, run: number, owner: string): Promise<void> {
   await execute(
     em,
-    sql`update sync_shard set heartbeat_at = now() where run_id = ${run} and holder = ${holder} and not done`,
+    sql`update sync_shard set heartbeat_at = now() where run_id = ${run} and holder = ${owner} and not done`,
   )
 }
 
@@ -112,18 +112,18 @@ export async function allDone(em: EntityManager, run: number): Promise<boolean> 
  * Publishes that the worker now reads the objects of a page. Splits leave all keys up to there in the range, so that no other worker
  * reads the same objects. @throws ShardChanged if the range ends before the page or has another owner: the page must not be read.
  */
-export async function publishReads(em: EntityManager, held: ShardHold, end: PageEnd): Promise<void> {
+export async function publishReads(em: EntityManager, lease: ShardLease, end: PageEnd): Promise<void> {
   const to = end.isLast ? sql`coalesce(s.until, ${afterAllKeys})` : sql`${end.key}`
   const rows = await execute(
     em,
-    sql`update sync_shard s set reads_to = ${to} where ${heldShard(held)} and ${contains(end)} returning 1`,
+    sql`update sync_shard s set reads_to = ${to} where ${heldShard(lease)} and ${contains(end)} returning 1`,
   )
   if (rows.length === 0) throw new ShardChanged()
 }
 
 /** SQL condition: the worker owns the range `s` (fencing). */
-export const heldShard = ({ run, number, holder, attempt }: ShardHold): RawBuilder<SqlBool> =>
-  sql`s.run_id = ${run} and s.number = ${number} and s.holder = ${holder} and s.attempt = ${attempt} and not s.done`
+export const heldShard = ({ run, number, owner, attempt }: ShardLease): RawBuilder<SqlBool> =>
+  sql`s.run_id = ${run} and s.number = ${number} and s.holder = ${owner} and s.attempt = ${attempt} and not s.done`
 
 /** SQL condition: the range `s` still contains the page with this end. */
 export const contains = ({ isLast, key }: PageEnd): RawBuilder<unknown> =>
@@ -150,7 +150,7 @@ export async function splittable(em: EntityManager, run: number, minPages: numbe
 export async function splitShard(
   em: EntityManager,
   range: Shard,
-  { at, holder, attempt }: { at: string; holder: string; attempt: number },
+  { at, owner, attempt }: { at: string; owner: string; attempt: number },
 ): Promise<Shard | undefined> {
   const { run, number, until } = range
   return em.fork().transactional(async (tx) => {
@@ -168,7 +168,7 @@ export async function splitShard(
             and (until is null or until > ${at})
           returning run_id)
         insert into sync_shard (run_id, number, after, until, holder, attempt)
-        select run_id, 1 + (select max(number) from sync_shard where run_id = ${run}), ${at}::text, ${until}::text, ${holder},
+        select run_id, 1 + (select max(number) from sync_shard where run_id = ${run}), ${at}::text, ${until}::text, ${owner},
           ${attempt}::int
         from shortened
         returning ${columns}`,
@@ -214,7 +214,7 @@ function toShard(row: ShardRow): Shard {
     run: Number(row.run_id),
     attempt: row.attempt,
     number: row.number,
-    holder: row.holder,
+    owner: row.holder,
     after: row.after,
     until: row.until,
     claimedAt: row.claimed_at,

@@ -157,13 +157,13 @@ describe('key ranges of an import that several workers list', () => {
       run.id,
       lastKey,
     ])
-    const range = await claimShard(em, run, { holder: 'first', staleSeconds: 60 })
+    const range = await claimShard(em, run, { owner: 'first', staleSeconds: 60 })
     return { em, run, storage, range: range! }
   }
 
   it('never grow by a split: a key after the end of a range splits nothing', async () => {
     const { em, run, range } = await heldRange('c')
-    const split = { holder: 'second', attempt: run.attempt }
+    const split = { owner: 'second', attempt: run.attempt }
     const upper = await splitShard(em, range, { ...split, at: 'm' })
     const lower = { ...range, until: 'm' }
     expect(await splitShard(em, lower, { ...split, at: 't' })).toBeUndefined()
@@ -177,7 +177,7 @@ describe('key ranges of an import that several workers list', () => {
 
   it('get numbers of their own when several workers split at the same time', async () => {
     const { em, run, range } = await heldRange('c')
-    const upper = await splitShard(em, range, { at: 'm', holder: 'second', attempt: run.attempt })
+    const upper = await splitShard(em, range, { at: 'm', owner: 'second', attempt: run.attempt })
     await query(
       world.app.databaseUrl,
       `update sync_shard set last_key = 'n', cursor = 'n' where run_id = $1 and number = 1`,
@@ -185,15 +185,15 @@ describe('key ranges of an import that several workers list', () => {
     )
     const lower = { ...range, until: 'm' }
     const splits = await Promise.all([
-      splitShard(em.fork(), lower, { at: 'f', holder: 'third', attempt: run.attempt }),
-      splitShard(em.fork(), upper!, { at: 't', holder: 'fourth', attempt: run.attempt }),
+      splitShard(em.fork(), lower, { at: 'f', owner: 'third', attempt: run.attempt }),
+      splitShard(em.fork(), upper!, { at: 't', owner: 'fourth', attempt: run.attempt }),
     ])
     expect(splits.map((split) => split?.number).toSorted()).toEqual([2, 3])
   })
 
   it('are not split before a key up to which a worker reads objects, until another worker claims the range', async () => {
     const { em, run, range } = await heldRange('c')
-    const split = { holder: 'second', attempt: run.attempt }
+    const split = { owner: 'second', attempt: run.attempt }
     await publishReads(em, range, { isLast: false, key: 'p' })
     expect(await splitShard(em, range, { ...split, at: 'm' })).toBeUndefined()
     expect(await splitShard(em, range, { ...split, at: 'p' })).toBeUndefined()
@@ -204,7 +204,7 @@ describe('key ranges of an import that several workers list', () => {
     expect(await reloadShard(em, range)).toMatchObject({ until: 'q', readsTo: 'p' })
     await publishReads(em, range, { isLast: true, key: 'q' })
     expect(await splitShard(em, lower, { ...split, at: 'pp' })).toBeUndefined()
-    const next = await claimShard(em, run, { holder: 'third', staleSeconds: -1 })
+    const next = await claimShard(em, run, { owner: 'third', staleSeconds: -1 })
     expect(next).toMatchObject({ number: 0, cursor: 'c', readsTo: null })
     await expect(publishReads(em, range, { isLast: true, key: 'q' })).rejects.toThrow(ShardChanged)
     expect(await splitShard(em, lower, { ...split, at: 'm' })).toMatchObject({ after: 'm', until: 'q' })
@@ -213,12 +213,12 @@ describe('key ranges of an import that several workers list', () => {
   it('without an end are not split while their last page is read', async () => {
     const { em, run, range } = await heldRange('c')
     await publishReads(em, range, { isLast: true, key: null })
-    expect(await splitShard(em, range, { at: 'zz', holder: 'second', attempt: run.attempt })).toBeUndefined()
+    expect(await splitShard(em, range, { at: 'zz', owner: 'second', attempt: run.attempt })).toBeUndefined()
   })
 
   it('accept a page that a split leaves in its range, and refuse one that it cuts', async () => {
     const { em, run, storage, range } = await heldRange('c')
-    await splitShard(em, range, { at: 'm', holder: 'second', attempt: run.attempt })
+    await splitShard(em, range, { at: 'm', owner: 'second', attempt: run.attempt })
     const target = { ...range, storage: storage.id, project: Number(storage.project), replaces: false }
     const write = (end: PageEnd, cursor: string | null) =>
       writePage(em.fork(), target, {

@@ -3,7 +3,7 @@ import { query } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { lookAhead, middleOf } from '../../src/import/find-split.ts'
+import { findFollowingKeys, middleOf } from '../../src/import/find-split.ts'
 import { compareKeys } from '../../src/providers/key-order.ts'
 
 describe('the split of a listing', () => {
@@ -14,8 +14,8 @@ describe('the split of a listing', () => {
       questions++
       return sorted.find((key) => compareKeys(key, text) > 0)
     }
-    return lookAhead(from, firstAfter).then((ahead) => {
-      const at = ahead && middleOf(ahead, from)
+    return findFollowingKeys(from, firstAfter).then((following) => {
+      const at = following && middleOf(following, from)
       return { at, sorted, questions: () => questions }
     })
   }

@@ -176,8 +176,8 @@ describe('a run without a worker', () => {
       objects: [{ object: { key: 'c', size: 1, etag: null, lastModified: null }, rows: 0, groups: [], isNew: false }],
       counts: { listed: 2, skipped: 0, existed: 0, bytesRead: 0 },
     })
-    const write = (attempt: number, holder = 'test') =>
-      writePage(world.app.orm.em.fork(), { ...target, attempt, holder }, page)
+    const write = (attempt: number, owner = 'test') =>
+      writePage(world.app.orm.em.fork(), { ...target, attempt, owner }, page)
     const traces = async () =>
       sql(
         `select (select count(*)::int from task where project_id = $2) as tasks,
