@@ -5,6 +5,7 @@ import { type Project, ProjectEntity } from '../entities/project.ts'
 import { policyOf } from '../entities/run-policies.ts'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
+import { folderOf } from '../providers/kit/folder-of.ts'
 import type { Provider } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 import type { Breaker } from '../runs/breaker.ts'
@@ -78,8 +79,7 @@ export async function openWork(job: Import, signal: AbortSignal): Promise<ShardW
   const { bucket, prefix } = kind.place(storage.location)
   const { maxObjects } = storage.filters ?? {}
   const { source, appliesFilters, splitsRanges } = policyOf(run.kind)
-  const folder = storage.recursive || prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
-  const scope = { prefix: folder, recursive: storage.recursive }
+  const scope = { prefix: storage.recursive ? prefix : folderOf(prefix), recursive: storage.recursive }
   const remaining =
     maxObjects === undefined || source !== 'SETTINGS' ? undefined : { objects: remainingObjects(maxObjects, run) }
   const provider = retryingProvider(job.provider, { breaker: job.breaker, signal, limit })
