@@ -1,12 +1,12 @@
 /**
- * An array of numbers or booleans as PostgreSQL's array literal (PostgreSQL documentation, "Array Value Input"). The driver makes
- * one of any array, too, but quotes and escapes every element, which for a page of a thousand rows is most of its work.
+ * An array of numbers or booleans as PostgreSQL's array literal (PostgreSQL documentation, "Array Value Input"). The driver would
+ * quote and escape every element, which is most of its work for a page of a thousand rows.
  */
 export function arrayOf(values: readonly (number | boolean | null)[]): string {
   return `{${values.map((value) => value ?? 'NULL').join()}}`
 }
 
-/** The same of texts that may be null; one of nothing but nulls, which is common, is not escaped. */
+/** An array of texts or nulls. If all are null, which is common, the driver does not need to escape it. */
 export function textsOf(values: readonly (string | null)[]): string | readonly (string | null)[] {
   return values.every((value) => value === null) ? arrayOf(values as null[]) : values
 }

@@ -16,7 +16,7 @@ export class Batch {
   #part = emptyPageWrite()
   #bytes = 0
   #writing: Promise<void> = Promise.resolve()
-  /** Multi-row objects whose end has not come. */
+  /** Keys of multi-row objects of which more rows follow. */
   readonly #open = new Set<string>()
   // The counts of the page are written with its checkpoint, so that a page that is repeated after a crash counts once.
   #bytesRead = 0

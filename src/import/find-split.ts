@@ -14,6 +14,7 @@ export async function findFollowingKeys(
 ): Promise<FollowingKeys | null> {
   const characters = [...from]
   const firstCharacters = (length: number) => characters.slice(0, length).join('')
+  // The first key after all keys that share the first `length` characters of `from`.
   const firstBeyond = (length: number) => firstAfter(firstCharacters(length) + maxCharacter)
   if ((await firstBeyond(characters.length)) === undefined) return null
   // The shortest prefix of `from` with keys after all keys that share it.

@@ -39,7 +39,7 @@ export interface ShardWork {
   source: ObjectSource
   /** Whether other workers can split ranges of the run. */
   splits: boolean
-  /** Gives a part of a page to the sink. */
+  /** Writes a part of a page to the sink. */
   write: (target: PageTarget, part: PageWrite) => Promise<Written>
 }
 
@@ -79,7 +79,7 @@ export async function importShard(
       const cursor = isFull ? null : page.cursor
       const end = endOf(page, { cursor, until: shard.until })
       if (work.splits && storage.importMethod === 'TASKS' && diff.toImport.length > 0) {
-        // What was read before is written first, so that the range goes on after it.
+        // If the range has changed, the earlier pages are written first, so the range continues after them.
         await publishReads(em, target, end).catch((error) => written.then(() => Promise.reject(error)))
       }
       const batch = new Batch(
@@ -87,7 +87,7 @@ export async function importShard(
         (object) => !diff.partlyImported.has(object),
       )
       const reading = reader(diff.toImport, batch)
-      // `before` rethrows the error when it is the turn of this page.
+      // `written` rejects with the same error when it is the turn of this page.
       reading.catch((error) => stop.abort(error))
       const { issues, skipped, existed, restored, missing } = diff
       const last = (isFull ? diff.toImport : page.objects).at(-1)

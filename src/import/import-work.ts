@@ -21,7 +21,7 @@ import type { ImportSink } from './sink.ts'
 import type { ObjectSource } from './source.ts'
 import { taskSink } from './task-sink.ts'
 
-/** An import and who works on it. */
+/** An import, and the limits of the process that works on it. */
 export interface Import {
   em: EntityManager
   run: SyncRun

@@ -28,15 +28,15 @@ import {
 
 export type { Import }
 
-// Before so many pages nobody can say that a listing is long.
+// A range with fewer pages may be short, so it is not split.
 const minPagesToSplit = 20
 
 /**
  * Imports page by page: source → diff with the links → read (TASKS) → sink, which writes tasks, links, counters and cursor in one
- * commit. Continues where each range of the listing stands. Faults of single objects become issues of the run. While a page
- * is being written, the next one is read, and the one after that listed. When listing is what takes the time, and the
- * storage can, the bucket is listed in several ranges at once. At last, what was not found is dealt with.
- * @throws SluiceError when the location cannot be listed; RunLost when another worker holds the run; the signal's reason.
+ * commit. Each range of the listing continues at its checkpoint. Errors of single objects become issues of the run. While a page
+ * is written, the next one is read and the one after that is listed. If the listing is slow and the storage can start a listing
+ * at a key, several ranges of the bucket are listed at the same time. After the last page, `missingPolicy` is applied.
+ * @throws SluiceError if the storage cannot be listed; RunLost if another worker has the run; the reason of the signal
  */
 export async function importStorage(job: Import): Promise<void> {
   const { em, run, storage, provider } = job
@@ -49,7 +49,7 @@ export async function importStorage(job: Import): Promise<void> {
   if (movesHighestKey) await saveHighestKey(em, run)
 }
 
-/** From where a NEW_ONLY sync goes on. */
+/** Saves the highest listed key, after which the next NEW_ONLY sync starts. */
 async function saveHighestKey(em: EntityManager, run: SyncRun): Promise<void> {
   await execute(
     em,
@@ -60,11 +60,15 @@ async function saveHighestKey(em: EntityManager, run: SyncRun): Promise<void> {
   )
 }
 
-/** Takes a share of an import that another worker leads, until nothing of it can be taken. @throws as `importStorage` */
+/** Processes ranges of an import that another worker leads, until none can be claimed or split. @throws as `importStorage` */
 export async function assistImport(job: Import): Promise<void> {
   await processShards(job, 'ASSISTS')
 }
 
+/**
+ * Claims ranges of the run and imports up to `listConcurrency` of them at the same time. If the listing is slow, it splits ranges to
+ * use free slots. A leader continues until all ranges are done; an assistant stops when no range is available.
+ */
 async function processShards(job: Import, role: 'LEADS' | 'ASSISTS'): Promise<void> {
   const { em, run, heartbeatSeconds } = job
   const owner = newOwner()
@@ -72,7 +76,7 @@ async function processShards(job: Import, role: 'LEADS' | 'ASSISTS'): Promise<vo
   const work = await openWork(job, AbortSignal.any([job.signal, stop.signal]))
   const slots = new Set<Promise<unknown>>()
   let longListing = Promise.withResolvers<void>()
-  // After a range that could not be cut, so many pages pass before another try: each costs some ten questions.
+  // Pages to wait after a failed split; an attempt costs about ten LIST calls.
   let pagesToWait = 0
   let failure: { error: unknown } | undefined
   const heartbeats = setInterval(() => sendHeartbeats(em, run.id, owner).catch(() => {}), heartbeatSeconds * 1_000)
@@ -109,22 +113,22 @@ async function processShards(job: Import, role: 'LEADS' | 'ASSISTS'): Promise<vo
         longListing = Promise.withResolvers()
         await Promise.race(isFull ? slots : [...slots, longListing.promise])
       } else if (role === 'ASSISTS' || (await allDone(em, run.id))) break
-      // What is left is in the hands of other workers.
+      // Other workers own the remaining ranges.
       else await sleep(heartbeatSeconds * 200, undefined, { signal: work.signal })
     }
   } catch (error) {
     failure ??= { error }
     stop.abort(error)
   } finally {
-    // What was begun is brought to its end before the run goes on to another state.
+    // All slots end before the run changes its state.
     await Promise.all(slots)
     clearInterval(heartbeats)
   }
   if (failure) throw failure.error
 }
 
-// Number of times that a page is read again because another run has written its objects. After that the page overwrites them: an object
-// that changes all the time must not stop the import.
+// A page is read again this many times if another run writes its objects. Then it overwrites them, so that an object that changes all
+// the time does not stop the import.
 const maxRepeats = 5
 
 /** Imports a range to its end, even if other workers split it. Returns early if another worker has taken it over. */
@@ -145,7 +149,7 @@ async function importToEnd(work: ShardWork, shard: Shard, onLongListing: () => v
   }
 }
 
-/** Applies `maxObjects` again to what was not written. */
+/** Computes from the counters of the run how many objects `maxObjects` still allows. */
 async function recountRemaining({ em, run, storage, remaining }: ShardWork): Promise<void> {
   if (!remaining) return
   const { matched, existed } = await em.fork().findOneOrFail(SyncRunEntity, run.id)
@@ -154,7 +158,7 @@ async function recountRemaining({ em, run, storage, remaining }: ShardWork): Pro
 
 const splitAttempts = 3
 
-/** Splits a range that another worker slot lists; undefined when no key lies ahead of it, or it changes too fast. */
+/** Splits a range that another slot lists. Undefined if no key follows its position, or the range changes too fast. */
 async function splitSource(
   { em, run }: Import,
   { provider, signal }: ShardWork,
@@ -162,7 +166,7 @@ async function splitSource(
 ): Promise<Shard | undefined> {
   let range: Shard | undefined = source
   for (let attempt = 0; range?.lastKey && attempt < splitAttempts; attempt++) {
-    // A key that is not text is stored in another form, which the database cannot compare.
+    // Such a key is stored in another form, which the database cannot compare.
     if (!range.lastKey.isWellFormed()) return undefined
     const { until } = range
     const firstAfter = async (text: string) => {
@@ -171,7 +175,7 @@ async function splitSource(
       return key !== undefined && (until === null || compareKeys(key, until) <= 0) ? key : undefined
     }
     const following = await findFollowingKeys(positionOf(range, range.lastKey), firstAfter)
-    // The range goes on while the storage answers, so the middle is that of what lies ahead of it now.
+    // The range continued during these calls, so the middle is computed from its position now.
     const now = await reloadShard(em, range)
     if (!following || !now?.lastKey) return undefined
     const at = now.until === until ? middleOf(following, positionOf(now, now.lastKey)) : null
@@ -182,6 +186,6 @@ async function splitSource(
   return undefined
 }
 
-/** Up to which key the worker of a range has listed or reads objects. */
+/** The last key that the worker of a range has listed or has begun to read. */
 const positionOf = ({ readsTo }: Shard, lastKey: string): string =>
   readsTo !== null && compareKeys(readsTo, lastKey) > 0 ? readsTo : lastKey

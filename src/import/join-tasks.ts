@@ -4,9 +4,9 @@ import { execute } from '../sql.ts'
 import type { NewTask } from './new-task.ts'
 
 /**
- * Makes one task of those that were just written and have an `origin` in common, or share it with one of an earlier page: the
- * first keeps its number, and gets the annotations and links of the others. Runs in the transaction of `em`, after the page was
- * written. Number of tasks that are gone by it; they are taken off the run's `created` and added to its `updated`.
+ * Merges tasks of a page that have the same `origin` as each other or as a task of an earlier page. The first task remains and
+ * receives the annotations and links of the others, which are deleted. Runs in the transaction of `em`, after the page was written.
+ * Subtracts the number of deleted tasks from the run's `created`, adds it to `updated`, and returns it.
  */
 export async function joinTasks(
   em: EntityManager,

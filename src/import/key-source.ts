@@ -26,7 +26,7 @@ export const chosenKeys =
   (after: string | null): Promise<string[]> =>
     keysOf(em, sql`select key from sync_key where run_id = ${id} and kind = 'CHOSEN'`, after)
 
-/** The keys of the objects that failed in another run. Folders and keys that are not text are left to the next sync. */
+/** The keys of the objects that failed in another run. Skips folders and keys that are not text. */
 export const failedKeys =
   (em: EntityManager, { retryOf }: SyncRun) =>
   (after: string | null): Promise<string[]> =>
@@ -61,7 +61,7 @@ async function* pagesOf(
     const inside = keys.filter((key) => inScope(key, scope))
     const found = await Promise.all(inside.map((key) => limit.run(() => lookUp(provider, key, signal))))
     const objects = found.filter((object) => object !== undefined)
-    // A missing bucket or folder also answers that the object is missing. Listing it throws.
+    // If the bucket or folder is missing, a HEAD also reports a missing object. Listing it throws.
     if (found.some((object) => !object || object.fault)) {
       await provider.list({ cursor: null, limit: 1, recursive: true, signal })
     }
@@ -75,7 +75,7 @@ async function* pagesOf(
   }
 }
 
-/** The present metadata of an object; undefined if there is none. */
+/** The present metadata of an object; undefined if the object does not exist. */
 async function lookUp(provider: Provider, key: string, signal: AbortSignal): Promise<ObjectInfo | undefined> {
   try {
     signal.throwIfAborted()

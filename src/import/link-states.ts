@@ -19,7 +19,7 @@ export interface LinkOptions {
   scope: ListingScope
 }
 
-/** What the links say about an object of a page. */
+/** How an object of a page compares with its links. */
 export type LinkState =
   /** No link exists for the object. */
   | 'NEW'
@@ -75,7 +75,7 @@ export function inScope(key: string, { prefix, recursive }: ListingScope): boole
   return key.startsWith(prefix) && (recursive || !key.slice(prefix.length).includes('/'))
 }
 
-/** Those of the keys that have links, and whether `missingPolicy` has something to do about them. */
+/** The keys that have links, each with whether `missingPolicy` still applies to it. */
 export async function readLinked(
   em: EntityManager,
   { id, missingPolicy }: LinkOptions['storage'],

@@ -7,7 +7,7 @@ import { execute } from '../sql.ts'
 
 const pageSize = 1_000
 
-/** What the policy of the storage still has to do about a link whose row is gone. */
+/** SQL condition: `missingPolicy` still applies to the link `l`, whose row is missing. */
 const isDue = ({ missingPolicy }: Pick<Storage, 'missingPolicy'>) =>
   missingPolicy === 'DELETE_UNANNOTATED'
     ? sql`(l.object_exists or not exists (select 1 from annotation a where a.task_id = l.task_id))`
@@ -37,7 +37,7 @@ export async function sweepMissingRows(
   }
 }
 
-/** Sweeps the next links after the id `after`. The last id; undefined if no more follow. */
+/** Sweeps the next links after the id `after`. Returns the last id, or undefined if no more follow. */
 async function sweepPage(
   em: EntityManager,
   run: RunLease,
@@ -78,7 +78,7 @@ export async function countSwept(
   await recordEvent(tx, 'PROGRESS', { type: 'RUN', id })
 }
 
-/** Deletes those of the tasks that nobody has annotated, unless another row or object has them, too. Number of tasks. */
+/** Deletes the tasks without annotations, unless another row or object is linked to them. Returns the number of tasks. */
 async function deleteUnannotated(em: EntityManager, tasks: string[]): Promise<number> {
   const deleted = await execute(
     em,

@@ -50,7 +50,7 @@ async function findMissing(
   return countUnseen(em, run, storage)
 }
 
-/** Number of missing objects that no run has seen meanwhile. The others are forgotten. */
+/** Number of missing objects, without those that a run has seen meanwhile. */
 async function countUnseen(em: EntityManager, run: SyncRun, storage: Storage): Promise<number> {
   await removeSeen(em, run, storage)
   return countOf(em, sql`select count(*) from sync_key where run_id = ${run.id} and kind = 'MISSING'`)

@@ -4,7 +4,7 @@ import { execute } from '../sql.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
 
 // One condition for each index of links: of whole objects, and of rows.
-// What was one task is a file of rows now.
+// The object was one task and is a file of rows now.
 const outdatedWhole = ({ files }: Objects): RawBuilder<SqlBool> =>
   sql`l.row_index = -1 and l.key = any(${files}::text[])`
 const outdatedRows = ({ files, singles, groups }: Objects): RawBuilder<SqlBool> =>
@@ -30,13 +30,13 @@ export async function markOutdatedRows(em: EntityManager, { storage }: PageTarge
       sql`update import_link l set row_exists = false, updated_at = now()
        where l.storage_id = ${storage} and l.row_exists and ${isOutdated}`,
     )
-  // An object that is one task has its link alone.
+  // An object that is one task has a link and no row here.
   await execute(em, sql`delete from imported_object where storage_id = ${storage} and key = any(${singles})`)
   await mark(outdatedWhole(objects))
   await mark(outdatedRows(objects))
 }
 
-/** Notes how many links `markOutdatedRows` would mark, for the run of `target`, which only counts. Idempotent. */
+/** Records how many links `markOutdatedRows` would mark, for a run that only counts. Idempotent. */
 export async function recordOutdatedRows(em: EntityManager, target: PageTarget, part: PageWrite): Promise<void> {
   const objects = objectsOf(part)
   if (objects.files.length + objects.singles.length === 0) return

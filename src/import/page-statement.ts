@@ -13,7 +13,7 @@ import {
 import type { PageTarget, PageWrite } from './page-write.ts'
 import { contains, heldShard } from './shards.ts'
 
-/** How many issues of a run are stored; of more only the number is kept. */
+/** Most issues of a run that are stored. Further issues are only counted. */
 export const maxStoredIssues = 10_000
 
 /** The row that both statements return. None if the lease of the run or range has passed to another worker, or the range has changed. */
@@ -140,9 +140,8 @@ function progress({ checkpoint }: PageWrite): RawBuilder<unknown> {
   return sql`cursor = ${cursor}, last_key = coalesce(${lastKey}, last_key), pages = pages + ${pages}, done = ${cursor === null},`
 }
 
-// `offset 0` keeps the look for a known link a look for each row in its unique index: by the statistics of a table that has
-// just begun to grow, the planner would rather read all links of the storage for every page. Objects that the diff found new need
-// no look: nobody else writes to the range.
+// `offset 0` forces one lookup in the unique index for each row. While the table is new, its statistics would make the planner read
+// all links of the storage for every page. Objects that the diff found new need no lookup, because no other worker writes to the range.
 const link = ({ storage }: PageTarget, tasks: PageWrite['tasks'], where: string) =>
   sql`left join lateral (
     select l.* from import_link l
@@ -150,9 +149,9 @@ const link = ({ storage }: PageTarget, tasks: PageWrite['tasks'], where: string)
 
 function counters({ counts, issues, checkpoint }: PageWrite): RawBuilder<unknown> {
   const { listed, skipped, existed, bytesRead } = counts
-  // A part of a page tells what existed, and its page counts that with its checkpoint: else a page that is read again after a
-  // crash would count it twice.
-  const [counted, told] = checkpoint ? [sql`amount.existed`, sql`0`] : [sql`0`, sql`amount.existed`]
+  // A part of a page returns how many rows existed; the last part counts them with the checkpoint. Otherwise, a page that is read
+  // again after a crash would count them twice.
+  const [counted, returned] = checkpoint ? [sql`amount.existed`, sql`0`] : [sql`0`, sql`amount.existed`]
   return sql`
 update sync_run r set
   listed = listed + ${listed}, skipped = skipped + ${skipped}, matched = matched + ${listed - skipped},
@@ -161,5 +160,5 @@ update sync_run r set
   failed = r.failed + ${issues.length} - (select count(*) from issue) + (select count(*) from stored),
   bytes_read = bytes_read + ${bytesRead}, heartbeat_at = clock_timestamp()
 from mine, amount where r.id = mine.id
-returning amount.fresh as created, ${told} as existed, amount.overtaken`
+returning amount.fresh as created, ${returned} as existed, amount.overtaken`
 }

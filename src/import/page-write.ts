@@ -6,11 +6,11 @@ import type { PageEnd, ShardLease } from './shards.ts'
 /** The present version of an object with several rows. */
 export interface RowObject {
   object: ObjectInfo
-  /** Number of rows, once the object was read to its end without a fault; else null. */
+  /** Number of rows, once the object was read to its end without an error; else null. */
   rows: number | null
   /** The same for each row group; -1 stands for all rows of other formats. */
   groups: { rowGroup: number; rows: number }[]
-  /** Whether it is certain that nothing of the object is linked. */
+  /** True if no row of the object has a link. */
   isNew: boolean
 }
 

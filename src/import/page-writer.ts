@@ -11,7 +11,7 @@ const eventEveryMs = 250
 const checkpointEveryMs = 250
 
 /**
- * Gives the pages of a run to the sink one after the other, and a progress event at most every 250 ms. A page without changes only moves the
+ * Writes the pages of a run to the sink one after the other, with a progress event at most every 250 ms. A page without changes only moves the
  * checkpoint; this write is merged with the next page of the range if that comes within 250 ms. All pages that one worker reads of a
  * range after the same claim have the same `target` object.
  */
@@ -21,7 +21,7 @@ export function createPageWriter(
 ): (target: PageTarget, part: PageWrite) => Promise<Written> {
   let lastWrite: Promise<unknown> = Promise.resolve()
   let lastEventAt = Number.NEGATIVE_INFINITY
-  // A worker that reads its range again goes on from its checkpoint, so what waited before that is not written.
+  // A worker that reads its range again continues at its checkpoint, so a write that waited before is dropped.
   const waiting = new WeakMap<PageTarget, { part: PageWrite; since: number }>()
 
   const write = async (target: PageTarget, part: PageWrite): Promise<Written> => {
@@ -62,7 +62,7 @@ export function createPageWriter(
 }
 
 /**
- * Whether another run has linked the same objects in this moment: unique_violation, or deadlock_detected because it inserts them in
+ * Whether another run linked the same objects at the same time: unique_violation, or deadlock_detected because it inserts them in
  * another order (PostgreSQL, "Error Codes").
  */
 function isOverlap(error: unknown): boolean {

@@ -94,7 +94,7 @@ export async function releaseShard(em: EntityManager, { run, number, owner }: Sh
   )
 }
 
-/** Renews the leases of the holder (heartbeat). */
+/** Renews all leases of the owner in this run (heartbeat). */
 export async function sendHeartbeats(em: EntityManager, run: number, owner: string): Promise<void> {
   await execute(
     em,
@@ -143,9 +143,9 @@ export async function splittable(em: EntityManager, run: number, minPages: numbe
 }
 
 /**
- * Splits a range at the key `at`: it keeps the keys up to `at`, and a new range, held by `holder`, lists the keys after it.
+ * Splits a range at the key `at`: it keeps the keys up to `at`, and a new range of `owner` lists the keys after it.
  * Undefined if the range has passed `at` or reads objects up to there, another worker has split it, or `at` is outside the range.
- * Look ahead again before the next try, because the range may be shorter.
+ * Call `findFollowingKeys` again before the next try, because the range may be shorter.
  */
 export async function splitShard(
   em: EntityManager,
