@@ -7,24 +7,24 @@ export interface ByteBudget {
 
 export function createByteBudget(maxBytes: number): ByteBudget {
   let used = 0
-  const waiting: { bytes: number; enter: () => void }[] = []
-  const next = () => {
+  const waiting: { bytes: number; resolve: () => void }[] = []
+  const admitWaiting = () => {
     for (let first = waiting[0]; first && (used === 0 || used + first.bytes <= maxBytes); first = waiting[0]) {
       waiting.shift()
       used += first.bytes
-      first.enter()
+      first.resolve()
     }
   }
   return {
     reserve(bytes) {
       const { promise, resolve } = Promise.withResolvers<void>()
-      waiting.push({ bytes, enter: resolve })
-      next()
+      waiting.push({ bytes, resolve })
+      admitWaiting()
       return promise
     },
     release(bytes) {
       used -= bytes
-      next()
+      admitWaiting()
     },
   }
 }

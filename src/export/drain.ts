@@ -9,16 +9,16 @@ import { jobs } from '../queue/jobs.ts'
 import { createBreaker } from '../runs/breaker.ts'
 import { missedHeartbeats } from '../runs/sweep.ts'
 import { execute } from '../sql.ts'
+import { commitResults, waitSeconds } from './commit-results.ts'
 import { type Claim, LeaseLost, openLease } from './lease.ts'
 import { writeBatches } from './pipeline.ts'
 import { recordFailure } from './record-failure.ts'
-import { settleClaims, waitSeconds } from './settle.ts'
 import type { Outcome } from './write.ts'
 
 const batchSize = 100
 
 /** What a drain needs. */
-export interface DrainParts {
+export interface DrainDeps {
   em: EntityManager
   connect: Connect
   logger: Logger
@@ -48,44 +48,44 @@ export async function sweepOutbox(
  * Writes all due exports of a storage. Several drains can work on one storage at the same time. After a failure to reach the storage,
  * the next try waits, each time longer.
  */
-export async function drainOutbox(parts: DrainParts, storage: number, stopping: AbortSignal): Promise<void> {
-  const { em, connect, logger, heartbeatSeconds } = parts
+export async function drainOutbox(deps: DrainDeps, storage: number, stopping: AbortSignal): Promise<void> {
+  const { em, connect, logger, heartbeatSeconds } = deps
   const leaseSeconds = heartbeatSeconds * missedHeartbeats
   const lease = openLease(em, leaseSeconds, stopping)
-  let waits: number | undefined
+  let retryInSeconds: number | undefined
   const batches = async function* () {
-    while (waits === undefined) {
+    while (retryInSeconds === undefined) {
       const claims = await lease.claimDue(storage, batchSize)
       if (claims.length === 0) return
       yield { claims }
     }
   }
-  const settle = async ({ claims }: { claims: Claim[] }, outcomes: Outcome[]) => {
-    const save = (tx: EntityManager) => settleClaims(tx, { storage, token: lease.token }, outcomes)
+  const commit = async ({ claims }: { claims: Claim[] }, outcomes: Outcome[]) => {
+    const save = (tx: EntityManager) => commitResults(tx, { storage, token: lease.token }, outcomes)
     if (outcomes.some(({ is }) => is === 'FAILED')) await recordFailure(em, storage, save)
     else await em.fork().transactional(save)
     if (!outcomes.some(({ is }) => is === 'UNTRIED')) return
-    waits = waitSeconds(1 + Math.max(...claims.map(({ attempts }) => attempts)))
+    retryInSeconds = waitSeconds(1 + Math.max(...claims.map(({ attempts }) => attempts)))
   }
-  const onTheWay = setInterval(() => delayDrain(em, storage, leaseSeconds).catch(() => {}), heartbeatSeconds * 1_000)
+  const heartbeats = setInterval(() => delayDrain(em, storage, leaseSeconds).catch(() => {}), heartbeatSeconds * 1_000)
   try {
-    const limit = createAdaptiveLimit(parts.writeConcurrency)
+    const limit = createAdaptiveLimit(deps.writeConcurrency)
     // A drain does not wait for an unavailable storage; the exports stay pending.
     const breaker = createBreaker({ patienceMs: null, hasResponded: false, report: () => {} })
-    const exporting = { em, connect, storage, lease, limit, breaker, skipUnchanged: false, givesUp: true }
-    await writeBatches(exporting, batches(), settle)
+    const options = { em, connect, storage, lease, limit, breaker, skipUnchanged: false, givesUp: true }
+    await writeBatches(options, batches(), commit)
   } catch (error) {
     if (error instanceof LeaseLost || stopping.aborted) return
     // The storage cannot be opened: its credentials cannot be decrypted, or its address is blocked.
     if (!(error instanceof SluiceError)) throw error
     logger.warn({ err: error, storage }, 'pending exports cannot be written')
-    waits = waitSeconds(5)
-    const note = { storage, token: lease.token, failure: error.message, waits }
-    await recordFailure(em, storage, (tx) => noteFailure(tx, note))
+    retryInSeconds = waitSeconds(5)
+    const failed = { storage, token: lease.token, failure: error.message, retryInSeconds }
+    await recordFailure(em, storage, (tx) => saveFailure(tx, failed))
   } finally {
-    clearInterval(onTheWay)
+    clearInterval(heartbeats)
     lease.end()
-    await delayDrain(em, storage, waits ?? 0)
+    await delayDrain(em, storage, retryInSeconds ?? 0)
   }
 }
 
@@ -94,14 +94,19 @@ async function delayDrain(em: EntityManager, storage: number, seconds: number): 
   await execute(em, sql`update storage set drain_at = now() + make_interval(secs => ${seconds}) where id = ${storage}`)
 }
 
-async function noteFailure(
+async function saveFailure(
   em: EntityManager,
-  { storage, token, failure, waits }: { storage: number; token: string; failure: string; waits: number },
+  {
+    storage,
+    token,
+    failure,
+    retryInSeconds,
+  }: { storage: number; token: string; failure: string; retryInSeconds: number },
 ): Promise<void> {
   await execute(
     em,
     sql`update outbox set lease = null, attempts = attempts + 1, failure = ${failure},
-       due_at = now() + make_interval(secs => ${waits})
+       due_at = now() + make_interval(secs => ${retryInSeconds})
      where storage_id = ${storage} and lease = ${token}`,
   )
 }

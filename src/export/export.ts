@@ -10,18 +10,18 @@ import { recordEvent } from '../events/log.ts'
 import type { Breaker } from '../runs/breaker.ts'
 import { heldRun, RunLost } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
+import { commitResults } from './commit-results.ts'
 import { type Claim, type Lease, openLease } from './lease.ts'
 import { writeBatches } from './pipeline.ts'
 import { type Selection, selectPage } from './select.ts'
-import { settleClaims } from './settle.ts'
-import { type Outcome, placeFaults } from './write.ts'
+import { type Outcome, storageErrors } from './write.ts'
 
 const batchSize = 200
 // At most 4 progress events per second and run. The final state has its own event.
 const eventEveryMs = 250
 const waitMs = 100
 
-interface Export {
+interface ExportJob {
   em: EntityManager
   run: SyncRun
   storage: Storage
@@ -45,48 +45,48 @@ interface Batch {
  * that worker may have read an older state.
  * @throws SluiceError if the storage cannot be reached; RunLost if another worker has the run; the reason of the signal
  */
-export async function exportToStorage(job: Export): Promise<void> {
+export async function exportToStorage(job: ExportJob): Promise<void> {
   const { em, run, storage, connect, breaker, signal } = job
   const lease = openLease(em, job.leaseSeconds, signal)
   const limit = createAdaptiveLimit(job.writeConcurrency)
   const { skipUnchanged } = run
   let lastEventAt = Number.NEGATIVE_INFINITY
-  let isCut = false
-  const settle = async (batch: Batch, outcomes: Outcome[]) => {
+  let isInterrupted = false
+  const commit = async (batch: Batch, outcomes: Outcome[]) => {
     // Later batches can complete while this one waits, but the checkpoint must not pass it.
-    isCut ||= outcomes.some(({ is }) => is === 'UNTRIED' || is === 'UNKNOWN')
-    const tells = performance.now() - lastEventAt > eventEveryMs
+    isInterrupted ||= outcomes.some(({ is }) => is === 'UNTRIED' || is === 'UNKNOWN')
+    const addsEvent = performance.now() - lastEventAt > eventEveryMs
     await em.fork().transactional(async (tx) => {
-      await settleClaims(tx, { storage: storage.id, token: lease.token }, outcomes)
-      await count(tx, { run, storage }, { batch, outcomes, isCut, isEnd: breaker.signal.aborted })
-      if (tells) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id: run.id })
+      await commitResults(tx, { storage: storage.id, token: lease.token }, outcomes)
+      await addToCounters(tx, { run, storage }, { batch, outcomes, isInterrupted, isEnd: breaker.signal.aborted })
+      if (addsEvent) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id: run.id })
     })
-    if (tells) lastEventAt = performance.now()
-    const fault = faultOfPlace(outcomes)
-    if (fault) throw fault
+    if (addsEvent) lastEventAt = performance.now()
+    const error = storageErrorOf(outcomes)
+    if (error) throw error
   }
   try {
     await writeBatches(
       { em, connect, storage: storage.id, lease, limit, breaker, skipUnchanged, givesUp: false },
       batchesOf(job, lease),
-      settle,
+      commit,
     )
   } finally {
     lease.end()
   }
 }
 
-async function* batchesOf({ em, run, storage, signal }: Export, lease: Lease): AsyncGenerator<Batch> {
+async function* batchesOf({ em, run, storage, signal }: ExportJob, lease: Lease): AsyncGenerator<Batch> {
   for (let cursor = run.cursor ?? null, page: Selection; ; cursor = page.next) {
     page = await selectPage(em, { run, storage }, cursor)
     for (let at = 0; at < page.subjects.length; at += batchSize) {
       const part = page.subjects.slice(at, at + batchSize)
       const done = { selected: part.length, cursor: part.at(-1)!.cursor }
-      for (let left = part.map(({ id }) => id); ; await delay(waitMs, undefined, { signal })) {
-        const claims = await lease.claim(storage, left)
-        const taken = new Set(claims.map(({ subject }) => subject))
-        left = left.filter((id) => !taken.has(id))
-        if (left.length === 0) {
+      for (let remaining = part.map(({ id }) => id); ; await delay(waitMs, undefined, { signal })) {
+        const claims = await lease.claim(storage, remaining)
+        const claimed = new Set(claims.map(({ subject }) => subject))
+        remaining = remaining.filter((id) => !claimed.has(id))
+        if (remaining.length === 0) {
           yield { claims, done }
           break
         }
@@ -101,23 +101,28 @@ async function* batchesOf({ em, run, storage, signal }: Export, lease: Lease): A
  * Adds the results of a batch to the counters, in its commit. An interrupted batch and all later ones are repeated and count then,
  * unless the run ends here. @throws RunLost, which rolls the commit back (fencing)
  */
-async function count(
+async function addToCounters(
   tx: EntityManager,
   { run, storage }: { run: SyncRun; storage: Storage },
-  { batch, outcomes, isCut, isEnd }: { batch: Batch; outcomes: Outcome[]; isCut: boolean; isEnd: boolean },
+  {
+    batch,
+    outcomes,
+    isInterrupted,
+    isEnd,
+  }: { batch: Batch; outcomes: Outcome[]; isInterrupted: boolean; isEnd: boolean },
 ): Promise<void> {
-  const amount = (is: Outcome['is']) => outcomes.filter((one) => one.is === is).length
-  const done = isCut ? undefined : batch.done
+  const countOf = (is: Outcome['is']) => outcomes.filter((one) => one.is === is).length
+  const done = isInterrupted ? undefined : batch.done
   const [held] = await execute<{ counts: boolean }>(
     tx,
     sql`with held as (
-       select id, (${!isCut || isEnd} or cancel_requested) as counts from sync_run where ${heldRun(run)} for update)
+       select id, (${!isInterrupted || isEnd} or cancel_requested) as counts from sync_run where ${heldRun(run)} for update)
      update sync_run r set selected = selected + ${done?.selected ?? 0},
        cursor = coalesce(${done?.cursor ?? null}, cursor), heartbeat_at = now(),
-       exported = exported + case when counts then ${amount('WRITTEN')}::bigint else 0 end,
-       skipped = skipped + case when counts then ${amount('UNCHANGED')}::bigint else 0 end,
-       deleted = deleted + case when counts then ${amount('REMOVED')}::bigint else 0 end,
-       failed = failed + case when counts then ${amount('FAILED')}::bigint else 0 end
+       exported = exported + case when counts then ${countOf('WRITTEN')}::bigint else 0 end,
+       skipped = skipped + case when counts then ${countOf('UNCHANGED')}::bigint else 0 end,
+       deleted = deleted + case when counts then ${countOf('REMOVED')}::bigint else 0 end,
+       failed = failed + case when counts then ${countOf('FAILED')}::bigint else 0 end
      from held where r.id = held.id returning counts`,
   )
   if (!held) throw new RunLost()
@@ -131,20 +136,20 @@ async function count(
      from unnest(
          ${failed.map(({ claim }) => claim.subject)}::bigint[],
          ${failed.map(({ key }) => key)}::text[],
-         ${failed.map(({ fault }) => fault.code)}::text[],
-         ${failed.map(({ fault }) => fault.message.replaceAll('\0', '\ufffd'))}::text[],
-         ${failed.map(({ fault }) => fault.retryable)}::bool[])
+         ${failed.map(({ error }) => error.code)}::text[],
+         ${failed.map(({ error }) => error.message.replaceAll('\0', '\ufffd'))}::text[],
+         ${failed.map(({ error }) => error.retryable)}::bool[])
        as i (subject, key, code, message, retryable)
      on conflict do nothing`,
   )
 }
 
 /** The error of a batch of which nothing was written because the storage cannot be reached. */
-function faultOfPlace(outcomes: Outcome[]): SluiceError | undefined {
+function storageErrorOf(outcomes: Outcome[]): SluiceError | undefined {
   const tried = outcomes.filter(({ is }) => is !== 'GONE' && is !== 'UNCHANGED')
-  const faults = tried.flatMap((one) =>
-    one.is === 'FAILED' && placeFaults.includes(one.fault.code) ? [one.fault] : [],
+  const errors = tried.flatMap((one) =>
+    one.is === 'FAILED' && storageErrors.includes(one.error.code) ? [one.error] : [],
   )
-  const [first] = faults
-  return first && faults.length === tried.length ? new SluiceError(first.code, first.message) : undefined
+  const [first] = errors
+  return first && errors.length === tried.length ? new SluiceError(first.code, first.message) : undefined
 }

@@ -35,9 +35,9 @@ export interface Lease {
   /** Claims the rows of the subjects that no other worker has claimed; creates rows for subjects without one. */
   claim(storage: Pick<Storage, 'id'> & { exportFormat: ExportFormat }, subjects: number[]): Promise<Claim[]>
   /** Records the keys before the objects are written, so that they are found even if this process dies. */
-  noteKeys(keys: { id: number; key: string }[]): Promise<void>
+  recordKeys(keys: { id: number; key: string }[]): Promise<void>
   /** Stops renewing these rows. */
-  letGo(ids: number[]): void
+  release(ids: number[]): void
   end(): void
 }
 
@@ -47,17 +47,17 @@ export function openLease(em: EntityManager, seconds: number, stop: AbortSignal)
   const held = new Set<number>()
   const lost = new AbortController()
   let renewedAt = performance.now()
-  const keep = async () => {
+  const renew = async () => {
     if (performance.now() - renewedAt > seconds * 1_000) lost.abort(new LeaseLost())
     if (held.size === 0) renewedAt = performance.now()
     else {
-      const asked = performance.now()
+      const startedAt = performance.now()
       await execute(em, renewal([...held], { token, seconds }))
-      renewedAt = asked
+      renewedAt = startedAt
     }
   }
-  const timer = setInterval(() => keep().catch(() => {}), (seconds * 1_000) / 5)
-  const take = (rows: ClaimRow[]): Claim[] => {
+  const timer = setInterval(() => renew().catch(() => {}), (seconds * 1_000) / 5)
+  const track = (rows: ClaimRow[]): Claim[] => {
     const claims = rows.map((row) => ({ ...row, id: Number(row.id), subject: Number(row.subject) }))
     for (const { id } of claims) held.add(id)
     return claims
@@ -66,12 +66,12 @@ export function openLease(em: EntityManager, seconds: number, stop: AbortSignal)
     token,
     signal: AbortSignal.any([lost.signal, stop]),
     async claimDue(storage, limit) {
-      return take(await execute(em, dueClaim({ storage, limit }, { token, seconds })))
+      return track(await execute(em, dueClaim({ storage, limit }, { token, seconds })))
     },
     async claim({ id, exportFormat }, subjects) {
-      return take(await execute(em, subjectClaim({ storage: id, exportFormat, subjects }, { token, seconds })))
+      return track(await execute(em, subjectClaim({ storage: id, exportFormat, subjects }, { token, seconds })))
     },
-    async noteKeys(keys) {
+    async recordKeys(keys) {
       await execute(
         em,
         sql`update outbox o set key = k.key
@@ -79,7 +79,7 @@ export function openLease(em: EntityManager, seconds: number, stop: AbortSignal)
          where o.id = k.id and o.lease = ${token} and o.key is distinct from k.key`,
       )
     },
-    letGo(ids) {
+    release(ids) {
       for (const id of ids) held.delete(id)
     },
     end() {
@@ -90,7 +90,7 @@ export function openLease(em: EntityManager, seconds: number, stop: AbortSignal)
 
 type ClaimRow = Omit<Claim, 'id' | 'subject'> & Record<'id' | 'subject', string>
 
-interface Terms {
+interface LeaseTerms {
   token: string
   seconds: number
 }
@@ -98,12 +98,15 @@ interface Terms {
 const expiry = (seconds: number) => sql`now() + make_interval(secs => ${seconds})`
 
 // A locked row is being committed or recorded by this process.
-const renewal = (ids: number[], { token, seconds }: Terms) => sql`
+const renewal = (ids: number[], { token, seconds }: LeaseTerms) => sql`
 update outbox o set due_at = ${expiry(seconds)}
 from (select id from outbox where id = any(${ids}::bigint[]) and lease = ${token} for update skip locked) kept
 where o.id = kept.id`
 
-const dueClaim = ({ storage, limit }: { storage: number; limit: number }, { token, seconds }: Terms) => sql<ClaimRow>`
+const dueClaim = (
+  { storage, limit }: { storage: number; limit: number },
+  { token, seconds }: LeaseTerms,
+) => sql<ClaimRow>`
 update outbox o set lease = ${token}, due_at = ${expiry(seconds)}
 from (
   select id from outbox
@@ -116,7 +119,7 @@ returning o.id, o.kind, o.subject, o.version, o.attempts, o.key`
 // Rows that wait for their next automatic try are claimed, too: a requested export does not wait.
 const subjectClaim = (
   { storage, exportFormat, subjects }: { storage: number; exportFormat: ExportFormat; subjects: number[] },
-  { token, seconds }: Terms,
+  { token, seconds }: LeaseTerms,
 ) => sql<ClaimRow>`
 insert into outbox (storage_id, kind, subject, version, lease, due_at)
 select ${storage}, ${exportFormat}, subject, 0, ${token}, ${expiry(seconds)}

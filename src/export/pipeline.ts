@@ -10,7 +10,7 @@ import type { Claim, Lease } from './lease.ts'
 import { maxBytes, type Outcome, writeClaims } from './write.ts'
 
 /** What `writeBatches` needs. */
-interface Exporting {
+interface PipelineOptions {
   em: EntityManager
   connect: Connect
   storage: Storage['id']
@@ -28,35 +28,35 @@ interface Exporting {
  * @throws SluiceError if the storage cannot be opened; the reason of the lease's signal; what `settle` throws
  */
 export async function writeBatches<Batch extends { claims: Claim[] }>(
-  exporting: Exporting,
+  options: PipelineOptions,
   batches: AsyncIterable<Batch>,
-  settle: (batch: Batch, outcomes: Outcome[]) => Promise<void>,
+  commit: (batch: Batch, outcomes: Outcome[]) => Promise<void>,
 ): Promise<void> {
-  const { lease } = exporting
+  const { lease } = options
   const budget = createByteBudget(maxBytes)
-  let settled = Promise.resolve()
+  let committed = Promise.resolve()
   try {
     for await (const batch of batches) {
-      const before = settled
-      const written = writeOne({ ...exporting, budget }, batch.claims)
+      const before = committed
+      const written = writeOne({ ...options, budget }, batch.claims)
       written.catch(() => {})
       const next = before.then(async () => {
-        await settle(batch, await written)
-        lease.letGo(batch.claims.map(({ id }) => id))
+        await commit(batch, await written)
+        lease.release(batch.claims.map(({ id }) => id))
       })
       next.catch(() => {})
-      settled = next
+      committed = next
       await before
       lease.signal.throwIfAborted()
     }
   } finally {
-    await settled
+    await committed
   }
   lease.signal.throwIfAborted()
 }
 
 async function writeOne(
-  { em, connect, storage: id, breaker, ...rest }: Exporting & { budget: ByteBudget },
+  { em, connect, storage: id, breaker, ...rest }: PipelineOptions & { budget: ByteBudget },
   claims: Claim[],
 ): Promise<Outcome[]> {
   if (claims.length === 0) return []

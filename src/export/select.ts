@@ -12,7 +12,7 @@ export interface Selection {
   next: string | null
 }
 
-interface Selecting {
+interface SelectOptions {
   run: SyncRun
   storage: Pick<Storage, 'id' | 'project'> & { exportFormat: ExportFormat }
 }
@@ -22,7 +22,7 @@ const pageSize = 1_000
 /** The page of the run's subjects after `cursor`, by keyset: stable while annotations are added and deleted. */
 export async function selectPage(
   em: EntityManager,
-  { run, storage }: Selecting,
+  { run, storage }: SelectOptions,
   cursor: string | null,
 ): Promise<Selection> {
   const { source } = policyOf(run.kind)
@@ -43,7 +43,7 @@ interface TaskPage {
 }
 
 /** Ordered by task, then by annotation, as the index is. */
-async function byTask(em: EntityManager, { run, storage }: Selecting, cursor: string | null): Promise<Selection> {
+async function byTask(em: EntityManager, { run, storage }: SelectOptions, cursor: string | null): Promise<Selection> {
   const [innerId = '0', annotation = '0'] = cursor?.split(':') ?? []
   const matches = run.exportScope === 'NEW' ? hasNoLink(storage.id) : sql<SqlBool>`true`
   const page = sql<TaskPage>`

@@ -120,7 +120,7 @@ function annotationFields(row: AnnotationRow): string {
 }
 
 function taskFields(row: TaskRow, predictions: PredictionRow[]): string {
-  const made = predictions.map(
+  const predictionTexts = predictions.map(
     ({ id, result, score, model_version, created_at }) =>
       `{"id":${id},"result":${result},"score":${JSON.stringify(score)},"model_version":${JSON.stringify(model_version)},` +
       `"created_at":${JSON.stringify(created_at)}}`,
@@ -128,7 +128,7 @@ function taskFields(row: TaskRow, predictions: PredictionRow[]): string {
   return (
     `"id":${row.id},"inner_id":${row.inner_id},"project":${row.project},"data":${row.data},"meta":${row.meta},` +
     `"allow_skip":${row.allow_skip},"created_at":${JSON.stringify(row.created_at)},` +
-    `"updated_at":${JSON.stringify(row.updated_at)},"predictions":[${made.join(',')}]`
+    `"updated_at":${JSON.stringify(row.updated_at)},"predictions":[${predictionTexts.join(',')}]`
   )
 }
 

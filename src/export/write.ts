@@ -4,8 +4,8 @@ import type { Storage } from '../entities/storage.ts'
 import { diskFullMessage, type ErrorCode, isDiskFull, SluiceError } from '../errors.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { ByteBudget } from './byte-budget.ts'
+import { type Chunk, chunksOf } from './chunks.ts'
 import type { Claim, Lease } from './lease.ts'
-import { type Portion, portionsOf } from './portions.ts'
 import { type ExportedObject, readState } from './state.ts'
 
 /** Result of one claim. */
@@ -15,7 +15,7 @@ export type Outcome = { claim: Claim } & (
   | { is: 'REMOVED' }
   /** The subject was deleted, and no object exists or may be removed. */
   | { is: 'GONE' }
-  | { is: 'FAILED'; key: string | null; fault: { code: ErrorCode; message: string; retryable: boolean } }
+  | { is: 'FAILED'; key: string | null; error: { code: ErrorCode; message: string; retryable: boolean } }
   /** Not begun, because the work stopped or the storage cannot be reached. */
   | { is: 'UNTRIED' }
   /** Interrupted: the object may or may not have been written. */
@@ -23,7 +23,7 @@ export type Outcome = { claim: Claim } & (
 )
 
 /** What `writeClaims` needs. */
-interface Writing {
+interface WriteOptions {
   em: EntityManager
   storage: Storage
   /** Pauses its calls while the storage is unavailable. */
@@ -37,7 +37,7 @@ interface Writing {
 }
 
 /** Errors of the storage as a whole: no object can be written to it now. */
-export const placeFaults: ErrorCode[] = [
+export const storageErrors: ErrorCode[] = [
   'UNREACHABLE',
   'UNRESOLVABLE_HOST',
   'CONNECTION_REFUSED',
@@ -50,7 +50,7 @@ export const placeFaults: ErrorCode[] = [
 
 // Bytes of objects that one job may hold in memory, and the part of it that is read at once.
 export const maxBytes = 32 * 2 ** 20
-const portionBytes = maxBytes / 4
+const chunkBytes = maxBytes / 4
 
 type Written = Pick<ExportedObject, 'hash' | 'annotations'>
 type Planned = { claim: Claim } & (
@@ -64,17 +64,17 @@ type Planned = { claim: Claim } & (
  * The budget limits what is in memory. A write counts when the storage has acknowledged it. Errors of single objects are outcomes,
  * and so is a stop by the lease's signal.
  */
-export async function writeClaims(writing: Writing, claims: Claim[]): Promise<Outcome[]> {
-  const { em, lease, budget } = writing
-  const place = { isUnreachable: false }
+export async function writeClaims(options: WriteOptions, claims: Claim[]): Promise<Outcome[]> {
+  const { em, lease, budget } = options
+  const state = { isUnreachable: false }
   const writes: Promise<Outcome>[] = []
   try {
-    for (const portion of await portionsOf(em, claims, portionBytes)) {
-      await budget.reserve(portion.bytes)
-      if (place.isUnreachable || lease.signal.aborted) {
-        budget.release(portion.bytes)
-        writes.push(...portion.claims.map(async (claim): Promise<Outcome> => ({ claim, is: 'UNTRIED' })))
-      } else writes.push(...(await beginPortion(writing, portion, place)))
+    for (const chunk of await chunksOf(em, claims, chunkBytes)) {
+      await budget.reserve(chunk.bytes)
+      if (state.isUnreachable || lease.signal.aborted) {
+        budget.release(chunk.bytes)
+        writes.push(...chunk.claims.map(async (claim): Promise<Outcome> => ({ claim, is: 'UNTRIED' })))
+      } else writes.push(...(await startChunk(options, chunk, state)))
     }
     return await Promise.all(writes)
   } finally {
@@ -83,17 +83,17 @@ export async function writeClaims(writing: Writing, claims: Claim[]): Promise<Ou
 }
 
 /** Reads a portion and starts to write it. Each write releases its bytes to the budget; a failed read releases all. */
-async function beginPortion(
-  writing: Writing,
-  { claims, bytes, bytesOf }: Portion,
-  place: { isUnreachable: boolean },
+async function startChunk(
+  options: WriteOptions,
+  { claims, bytes, bytesOf }: Chunk,
+  state: { isUnreachable: boolean },
 ): Promise<Promise<Outcome>[]> {
-  const { lease, limit, budget } = writing
+  const { lease, limit, budget } = options
   try {
-    const plans = await plan(writing, claims)
-    await lease.noteKeys(plans.flatMap((one) => ('object' in one ? [{ id: one.claim.id, key: one.key }] : [])))
+    const plans = await plan(options, claims)
+    await lease.recordKeys(plans.flatMap((one) => ('object' in one ? [{ id: one.claim.id, key: one.key }] : [])))
     return plans.map(async (one) => {
-      const outcome = 'outcome' in one ? one.outcome : await limit.run(() => carryOut(writing, one, place))
+      const outcome = 'outcome' in one ? one.outcome : await limit.run(() => performWrite(options, one, state))
       budget.release(bytesOf(one.claim))
       return outcome
     })
@@ -103,14 +103,14 @@ async function beginPortion(
   }
 }
 
-async function carryOut(
-  writing: Writing,
+async function performWrite(
+  options: WriteOptions,
   one: Exclude<Planned, { outcome: Outcome }>,
-  place: { isUnreachable: boolean },
+  state: { isUnreachable: boolean },
 ): Promise<Outcome> {
-  const { provider, lease, givesUp } = writing
+  const { provider, lease, givesUp } = options
   const { claim } = one
-  if (place.isUnreachable || lease.signal.aborted) return { claim, is: 'UNTRIED' }
+  if (state.isUnreachable || lease.signal.aborted) return { claim, is: 'UNTRIED' }
   try {
     if ('remove' in one) {
       await provider.remove(one.remove, lease.signal)
@@ -121,12 +121,12 @@ async function carryOut(
   } catch (error) {
     if (lease.signal.aborted) return { claim, is: 'UNKNOWN' }
     const failed = failure(claim, 'key' in one ? one.key : one.remove, error)
-    place.isUnreachable ||= givesUp && placeFaults.includes(failed.fault.code)
+    state.isUnreachable ||= givesUp && storageErrors.includes(failed.error.code)
     return failed
   }
 }
 
-async function plan({ em, storage, skipUnchanged }: Writing, claims: Claim[]): Promise<Planned[]> {
+async function plan({ em, storage, skipUnchanged }: WriteOptions, claims: Claim[]): Promise<Planned[]> {
   const kinds = Map.groupBy(claims, ({ kind }) => kind)
   const states = await Promise.all(
     [...kinds].map(([kind, group]) => readState(em, storage, { kind, subjects: group.map(({ subject }) => subject) })),
@@ -149,11 +149,11 @@ async function plan({ em, storage, skipUnchanged }: Writing, claims: Claim[]): P
   })
 }
 
-function failure(claim: Claim, key: string | null, error: unknown): Extract<Outcome, { is: 'FAILED' }> {
-  const fault =
-    error instanceof SluiceError
-      ? error
-      : new SluiceError('INTERNAL', isDiskFull(error) ? diskFullMessage : undefined, { cause: error })
-  const { code, message, retryable } = fault
-  return { claim, is: 'FAILED', key, fault: { code, message, retryable } }
+function failure(claim: Claim, key: string | null, cause: unknown): Extract<Outcome, { is: 'FAILED' }> {
+  const error =
+    cause instanceof SluiceError
+      ? cause
+      : new SluiceError('INTERNAL', isDiskFull(cause) ? diskFullMessage : undefined, { cause })
+  const { code, message, retryable } = error
+  return { claim, is: 'FAILED', key, error: { code, message, retryable } }
 }

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { type DrainParts, drainOutbox } from '../export/drain.ts'
+import { type DrainDeps, drainOutbox } from '../export/drain.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { execute } from '../sql.ts'
@@ -9,7 +9,7 @@ import { createTurns } from '../turns.ts'
  * Handles jobs that write pending exports: to `concurrency` storages of one project at a time, and twice as many in all.
  * Storages that wait for their project's turn are in memory only; if this process dies, `sweepOutbox` finds them.
  */
-export function handleOutbox(queue: Queue, deps: DrainParts, concurrency: number): void {
+export function handleOutbox(queue: Queue, deps: DrainDeps, concurrency: number): void {
   const turns = createTurns(concurrency)
   const work = async ({ storageId }: { storageId: number }, stopping: AbortSignal) => {
     const [storage] = await execute<{ project: string }>(

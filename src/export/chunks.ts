@@ -5,7 +5,7 @@ import { execute } from '../sql.ts'
 import type { Claim } from './lease.ts'
 
 /** Claims whose objects are read together, with the bytes of JSON of each. */
-export interface Portion {
+export interface Chunk {
   claims: Claim[]
   bytes: number
   bytesOf(claim: Claim): number
@@ -15,7 +15,7 @@ export interface Portion {
  * Divides claims, in their order, into portions of at most `maxBytes`; a larger object is a portion of its own. Sizes are measured
  * now; a deleted subject has none.
  */
-export async function portionsOf(em: EntityManager, claims: Claim[], maxBytes: number): Promise<Portion[]> {
+export async function chunksOf(em: EntityManager, claims: Claim[], maxBytes: number): Promise<Chunk[]> {
   const sizes = new Map<number, number>()
   for (const [kind, group] of Map.groupBy(claims, (claim) => claim.kind)) {
     const rows = await execute(em, sizesOf[kind](group.map(({ subject }) => subject)))
@@ -23,15 +23,15 @@ export async function portionsOf(em: EntityManager, claims: Claim[], maxBytes: n
     for (const { id, subject } of group) sizes.set(id, bytes.get(subject) ?? 0)
   }
   const bytesOf = ({ id }: Claim) => sizes.get(id)!
-  const portions: Portion[] = []
+  const chunks: Chunk[] = []
   for (const claim of claims) {
-    const last = portions.at(-1)
+    const last = chunks.at(-1)
     if (last && last.bytes + bytesOf(claim) <= maxBytes) {
       last.claims.push(claim)
       last.bytes += bytesOf(claim)
-    } else portions.push({ claims: [claim], bytes: bytesOf(claim), bytesOf })
+    } else chunks.push({ claims: [claim], bytes: bytesOf(claim), bytesOf })
   }
-  return portions
+  return chunks
 }
 
 const ofTask = sql`octet_length(t.data::text) + coalesce(octet_length(t.meta::text), 0)

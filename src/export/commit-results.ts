@@ -12,20 +12,20 @@ export const waitSeconds = (attempts: number) => Math.min(30, 2 ** attempts)
  * meanwhile (a newer version, a deleted annotation or a lost lease), it stays queued, so that the newest state is written. A row
  * that a run created is deleted after a failure, too, because the run has an issue for it.
  */
-export async function settleClaims(
+export async function commitResults(
   tx: EntityManager,
   { storage, token }: { storage: number; token: string },
   outcomes: Outcome[],
 ): Promise<void> {
   const done = outcomes.flatMap((one) => (one.is === 'WRITTEN' || one.is === 'UNCHANGED' ? [one] : []))
-  const wanted = [...new Set(done.flatMap(({ object }) => object.annotations))]
+  const annotationIds = [...new Set(done.flatMap(({ object }) => object.annotations))]
   // Locks are taken in the same order as by saves and deletions: storage, annotations, outbox.
   await execute(tx, sql`select id from storage where id = ${storage} for key share`)
   const existing = await execute<{ id: string }>(
     tx,
-    sql`select id from annotation where id = any(${wanted}::bigint[]) order by id for key share`,
+    sql`select id from annotation where id = any(${annotationIds}::bigint[]) order by id for key share`,
   )
-  const there = new Set(existing.map(({ id }) => Number(id)))
+  const existingIds = new Set(existing.map(({ id }) => Number(id)))
   const rows = await execute<{ id: string; version: number }>(
     tx,
     sql`select id, version from outbox
@@ -38,32 +38,34 @@ export async function settleClaims(
   const links = done
     .filter(isHeld)
     .flatMap(({ key, object }) =>
-      object.annotations.filter((id) => there.has(id)).map((annotation) => ({ annotation, key, hash: object.hash })),
+      object.annotations
+        .filter((id) => existingIds.has(id))
+        .map((annotation) => ({ annotation, key, hash: object.hash })),
     )
   if (links.length > 0) await execute(tx, upsertLinks(storage, links))
 
-  const ended: number[] = []
-  const again: number[] = []
-  const waits: Waiting[] = []
+  const finished: number[] = []
+  const toRequeue: number[] = []
+  const toRetry: ToRetry[] = []
   for (const one of outcomes.filter(isHeld)) {
     const { claim } = one
     const isOvertaken = versions.get(claim.id) !== claim.version
-    const lacksSome = 'object' in one && one.object.annotations.some((id) => !there.has(id))
+    const lacksAnnotation = 'object' in one && one.object.annotations.some((id) => !existingIds.has(id))
     if (one.is === 'FAILED' || one.is === 'UNTRIED') {
-      const isOnlyOfRun = claim.version === 0 && !isOvertaken && claim.key === null
-      if (isOnlyOfRun) ended.push(claim.id)
-      else waits.push(one)
-    } else if (isOvertaken || lacksSome || one.is === 'UNKNOWN') again.push(claim.id)
-    else ended.push(claim.id)
+      const wasCreatedByRun = claim.version === 0 && !isOvertaken && claim.key === null
+      if (wasCreatedByRun) finished.push(claim.id)
+      else toRetry.push(one)
+    } else if (isOvertaken || lacksAnnotation || one.is === 'UNKNOWN') toRequeue.push(claim.id)
+    else finished.push(claim.id)
   }
-  if (ended.length > 0) await execute(tx, sql`delete from outbox where id = any(${ended}::bigint[])`)
-  if (again.length > 0) await execute(tx, putBack(again))
-  if (waits.length > 0) await execute(tx, postpone(waits))
-  const lost = outcomes.filter((one) => !isHeld(one) && (one.is === 'WRITTEN' || one.is === 'REMOVED'))
-  if (lost.length > 0) await execute(tx, writeAgain(storage, lost))
+  if (finished.length > 0) await execute(tx, sql`delete from outbox where id = any(${finished}::bigint[])`)
+  if (toRequeue.length > 0) await execute(tx, requeue(toRequeue))
+  if (toRetry.length > 0) await execute(tx, postpone(toRetry))
+  const withoutLease = outcomes.filter((one) => !isHeld(one) && (one.is === 'WRITTEN' || one.is === 'REMOVED'))
+  if (withoutLease.length > 0) await execute(tx, enqueueAgain(storage, withoutLease))
 }
 
-type Waiting = Extract<Outcome, { is: 'FAILED' | 'UNTRIED' }>
+type ToRetry = Extract<Outcome, { is: 'FAILED' | 'UNTRIED' }>
 
 const upsertLinks = (storage: number, links: { annotation: number; key: string; hash: string }[]) => sql`
 insert into export_link (storage_id, annotation_id, key, hash)
@@ -77,28 +79,28 @@ order by l.annotation
 on conflict (storage_id, annotation_id) do update
 set key = excluded.key, hash = excluded.hash, object_exists = true, updated_at = now()`
 
-const putBack = (ids: number[]) => sql`
+const requeue = (ids: number[]) => sql`
 update outbox set lease = null, due_at = now(), attempts = 0, failure = null, version = greatest(version, 1)
 where id = any(${ids}::bigint[])`
 
-const postpone = (waits: Waiting[]) => sql`
+const postpone = (toRetry: ToRetry[]) => sql`
 update outbox o set lease = null, attempts = o.attempts + f.tried, due_at = now() + make_interval(secs => f.wait),
   failure = coalesce(f.failure, o.failure), version = greatest(o.version, 1)
 from unnest(
-    ${waits.map(({ claim }) => claim.id)}::bigint[],
-    ${waits.map(({ is }) => (is === 'FAILED' ? 1 : 0))}::int[],
-    ${waits.map(({ claim }) => waitSeconds(claim.attempts + 1))}::float8[],
-    ${waits.map((one) => (one.is === 'FAILED' ? one.fault.message.replaceAll('\0', '\ufffd') : null))}::text[])
+    ${toRetry.map(({ claim }) => claim.id)}::bigint[],
+    ${toRetry.map(({ is }) => (is === 'FAILED' ? 1 : 0))}::int[],
+    ${toRetry.map(({ claim }) => waitSeconds(claim.attempts + 1))}::float8[],
+    ${toRetry.map((one) => (one.is === 'FAILED' ? one.error.message.replaceAll('\0', '\ufffd') : null))}::text[])
   as f (id, tried, wait, failure)
 where o.id = f.id`
 
-const writeAgain = (storage: number, lost: Outcome[]) => sql`
+const enqueueAgain = (storage: number, withoutLease: Outcome[]) => sql`
 insert into outbox (storage_id, kind, subject, key)
 select s.id, l.kind, l.subject, l.key
 from storage s, unnest(
-    ${lost.map(({ claim }) => claim.kind)}::text[],
-    ${lost.map(({ claim }) => claim.subject)}::bigint[],
-    ${lost.map((one) => ('key' in one ? one.key : one.claim.key))}::text[])
+    ${withoutLease.map(({ claim }) => claim.kind)}::text[],
+    ${withoutLease.map(({ claim }) => claim.subject)}::bigint[],
+    ${withoutLease.map((one) => ('key' in one ? one.key : one.claim.key))}::text[])
   as l (kind, subject, key)
 where s.id = ${storage} order by l.subject
 on conflict (storage_id, kind, subject) do update
