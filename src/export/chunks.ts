@@ -12,8 +12,8 @@ export interface Chunk {
 }
 
 /**
- * Divides claims, in their order, into portions of at most `maxBytes`; a larger object is a portion of its own. Sizes are measured
- * now; a deleted subject has none.
+ * Divides claims, in their order, into chunks of at most `maxBytes`; a larger object is a chunk of its own. Sizes are measured
+ * now; the size of a deleted subject is 0.
  */
 export async function chunksOf(em: EntityManager, claims: Claim[], maxBytes: number): Promise<Chunk[]> {
   const sizes = new Map<number, number>()

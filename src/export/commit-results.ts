@@ -19,7 +19,7 @@ export async function commitResults(
 ): Promise<void> {
   const done = outcomes.flatMap((one) => (one.is === 'WRITTEN' || one.is === 'UNCHANGED' ? [one] : []))
   const annotationIds = [...new Set(done.flatMap(({ object }) => object.annotations))]
-  // Locks are taken in the same order as by saves and deletions: storage, annotations, outbox.
+  // Saves and deletions lock in the same order: storage, annotations, outbox.
   await execute(tx, sql`select id from storage where id = ${storage} for key share`)
   const existing = await execute<{ id: string }>(
     tx,

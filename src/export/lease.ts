@@ -12,7 +12,7 @@ export interface Claim {
   /** Version of the row before the state of the subject was read. */
   version: number
   attempts: number
-  /** Key of the object that an earlier attempt wrote or may have written; null = none. */
+  /** Key of the object that an earlier attempt wrote or may have written; null if no attempt did. */
   key: string | null
 }
 
@@ -97,7 +97,7 @@ interface LeaseTerms {
 
 const expiry = (seconds: number) => sql`now() + make_interval(secs => ${seconds})`
 
-// A locked row is being committed or recorded by this process.
+// Skips locked rows: this process commits their results or records their keys.
 const renewal = (ids: number[], { token, seconds }: LeaseTerms) => sql`
 update outbox o set due_at = ${expiry(seconds)}
 from (select id from outbox where id = any(${ids}::bigint[]) and lease = ${token} for update skip locked) kept

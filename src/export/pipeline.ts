@@ -25,7 +25,7 @@ interface PipelineOptions {
  * Writes batches of claims and commits their results in order. While a batch is written, the next one is claimed and read, and its
  * writes use free slots; both together hold at most `maxBytes` in memory. Each batch uses the present settings of the storage.
  * Batches that have begun are committed before a stop takes effect.
- * @throws SluiceError if the storage cannot be opened; the reason of the lease's signal; what `settle` throws
+ * @throws SluiceError if the storage cannot be opened; the reason of the lease's signal; what `commit` throws
  */
 export async function writeBatches<Batch extends { claims: Claim[] }>(
   options: PipelineOptions,

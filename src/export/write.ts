@@ -13,7 +13,7 @@ export type Outcome = { claim: Claim } & (
   | { is: 'WRITTEN' | 'UNCHANGED'; key: string; object: Written }
   /** The subject was deleted, and its object was removed. */
   | { is: 'REMOVED' }
-  /** The subject was deleted, and no object exists or may be removed. */
+  /** The subject was deleted, and its object does not exist or must not be removed. */
   | { is: 'GONE' }
   | { is: 'FAILED'; key: string | null; error: { code: ErrorCode; message: string; retryable: boolean } }
   /** Not begun, because the work stopped or the storage cannot be reached. */
@@ -82,7 +82,7 @@ export async function writeClaims(options: WriteOptions, claims: Claim[]): Promi
   }
 }
 
-/** Reads a portion and starts to write it. Each write releases its bytes to the budget; a failed read releases all. */
+/** Reads a chunk and starts to write it. Each write releases its bytes to the budget; a failed read releases all. */
 async function startChunk(
   options: WriteOptions,
   { claims, bytes, bytesOf }: Chunk,
