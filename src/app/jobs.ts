@@ -62,7 +62,7 @@ async function startWorker(
     writeConcurrency: config.WRITE_CONCURRENCY ?? Math.min(8, 4 * availableParallelism()),
     listConcurrency: config.LIST_CONCURRENCY,
     assistAfterSeconds: config.ASSIST_AFTER,
-    patienceSeconds: config.STORAGE_PATIENCE,
+    retryWindowSeconds: config.STORAGE_PATIENCE,
     spoolFolder: join(config.DATA_DIR, 'spool'),
     activeRuns: new Set<number>(),
     heartbeatSeconds: config.STORAGE_IN_PROGRESS_TIMER,

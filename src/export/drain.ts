@@ -71,7 +71,7 @@ export async function drainOutbox(deps: DrainDeps, storage: number, stopping: Ab
   try {
     const limit = createAdaptiveLimit(deps.writeConcurrency)
     // A drain does not wait for an unavailable storage; the exports stay pending.
-    const breaker = createBreaker({ patienceMs: null, hasResponded: false, report: () => {} })
+    const breaker = createBreaker({ retryWindowMs: null, hasResponded: false, report: () => {} })
     const options = { em, connect, storage, lease, limit, breaker, skipUnchanged: false, givesUp: true }
     await writeBatches(options, batches(), commit)
   } catch (error) {

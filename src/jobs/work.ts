@@ -9,11 +9,11 @@ import { exportToStorage } from '../export/export.ts'
 import { importStorage } from '../import/import.ts'
 import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
-import { enqueueRun, offerDispatch } from '../runs/dispatch.ts'
+import { enqueueRun, tryDispatch } from '../runs/dispatch.ts'
 import { type RunLease, RunLost } from '../runs/lease.ts'
 import { beginRun, finishRun, heartbeat, maxAttempts, requeueRun } from '../runs/run.ts'
 import { openRunBreaker, type RunBreaker } from '../runs/run-breaker.ts'
-import { placeOf } from '../runs/start.ts'
+import { shareOf } from '../runs/start.ts'
 import { missedHeartbeats } from '../runs/sweep.ts'
 
 /** What a worker needs to execute runs. */
@@ -30,7 +30,7 @@ export interface WorkerDeps {
   /** Seconds after which idle workers help with an import. */
   assistAfterSeconds: number
   /** How long a run waits for a location that has responded to it before. */
-  patienceSeconds: number
+  retryWindowSeconds: number
   /** Folder in which objects wait until their checksum is verified. */
   spoolFolder: string
   /** Runs that this process executes. */
@@ -44,7 +44,7 @@ class Canceled extends Error {}
 /**
  * Executes a run from its checkpoint to a final state. It does nothing if the run does not wait for this attempt, because a job can
  * run twice. When `stopping` aborts, the run is requeued and another worker continues at the checkpoint. While the storage is
- * unavailable the run waits; after `patienceSeconds` it fails at its checkpoint. Rejects only if the database fails; the sweeper
+ * unavailable the run waits; after `retryWindowSeconds` it fails at its checkpoint. Rejects only if the database fails; the sweeper
  * then continues the run.
  */
 export async function workOnRun(deps: WorkerDeps, lease: RunLease, stopping: AbortSignal): Promise<void> {
@@ -77,7 +77,7 @@ export async function workOnRun(deps: WorkerDeps, lease: RunLease, stopping: Abo
     unwatch()
     await breaker.close()
     deps.activeRuns.delete(run.id)
-    await offerDispatch(deps, placeOf(run))
+    await tryDispatch(deps, shareOf(run))
   }
 }
 
@@ -86,7 +86,7 @@ const isTemporary = (error: unknown, { attempt, excused }: SyncRun) =>
   !(error instanceof SluiceError) && attempt - excused < maxAttempts
 
 async function handOver(deps: WorkerDeps, lease: RunLease): Promise<void> {
-  const next = await requeueRun(deps.em, lease, { isExcused: true })
+  const next = await requeueRun(deps.em, lease, { isUncounted: true })
   if (next) await enqueueRun(deps, next)
 }
 

@@ -13,7 +13,7 @@ export interface Pause {
 }
 
 /** How calls to the location are made. */
-export interface Calling {
+export interface CallOptions {
   signal: AbortSignal
   /** A cheap call that succeeds, or is refused, once the location is back. */
   probe: () => Promise<unknown>
@@ -29,7 +29,7 @@ export interface Breaker {
    * Makes a call. While the location is unavailable, all calls wait, and one probe at a time checks whether it is back. Rejects with
    * errors of `work` that are no outage, and with the reason of `signal` or of the breaker.
    */
-  call<T>(calling: Calling, work: () => Promise<T>): Promise<T>
+  call<T>(options: CallOptions, work: () => Promise<T>): Promise<T>
   /** Ends the current pause between two probes. */
   retryNow(): void
   /** Ends all pauses and reports nothing any more. */
@@ -45,25 +45,27 @@ const maxFailures = 4
 
 /**
  * Creates a closed breaker. `hasResponded`: whether the location has responded to this run; until then, errors are passed on.
- * `awaySinceMs`: how long the run has already waited in another process. `report` receives each pause, and null at its end.
+ * `alreadyPausedMs`: how long the run has already waited in another process. `report` receives each pause, and null at its end.
  */
 export function createBreaker(options: {
   /** Null: errors of the location are thrown at once. */
-  patienceMs: number | null
+  retryWindowMs: number | null
   hasResponded: boolean
-  awaySinceMs?: number | undefined
+  alreadyPausedMs?: number | undefined
   report: (pause: Pause | null) => void
 }): Breaker {
-  const { patienceMs } = options
-  const gaveUp = new AbortController()
+  const { retryWindowMs } = options
+  const expired = new AbortController()
   const closing = new AbortController()
   let { hasResponded } = options
   let outage =
-    options.awaySinceMs === undefined ? undefined : { startedAt: performance.now() - options.awaySinceMs, tries: 0 }
+    options.alreadyPausedMs === undefined
+      ? undefined
+      : { startedAt: performance.now() - options.alreadyPausedMs, tries: 0 }
   let paused: Promise<void> | undefined
   let resumedAt = Number.NEGATIVE_INFINITY
   let wake = () => {}
-  let looking: Promise<boolean> | undefined
+  let probing: Promise<boolean> | undefined
   let isReported = outage !== undefined
 
   const report = (pause: Pause | null) => {
@@ -72,69 +74,69 @@ export function createBreaker(options: {
     options.report(pause)
   }
 
-  const rest = async (ms: number) => {
+  const pauseFor = async (ms: number) => {
     const waking = new AbortController()
     wake = () => waking.abort()
     await sleep(ms, undefined, { signal: AbortSignal.any([waking.signal, closing.signal]) }).catch(() => {})
   }
 
-  const waitUntilBack = async (first: SluiceError, probe: Calling['probe'], patienceMs: number) => {
+  const waitUntilBack = async (first: SluiceError, probe: CallOptions['probe'], retryWindowMs: number) => {
     outage ??= { startedAt: performance.now(), tries: 0 }
-    for (let fault = first; !closing.signal.aborted; ) {
+    for (let error = first; !closing.signal.aborted; ) {
       const sinceMs = performance.now() - outage.startedAt
-      const givesUpInMs = patienceMs - sinceMs
-      if (givesUpInMs <= 0) return gaveUp.abort(exhausted(fault, patienceMs))
+      const givesUpInMs = retryWindowMs - sinceMs
+      if (givesUpInMs <= 0) return expired.abort(windowExceeded(error, retryWindowMs))
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** outage.tries++) * (0.75 + Math.random() / 2)
       const retryInMs = Math.min(pauseMs, givesUpInMs)
-      report({ code: fault.code, sinceMs, retryInMs, givesUpInMs })
-      await rest(retryInMs)
-      const probed = closing.signal.aborted ? undefined : await faultOf(probe)
+      report({ code: error.code, sinceMs, retryInMs, givesUpInMs })
+      await pauseFor(retryInMs)
+      const probed = closing.signal.aborted ? undefined : await probeError(probe)
       if (!probed) break
-      fault = probed
+      error = probed
     }
     resumedAt = performance.now()
     report(null)
   }
 
-  const pause = (fault: SluiceError, { probe, signal }: Calling, patienceMs: number) => {
-    paused ??= waitUntilBack(fault, probe, patienceMs).finally(() => {
+  const pause = (error: SluiceError, { probe, signal }: CallOptions, retryWindowMs: number) => {
+    paused ??= waitUntilBack(error, probe, retryWindowMs).finally(() => {
       paused = undefined
     })
     return orAbort(paused, signal)
   }
 
-  /** The location has responded to a call that began at `begun`. */
-  const responded = (begun: number) => {
+  /** The location has responded to a call that began at `startedAt`. */
+  const responded = (startedAt: number) => {
     hasResponded = true
-    if (!outage || paused || begun < resumedAt) return
+    if (!outage || paused || startedAt < resumedAt) return
     outage = undefined
     report(null)
   }
 
   /** A call may take too long because of its own object. */
-  const isAway = async ({ probe }: Calling) => {
-    looking ??= faultOf(probe)
-      .then((fault) => fault !== undefined)
+  const isUnavailable = async ({ probe }: CallOptions) => {
+    probing ??= probeError(probe)
+      .then((error) => error !== undefined)
       .finally(() => {
-        looking = undefined
+        probing = undefined
       })
-    return looking
+    return probing
   }
 
   return {
-    signal: gaveUp.signal,
+    signal: expired.signal,
 
-    async call(calling, work) {
-      const { signal, slowDown } = calling
+    async call(callOptions, work) {
+      const { signal, slowDown } = callOptions
       let slowed = 0
       for (let failures = 0; ; ) {
         while (paused) await orAbort(paused, signal)
-        gaveUp.signal.throwIfAborted()
+        expired.signal.throwIfAborted()
         signal.throwIfAborted()
-        const begun = performance.now()
+        const startedAt = performance.now()
         try {
           const value = await work()
-          responded(begun)
+          responded(startedAt)
           return value
         } catch (error) {
           signal.throwIfAborted()
@@ -147,16 +149,16 @@ export function createBreaker(options: {
               continue
             }
           }
-          if (isAnswer(error)) responded(begun)
+          if (isAnswer(error)) responded(startedAt)
           // A 503 is a response, too.
           if (codeOf(error) === 'THROTTLED') hasResponded = true
           const isLate = codeOf(error) === 'TIMEOUT' && hasResponded
-          const isFault = isOutage(error) || asksToSlowDown(error) || (isLate && (await isAway(calling)))
-          if (!isFault || !hasResponded || patienceMs === null || !(error instanceof SluiceError)) throw error
+          const isFault = isOutage(error) || asksToSlowDown(error) || (isLate && (await isUnavailable(callOptions)))
+          if (!isFault || !hasResponded || retryWindowMs === null || !(error instanceof SluiceError)) throw error
           // The call began before the pause, which has ended meanwhile.
-          if (begun < resumedAt) continue
+          if (startedAt < resumedAt) continue
           if (++failures > maxFailures) throw error
-          await pause(error, calling, patienceMs)
+          await pause(error, callOptions, retryWindowMs)
         }
       }
     },
@@ -175,19 +177,19 @@ export function createBreaker(options: {
 const codeOf = (error: unknown) => (error instanceof SluiceError ? error.code : undefined)
 
 /** Why the location is still unavailable; undefined if it responds. */
-async function faultOf(probe: () => Promise<unknown>): Promise<SluiceError | undefined> {
+async function probeError(probe: () => Promise<unknown>): Promise<SluiceError | undefined> {
   try {
     await probe()
     return undefined
   } catch (error) {
-    const isAway = isOutage(error) || asksToSlowDown(error) || codeOf(error) === 'TIMEOUT'
-    return isAway && error instanceof SluiceError ? error : undefined
+    const isUnavailable = isOutage(error) || asksToSlowDown(error) || codeOf(error) === 'TIMEOUT'
+    return isUnavailable && error instanceof SluiceError ? error : undefined
   }
 }
 
-function exhausted({ code, message, remote, cause }: SluiceError, patienceMs: number): SluiceError {
+function windowExceeded({ code, message, remote, cause }: SluiceError, retryWindowMs: number): SluiceError {
   const text =
-    `${message} The run has retried for ${Math.round(patienceMs / 1_000)} s (STORAGE_PATIENCE). ` +
+    `${message} The run has retried for ${Math.round(retryWindowMs / 1_000)} s (STORAGE_PATIENCE). ` +
     'Start the sync again when the storage is back; what is done stays.'
   return new SluiceError(code, text, { cause, remote })
 }

@@ -16,12 +16,12 @@ export function distinctKeys(keys: readonly string[]): string[] {
     const message = `has ${distinct.length} distinct keys; the limit is ${maxChosenKeys.toLocaleString('en')}`
     throw new ValidationError([{ path: 'input.keys', message }])
   }
-  const faults = keys.flatMap((key, at): FieldError[] => {
+  const errors = keys.flatMap((key, at): FieldError[] => {
     const path = `input.keys.${at}`
     if (key === '') return [{ path, message: 'must not be empty' }]
     const code = keyFault(key)
     return code ? [{ path, message: new SluiceError(code).message, code }] : []
   })
-  if (faults.length > 0) throw new ValidationError(faults.slice(0, maxReported))
+  if (errors.length > 0) throw new ValidationError(errors.slice(0, maxReported))
   return distinct
 }

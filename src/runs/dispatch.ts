@@ -6,18 +6,18 @@ import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { execute } from '../sql.ts'
-import { workerSilenceSeconds } from './fleet.ts'
+import { workerTimeoutSeconds } from './fleet.ts'
 import type { RunLease } from './lease.ts'
 import { setJob } from './run.ts'
 
 /** What `dispatchRun` needs. */
-interface DispatchParts {
+interface DispatchDeps {
   em: EntityManager
   queue: Queue
 }
 
 /** The project and direction of a run that was queued or has left its slot. */
-export interface Changed {
+export interface Share {
   project: Storage['project']
   direction: StorageDirection
 }
@@ -45,30 +45,30 @@ function isDispatched(name: string): RawBuilder<SqlBool> {
  * run is before one that has one; then the oldest run is first. Runs beyond the S slots go to the lane EXTRA, so that no
  * number of runs of one project can be ahead of them.
  */
-export async function dispatchRun(parts: DispatchParts, changed: Changed): Promise<void> {
-  const run = await admit(parts.em, changed.direction, changed.project)
-  if (run) await enqueueRun(parts, run)
+export async function dispatchRun(deps: DispatchDeps, share: Share): Promise<void> {
+  const run = await admit(deps.em, share.direction, share.project)
+  if (run) await enqueueRun(deps, run)
 }
 
 /** Like `dispatchRun`, but only logs an error; the sweeper then admits the run within a second. */
-export async function offerDispatch(parts: DispatchParts & { logger: Logger }, changed: Changed): Promise<void> {
-  await dispatchRun(parts, changed).catch((err) => parts.logger.warn({ err }, 'the next run could not be admitted yet'))
+export async function tryDispatch(deps: DispatchDeps & { logger: Logger }, share: Share): Promise<void> {
+  await dispatchRun(deps, share).catch((err) => deps.logger.warn({ err }, 'the next run could not be admitted yet'))
 }
 
 /** Admits all runs that have a slot, for example after a process died or a worker joined. */
-export async function dispatchRuns(parts: DispatchParts): Promise<void> {
-  for (const { direction } of await execute(parts.em, directionsWithWaiting)) {
-    const starved = await execute(parts.em, projectsWithoutRun(direction))
-    for (const project of [...starved.map(({ project_id }) => Number(project_id)), null]) {
-      for (let run = await admit(parts.em, direction, project); run; run = await admit(parts.em, direction, null)) {
-        await enqueueRun(parts, run)
+export async function dispatchRuns(deps: DispatchDeps): Promise<void> {
+  for (const { direction } of await execute(deps.em, directionsWithWaiting)) {
+    const withoutRun = await execute(deps.em, projectsWithoutRun(direction))
+    for (const project of [...withoutRun.map(({ project_id }) => Number(project_id)), null]) {
+      for (let run = await admit(deps.em, direction, project); run; run = await admit(deps.em, direction, null)) {
+        await enqueueRun(deps, run)
       }
     }
   }
 }
 
 /** Enqueues the job of an admitted run. If that fails, the sweeper enqueues it. */
-export async function enqueueRun({ em, queue }: DispatchParts, run: RunLease): Promise<void> {
+export async function enqueueRun({ em, queue }: DispatchDeps, run: RunLease): Promise<void> {
   const [row] = await execute<{ direction: StorageDirection; lane: Lane | null }>(
     em,
     sql`select share_direction as direction, lane from sync_run where id = ${run.id}`,
@@ -96,7 +96,7 @@ async function admit(
 }
 
 // Limits the search for a storage without an admitted run in the queue of a project.
-const lookAhead = 1_000
+const maxScannedRuns = 1_000
 
 const waitingOf = (direction: StorageDirection, limit: number) =>
   sql`select r.id, r.storage_id from sync_run r
@@ -110,7 +110,7 @@ with held as materialized (
   where r.share_direction = ${direction} and ${isDispatched('r')} group by r.share_project),
 fleet as materialized (
   select greatest(1, (
-      select sum(slots) from worker where seen_at > now() - make_interval(secs => ${workerSilenceSeconds})))::int as slots,
+      select sum(slots) from worker where seen_at > now() - make_interval(secs => ${workerTimeoutSeconds})))::int as slots,
     (select count(*) from held)::int as projects, (select coalesce(sum(n), 0) from held)::int as used),
 allowed as (
   select h.project_id, h.n from held h, fleet f
@@ -120,7 +120,7 @@ allowed as (
   where p.id is not null and not exists (select from held h where h.project_id = p.id)),
 next as (
   select w.id from allowed a cross join lateral (
-    (select 0 as turn, r.id from (${waitingOf(direction, lookAhead)}) r
+    (select 0 as turn, r.id from (${waitingOf(direction, maxScannedRuns)}) r
       where not exists (select from sync_run o where o.storage_id = r.storage_id and ${isDispatched('o')})
       order by r.id limit 1)
     union all (select 1 as turn, r.id from (${waitingOf(direction, 1)}) r) order by turn limit 1) w

@@ -5,7 +5,7 @@ import type { Logger } from '../logger.ts'
 import { execute } from '../sql.ts'
 
 /** Seconds without a heartbeat after which a worker's slots no longer count. */
-export const workerSilenceSeconds = 15
+export const workerTimeoutSeconds = 15
 
 const heartbeatMs = 3_000
 

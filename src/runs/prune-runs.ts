@@ -3,13 +3,13 @@ import { sql } from 'kysely'
 import { execute } from '../sql.ts'
 
 /** Of so many of a storage's newest runs the row is kept, and of so many the issues; of its last sync always. */
-const keptRuns = { rows: 1_000, issues: 100 }
+const retainedRuns = { rows: 1_000, issues: 100 }
 
 /**
  * Drops what nobody asks for any more: keys that runs kept in mind until their end, issues of old runs, and very old runs. A
  * run that has not ended loses nothing.
  */
-export async function pruneRuns(em: EntityManager, { rows, issues } = keptRuns): Promise<void> {
+export async function pruneRuns(em: EntityManager, { rows, issues } = retainedRuns): Promise<void> {
   await execute(
     em,
     // A run that was active at the same time still asks which objects this one has seen.

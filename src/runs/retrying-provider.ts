@@ -1,6 +1,6 @@
 import type { AdaptiveLimit } from '../adaptive.ts'
 import type { Provider } from '../providers/provider.ts'
-import type { Breaker, Calling } from './breaker.ts'
+import type { Breaker, CallOptions } from './breaker.ts'
 
 /**
  * The provider of a run. Its calls pause while the storage is unavailable, and are repeated when it is back. When the storage asks to
@@ -11,7 +11,7 @@ export function retryingProvider(
   { breaker, signal, limit }: { breaker: Pick<Breaker, 'call'>; signal: AbortSignal; limit?: AdaptiveLimit },
 ): Provider {
   let lastKey: string | undefined
-  const calling: Calling = {
+  const callOptions: CallOptions = {
     signal,
     // A HEAD of an object that was read proves more than a listing.
     probe: () => (lastKey === undefined ? provider.check(signal) : provider.head(lastKey, signal)),
@@ -19,16 +19,16 @@ export function retryingProvider(
   }
   return {
     ...provider,
-    list: (options) => breaker.call(calling, () => provider.list(options)),
-    head: (key, abort) => breaker.call(calling, () => provider.head(key, abort)),
-    remove: (key, abort) => breaker.call(calling, () => provider.remove(key, abort)),
+    list: (options) => breaker.call(callOptions, () => provider.list(options)),
+    head: (key, abort) => breaker.call(callOptions, () => provider.head(key, abort)),
+    remove: (key, abort) => breaker.call(callOptions, () => provider.remove(key, abort)),
     async read(key, options) {
-      const opened = await breaker.call(calling, () => provider.read(key, options))
+      const opened = await breaker.call(callOptions, () => provider.read(key, options))
       lastKey = key
       return opened
     },
     async write(key, body, options) {
-      await breaker.call(calling, () => provider.write(key, body, options))
+      await breaker.call(callOptions, () => provider.write(key, body, options))
       lastKey = key
     },
   }

@@ -3,7 +3,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { SyncRun } from '../entities/sync-run.ts'
 import type { Logger } from '../logger.ts'
 import { type Breaker, createBreaker, type Pause } from './breaker.ts'
-import { awaySinceMs, leaderName, noteWaiting } from './waiting.ts'
+import { leaderName, pausedMs, recordPause } from './waiting.ts'
 
 /** The breaker of a run in this process. It records its pauses in the run's row. */
 export interface RunBreaker extends Omit<Breaker, 'close'> {
@@ -15,24 +15,24 @@ export interface RunBreaker extends Omit<Breaker, 'close'> {
 
 /** Opens the breaker of a run that this process leads or assists. */
 export function openRunBreaker(
-  { em, logger, patienceSeconds }: { em: EntityManager; logger: Logger; patienceSeconds: number },
+  { em, logger, retryWindowSeconds }: { em: EntityManager; logger: Logger; retryWindowSeconds: number },
   run: SyncRun,
   role: 'LEADS' | 'ASSISTS',
 ): RunBreaker {
   const name = role === 'LEADS' ? leaderName : randomUUID()
-  const awayMs = role === 'LEADS' ? awaySinceMs(run) : undefined
+  const alreadyPausedMs = role === 'LEADS' ? pausedMs(run) : undefined
   let recorded = Promise.resolve()
   let isWaiting = false
   const record = (pause: Pause | null) => {
     isWaiting = pause !== null
     recorded = recorded
-      .then(() => noteWaiting(em, run, { name, pause }))
+      .then(() => recordPause(em, run, { name, pause }))
       .catch((err) => logger.warn({ err, run: run.id }, 'a pause of a run could not be recorded'))
   }
   const breaker = createBreaker({
-    patienceMs: patienceSeconds * 1_000,
-    hasResponded: awayMs !== undefined || run.listed + run.selected > 0,
-    awaySinceMs: awayMs,
+    retryWindowMs: retryWindowSeconds * 1_000,
+    hasResponded: alreadyPausedMs !== undefined || run.listed + run.selected > 0,
+    alreadyPausedMs,
     report: record,
   })
   return {

@@ -6,7 +6,7 @@ import { ConflictError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
 import { execute } from '../sql.ts'
 import { heldRun, ofAttempt, type RunLease } from './lease.ts'
-import { noteOutcome } from './schedule-pause.ts'
+import { recordOutcome } from './schedule-pause.ts'
 import { stillWaiting } from './waiting.ts'
 
 /** Number of attempts before a run fails. Excused attempts, such as those of a worker that shut down, do not count. */
@@ -161,9 +161,9 @@ interface StaleGuard {
   staleSeconds?: number
 }
 
-interface HandBack extends StaleGuard {
+interface RequeueOptions extends StaleGuard {
   /** The attempt does not count, because the run did not cause its end. */
-  isExcused?: boolean
+  isUncounted?: boolean
   /** The job vanished from the queue before the run began. The attempt does not count. */
   isRequeued?: boolean
 }
@@ -181,13 +181,13 @@ const isStale = (seconds: number | undefined): RawBuilder<SqlBool> =>
 export async function requeueRun(
   em: EntityManager,
   run: RunLease,
-  { staleSeconds, isExcused = false, isRequeued = false }: HandBack = {},
+  { staleSeconds, isUncounted = false, isRequeued = false }: RequeueOptions = {},
 ): Promise<RunLease | undefined> {
   const row = await transition(em, {
     set: sql`status = case when cancel_requested then 'CANCELED' else 'QUEUED' end,
           finished_at = case when cancel_requested then now() end,
           attempt = attempt + (not cancel_requested)::int, job_id = null, lane = coalesce(lane, 'MAIN'), heartbeat_at = now(),
-          excused = excused + ${isExcused || isRequeued ? 1 : 0}, requeued = ${isRequeued}`,
+          excused = excused + ${isUncounted || isRequeued ? 1 : 0}, requeued = ${isRequeued}`,
     where: sql`${ofAttempt(run)} and status in ('IN_PROGRESS', 'QUEUED') and ${isStale(staleSeconds)}`,
   })
   return row?.status === 'QUEUED' ? { id: run.id, attempt: run.attempt + 1 } : undefined
@@ -235,7 +235,7 @@ async function transition(
         sql`update storage set last_sync_at = ${row.finished_at}, last_sync_count = ${count} where id = ${row.storage_id}`,
       )
     }
-    if (isSync && row.finished_at !== null) await noteOutcome(tx, row.storage_id, row.status)
+    if (isSync && row.finished_at !== null) await recordOutcome(tx, row.storage_id, row.status)
     await recordEvent(tx, 'STATUS', { type: 'RUN', id: Number(row.id) })
     return row
   })

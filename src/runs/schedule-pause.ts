@@ -9,7 +9,7 @@ const pauseAfter = 3
 const firstPauseHours = 1
 const maxPauseHours = 24
 
-interface Counted {
+interface ScheduleRow {
   cron: string
   time_zone: string
   jitter_seconds: number
@@ -23,10 +23,10 @@ interface Counted {
  * pauses: it tries at its first time after an hour, then after twice as long, at most a day. A sync that works, started by
  * whomever, ends the pause. One that was canceled tells nothing.
  */
-export async function noteOutcome(tx: EntityManager, storageId: string, status: SyncStatus): Promise<void> {
+export async function recordOutcome(tx: EntityManager, storageId: string, status: SyncStatus): Promise<void> {
   if (status === 'CANCELED') return
   const hasFailed = status === 'FAILED'
-  const [schedule] = await execute<Counted>(
+  const [schedule] = await execute<ScheduleRow>(
     tx,
     sql`update sync_schedule set failures_in_row = case when ${hasFailed} then failures_in_row + 1 else 0 end
      where storage_id = ${storageId} and (${hasFailed} or failures_in_row > 0) returning *, now() as now`,

@@ -9,8 +9,8 @@ import type { Queue } from '../queue/agenda.ts'
 import { execute } from '../sql.ts'
 import { dispatchRun } from './dispatch.ts'
 import { insertRun, toRun } from './run.ts'
-import { assertDirection, type ExportOptions, placeOf } from './start.ts'
-import { nextTick, timetableFaults } from './timetable.ts'
+import { assertDirection, type ExportOptions, shareOf } from './start.ts'
+import { nextTick, timetableErrors } from './timetable.ts'
 
 /** When to sync, and what; absent parts have their default. */
 interface ScheduleInput extends ExportOptions {
@@ -39,8 +39,8 @@ export async function scheduleSync(
     timeZone: input.timeZone ?? 'UTC',
     jitterSeconds: input.jitterSeconds ?? 0,
   }
-  const faults = timetableFaults(timetable, minSeconds)
-  if (faults.length > 0) throw new ValidationError(faults.map((fault) => ({ ...fault, path: `input.${fault.path}` })))
+  const errors = timetableErrors(timetable, minSeconds)
+  if (errors.length > 0) throw new ValidationError(errors.map((error) => ({ ...error, path: `input.${error.path}` })))
   const next = nextTick(timetable, await databaseTime(em))
   await execute(
     em,
@@ -63,7 +63,7 @@ export async function unscheduleSync(em: EntityManager, storageId: Storage['id']
   await execute(em, sql`delete from sync_schedule where storage_id = ${storageId}`)
 }
 
-interface Due {
+interface DueSchedule {
   storage_id: string
   cron: string
   time_zone: string
@@ -75,28 +75,28 @@ interface Due {
   now: string
 }
 
-const atOnce = 1_000
+const maxDue = 1_000
 
 /**
  * Queues a sync for every schedule whose time has come, once however many times have passed, and none where a sync is under
  * way. Projects take turns. Safe in any number of processes at once: a run and the schedule's next time are one commit, which only the first makes.
  */
-export async function runSchedules(parts: { em: EntityManager; queue: Queue }): Promise<void> {
-  const due = await execute<Due>(
-    parts.em,
+export async function runSchedules(deps: { em: EntityManager; queue: Queue }): Promise<void> {
+  const due = await execute<DueSchedule>(
+    deps.em,
     sql`select * from (
        select d.*, now() as now, row_number() over (partition by s.project_id order by d.next_run_at) as turn
        from sync_schedule d join storage s on s.id = d.storage_id where d.next_run_at <= now()) due
-     order by turn, next_run_at limit ${atOnce}`,
+     order by turn, next_run_at limit ${maxDue}`,
   )
-  const faults: unknown[] = []
-  for (const one of due) await startDue(parts, one).catch((fault) => faults.push(fault))
-  if (faults.length > 0) throw new AggregateError(faults, `${faults.length} schedules could not be followed.`)
+  const errors: unknown[] = []
+  for (const schedule of due) await startDue(deps, schedule).catch((error) => errors.push(error))
+  if (errors.length > 0) throw new AggregateError(errors, `${errors.length} schedules could not be followed.`)
 }
 
-class Taken extends Error {}
+class AlreadyStarted extends Error {}
 
-async function startDue({ em, queue }: { em: EntityManager; queue: Queue }, due: Due): Promise<void> {
+async function startDue({ em, queue }: { em: EntityManager; queue: Queue }, due: DueSchedule): Promise<void> {
   const timetable = { cron: due.cron, timeZone: due.time_zone, jitterSeconds: due.jitter_seconds }
   const next = nextTick(timetable, new Date(due.now))
   const started = em.fork().transactional(async (tx) => {
@@ -105,20 +105,20 @@ async function startDue({ em, queue }: { em: EntityManager; queue: Queue }, due:
       exportScope: due.export_scope,
       skipUnchanged: due.skip_unchanged,
     })
-    const mine = await execute(
+    const updated = await execute(
       tx,
       sql`update sync_schedule set next_run_at = ${next}, last_run = coalesce(${run?.id ?? null}, last_run)
        where storage_id = ${due.storage_id} and next_run_at = ${due.next_run_at} and updated_at = ${due.updated_at}
        returning storage_id`,
     )
-    if (mine.length === 0) throw new Taken()
+    if (updated.length === 0) throw new AlreadyStarted()
     if (run) await recordEvent(tx, 'STATUS', { type: 'RUN', id: Number(run.id) })
     return run && toRun(tx, run)
   })
   const run = await started.catch((error) => {
-    if (!(error instanceof Taken)) throw error
+    if (!(error instanceof AlreadyStarted)) throw error
   })
-  if (run) await dispatchRun({ em, queue }, placeOf(run))
+  if (run) await dispatchRun({ em, queue }, shareOf(run))
 }
 
 async function databaseTime(em: EntityManager): Promise<Date> {

@@ -7,9 +7,9 @@ import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { execute } from '../sql.ts'
 import { distinctKeys } from './chosen-keys.ts'
-import { type Changed, dispatchRun } from './dispatch.ts'
+import { dispatchRun, type Share } from './dispatch.ts'
 import { cancelRun, isFinal, queueRun } from './run.ts'
-import { askToRetry } from './waiting.ts'
+import { requestRetry } from './waiting.ts'
 
 /** Options of an export. Null and undefined mean the default. */
 export interface ExportOptions {
@@ -44,8 +44,8 @@ export async function startSync(
     ...(exportScope && { exportScope }),
     skipUnchanged: skipUnchanged ?? false,
   })
-  if (isNew) await dispatchRun({ em, queue }, placeOf(run))
-  else if (run.waiting && (await askToRetry(em, run.id))) return em.fork().findOneOrFail(SyncRunEntity, run.id)
+  if (isNew) await dispatchRun({ em, queue }, shareOf(run))
+  else if (run.waiting && (await requestRetry(em, run.id))) return em.fork().findOneOrFail(SyncRunEntity, run.id)
   return run
 }
 
@@ -76,7 +76,7 @@ export async function startChosen(
   if (found.length < chosen.length)
     throw new NotFoundError('There is no such annotation in the project of the storage.')
   const { run } = await queueRun(em, storageId, { kind: 'CHOSEN', chosen, skipUnchanged: skipUnchanged ?? false })
-  await dispatchRun({ em, queue }, placeOf(run))
+  await dispatchRun({ em, queue }, shareOf(run))
   return run
 }
 
@@ -93,7 +93,7 @@ export async function startImportOfKeys(
   const storage = await em.fork().findOne(StorageEntity, { id: storageId, direction: 'IMPORT' })
   if (!storage) throw new NotFoundError('There is no such import storage.')
   const { run } = await queueRun(em, storage.id, { kind: 'CHOSEN', keys: distinct })
-  await dispatchRun({ em, queue }, placeOf(run))
+  await dispatchRun({ em, queue }, shareOf(run))
   return run
 }
 
@@ -107,12 +107,12 @@ export async function startRetry(
   if (!isFinal(failed.status)) throw new ConflictError('The run has not ended yet.')
   if (failed.failed === 0) throw new ConflictError('Nothing has failed in this run.')
   const { run, isNew } = await queueRun(em, failed.storage, { kind: 'RETRY', retryOf: failed.id })
-  if (isNew) await dispatchRun({ em, queue }, placeOf(run))
+  if (isNew) await dispatchRun({ em, queue }, shareOf(run))
   return run
 }
 
 /** The project and direction whose slot a run uses. */
-export const placeOf = ({ shareProject, shareDirection }: SyncRun): Changed => ({
+export const shareOf = ({ shareProject, shareDirection }: SyncRun): Share => ({
   project: shareProject,
   direction: shareDirection,
 })
@@ -125,7 +125,7 @@ export async function cancelSync(
   const run = await cancelRun(em, runId)
   if (run?.status === 'CANCELED') {
     if (run.jobId) await queue.remove(run.jobId)
-    await dispatchRun({ em, queue }, placeOf(run))
+    await dispatchRun({ em, queue }, shareOf(run))
   }
   return run
 }

@@ -10,7 +10,7 @@ export const missedHeartbeats = 5
 // Between the commit of a queued run and the noting of its job lies a moment that is no fault; and how often a job is looked up.
 const enqueueSeconds = 5
 
-interface Stray {
+interface StaleRun {
   id: string
   attempt: number
   excused: number
@@ -20,7 +20,7 @@ interface Stray {
   job_id: string | null
 }
 
-interface SweepParts {
+interface SweepDeps {
   em: EntityManager
   queue: Queue
 }
@@ -31,10 +31,10 @@ interface SweepParts {
  * enqueued once more, then it fails. Runs that wait for their project's share are admitted if there is a slot. Several processes
  * can do this at the same time, because every statement checks the attempt.
  */
-export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, project?: number): Promise<void> {
+export async function sweepRuns(deps: SweepDeps, heartbeatSeconds: number, project?: number): Promise<void> {
   const staleSeconds = heartbeatSeconds * missedHeartbeats
-  const strays = await execute<Stray>(
-    parts.em,
+  const staleRuns = await execute<StaleRun>(
+    deps.em,
     sql`select r.id, r.attempt, r.excused, r.requeued, r.cancel_requested, r.status, r.job_id
      from sync_run r join storage s on s.id = r.storage_id
      where r.status in ('QUEUED', 'IN_PROGRESS') and not ${isWaiting('r')}
@@ -44,64 +44,64 @@ export async function sweepRuns(parts: SweepParts, heartbeatSeconds: number, pro
      order by r.status, r.id`,
   )
   const waiting: string[] = []
-  for (const stray of strays) {
-    if (stray.status === 'IN_PROGRESS') {
-      await takeOver(parts, stray, staleSeconds)
+  for (const run of staleRuns) {
+    if (run.status === 'IN_PROGRESS') {
+      await takeOver(deps, run, staleSeconds)
       continue
     }
-    const job = await jobOf(parts, stray)
-    if (job?.is === 'ALIVE') waiting.push(stray.id)
-    else await requeue(parts, stray, job)
+    const job = await jobOf(deps, run)
+    if (job?.is === 'ALIVE') waiting.push(run.id)
+    else await requeue(deps, run, job)
   }
   // A queued run is alive while its job exists.
   if (waiting.length > 0) {
     await execute(
-      parts.em,
+      deps.em,
       sql`update sync_run set heartbeat_at = now() where id = any(${waiting}::bigint[]) and status = 'QUEUED'`,
     )
   }
   // The caller does not wait for the runs of other projects.
-  if (project === undefined) await dispatchRuns(parts)
+  if (project === undefined) await dispatchRuns(deps)
 }
 
-const jobOf = async ({ queue }: SweepParts, { job_id }: Stray): Promise<JobState | undefined> =>
+const jobOf = async ({ queue }: SweepDeps, { job_id }: StaleRun): Promise<JobState | undefined> =>
   job_id === null ? undefined : queue.look(job_id)
 
-async function takeOver(parts: SweepParts, stray: Stray, staleSeconds: number): Promise<void> {
-  const { id, attempt, excused, cancel_requested: isCanceled } = stray
-  const hold = { id: Number(id), attempt }
+async function takeOver(deps: SweepDeps, run: StaleRun, staleSeconds: number): Promise<void> {
+  const { id, attempt, excused, cancel_requested: isCanceled } = run
+  const lease = { id: Number(id), attempt }
   const tries = attempt - excused
   if (tries < maxAttempts || isCanceled) {
-    const next = await requeueRun(parts.em, hold, { staleSeconds })
-    if (next) await enqueueRun(parts, next)
+    const next = await requeueRun(deps.em, lease, { staleSeconds })
+    if (next) await enqueueRun(deps, next)
     return
   }
   // The database of the jobs may be down; the state of runs is still updated.
-  const job = await jobOf(parts, stray).catch(() => undefined)
+  const job = await jobOf(deps, run).catch(() => undefined)
   const failure =
     job?.is === 'FAILED'
       ? failedText
       : `The worker has given no sign of life for ${staleSeconds} s (attempt ${tries} of ${maxAttempts}). ` +
         'It may have run out of memory. Start the sync again; what is imported stays.'
-  await failRun(parts.em, hold, { failure, staleSeconds })
+  await failRun(deps.em, lease, { failure, staleSeconds })
 }
 
 async function requeue(
-  parts: SweepParts,
-  { id, attempt, requeued, job_id }: Stray,
+  deps: SweepDeps,
+  { id, attempt, requeued, job_id }: StaleRun,
   job: JobState | undefined,
 ): Promise<void> {
-  const hold = { id: Number(id), attempt }
+  const lease = { id: Number(id), attempt }
   // A process died, or lost its connection to the queue, before it enqueued the job.
-  if (!job) return enqueueRun(parts, hold)
+  if (!job) return enqueueRun(deps, lease)
   if (!requeued) {
-    const next = await requeueRun(parts.em, hold, { isRequeued: true })
-    if (next) await enqueueRun(parts, next)
+    const next = await requeueRun(deps.em, lease, { isRequeued: true })
+    if (next) await enqueueRun(deps, next)
   } else {
-    const gone = 'The job is gone from the queue, and so was the one before. Start the sync again.'
-    await failRun(parts.em, hold, { failure: job.is === 'FAILED' ? failedText : gone })
+    const jobLost = 'The job is gone from the queue, and so was the one before. Start the sync again.'
+    await failRun(deps.em, lease, { failure: job.is === 'FAILED' ? failedText : jobLost })
   }
-  if (job.is === 'FAILED') await parts.queue.remove(job_id!)
+  if (job.is === 'FAILED') await deps.queue.remove(job_id!)
 }
 
 const failedText = 'The job has failed without a report. Start the sync again; what is done stays.'

@@ -14,10 +14,10 @@ interface Timetable {
 
 const maxCronLength = 200
 // The gaps between the seconds and minutes of one hour come again in every other, so that so many ticks show the least one.
-const looks = 100
+const checkedTicks = 100
 
 /** What is wrong with a timetable: an expression that is none, an unknown zone, times that come too close to each other. */
-export function timetableFaults({ cron, timeZone, jitterSeconds }: Timetable, minSeconds: number): FieldError[] {
+export function timetableErrors({ cron, timeZone, jitterSeconds }: Timetable, minSeconds: number): FieldError[] {
   if (!isZone(timeZone)) {
     const message = `must be a time zone such as Europe/Berlin or UTC`
     return [{ path: 'timeZone', code: 'UNKNOWN_TIME_ZONE', message }]
@@ -40,19 +40,19 @@ export function timetableFaults({ cron, timeZone, jitterSeconds }: Timetable, mi
  * one that comes twice in autumn comes the first time. @throws Error when the expression has no further time.
  */
 export function nextTick({ cron, timeZone, jitterSeconds }: Timetable, from: Date): Date {
-  const tick = open(cron, timeZone).nextRun(from)
+  const tick = parseCron(cron, timeZone).nextRun(from)
   if (!tick) throw new Error(`The schedule ${cron} has no time after ${from.toISOString()}.`)
   return new Date(tick.getTime() + Math.random() * jitterSeconds * 1_000)
 }
 
-const open = (cron: string, timeZone: string) => new Cron(cron, { timezone: timeZone, mode: '5-or-6-parts' })
+const parseCron = (cron: string, timeZone: string) => new Cron(cron, { timezone: timeZone, mode: '5-or-6-parts' })
 
 /** The next times of an expression, or what is wrong with it. */
 function ticksOf(cron: string, timeZone: string): Date[] | string {
   const example = 'such as 0 3 * * * (every night at three)'
   if (cron.length > maxCronLength) return `must be at most ${maxCronLength} characters`
   try {
-    const ticks = open(cron, timeZone).nextRuns(looks)
+    const ticks = parseCron(cron, timeZone).nextRuns(checkedTicks)
     return ticks.length > 1 ? ticks : `must come again and again, ${example}`
   } catch (error) {
     return `must be a cron expression ${example}. ${toError(error).message.replace(/^CronPattern: /, '')}`

@@ -10,7 +10,7 @@ import { heldRun, type RunLease } from './lease.ts'
 export const leaderName = 'leader'
 
 /** Records that the process `name` pauses, or (null) continues, and notifies subscribers. Only while the lease is valid. */
-export async function noteWaiting(
+export async function recordPause(
   em: EntityManager,
   run: RunLease,
   { name, pause }: { name: string; pause: Pause | null },
@@ -22,7 +22,7 @@ export async function noteWaiting(
 }
 
 /** Makes all paused processes of a run retry at once. False if none is paused. */
-export async function askToRetry(em: EntityManager, id: number): Promise<boolean> {
+export async function requestRetry(em: EntityManager, id: number): Promise<boolean> {
   return em.fork().transactional(async (tx) => {
     const [row] = await execute(
       tx,
@@ -47,7 +47,7 @@ export function waitingOf({ status, waiting }: { status: string; waiting?: RunWa
 }
 
 /** How long a run had paused before another process handed it over, by the database's clock; undefined if it had not. */
-export function awaySinceMs({ waiting, heartbeatAt }: { waiting?: RunWaiting | null; heartbeatAt?: Date | null }) {
+export function pausedMs({ waiting, heartbeatAt }: { waiting?: RunWaiting | null; heartbeatAt?: Date | null }) {
   const since = waiting?.[leaderName]?.since
   return since === undefined || !heartbeatAt ? undefined : Math.max(0, heartbeatAt.getTime() - Date.parse(since))
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { nextTick, timetableFaults } from '../../src/runs/timetable.ts'
+import { nextTick, timetableErrors } from '../../src/runs/timetable.ts'
 
 const table = (cron: string, timeZone = 'UTC', jitterSeconds = 0) => ({ cron, timeZone, jitterSeconds })
 
@@ -46,7 +46,7 @@ describe('a timetable', () => {
 
   it.each(['0 3 * * *', '*/15 8-18 * * MON-FRI', '0 0 L * *', '0 9 * * MON#1', '@daily', '30 0 3 * * *', '0 0 29 2 *'])(
     'accepts %s',
-    (cron) => expect(timetableFaults(table(cron), 60)).toEqual([]),
+    (cron) => expect(timetableErrors(table(cron), 60)).toEqual([]),
   )
 
   it.each([
@@ -60,20 +60,20 @@ describe('a timetable', () => {
     '2030-01-01T00:00:00',
     '@reboot',
   ])('refuses "%s" as no cron expression', (cron) => {
-    expect(timetableFaults(table(cron), 60)).toEqual([
+    expect(timetableErrors(table(cron), 60)).toEqual([
       { path: 'cron', code: 'BAD_CRON', message: expect.stringContaining('such as 0 3 * * *') },
     ])
   })
 
   it('refuses an endless expression, and a zone that does not exist', () => {
-    expect(timetableFaults(table(`${'1,'.repeat(200)}1 * * * *`), 60)).toMatchObject([{ code: 'BAD_CRON' }])
-    expect(timetableFaults(table('0 3 * * *', 'Mars/Olympus'), 60)).toMatchObject([
+    expect(timetableErrors(table(`${'1,'.repeat(200)}1 * * * *`), 60)).toMatchObject([{ code: 'BAD_CRON' }])
+    expect(timetableErrors(table('0 3 * * *', 'Mars/Olympus'), 60)).toMatchObject([
       { path: 'timeZone', code: 'UNKNOWN_TIME_ZONE' },
     ])
   })
 
   it('refuses times closer than the minimum interval, at any position', () => {
-    const fault = (cron: string, minSeconds: number) => timetableFaults(table(cron), minSeconds)[0]
+    const fault = (cron: string, minSeconds: number) => timetableErrors(table(cron), minSeconds)[0]
     expect(fault('*/10 * * * * *', 60)).toEqual({
       path: 'cron',
       code: 'TOO_FREQUENT',
@@ -85,8 +85,8 @@ describe('a timetable', () => {
   })
 
   it('refuses a jitter that reaches the next time', () => {
-    expect(timetableFaults(table('* * * * *', 'UTC', 60), 60)).toMatchObject([{ path: 'jitterSeconds' }])
-    expect(timetableFaults(table('* * * * *', 'UTC', -1), 60)).toMatchObject([{ path: 'jitterSeconds' }])
-    expect(timetableFaults(table('* * * * *', 'UTC', 59), 60)).toEqual([])
+    expect(timetableErrors(table('* * * * *', 'UTC', 60), 60)).toMatchObject([{ path: 'jitterSeconds' }])
+    expect(timetableErrors(table('* * * * *', 'UTC', -1), 60)).toMatchObject([{ path: 'jitterSeconds' }])
+    expect(timetableErrors(table('* * * * *', 'UTC', 59), 60)).toEqual([])
   })
 })
