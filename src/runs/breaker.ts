@@ -23,7 +23,7 @@ export interface CallOptions {
 
 /** The circuit breaker of one run and location in one process. */
 export interface Breaker {
-  /** Aborts with the error of the location when the patience has ended; the run then fails with it. */
+  /** Aborts with the error of the location when the retry window has ended; the run then fails with this error. */
   readonly signal: AbortSignal
   /**
    * Makes a call. While the location is unavailable, all calls wait, and one probe at a time checks whether it is back. Rejects with
@@ -38,7 +38,7 @@ export interface Breaker {
 
 const firstPauseMs = 250
 const longestPauseMs = 15_000
-// Each call that the storage asks to slow down retries by itself; the others continue.
+// A call that the storage asks to slow down waits and retries alone; other calls continue.
 const slowDownMs = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000]
 // A call that fails this often while the probe succeeds fails because of its own object.
 const maxFailures = 4
@@ -113,7 +113,7 @@ export function createBreaker(options: {
     report(null)
   }
 
-  /** A call may take too long because of its own object. */
+  /** Probes the location after a timeout, because a call can also take too long because of its own object. */
   const isUnavailable = async ({ probe }: CallOptions) => {
     probing ??= probeError(probe)
       .then((error) => error !== undefined)

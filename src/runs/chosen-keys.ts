@@ -6,8 +6,8 @@ const maxChosenKeys = 10_000
 const maxReported = 20
 
 /**
- * Each key once.
- * @throws ValidationError if there are none or more than 10,000, or if no object can have one of them; it names the first 20.
+ * Returns each key once.
+ * @throws ValidationError if there is no key or more than 10,000, or if a key is invalid; it names the first 20 invalid keys.
  */
 export function distinctKeys(keys: readonly string[]): string[] {
   const distinct = [...new Set(keys)]

@@ -2,7 +2,7 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from 'kysely'
 import { execute } from '../sql.ts'
 
-/** How many runs wait or are under way, by status, in all processes. Reads an index of these alone. */
+/** Number of queued runs and of runs in progress, by status, in all processes. Reads only the partial index of active runs. */
 export async function countActiveRuns(em: EntityManager): Promise<Map<string, number>> {
   const rows = await execute<{ status: string; count: string }>(
     em,

@@ -36,7 +36,8 @@ function isDispatched(name: string): RawBuilder<SqlBool> {
 }
 
 /**
- * Admits the next run if there is a slot, and enqueues its job. Call it after the commit of the change. The rules, with S slots in the whole fleet and P projects that have runs in them, imports and exports apart:
+ * Admits the next run if there is a slot, and enqueues its job. Call it after the commit of the change. The rules apply to imports
+ * and exports separately, with S slots in all processes and P projects that have admitted runs:
  * - A project without an admitted run gets one at once.
  * - A project with fewer than S / P gets another at once.
  * - Any project gets another while fewer than S are admitted, and never more than S.
@@ -82,7 +83,7 @@ export async function enqueueRun({ em, queue }: DispatchDeps, run: RunLease): Pr
   if (jobId !== undefined) await setJob(em, run, jobId)
 }
 
-/** One process of the fleet decides at a time, so that no slot is used twice. */
+/** Admits a run and returns its lease. One process at a time decides, so that no slot is used twice. */
 async function admit(
   em: EntityManager,
   direction: StorageDirection,

@@ -2,17 +2,17 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from 'kysely'
 import { execute } from '../sql.ts'
 
-/** Of so many of a storage's newest runs the row is kept, and of so many the issues; of its last sync always. */
+/** Number of a storage's newest runs whose rows and whose issues are retained. Those of its last sync are always retained. */
 const retainedRuns = { rows: 1_000, issues: 100 }
 
 /**
- * Drops what nobody asks for any more: keys that runs kept in mind until their end, issues of old runs, and very old runs. A
- * run that has not ended loses nothing.
+ * Deletes the recorded keys (`sync_key`) of ended runs, the issues of old runs, and very old runs. Data of active runs is not
+ * deleted.
  */
 export async function pruneRuns(em: EntityManager, { rows, issues } = retainedRuns): Promise<void> {
   await execute(
     em,
-    // A run that was active at the same time still asks which objects this one has seen.
+    // A run that was active at the same time, and still is, reads which objects this run has seen.
     sql`delete from sync_key k using sync_run r where r.id = k.run_id and ${hasEnded} and (k.kind <> 'SEEN' or not exists (
        select 1 from sync_run a where a.storage_id = r.storage_id and a.status in ('QUEUED', 'IN_PROGRESS')
          and r.finished_at >= a.started_at))`,

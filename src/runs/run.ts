@@ -9,7 +9,7 @@ import { heldRun, ofAttempt, type RunLease } from './lease.ts'
 import { recordOutcome } from './schedule-pause.ts'
 import { stillWaiting } from './waiting.ts'
 
-/** Number of attempts before a run fails. Excused attempts, such as those of a worker that shut down, do not count. */
+/** Number of attempts before a run fails. Attempts that ended because a worker shut down (`excused`) do not count. */
 export const maxAttempts = 3
 
 /** True if the status is final. */

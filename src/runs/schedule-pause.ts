@@ -4,7 +4,7 @@ import type { SyncStatus } from '../entities/sync-run.ts'
 import { execute } from '../sql.ts'
 import { nextTick } from './timetable.ts'
 
-/** So many failed syncs in a row make a schedule pause. */
+/** Number of consecutive failed syncs after which a schedule pauses. */
 const pauseAfter = 3
 const firstPauseHours = 1
 const maxPauseHours = 24
@@ -19,9 +19,9 @@ interface ScheduleRow {
 }
 
 /**
- * Lets the schedule of a storage know how a sync ended, within the transaction of that. One that has failed again and again
- * pauses: it tries at its first time after an hour, then after twice as long, at most a day. A sync that works, started by
- * whomever, ends the pause. One that was canceled tells nothing.
+ * Records the result of a sync in the schedule of its storage, in the transaction that ends the run. After three consecutive
+ * failures the schedule pauses: it skips its times for 1 hour, after the next failure for 2 hours, then 4, at most 24. A successful
+ * sync ends the pause, also one that a client started. A canceled sync changes nothing.
  */
 export async function recordOutcome(tx: EntityManager, storageId: string, status: SyncStatus): Promise<void> {
   if (status === 'CANCELED') return

@@ -12,7 +12,7 @@ import { insertRun, toRun } from './run.ts'
 import { assertDirection, type ExportOptions, shareOf } from './start.ts'
 import { nextTick, timetableErrors } from './timetable.ts'
 
-/** When to sync, and what; absent parts have their default. */
+/** When to sync, and the options of the sync. Null and undefined mean the default. */
 interface ScheduleInput extends ExportOptions {
   cron: string
   /** Default: UTC. */
@@ -22,9 +22,9 @@ interface ScheduleInput extends ExportOptions {
 }
 
 /**
- * Lets a storage be synced by itself from now on, in place of the schedule that it had; a pause ends.
- * @throws NotFoundError; ValidationError, with the codes BAD_CRON, UNKNOWN_TIME_ZONE or TOO_FREQUENT when times come closer
- * than `minSeconds`
+ * Creates or replaces the schedule of a storage, and ends its pause.
+ * @throws NotFoundError; ValidationError with the code BAD_CRON, UNKNOWN_TIME_ZONE, or TOO_FREQUENT if two times are less than
+ * `minSeconds` apart
  */
 export async function scheduleSync(
   em: EntityManager,
@@ -56,7 +56,7 @@ export async function scheduleSync(
   return em.fork().findOneOrFail(SyncScheduleEntity, storageId)
 }
 
-/** Ends the schedule of a storage, if it has one; a sync that is under way goes on. @throws NotFoundError */
+/** Deletes the schedule of a storage, if it has one. An active sync continues. @throws NotFoundError */
 export async function unscheduleSync(em: EntityManager, storageId: Storage['id']): Promise<void> {
   const [storage] = await execute(em, sql`select id from storage where id = ${storageId}`)
   if (!storage) throw new NotFoundError('There is no such storage.')
@@ -78,8 +78,9 @@ interface DueSchedule {
 const maxDue = 1_000
 
 /**
- * Queues a sync for every schedule whose time has come, once however many times have passed, and none where a sync is under
- * way. Projects take turns. Safe in any number of processes at once: a run and the schedule's next time are one commit, which only the first makes.
+ * Queues a sync for every schedule whose time has come, at most 1,000 per call. Several missed times start one sync, and a time
+ * during an active sync is skipped. Projects take turns. Several processes can call it at the same time: the new run and the next
+ * time of the schedule are one commit, and only the first one succeeds.
  */
 export async function runSchedules(deps: { em: EntityManager; queue: Queue }): Promise<void> {
   const due = await execute<DueSchedule>(
@@ -94,13 +95,14 @@ export async function runSchedules(deps: { em: EntityManager; queue: Queue }): P
   if (errors.length > 0) throw new AggregateError(errors, `${errors.length} schedules could not be followed.`)
 }
 
+/** Another process has handled this time of the schedule, or the schedule has changed. */
 class AlreadyStarted extends Error {}
 
 async function startDue({ em, queue }: { em: EntityManager; queue: Queue }, due: DueSchedule): Promise<void> {
   const timetable = { cron: due.cron, timeZone: due.time_zone, jitterSeconds: due.jitter_seconds }
   const next = nextTick(timetable, new Date(due.now))
   const started = em.fork().transactional(async (tx) => {
-    // The schedule's row comes last, as it does when a run ends, so that the two never wait for each other.
+    // Locks the row of the schedule last, as the end of a run does. Another order could cause a deadlock.
     const run = await insertRun(tx, Number(due.storage_id), {
       exportScope: due.export_scope,
       skipUnchanged: due.skip_unchanged,

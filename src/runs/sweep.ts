@@ -7,9 +7,11 @@ import { failRun, maxAttempts, requeueRun } from './run.ts'
 
 /** A run is lost after this many missed heartbeats. */
 export const missedHeartbeats = 5
-// Between the commit of a queued run and the noting of its job lies a moment that is no fault; and how often a job is looked up.
+// A queued run without a job is normal for a moment, because its job is recorded after its commit. Also the interval between two
+// lookups of a job.
 const enqueueSeconds = 5
 
+/** A run without recent heartbeats. */
 interface StaleRun {
   id: string
   attempt: number

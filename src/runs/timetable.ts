@@ -2,21 +2,21 @@ import { Cron } from 'croner'
 import type { FieldError } from '../errors.ts'
 import { toError } from '../unknown.ts'
 
-/** When something is to happen again and again. */
+/** Recurring times. */
 interface Timetable {
-  /** Five fields, or six with seconds first; `L`, `#` and names such as MON or `@daily` as croner has them. */
+  /** Five fields, or six with seconds first; with `L`, `#` and names such as MON or `@daily` as in croner. */
   cron: string
-  /** IANA name of the zone whose wall clock is meant. */
+  /** IANA name of the time zone of `cron`. */
   timeZone: string
-  /** Each time comes up to so much later, by chance. */
+  /** Random delay in seconds (0 to this value) added to each time. */
   jitterSeconds: number
 }
 
 const maxCronLength = 200
-// The gaps between the seconds and minutes of one hour come again in every other, so that so many ticks show the least one.
+// The seconds and minutes repeat in every hour, so this many times contain the smallest gap.
 const checkedTicks = 100
 
-/** What is wrong with a timetable: an expression that is none, an unknown zone, times that come too close to each other. */
+/** Errors of a timetable: an invalid expression, an unknown time zone, or two times less than `minSeconds` apart. */
 export function timetableErrors({ cron, timeZone, jitterSeconds }: Timetable, minSeconds: number): FieldError[] {
   if (!isZone(timeZone)) {
     const message = `must be a time zone such as Europe/Berlin or UTC`
@@ -36,8 +36,8 @@ export function timetableErrors({ cron, timeZone, jitterSeconds }: Timetable, mi
 }
 
 /**
- * The first time behind `from`, jitter included. A time that the change to summer time leaves out comes right behind the gap;
- * one that comes twice in autumn comes the first time. @throws Error when the expression has no further time.
+ * The first time after `from`, plus its random delay. A time that the change to summer time skips comes right after the gap; a
+ * time that occurs twice in autumn counts at its first occurrence. @throws Error if the expression has no further time
  */
 export function nextTick({ cron, timeZone, jitterSeconds }: Timetable, from: Date): Date {
   const tick = parseCron(cron, timeZone).nextRun(from)
@@ -47,7 +47,7 @@ export function nextTick({ cron, timeZone, jitterSeconds }: Timetable, from: Dat
 
 const parseCron = (cron: string, timeZone: string) => new Cron(cron, { timezone: timeZone, mode: '5-or-6-parts' })
 
-/** The next times of an expression, or what is wrong with it. */
+/** The next times of an expression, or its error message. */
 function ticksOf(cron: string, timeZone: string): Date[] | string {
   const example = 'such as 0 3 * * * (every night at three)'
   if (cron.length > maxCronLength) return `must be at most ${maxCronLength} characters`
