@@ -65,7 +65,7 @@ export async function workOnRun(deps: WorkerDeps, lease: RunLease, stopping: Abo
     if (error instanceof Canceled) await finishRun(em, lease, 'CANCELED')
     else if (stopping.aborted) await handOver(deps, lease)
     else if (isTemporary(error, run)) {
-      logger.warn({ err: error, run: run.id }, 'a sync met a fault that may pass, and goes on at its checkpoint')
+      logger.warn({ err: error, run: run.id }, 'a sync met a temporary error and continues at its checkpoint')
       // The sweeper continues it some seconds later.
       await requeueRun(em, lease)
     } else {

@@ -190,6 +190,6 @@ async function probeError(probe: () => Promise<unknown>): Promise<SluiceError | 
 function windowExceeded({ code, message, remote, cause }: SluiceError, retryWindowMs: number): SluiceError {
   const text =
     `${message} The run has retried for ${Math.round(retryWindowMs / 1_000)} s (STORAGE_PATIENCE). ` +
-    'Start the sync again when the storage is back; what is done stays.'
+    'The results so far are saved. Start the sync again when the storage is available.'
   return new SluiceError(code, text, { cause, remote })
 }

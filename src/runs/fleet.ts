@@ -27,7 +27,7 @@ export async function joinFleet(
   await sendHeartbeat()
   let current: Promise<unknown> = Promise.resolve()
   const timer = setInterval(() => {
-    current = sendHeartbeat().catch((err) => logger.warn({ err }, 'the fleet cannot be told of this worker'))
+    current = sendHeartbeat().catch((err) => logger.warn({ err }, 'the heartbeat of this worker could not be saved'))
   }, heartbeatMs)
   return async () => {
     clearInterval(timer)

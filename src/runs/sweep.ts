@@ -84,7 +84,7 @@ async function takeOver(deps: SweepDeps, run: StaleRun, staleSeconds: number): P
     job?.is === 'FAILED'
       ? failedText
       : `The worker has given no sign of life for ${staleSeconds} s (attempt ${tries} of ${maxAttempts}). ` +
-        'It may have run out of memory. Start the sync again; what is imported stays.'
+        'It may have run out of memory. The results so far are saved. Start the sync again.'
   await failRun(deps.em, lease, { failure, staleSeconds })
 }
 
@@ -106,4 +106,4 @@ async function requeue(
   if (job.is === 'FAILED') await deps.queue.remove(job_id!)
 }
 
-const failedText = 'The job has failed without a report. Start the sync again; what is done stays.'
+const failedText = 'The job has failed without a report. The results so far are saved. Start the sync again.'
