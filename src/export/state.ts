@@ -5,7 +5,7 @@ import type { ExportFormat, Storage } from '../entities/storage.ts'
 import { execute } from '../sql.ts'
 import { keyFor } from '../storages/export-name.ts'
 
-/** The present content of an object. */
+/** The current content of an object to write. */
 export interface ExportedObject {
   body: Buffer
   /** SHA-256 of the body, in hex. */

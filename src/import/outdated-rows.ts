@@ -17,8 +17,8 @@ const outdatedRows = ({ files, singles, groups }: Objects): RawBuilder<SqlBool> 
     where g.key = l.key and g.row_group = l.row_group and l.row_index < g.rows)`
 
 /**
- * Marks the links whose row is no longer in its object, if this part has read the object to its end without a fault; the sweep
- * after the listing acts on them. Runs in the transaction of `em`, after the page was written. Idempotent.
+ * Marks the links whose row is no longer in its object, if this part has read the object to its end without an error; the sweep
+ * after the listing applies `missingPolicy` to them. Runs in the transaction of `em`, after the page was written. Idempotent.
  */
 export async function markOutdatedRows(em: EntityManager, { storage }: PageTarget, part: PageWrite): Promise<void> {
   const objects = objectsOf(part)

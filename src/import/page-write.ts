@@ -14,7 +14,7 @@ export interface RowObject {
   isNew: boolean
 }
 
-/** Why an object, or one of its rows, was not imported. */
+/** An error of an object, or of one of its rows. */
 export interface NewIssue {
   key: string | null
   rowGroup: number
@@ -61,7 +61,7 @@ export interface PageTarget extends ShardLease {
   replaces: boolean
 }
 
-/** A write with nothing in it. */
+/** An empty write. */
 export function emptyPageWrite(): PageWrite {
   return {
     tasks: [],

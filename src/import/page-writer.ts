@@ -11,9 +11,9 @@ const eventEveryMs = 250
 const checkpointEveryMs = 250
 
 /**
- * Writes the pages of a run to the sink one after the other, with a progress event at most every 250 ms. A page without changes only moves the
- * checkpoint; this write is merged with the next page of the range if that comes within 250 ms. All pages that one worker reads of a
- * range after the same claim have the same `target` object.
+ * Writes the pages of a run to the sink one after the other, with a progress event at most every 250 ms. A page without changes only
+ * moves the checkpoint; this write is merged with the next page of the range if that comes within 250 ms. All pages that one worker
+ * reads of a range after the same claim have the same `target` object.
  */
 export function createPageWriter(
   em: EntityManager,

@@ -29,7 +29,7 @@ export interface Shard extends ShardLease {
 export interface PageEnd {
   /**
    * True if the page belongs to the whole rest of the range: it is the last one, or the keys do not show what lies after it. Then
-   * `key` is the end of the range that the worker knows (null = no end), and no other end is accepted. False: `key` is the
+   * `key` is the end of the range that the worker knows (null = no end), and a range with another end is refused. False: `key` is the
    * greatest key of the page, and the range may end there or after it.
    */
   isLast: boolean

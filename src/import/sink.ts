@@ -10,7 +10,7 @@ export interface Written {
   existed: number
 }
 
-/** What the sweep after the last page has to deal with. */
+/** Input of the sweep after the last page. */
 export interface Sweep {
   run: SyncRun
   storage: Storage
@@ -22,7 +22,7 @@ export interface Sweep {
 }
 
 /**
- * Receives what the diff of an import found. A sink promises:
+ * Receives the results of the diff of an import. A sink promises:
  * - A write is one transaction with the counters, the issues and the checkpoint of the page.
  * - The same page written again, as after a crash, changes nothing, not even counters.
  * - It refuses writes of a worker whose lease of the run or range has passed to another.

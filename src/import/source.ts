@@ -37,7 +37,7 @@ export interface SourceRange {
  * A source promises:
  * - Pages come one after the other. The cursor of a page continues after it, in another process and after a crash.
  * - A page shows the objects as they were at some moment after the source was opened.
- * - It throws a SluiceError if the storage as a whole cannot be read, and the reason of `signal`. A fault of one object is
+ * - It throws a SluiceError if the storage as a whole cannot be read, and the reason of `signal`. An error of one object is
  *   `ObjectInfo.fault`.
  */
 export type ObjectSource = (range: SourceRange, signal: AbortSignal) => AsyncIterable<Page>

@@ -28,7 +28,7 @@ export function isWaiting(name: string): RawBuilder<SqlBool> {
   return sql`(${run}.status = 'QUEUED' and ${run}.lane is null and ${run}.job_id is null)`
 }
 
-/** A run that has a slot. Both conditions are those of the partial indexes, so that the planner uses them. */
+/** A run that has a slot. Both conditions equal those of the partial indexes, so that the planner uses the indexes. */
 function isDispatched(name: string): RawBuilder<SqlBool> {
   const run = sql.id(name)
   return sql`(${run}.status = 'IN_PROGRESS'

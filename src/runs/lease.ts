@@ -15,7 +15,7 @@ export class RunLost extends Error {
   }
 }
 
-/** SQL condition on `sync_run`, or on its alias `name`: the row is that of this attempt. */
+/** SQL condition on `sync_run`, or on its alias `name`: the row belongs to this attempt. */
 export function ofAttempt({ id, attempt }: RunLease, name = 'sync_run'): RawBuilder<SqlBool> {
   const run = sql.id(name)
   return sql`(${run}.id = ${id} and ${run}.attempt = ${attempt})`
