@@ -32,6 +32,10 @@ export const OutboxEntity = defineEntity({
     failure: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
   },
-  indexes: [{ properties: ['storage', 'dueAt'] }],
+  indexes: [
+    { properties: ['storage', 'dueAt'] },
+    // Whether a storage has failed writes is asked with each of them, also beside millions of pending exports.
+    { name: 'outbox_failed_index', properties: ['storage'], where: 'failure is not null' },
+  ],
   uniques: [{ properties: ['storage', 'kind', 'subject'] }],
 })

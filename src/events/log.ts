@@ -15,7 +15,7 @@ export interface LoggedEvent {
   id: number
   kind: Event['kind']
   project: number
-  /** The storage that the subject is or belongs to; null if there is none. */
+  /** Id of the storage: the subject itself, or the storage that the subject belongs to. Null for other subjects. */
   storage: number | null
   subject: Subject
   payload: Record<string, unknown>
@@ -61,8 +61,8 @@ export async function recordEvent(em: EntityManager, kind: Event['kind'], { type
   )
 }
 
-// See migration 0024.
-const subjectId = sql`coalesce(subject_id, run)`
+/** SQL: the id of the subject of `event`. See migration 0024. */
+const subjectIdOf = (event: string) => sql`coalesce(${sql.ref(event)}.subject_id, ${sql.ref(event)}.run)`
 
 /** Events after the id `after`, oldest first, at most `limit`. */
 export async function readEvents(
@@ -75,11 +75,11 @@ export async function readEvents(
   if (project !== undefined) conditions.push(sql`project = ${project}`)
   if (storage !== undefined) conditions.push(sql`storage = ${storage}`)
   if (subject !== undefined) conditions.push(sql`subject_type = ${subject.type}`)
-  if (subject?.id !== undefined) conditions.push(sql`${subjectId} = ${subject.id}`)
+  if (subject?.id !== undefined) conditions.push(sql`${subjectIdOf('event')} = ${subject.id}`)
   const rows = await execute(
     em,
     sql<Record<string, unknown>>`
-select id, kind, project, storage, subject_type, ${subjectId} as subject_id, payload, created_at from event
+select id, kind, project, storage, subject_type, ${subjectIdOf('event')} as subject_id, payload, created_at from event
 where ${sql.join(conditions, sql` and `)} order by id limit ${limit}`,
   )
   return rows.map((row) => ({
@@ -118,7 +118,7 @@ export async function pruneEvents(em: EntityManager, { hours, progressMinutes, c
     em,
     sql`delete from event old where kind = 'PROGRESS' and created_at < now() - make_interval(mins => ${progressMinutes})
        and exists (select 1 from event e where e.project = old.project and e.id > old.id
-         and e.subject_type = old.subject_type and coalesce(e.subject_id, e.run) = coalesce(old.subject_id, old.run))`,
+         and e.subject_type = old.subject_type and ${subjectIdOf('e')} = ${subjectIdOf('old')})`,
   )
   await execute(em, sql`delete from event where id <= (select id from event order by id desc offset ${count} limit 1)`)
 }

@@ -36,7 +36,8 @@ let next: { begins: Promise<unknown>; queues: Promise<Map<string, number>> } | u
 let lastBegan = Number.NEGATIVE_INFINITY
 
 function nextReading(intervalMs: number) {
-  const begins = sleep(Math.max(0, lastBegan + intervalMs - performance.now())).then(() => {
+  const waitMs = Math.max(0, lastBegan + intervalMs - performance.now())
+  const begins = sleep(waitMs, undefined, { ref: false }).then(() => {
     lastBegan = performance.now()
     next = undefined
   })

@@ -26,7 +26,7 @@ export function networkError(error: unknown): SluiceError | undefined {
     const text = String(code ?? '')
     if (text === 'BLOCKED_ADDRESS') {
       // The egress layer refused the connection. Clients wrap its error, but keep its code and message.
-      return new SluiceError(text, String(message).replace(/^.* reason: /s, ''), { cause: error })
+      return new SluiceError(text, String(message ?? '').replace(/^.* reason: /s, ''), { cause: error })
     }
     if (/CERT|_TLS_|^ERR_SSL|SELF_SIGNED|UNABLE_TO_VERIFY/.test(text))
       return new SluiceError('TLS_FAILED', undefined, { cause: error })

@@ -1,20 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { LoggedEvent } from '../../src/events/log.ts'
 import { type Serialize, SubscriptionGroup } from '../../src/events/subscription-group.ts'
 import { lagged, SubscriptionQueue } from '../../src/events/subscription-queue.ts'
-
-const event = (id: number, more: Partial<LoggedEvent> = {}): LoggedEvent => ({
-  ...{
-    id,
-    kind: 'STATUS',
-    project: 1,
-    storage: 1,
-    subject: { type: 'RUN', id: 1 },
-    payload: {},
-    createdAt: new Date(0),
-  },
-  ...more,
-})
+import { loggedEvent } from './logged-event.ts'
 
 function gather(size: number, serialize: Serialize) {
   const source = new SubscriptionQueue({}, () => {})
@@ -47,8 +34,8 @@ describe('a group of equal subscriptions', () => {
       return `sent ${id}`
     })
     for (const { queue } of members) void queue.next()
-    source.offer(event(1))
-    source.offer(event(2))
+    source.offer(loggedEvent(1))
+    source.offer(loggedEvent(2))
     await expect.poll(() => members.at(-1)!.pushed).toEqual(['sent 1', 'sent 2'])
     expect(serialized).toEqual([1, 2])
     for (const { pushed } of members) expect(pushed).toEqual(['sent 1', 'sent 2'])
@@ -58,13 +45,13 @@ describe('a group of equal subscriptions', () => {
     const { source, members } = gather(2, async ({ id }) => `sent ${id}`)
     const [{ queue, pushed }, idle] = members as [(typeof members)[0], (typeof members)[0]]
     void idle.queue.next()
-    source.offer(event(1))
-    source.offer(event(2))
+    source.offer(loggedEvent(1))
+    source.offer(loggedEvent(2))
     await expect.poll(() => idle.pushed).toEqual(['sent 1', 'sent 2'])
     expect(pushed).toEqual([])
     expect([await queue.next(), await queue.next()]).toMatchObject([{ id: 1 }, { id: 2 }])
     void queue.next()
-    source.offer(event(3))
+    source.offer(loggedEvent(3))
     await expect.poll(() => pushed).toEqual(['sent 3'])
   })
 
@@ -73,7 +60,7 @@ describe('a group of equal subscriptions', () => {
     const [{ queue, pushed }] = members as [(typeof members)[0]]
     queue.lastId = 2
     const next = queue.next()
-    for (const id of [1, 2, 3]) source.offer(event(id))
+    for (const id of [1, 2, 3]) source.offer(loggedEvent(id))
     await expect.poll(() => pushed).toEqual(['sent 3'])
     queue.close()
     expect(await next).toBeUndefined()
@@ -85,7 +72,7 @@ describe('a group of equal subscriptions', () => {
   ])('queues the event for each member when %s', async (_, serialize) => {
     const { source, members } = gather(2, serialize)
     const waiting = members.map(({ queue }) => queue.next())
-    source.offer(event(1))
+    source.offer(loggedEvent(1))
     expect(await Promise.all(waiting)).toMatchObject([{ id: 1 }, { id: 1 }])
   })
 
@@ -95,7 +82,7 @@ describe('a group of equal subscriptions', () => {
     slow.jam()
     void fast.queue.next()
     const waiting = slow.queue.next()
-    source.offer(event(1))
+    source.offer(loggedEvent(1))
     expect(await waiting).toMatchObject({ id: 1 })
     expect(fast.pushed).toEqual(['sent 1'])
   })
@@ -109,9 +96,9 @@ describe('a group of equal subscriptions', () => {
       return undefined
     })
     const first = members.map(({ queue }) => queue.next())
-    source.offer(event(1))
+    source.offer(loggedEvent(1))
     await begun.promise
-    for (let id = 2; id <= 1_100; id++) source.offer(event(id))
+    for (let id = 2; id <= 1_100; id++) source.offer(loggedEvent(id))
     start.resolve()
     expect(await Promise.all(first)).toMatchObject([{ id: 1 }, { id: 1 }])
     expect(await Promise.all(members.map(({ queue }) => queue.next()))).toEqual([lagged, lagged])
@@ -120,7 +107,7 @@ describe('a group of equal subscriptions', () => {
   it('yields to other work of the process while it serves many members', async () => {
     const { source, members } = gather(2_000, async () => 'sent')
     for (const { queue } of members) void queue.next()
-    source.offer(event(1))
+    source.offer(loggedEvent(1))
     let seenBetween = 0
     for (let turn = 0; turn < 100_000 && members.at(-1)!.pushed.length === 0; turn++) {
       await new Promise((resolve) => setImmediate(resolve))

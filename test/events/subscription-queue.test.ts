@@ -1,17 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { EventFilter, LoggedEvent } from '../../src/events/log.ts'
+import type { EventFilter } from '../../src/events/log.ts'
 import { lagged, SubscriptionQueue } from '../../src/events/subscription-queue.ts'
+import { loggedEvent } from './logged-event.ts'
 
-const event = (id: number, more: Partial<LoggedEvent> = {}): LoggedEvent => ({
-  id,
-  kind: 'STATUS',
-  project: 1,
-  storage: 1,
-  subject: { type: 'RUN', id: 1 },
-  payload: {},
-  createdAt: new Date(0),
-  ...more,
-})
 const open = (filter: EventFilter = {}) => {
   const closed: SubscriptionQueue[] = []
   return { queue: new SubscriptionQueue(filter, (one) => closed.push(one)), closed }
@@ -24,11 +15,11 @@ const idOf = async (queue: SubscriptionQueue) => {
 describe('a subscription queue', () => {
   it('delivers events in order, and waits for more', async () => {
     const { queue } = open()
-    queue.offer(event(1))
-    queue.offer(event(2))
+    queue.offer(loggedEvent(1))
+    queue.offer(loggedEvent(2))
     expect([await idOf(queue), await idOf(queue)]).toEqual([1, 2])
     const waiting = idOf(queue)
-    queue.offer(event(3))
+    queue.offer(loggedEvent(3))
     expect(await waiting).toBe(3)
   })
 
@@ -40,24 +31,24 @@ describe('a subscription queue', () => {
     { project: 2, subject: { type: 'TASK', id: 1 } },
   ])('accepts only events that match the filter %j', async (filter) => {
     const { queue } = open(filter)
-    queue.offer(event(1))
-    queue.offer(event(2, { project: 2, storage: 2, subject: { type: 'TASK', id: 1 } }))
+    queue.offer(loggedEvent(1))
+    queue.offer(loggedEvent(2, { project: 2, storage: 2, subject: { type: 'TASK', id: 1 } }))
     expect(await idOf(queue)).toBe(2)
   })
 
   it('replaces older progress of the same subject, and never a status', async () => {
     const { queue } = open()
-    queue.offer(event(1))
-    queue.offer(event(2, { kind: 'PROGRESS' }))
-    queue.offer(event(3, { kind: 'PROGRESS', subject: { type: 'TASK', id: 1 } }))
-    queue.offer(event(4, { kind: 'PROGRESS' }))
-    queue.offer(event(5))
+    queue.offer(loggedEvent(1))
+    queue.offer(loggedEvent(2, { kind: 'PROGRESS' }))
+    queue.offer(loggedEvent(3, { kind: 'PROGRESS', subject: { type: 'TASK', id: 1 } }))
+    queue.offer(loggedEvent(4, { kind: 'PROGRESS' }))
+    queue.offer(loggedEvent(5))
     expect([await idOf(queue), await idOf(queue), await idOf(queue), await idOf(queue)]).toEqual([1, 3, 4, 5])
   })
 
   it('holds at most 1,000 events, and delivers `lagged` when some were dropped', async () => {
     const { queue } = open()
-    for (let id = 1; id <= 1_001; id++) queue.offer(event(id))
+    for (let id = 1; id <= 1_001; id++) queue.offer(loggedEvent(id))
     expect(await queue.next()).toBe(lagged)
     expect(await idOf(queue)).toBe(1_001)
   })

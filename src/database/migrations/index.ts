@@ -22,6 +22,7 @@ import { ChosenKeys } from './0021-chosen-keys.ts'
 import { StorageLimits } from './0022-storage-limits.ts'
 import { ReadsTo } from './0023-reads-to.ts'
 import { EventSubjects } from './0024-event-subjects.ts'
+import { FailedExports } from './0025-failed-exports.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -52,4 +53,5 @@ export const migrations = [
   { name: '0022-storage-limits', class: StorageLimits },
   { name: '0023-reads-to', class: ReadsTo },
   { name: '0024-event-subjects', class: EventSubjects },
+  { name: '0025-failed-exports', class: FailedExports },
 ]

@@ -117,7 +117,7 @@ export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, 
     async head(key, signal) {
       signal?.throwIfAborted()
       if (!canBeNamed(key)) throw new SluiceError('OBJECT_MISSING')
-      const properties = await call({ key, ...(signal && { signal }) }, (abortSignal) =>
+      const properties = await call({ key, signal }, (abortSignal) =>
         container.getBlobClient(key).getProperties({ abortSignal }),
       )
       return {
