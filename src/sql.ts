@@ -16,3 +16,6 @@ export async function execute<Row = Record<string, unknown>>(
 function clientOf(em: EntityManager): Kysely<unknown> {
   return em.getTransactionContext<Kysely<unknown>>() ?? em.getConnection().getClient()
 }
+
+/** The text as PostgreSQL can store it: U+FFFD in place of NUL, which the type `text` cannot contain. */
+export const storableText = (text: string): string => text.replaceAll('\0', '\ufffd')

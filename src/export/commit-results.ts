@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from 'kysely'
-import { execute } from '../sql.ts'
+import { execute, storableText } from '../sql.ts'
 import type { Claim } from './lease.ts'
 import type { Outcome } from './write.ts'
 
@@ -90,7 +90,7 @@ from unnest(
     ${toRetry.map(({ claim }) => claim.id)}::bigint[],
     ${toRetry.map(({ is }) => (is === 'FAILED' ? 1 : 0))}::int[],
     ${toRetry.map(({ claim }) => waitSeconds(claim.attempts + 1))}::float8[],
-    ${toRetry.map((one) => (one.is === 'FAILED' ? one.error.message.replaceAll('\0', '\ufffd') : null))}::text[])
+    ${toRetry.map((one) => (one.is === 'FAILED' ? storableText(one.error.message) : null))}::text[])
   as f (id, tried, wait, failure)
 where o.id = f.id`
 

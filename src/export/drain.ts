@@ -8,7 +8,7 @@ import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import { createBreaker } from '../runs/breaker.ts'
 import { missedHeartbeats } from '../runs/sweep.ts'
-import { execute } from '../sql.ts'
+import { execute, storableText } from '../sql.ts'
 import { commitResults, waitSeconds } from './commit-results.ts'
 import { type Claim, LeaseLost, openLease } from './lease.ts'
 import { writeBatches } from './pipeline.ts'
@@ -105,7 +105,7 @@ async function saveFailure(
 ): Promise<void> {
   await execute(
     em,
-    sql`update outbox set lease = null, attempts = attempts + 1, failure = ${failure},
+    sql`update outbox set lease = null, attempts = attempts + 1, failure = ${storableText(failure)},
        due_at = now() + make_interval(secs => ${retryInSeconds})
      where storage_id = ${storage} and lease = ${token}`,
   )

@@ -9,7 +9,7 @@ import { SluiceError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
 import type { Breaker } from '../runs/breaker.ts'
 import { heldRun, RunLost } from '../runs/lease.ts'
-import { execute } from '../sql.ts'
+import { execute, storableText } from '../sql.ts'
 import { commitResults } from './commit-results.ts'
 import { type Claim, type Lease, openLease } from './lease.ts'
 import { writeBatches } from './pipeline.ts'
@@ -137,7 +137,7 @@ async function addToCounters(
          ${failed.map(({ claim }) => claim.subject)}::bigint[],
          ${failed.map(({ key }) => key)}::text[],
          ${failed.map(({ error }) => error.code)}::text[],
-         ${failed.map(({ error }) => error.message.replaceAll('\0', '\ufffd'))}::text[],
+         ${failed.map(({ error }) => storableText(error.message))}::text[],
          ${failed.map(({ error }) => error.retryable)}::bool[])
        as i (subject, key, code, message, retryable)
      on conflict do nothing`,

@@ -1,4 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
+import { storableText } from '../sql.ts'
 import { arrayOf, textsOf } from './array-literal.ts'
 import type { NewTask } from './new-task.ts'
 import type { PageWrite } from './page-write.ts'
@@ -24,7 +25,7 @@ export function issueColumns(issues: PageWrite['issues']): RawBuilder<unknown> {
     ${issues.map((i) => i.rowGroup)}::int[],
     ${issues.map((i) => i.row)}::int[],
     ${issues.map((i) => i.code)}::text[],
-    ${issues.map((i) => storable(i.message))}::text[],
+    ${issues.map((i) => storableText(i.message))}::text[],
     ${issues.map((i) => i.retryable)}::bool[]`
 }
 
@@ -45,7 +46,7 @@ export function predictionColumns(tasks: NewTask[]): RawBuilder<unknown> {
     ${predictions.map((p) => p.at)}::bigint[],
     ${predictions.map((p) => p.result)}::text[],
     ${predictions.map((p) => p.score)}::float8[],
-    ${predictions.map((p) => p.modelVersion && storable(p.modelVersion))}::text[]`
+    ${predictions.map((p) => p.modelVersion && storableText(p.modelVersion))}::text[]`
 }
 
 /** The same for at, result, was_cancelled, lead_time, import_id, completed_by. */
@@ -57,7 +58,7 @@ export function annotationColumns(tasks: NewTask[]): RawBuilder<unknown> {
     ${annotations.map((a) => a.wasCancelled)}::bool[],
     ${annotations.map((a) => a.leadTimeSeconds)}::float8[],
     ${annotations.map((a) => a.importId)}::text[],
-    ${annotations.map((a) => a.completedBy && storable(a.completedBy))}::text[]`
+    ${annotations.map((a) => a.completedBy && storableText(a.completedBy))}::text[]`
 }
 
 /** SQL: places of the tasks with predictions. */
@@ -84,6 +85,3 @@ export function timeColumns(tasks: NewTask[]) {
     annotationUpdated: column(annotations, 'updatedAt'),
   }
 }
-
-/** PostgreSQL's `text` cannot store NUL; `json` can store its escape. */
-const storable = (text: string) => text.replaceAll('\0', '\ufffd')

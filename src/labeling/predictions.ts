@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { type Prediction, PredictionEntity } from '../entities/prediction.ts'
 import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
-import { execute } from '../sql.ts'
+import { execute, storableText } from '../sql.ts'
 import { lockTasks } from './annotations.ts'
 import { assertLists, assertMaxItems, assertSize } from './bounds.ts'
 
@@ -34,7 +34,7 @@ export async function createPredictions(em: EntityManager, predictions: NewPredi
            ${tasks}::bigint[],
            ${predictions.map(({ result }) => JSON.stringify(result))}::text[],
            ${predictions.map(({ score }) => score ?? null)}::float8[],
-           ${predictions.map(({ modelVersion }) => modelVersion?.replaceAll('\0', '\ufffd') ?? null)}::text[])
+           ${predictions.map(({ modelVersion }) => (modelVersion == null ? null : storableText(modelVersion)))}::text[])
          with ordinality as n (task, result, score, version, at) order by n.at
        returning id`,
     )
@@ -68,7 +68,7 @@ export async function updatePredictions(em: EntityManager, changes: PredictionCh
            ${changes.map(({ score }) => score !== undefined)}::bool[],
            ${changes.map(({ score }) => score ?? null)}::float8[],
            ${changes.map(({ modelVersion }) => modelVersion !== undefined)}::bool[],
-           ${changes.map(({ modelVersion }) => modelVersion?.replaceAll('\0', '\ufffd') ?? null)}::text[])
+           ${changes.map(({ modelVersion }) => (modelVersion == null ? null : storableText(modelVersion)))}::text[])
          as c (id, result, sets_score, score, sets_version, version)
        where p.id = c.id`,
     )

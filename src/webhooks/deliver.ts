@@ -5,7 +5,7 @@ import type { Queue } from '../queue/agenda.ts'
 import { jobs } from '../queue/jobs.ts'
 import type { Egress } from '../security/egress.ts'
 import type { Sealer } from '../security/seal.ts'
-import { execute } from '../sql.ts'
+import { execute, storableText } from '../sql.ts'
 import { type Answer, post } from './post.ts'
 import { unsealWebhookSecret } from './save.ts'
 import { signatureHeaders } from './sign.ts'
@@ -142,7 +142,7 @@ async function attempt(parts: DeliverParts, due: Due, stopping: AbortSignal): Pr
   const status = error === null ? 'DELIVERED' : gone || attempts >= maxAttempts ? 'FAILED' : 'PENDING'
   const wait = Math.min(Math.max(waitSeconds(attempts, retrySeconds), answer?.retryAfterSeconds ?? 0), maxWaitSeconds)
   // PostgreSQL's text cannot store NUL.
-  const body = answer?.body?.replaceAll('\0', '\ufffd') ?? null
+  const body = answer?.body == null ? null : storableText(answer.body)
   await execute(
     em,
     sql`update webhook_delivery set status = ${status}::text, attempts = ${attempts}, attempted_at = now(),
