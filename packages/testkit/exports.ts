@@ -35,20 +35,26 @@ export async function target(
   return { ...answer.storage, project, bucket }
 }
 
-/** The objects of a bucket by key, parsed. */
-// biome-ignore lint/suspicious/noExplicitAny: tests read what was written
-export async function objectsIn(s3: S3Server, bucket: string): Promise<Record<string, any>> {
-  const objects: Record<string, unknown> = {}
+/** The texts of the objects of a bucket by key. */
+export async function textsIn(s3: S3Server, bucket: string): Promise<Record<string, string>> {
+  const texts: Record<string, string> = {}
   let ContinuationToken: string | undefined
   do {
     const page = await s3.client.send(new ListObjectsV2Command({ Bucket: bucket, ContinuationToken }))
     for (const { Key } of page.Contents ?? []) {
       const { Body } = await s3.client.send(new GetObjectCommand({ Bucket: bucket, Key }))
-      objects[Key!] = JSON.parse(await Body!.transformToString())
+      texts[Key!] = await Body!.transformToString()
     }
     ContinuationToken = page.NextContinuationToken
   } while (ContinuationToken !== undefined)
-  return objects
+  return texts
+}
+
+/** The objects of a bucket by key, parsed. */
+// biome-ignore lint/suspicious/noExplicitAny: tests read what was written
+export async function objectsIn(s3: S3Server, bucket: string): Promise<Record<string, any>> {
+  const texts = await textsIn(s3, bucket)
+  return Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, JSON.parse(text)]))
 }
 
 /** The objects of a bucket of the world by key, parsed. */

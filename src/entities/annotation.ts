@@ -1,5 +1,5 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
-import type { Json } from '../json.ts'
+import type { Json, JsonObject } from '../json.ts'
 import { TaskEntity } from './task.ts'
 
 /** The labels of a person for a task. */
@@ -19,6 +19,8 @@ export const AnnotationEntity = defineEntity({
     leadTimeSeconds: p.double().$type<number>().nullable(),
     /** The `id` of the annotation in the file from which it was imported. */
     importId: p.text().nullable(),
+    /** The fields of the imported annotation that have no column, such as `ground_truth`. Exports write them again. */
+    extra: p.json<JsonObject>().columnType('json').nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p
       .datetime()

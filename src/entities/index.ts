@@ -18,6 +18,7 @@ import { SyncRunEntity } from './sync-run.ts'
 import { SyncScheduleEntity } from './sync-schedule.ts'
 import { SyncShardEntity } from './sync-shard.ts'
 import { TaskEntity } from './task.ts'
+import { TaskExtraEntity } from './task-extra.ts'
 import { TaskOriginEntity } from './task-origin.ts'
 import { UrlMappingEntity } from './url-mapping.ts'
 import { WebhookEntity } from './webhook.ts'
@@ -29,6 +30,7 @@ import { WorkerEntity } from './worker.ts'
 export const entities = [
   ProjectEntity,
   TaskEntity,
+  TaskExtraEntity,
   TaskOriginEntity,
   AnnotationEntity,
   PredictionEntity,

@@ -1,5 +1,5 @@
 import { defineEntity, type InferEntity, p } from '@mikro-orm/core'
-import type { Json } from '../json.ts'
+import type { Json, JsonObject } from '../json.ts'
 import { TaskEntity } from './task.ts'
 
 /** The labels of a model for a task. */
@@ -12,6 +12,8 @@ export const PredictionEntity = defineEntity({
     result: p.json<Json>().columnType('json'),
     score: p.double().$type<number>().nullable(),
     modelVersion: p.text().nullable(),
+    /** The fields of the imported prediction that have no column, such as `cluster`. Exports write them again. */
+    extra: p.json<JsonObject>().columnType('json').nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
   },
 })

@@ -264,6 +264,11 @@ export const errorTable = {
     message: 'The row has predictions or annotations, but no "data" object next to them.',
   },
   BAD_ENVELOPE: { status: 422, retryable: false, message: 'The predictions or annotations of a task are malformed.' },
+  PREDICTION_IDS: {
+    status: 422,
+    retryable: false,
+    message: 'The row has only the ids of predictions. The task was imported without its predictions.',
+  },
   LABELS_IN_DATA: {
     status: 422,
     retryable: false,

@@ -34,15 +34,18 @@ export async function chunksOf(em: EntityManager, claims: Claim[], maxBytes: num
   return chunks
 }
 
+const ofLabels = (table: 'annotation' | 'prediction') => sql`coalesce((
+    select sum(octet_length(l.result::text) + coalesce(octet_length(l.extra::text), 0))
+    from ${sql.table(table)} l where l.task_id = t.id), 0)`
+
 const ofTask = sql`octet_length(t.data::text) + coalesce(octet_length(t.meta::text), 0)
-  + coalesce((select sum(octet_length(p.result::text)) from prediction p where p.task_id = t.id), 0)`
+  + coalesce((select octet_length(x.extra::text) from task_extra x where x.task_id = t.id), 0) + ${ofLabels('prediction')}`
 
 const sizesOf: Record<ExportFormat, (subjects: number[]) => RawBuilder<{ id: string; bytes: number }>> = {
   ANNOTATION: (annotations) => sql`
-select a.id, (octet_length(a.result::text) + ${ofTask})::float8 as bytes
+select a.id, (octet_length(a.result::text) + coalesce(octet_length(a.extra::text), 0) + ${ofTask})::float8 as bytes
 from annotation a join task t on t.id = a.task_id where a.id = any(${annotations}::bigint[])`,
   TASK: (tasks) => sql`
-select t.id, (coalesce((select sum(octet_length(a.result::text)) from annotation a where a.task_id = t.id), 0)
-  + ${ofTask})::float8 as bytes
+select t.id, (${ofLabels('annotation')} + ${ofTask})::float8 as bytes
 from task t where t.id = any(${tasks}::bigint[])`,
 }

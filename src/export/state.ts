@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { ExportFormat, Storage } from '../entities/storage.ts'
+import { type JsonObject, parseJson } from '../json.ts'
+import { mapRecord } from '../records.ts'
 import { execute } from '../sql.ts'
 import { keyFor } from '../storages/export-name.ts'
 
@@ -25,6 +27,7 @@ interface AnnotationRow {
   was_cancelled: boolean
   completed_by: string | null
   lead_time: number | null
+  extra: string | null
   created_at: string
   updated_at: string
   linked_key: string | null
@@ -39,6 +42,7 @@ interface TaskRow {
   meta: string | null
   allow_skip: boolean
   source: string | null
+  extra: string | null
   created_at: string
   updated_at: string
 }
@@ -49,6 +53,7 @@ interface PredictionRow {
   result: string
   score: number | null
   model_version: string | null
+  extra: string | null
   created_at: string
 }
 
@@ -111,25 +116,48 @@ const format: Record<ExportFormat, (group: AnnotationRow[], task: TaskRow, predi
     `{${taskFields(task, predictions)},"annotations":[${annotations.map((one) => `{${annotationFields(one)}}`).join(',')}]}\n`,
 }
 
-function annotationFields(row: AnnotationRow): string {
-  return (
-    `"id":${row.id},"result":${row.result},"was_cancelled":${row.was_cancelled},` +
-    `"completed_by":${JSON.stringify(row.completed_by)},"lead_time":${JSON.stringify(row.lead_time)},` +
-    `"created_at":${JSON.stringify(row.created_at)},"updated_at":${JSON.stringify(row.updated_at)}`
-  )
-}
+const annotationFields = (row: AnnotationRow): string =>
+  fieldsOf(row.extra, {
+    id: row.id,
+    result: row.result,
+    was_cancelled: String(row.was_cancelled),
+    completed_by: JSON.stringify(row.completed_by),
+    lead_time: JSON.stringify(row.lead_time),
+    created_at: JSON.stringify(row.created_at),
+    updated_at: JSON.stringify(row.updated_at),
+  })
 
-function taskFields(row: TaskRow, predictions: PredictionRow[]): string {
-  const predictionTexts = predictions.map(
-    ({ id, result, score, model_version, created_at }) =>
-      `{"id":${id},"result":${result},"score":${JSON.stringify(score)},"model_version":${JSON.stringify(model_version)},` +
-      `"created_at":${JSON.stringify(created_at)}}`,
-  )
-  return (
-    `"id":${row.id},"inner_id":${row.inner_id},"project":${row.project},"data":${row.data},"meta":${row.meta},` +
-    `"allow_skip":${row.allow_skip},"created_at":${JSON.stringify(row.created_at)},` +
-    `"updated_at":${JSON.stringify(row.updated_at)},"predictions":[${predictionTexts.join(',')}]`
-  )
+const predictionFields = (row: PredictionRow): string =>
+  fieldsOf(row.extra, {
+    id: row.id,
+    result: row.result,
+    score: JSON.stringify(row.score),
+    model_version: JSON.stringify(row.model_version),
+    created_at: JSON.stringify(row.created_at),
+  })
+
+const taskFields = (row: TaskRow, predictions: PredictionRow[]): string =>
+  fieldsOf(row.extra, {
+    id: row.id,
+    inner_id: row.inner_id,
+    project: row.project,
+    data: row.data,
+    meta: String(row.meta),
+    allow_skip: String(row.allow_skip),
+    created_at: JSON.stringify(row.created_at),
+    updated_at: JSON.stringify(row.updated_at),
+    predictions: `[${predictions.map((one) => `{${predictionFields(one)}}`).join(',')}]`,
+  })
+
+/**
+ * The fields of a JSON object, each value as JSON text, and then the fields of the imported file. A field that is in both has the
+ * value of the file: the column cannot hold it.
+ */
+function fieldsOf(extra: string | null, columns: Record<string, string>): string {
+  const imported = extra === null ? {} : mapRecord(parseJson(extra) as JsonObject, (value) => JSON.stringify(value))
+  return Object.entries({ ...columns, ...imported })
+    .map(([name, text]) => `${JSON.stringify(name)}:${text}`)
+    .join(',')
 }
 
 const utc = (column: string) => sql`to_char(${sql.ref(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
@@ -142,6 +170,7 @@ const isPartOf: Record<ExportFormat, (subjects: number[]) => RawBuilder<SqlBool>
 
 const annotationsOf = (storage: number, condition: RawBuilder<SqlBool>) => sql<AnnotationRow>`
 select a.id, a.task_id as task, a.result::text as result, a.was_cancelled, a.completed_by, a.lead_time_seconds as lead_time,
+  a.extra::text as extra,
   ${utc('a.created_at')} as created_at, ${utc('a.updated_at')} as updated_at,
   l.key as linked_key, l.hash as linked_hash
 from annotation a left join export_link l on l.storage_id = ${storage} and l.annotation_id = a.id
@@ -150,9 +179,11 @@ where ${condition} order by a.id`
 const tasksOf = (ids: string[]) => sql<TaskRow>`
 select t.id, t.project_id as project, t.inner_id, t.data::text as data, t.meta::text as meta, t.allow_skip,
   ${utc('t.created_at')} as created_at, ${utc('t.updated_at')} as updated_at,
-  (select l.key from import_link l where l.task_id = t.id order by l.id limit 1) as source
+  (select l.key from import_link l where l.task_id = t.id order by l.id limit 1) as source,
+  (select x.extra::text from task_extra x where x.task_id = t.id) as extra
 from task t where t.id = any(${ids}::bigint[])`
 
 const predictionsOf = (tasks: string[]) => sql<PredictionRow>`
-select id, task_id as task, result::text as result, score, model_version, ${utc('created_at')} as created_at
+select id, task_id as task, result::text as result, score, model_version, extra::text as extra,
+  ${utc('created_at')} as created_at
 from prediction where task_id = any(${tasks}::bigint[]) order by id`

@@ -46,6 +46,13 @@ builder.node(AnnotationRef, {
       description:
         '`id` of the annotation in the imported file. Null if the annotation was not imported, or the file has no id for it.',
     }),
+    extra: t.field({
+      type: 'JSON',
+      nullable: true,
+      description:
+        'The fields of the annotation in the imported file that Sluice has no other field for, such as `ground_truth`: a JSON object. Exports write them again. Null if the file had no such fields.',
+      resolve: ({ id }, _args, { loaders }) => loaders.annotationExtra.load(id),
+    }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
       description: 'When the annotation was created: as its file says with `keepTimes`, else when Sluice stored it.',

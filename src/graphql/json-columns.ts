@@ -22,16 +22,16 @@ export type JsonColumns = ReturnType<typeof createJsonColumns>
 /** Loaders of the JSON columns, which other reads of rows exclude. All loaders share one budget for the operation. */
 export function createJsonColumns(em: EntityManager) {
   const left = { ...budgetOfOperation }
-  const column = <T>(table: string, name: string, read: (text: string, left: Budget) => T | Error) => {
-    const [from, json] = [sql.table(table), sql.ref(name)]
+  const column = <T>(table: string, name: string, read: (text: string, left: Budget) => T | Error, key = 'id') => {
+    const [from, json, id] = [sql.table(table), sql.ref(name), sql.ref(key)]
     return new DataLoader<number, T | null>(async (ids) => {
       const rows = await execute<{ id: string; value: string | null; empty: boolean }>(
         em,
         // The database sums the sizes, so that it sends no row beyond the budget.
         sql`select id, case when total <= ${left.bytes} then value end as value, value is null as empty from (
-          select id, ${json}::text as value,
-            sum(octet_length(${json}::text)) over (order by id rows unbounded preceding) as total
-          from ${from} where id = any(${ids}::bigint[])) rows`,
+          select ${id} as id, ${json}::text as value,
+            sum(octet_length(${json}::text)) over (order by ${id} rows unbounded preceding) as total
+          from ${from} where ${id} = any(${ids}::bigint[])) rows`,
       )
       const found = new Map<number, T | Error | null>()
       const slices = createSlices()
@@ -47,8 +47,11 @@ export function createJsonColumns(em: EntityManager) {
     /** The stored text, unparsed, so that numbers keep all their digits. */
     taskDataText: column('task', 'data', plain),
     taskMeta: column('task', 'meta', parsed),
+    taskExtra: column('task_extra', 'extra', parsed, 'task_id'),
     annotationResult: column('annotation', 'result', parsed),
+    annotationExtra: column('annotation', 'extra', parsed),
     predictionResult: column('prediction', 'result', parsed),
+    predictionExtra: column('prediction', 'extra', parsed),
     /** Bytes that the operation may still read. */
     bytesLeft: () => left.bytes,
     /** Parses a value that was read with its row. Null stands for a value beyond the budget. */

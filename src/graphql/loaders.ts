@@ -69,10 +69,10 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
     }),
     exportLink: byId((ids) => em.fork().find(ExportLinkEntity, { id: ids })),
     prediction: byId(
-      (ids) => em.fork().find(PredictionEntity, { id: ids }, { exclude: ['result'] }) as Promise<Prediction[]>,
+      (ids) => em.fork().find(PredictionEntity, { id: ids }, { exclude: ['result', 'extra'] }) as Promise<Prediction[]>,
     ),
     annotation: byId(
-      (ids) => em.fork().find(AnnotationEntity, { id: ids }, { exclude: ['result'] }) as Promise<Annotation[]>,
+      (ids) => em.fork().find(AnnotationEntity, { id: ids }, { exclude: ['result', 'extra'] }) as Promise<Annotation[]>,
     ),
     webhookDelivery: byId((ids) => em.fork().find(WebhookDeliveryEntity, { id: ids })),
     webhook: byId((ids) => em.fork().find(WebhookEntity, { id: ids })),

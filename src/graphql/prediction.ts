@@ -28,6 +28,13 @@ builder.node(PredictionRef, {
       nullable: true,
       description: 'Name or version of the model. Null if unknown.',
     }),
+    extra: t.field({
+      type: 'JSON',
+      nullable: true,
+      description:
+        'The fields of the prediction in the imported file that Sluice has no other field for, such as `cluster`: a JSON object. Exports write them again. Null if the file had no such fields.',
+      resolve: ({ id }, _args, { loaders }) => loaders.predictionExtra.load(id),
+    }),
     createdAt: t.expose('createdAt', {
       type: 'DateTime',
       description: 'When the prediction was created: as its file says with `keepTimes`, else when Sluice stored it.',

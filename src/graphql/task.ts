@@ -60,6 +60,13 @@ builder.node(TaskRef, {
         'Further information about the task, such as `meta` of the imported file: a JSON object. Null if the task has no such information.',
       resolve: ({ id }, _args, { loaders }) => loaders.taskMeta.load(id),
     }),
+    extra: t.field({
+      type: 'JSON',
+      nullable: true,
+      description:
+        'The fields beside `data` in the imported file that Sluice has no other field for, such as `drafts`: a JSON object. Exports write them again. Null if the file had no such fields.',
+      resolve: ({ id }, _args, { loaders }) => loaders.taskExtra.load(id),
+    }),
     allowSkip: t.exposeBoolean('allowSkip', {
       description:
         'Whether people may skip the task. Clients apply this; Sluice accepts skipped annotations in any case.',

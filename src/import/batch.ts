@@ -36,7 +36,7 @@ export class Batch {
       this.#part.objects.push({ object, rows: null, groups: [], isNew: this.#isNew(object) })
     }
     this.#part.tasks.push({ ...task, object, ...at, isNew: this.#isNew(object) })
-    this.#bytes += task.data.length
+    this.#bytes += task.data.length + (task.extra?.length ?? 0)
   }
 
   /** Adds an issue; waits while the batch is full. */

@@ -39,17 +39,18 @@ export function objectColumns(objects: PageWrite['objects']): RawBuilder<unknown
     ${objects.map((o) => o.object.lastModified?.toISOString() ?? null)}::timestamptz[]`
 }
 
-/** The same for at (the place of the task in the page, from 1), result, score, model_version. */
+/** The same for at (the place of the task in the page, from 1), result, score, model_version, extra. */
 export function predictionColumns(tasks: NewTask[]): RawBuilder<unknown> {
   const predictions = tasks.flatMap((task, at) => task.predictions.map((p) => ({ ...p, at: at + 1 })))
   return sql`
     ${predictions.map((p) => p.at)}::bigint[],
     ${predictions.map((p) => p.result)}::text[],
     ${predictions.map((p) => p.score)}::float8[],
-    ${predictions.map((p) => p.modelVersion && storableText(p.modelVersion))}::text[]`
+    ${predictions.map((p) => p.modelVersion && storableText(p.modelVersion))}::text[],
+    ${predictions.map((p) => p.extra ?? null)}::text[]`
 }
 
-/** The same for at, result, was_cancelled, lead_time, import_id, completed_by. */
+/** The same for at, result, was_cancelled, lead_time, import_id, completed_by, extra. */
 export function annotationColumns(tasks: NewTask[]): RawBuilder<unknown> {
   const annotations = tasks.flatMap((task, at) => task.annotations.map((a) => ({ ...a, at: at + 1 })))
   return sql`
@@ -58,7 +59,16 @@ export function annotationColumns(tasks: NewTask[]): RawBuilder<unknown> {
     ${annotations.map((a) => a.wasCancelled)}::bool[],
     ${annotations.map((a) => a.leadTimeSeconds)}::float8[],
     ${annotations.map((a) => a.importId)}::text[],
-    ${annotations.map((a) => a.completedBy && storableText(a.completedBy))}::text[]`
+    ${annotations.map((a) => a.completedBy && storableText(a.completedBy))}::text[],
+    ${annotations.map((a) => a.extra ?? null)}::text[]`
+}
+
+/** The same for at, extra: of the tasks that have such fields. */
+export function extraColumns(tasks: NewTask[]): RawBuilder<unknown> {
+  const extras = tasks.flatMap(({ extra }, at) => (extra === undefined ? [] : [{ at: at + 1, extra }]))
+  return sql`
+    ${extras.map(({ at }) => at)}::bigint[],
+    ${extras.map(({ extra }) => extra)}::text[]`
 }
 
 /** SQL: places of the tasks with predictions. */

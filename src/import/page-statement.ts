@@ -3,6 +3,7 @@ import { heldRun } from '../runs/lease.ts'
 import { timesDiffer } from './link-states.ts'
 import {
   annotationColumns,
+  extraColumns,
   issueColumns,
   objectColumns,
   predictedPlaces,
@@ -68,21 +69,22 @@ relinked as (
   update import_link l set size = g.size, etag = g.etag, last_modified = g.last_modified, object_exists = true,
     row_exists = true, updated_at = now()
   from given g where g.replaced and l.id = g.link_id),
+${extras(target, tasks)}
 outdated as (
   delete from prediction p using given g
   where g.replaced and p.task_id = g.linked_task and g.at = any(${predictedPlaces(tasks)})),
 predictions as (
-  insert into prediction (task_id, result, score, model_version, created_at)
-  select owner.written[p.at], p.result::json, p.score, p.model_version, coalesce(${times.predictionCreated}[p.n], now())
-  from owner, unnest(${predictionColumns(tasks)}) with ordinality as p (at, result, score, model_version, n)
+  insert into prediction (task_id, result, score, model_version, extra, created_at)
+  select owner.written[p.at], p.result::json, p.score, p.model_version, p.extra::json, coalesce(${times.predictionCreated}[p.n], now())
+  from owner, unnest(${predictionColumns(tasks)}) with ordinality as p (at, result, score, model_version, extra, n)
   where owner.written[p.at] is not null order by p.n),
 annotations as (
-  insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id, completed_by, created_at, updated_at)
-  select owner.fresh[a.at], a.result::json, a.was_cancelled, a.lead_time, a.import_id, a.completed_by,
+  insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id, completed_by, extra, created_at, updated_at)
+  select owner.fresh[a.at], a.result::json, a.was_cancelled, a.lead_time, a.import_id, a.completed_by, a.extra::json,
     coalesce(${times.annotationCreated}[a.n], now()),
     coalesce(${times.annotationUpdated}[a.n], ${times.annotationCreated}[a.n], now())
   from owner, unnest(${annotationColumns(tasks)}) with ordinality
-    as a (at, result, was_cancelled, lead_time, import_id, completed_by, n)
+    as a (at, result, was_cancelled, lead_time, import_id, completed_by, extra, n)
   where owner.fresh[a.at] is not null order by a.n),
 objects as (
   insert into imported_object as o (storage_id, key, rows, finished_by, size, etag, last_modified)
@@ -131,6 +133,23 @@ stored as (
   select mine.id, i.key, i.row_group, i.row_index, i.code, i.message, i.retryable from mine, issue i order by i.n
   on conflict do nothing
   returning 1)`
+}
+
+/** Writes the fields without a column. Few files have such fields, and nothing is looked up for the others. */
+function extras({ replaces }: PageTarget, tasks: PageWrite['tasks']): RawBuilder<unknown> {
+  const without = sql`${tasks.flatMap(({ extra }, at) => (extra === undefined ? [at + 1] : []))}::bigint[]`
+  const mayReplace = replaces && tasks.some(({ isNew }) => !isNew)
+  const stale = sql`
+stale as (
+  delete from task_extra where task_id = any(array(
+    select linked_task from given where replaced and at = any(${without})))),`
+  const written = sql`
+extras as (
+  insert into task_extra (task_id, extra)
+  select owner.written[e.at], e.extra::json from owner, unnest(${extraColumns(tasks)}) as e (at, extra)
+  where owner.written[e.at] is not null order by e.at
+  on conflict (task_id) do update set extra = excluded.extra),`
+  return sql`${mayReplace ? stale : sql``}${tasks.some(({ extra }) => extra !== undefined) ? written : sql``}`
 }
 
 /** How the range moves on. */

@@ -17,7 +17,8 @@ interface ReadOptions {
 }
 
 /**
- * Reads one task file into the batch. Each row becomes a task or an issue; an error of the file becomes an issue of the object.
+ * Reads one task file into the batch. Each row becomes a task or an issue, or both: an issue beside a task says what of the row is not
+ * in the task. Such a row counts as imported, so it is not read again. An error of the file becomes an issue of the object.
  * `hiveColumns` adds the folders `name=value` of the key as columns; without `keepTimes`, times of the file are dropped.
  * Rejects only if `signal` aborts or the batch cannot be written.
  */
@@ -33,11 +34,12 @@ export async function readTasks(
   let isWhole = false
   const groups: RowObject['groups'] = []
   let hasErrors = false
+  const add = ({ code, message, retryable }: SluiceError, rowGroup: number, row: number) =>
+    batch.addIssue({ key, rowGroup, row, code, message, retryable })
   const issue = (error: unknown, rowGroup: number, row: number) => {
     if (!(error instanceof SluiceError)) throw error
     hasErrors = true
-    const { code, message, retryable } = error
-    return batch.addIssue({ key, rowGroup, row, code, message, retryable })
+    return add(error, rowGroup, row)
   }
   const elements = elementsOf(provider, key, { signal, spoolFolder, countRead: (bytes) => batch.countRead(bytes) })
   try {
@@ -64,9 +66,11 @@ export async function readTasks(
         const task = keepTimes ? parsed : withoutTimes(parsed)
         return hasColumns ? { ...task, data: withColumns(task.data, columns) } : task
       })
-      await ('error' in parsed
-        ? issue(parsed.error, rowGroup, row)
-        : batch.add(object, { rowGroup, row }, parsed.value))
+      if ('error' in parsed) await issue(parsed.error, rowGroup, row)
+      else {
+        await batch.add(object, { rowGroup, row }, parsed.value)
+        if (parsed.value.issue) await add(parsed.value.issue, rowGroup, row)
+      }
     }
   } finally {
     // Frees the socket when the loop ends early.

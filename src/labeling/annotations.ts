@@ -5,6 +5,7 @@ import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import { execute } from '../sql.ts'
 import { assertLists, assertMaxItems, assertSeconds, assertSize } from './bounds.ts'
+import { dropExtra } from './extra.ts'
 import { queueExports, queueRemovals } from './outbox.ts'
 
 /** The labels of a person for a task. */
@@ -95,6 +96,10 @@ export async function updateAnnotations(em: EntityManager, changes: AnnotationCh
          as c (id, result, cancelled, sets_lead_time, lead_time)
        where a.id = c.id`,
     )
+    const changed = changes.filter(
+      ({ result, leadTimeSeconds }) => result !== undefined || leadTimeSeconds !== undefined,
+    )
+    await dropExtra(tx, 'annotation', { ids: changed.map(({ id }) => id), fields: ['result_count', 'lead_time'] })
     return saved(tx, ids)
   })
 }

@@ -6,6 +6,7 @@ import type { Json } from '../json.ts'
 import { execute, storableText } from '../sql.ts'
 import { lockTasks } from './annotations.ts'
 import { assertLists, assertMaxItems, assertSize } from './bounds.ts'
+import { dropExtra } from './extra.ts'
 
 /** The labels of a model for a task. */
 interface NewPrediction {
@@ -72,6 +73,7 @@ export async function updatePredictions(em: EntityManager, changes: PredictionCh
          as c (id, result, sets_score, score, sets_version, version)
        where p.id = c.id`,
     )
+    await dropExtra(tx, 'prediction', { ids, fields: ['updated_at', 'score', 'model_version'] })
     return inOrder(tx, ids)
   })
 }

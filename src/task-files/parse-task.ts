@@ -3,30 +3,17 @@ import { SluiceError } from '../errors.ts'
 import { isJsonObject, type Json, type JsonObject, mayLoseDigits, parseJson } from '../json.ts'
 import { jsonSizeFault, maxJsonDepth, maxJsonValues, sizeOfText } from '../security/json-size.ts'
 import { toError } from '../unknown.ts'
-import { fileTime } from './file-time.ts'
-
-/** The times in a file, in the format of PostgreSQL. Absent if the file has none. */
-interface FileTimes {
-  createdAt?: string
-  updatedAt?: string
-}
-
-/** A prediction that came with a task; JSON parts as text, ready for the database. */
-interface ParsedPrediction extends FileTimes {
-  result: string
-  score: number | null
-  modelVersion: string | null
-}
-
-/** An annotation that came with a task. */
-interface ParsedAnnotation extends FileTimes {
-  result: string
-  wasCancelled: boolean
-  leadTimeSeconds: number | null
-  /** Who made it, as the file names them. */
-  completedBy: string | null
-  importId: string | null
-}
+import {
+  annotationsOf,
+  exactColumns,
+  extraOf,
+  type FileTimes,
+  labelWithoutTimes,
+  type ParsedAnnotation,
+  type ParsedPrediction,
+  predictionsOf,
+  timesOf,
+} from './labels.ts'
 
 /** One task as read from a file. */
 export interface ParsedTask extends FileTimes {
@@ -35,6 +22,10 @@ export interface ParsedTask extends FileTimes {
   allowSkip: boolean
   predictions: ParsedPrediction[]
   annotations: ParsedAnnotation[]
+  /** The fields beside `data` that have no column, as the JSON text of an object. Absent if there are none. */
+  extra?: string
+  /** What of the row is not in the task. The task is imported in spite of it. */
+  issue?: SluiceError
   /** What is wrong with a time of the task or its labels; absent where nothing is. */
   timeFault?: string
   /** The same in all elements that hold an annotation of one task each; absent where an element is a task of its own. */
@@ -94,50 +85,54 @@ function taskOf(value: Json): ParsedTask {
     const { predictions: _predictions, annotations: _annotations, ...rest } = value
     return bareTask(JSON.stringify(rest))
   }
-  const { data, predictions, completions, drafts } = value
+  const { data, meta, completions } = value
   if (isCoco(value)) throw new SluiceError('NOT_A_TASK', coco)
   if (!isJsonObject(data)) throw new SluiceError('data' in value ? 'BAD_ENVELOPE' : 'ENVELOPE_WITHOUT_DATA')
   if (holdsLabels(data.predictions) || holdsLabels(data.annotations)) throw new SluiceError('LABELS_IN_DATA')
   const faults: string[] = []
+  const { predictions, ids } = predictionsOf(value.predictions, faults)
   const task: ParsedTask = {
     data: JSON.stringify(data),
-    meta: metaOf(value.meta, drafts),
+    meta: isJsonObject(meta) ? JSON.stringify(meta) : null,
     allowSkip: (value.allowSkip ?? value.allow_skip) !== false,
-    predictions: labelsOf('predictions', predictions).map((item) => ({
-      result: JSON.stringify(item.result),
-      score: optional(item, 'score', 'a number', numberOf),
-      modelVersion: optional(item, 'model_version', 'a text', textOf),
-      ...timesOf(item, 'a prediction', faults),
-    })),
-    annotations: [...labelsOf('annotations', value.annotations), ...labelsOf('completions', completions)].map(
-      (item) => ({
-        result: JSON.stringify(item.result),
-        wasCancelled: optional(item, 'was_cancelled', 'true or false', booleanOf) ?? false,
-        leadTimeSeconds: optional(item, 'lead_time', 'a number of seconds', numberOf),
-        completedBy: nameOfPerson(item.completed_by),
-        importId: item.id === undefined || item.id === null ? null : JSON.stringify(item.id).replace(/^"(.*)"$/, '$1'),
-        ...timesOf(item, 'an annotation', faults),
-      }),
-    ),
+    predictions,
+    annotations: [
+      ...annotationsOf('annotations', value.annotations, faults),
+      ...annotationsOf('completions', completions, faults),
+    ],
     ...timesOf(value, 'the task', faults),
+    ...extraOf(value, exactColumns(columns, value, rules)),
   }
+  if (ids.length > 0) task.issue = predictionIds(ids)
   return faults.length === 0 ? task : { ...task, timeFault: faults[0]! }
 }
 
-/** The times of a task, annotation or prediction. Invalid times are added to `faults`. */
-function timesOf(item: JsonObject, owner: string, faults: string[]): FileTimes {
-  const read = (name: 'created_at' | 'updated_at') => {
-    const value = item[name] ?? null
-    const time = value === null ? undefined : fileTime(value)
-    if (value !== null && time === undefined) {
-      faults.push(
-        `"${name}" of ${owner} must be a time such as 2026-02-03T04:05:06Z. To import it with the current time, turn keepTimes off.`,
-      )
-    }
-    return time
-  }
-  const [createdAt, updatedAt] = [read('created_at'), read('updated_at')]
-  return { ...(createdAt && { createdAt }), ...(updatedAt && { updatedAt }) }
+// Ids, the project and counts are those of Sluice.
+const columns = new Set([
+  ...['id', 'inner_id', 'project', 'total_annotations', 'cancelled_annotations', 'total_predictions'],
+  ...[
+    'data',
+    'meta',
+    'predictions',
+    'annotations',
+    'completions',
+    'allowSkip',
+    'allow_skip',
+    'created_at',
+    'updated_at',
+  ],
+])
+
+const isBoolean = (value: Json) => typeof value === 'boolean'
+const rules = { meta: isJsonObject, allowSkip: isBoolean, allow_skip: isBoolean }
+
+function predictionIds(ids: Json[]): SluiceError {
+  const some = ids.slice(0, 5).map((id) => JSON.stringify(id))
+  const names = ids.length > some.length ? `${some.join(', ')} … (${ids.length} in all)` : some.join(', ')
+  return new SluiceError(
+    'PREDICTION_IDS',
+    `The file has only the ids of predictions (${names}), not the predictions. The task was imported without them. To import them, export them from Label Studio as objects.`,
+  )
 }
 
 /** The same task with the present time for all. */
@@ -149,8 +144,8 @@ export function withoutTimes({
 }: ParsedTask): ParsedTask {
   return {
     ...task,
-    predictions: task.predictions.map(({ createdAt: _created, updatedAt: _updated, ...label }) => label),
-    annotations: task.annotations.map(({ createdAt: _created, updatedAt: _updated, ...label }) => label),
+    predictions: task.predictions.map(labelWithoutTimes),
+    annotations: task.annotations.map(labelWithoutTimes),
   }
 }
 
@@ -170,13 +165,6 @@ function exportedTask({ task, ...annotation }: JsonObject & { task: JsonObject }
   return { ...taskOf({ ...task, annotations: [annotation] }), origin }
 }
 
-/** A name or an address, or at least a number. */
-function nameOfPerson(value: Json | undefined): string | null {
-  const person = isJsonObject(value) ? (value.email ?? value.username ?? value.id) : value
-  if (typeof person === 'string') return person
-  return person === undefined || person === null ? null : JSON.stringify(person)
-}
-
 /** Neither an envelope nor the half of one. */
 const isBare = (value: Json): boolean =>
   isJsonObject(value) && !isJsonObject(value.data) && !isThere(value.predictions) && !isThere(value.annotations)
@@ -185,12 +173,6 @@ const isThere = (value: Json | undefined) => value !== undefined && value !== nu
 
 const hasEmptyLabels = (value: Json) =>
   isJsonObject(value) && (value.predictions === null || value.annotations === null)
-
-/** Drafts are labels that were not submitted, so they are no annotations. They are stored in the meta of the task. */
-function metaOf(meta: Json | undefined, drafts: Json | undefined): string | null {
-  const rest = Array.isArray(drafts) && drafts.length > 0 ? { drafts } : {}
-  return isJsonObject(meta) || 'drafts' in rest ? JSON.stringify({ ...rest, ...(isJsonObject(meta) && meta) }) : null
-}
 
 const isCoco = ({ data, images, annotations, categories }: JsonObject) =>
   data === undefined && [images, annotations, categories].every(Array.isArray)
@@ -229,31 +211,5 @@ function notJson(bytes: Buffer, cause: Error): SluiceError {
 function tooManyValues(): SluiceError {
   return new SluiceError('TASK_TOO_LARGE', `A task may have ${maxJsonValues} JSON values at most, such as list items.`)
 }
-
-/** The items of a list of predictions or annotations; none where it is absent or null. @throws SluiceError BAD_ENVELOPE */
-function labelsOf(field: string, value: Json | undefined): JsonObject[] {
-  if (value === undefined || value === null) return []
-  const isLabels = (item: Json): item is JsonObject => isJsonObject(item) && Array.isArray(item.result)
-  if (Array.isArray(value) && value.every(isLabels)) return value
-  throw new SluiceError('BAD_ENVELOPE', `"${field}" must be a list of objects whose "result" is a list.`)
-}
-
-/** A field of a prediction or an annotation; null where it is absent or null. @throws SluiceError BAD_ENVELOPE */
-function optional<T>(item: JsonObject, name: string, wanted: string, read: (value: Json) => T | undefined): T | null {
-  const value = item[name] ?? null
-  if (value === null) return null
-  const found = read(value)
-  if (found === undefined) throw new SluiceError('BAD_ENVELOPE', `"${name}" of a label must be ${wanted}.`)
-  return found
-}
-
-function numberOf(value: Json): number | undefined {
-  const number = JSON.isRawJSON(value) ? Number(value.rawJSON) : value
-  return typeof number === 'number' && Number.isFinite(number) ? number : undefined
-}
-
-const textOf = (value: Json) => (typeof value === 'string' ? value : undefined)
-
-const booleanOf = (value: Json) => (typeof value === 'boolean' ? value : undefined)
 
 const nameOf = (value: Json) => (value === null ? 'null' : Array.isArray(value) ? 'an array' : `a ${typeof value}`)

@@ -15,7 +15,12 @@ describe('reading a task', () => {
   )
 
   it('reads an object in "data" as an envelope', () => {
-    expect(parse({ data: { a: 1 }, id: 7, whatever: true })).toEqual({ ...bare, data: '{"a":1}' })
+    expect(parse({ data: { a: 1 }, id: 7 })).toEqual({ ...bare, data: '{"a":1}' })
+    expect(parse({ data: { a: 1 }, id: 7, whatever: true })).toEqual({
+      ...bare,
+      data: '{"a":1}',
+      extra: '{"whatever":true}',
+    })
     expect(parse({ data: {}, meta: { x: 1 } }).meta).toBe('{"x":1}')
     expect(parse({ data: {}, meta: 'no object' }).meta).toBeNull()
   })
@@ -46,6 +51,7 @@ describe('reading a task', () => {
           completed_by: { id: 3, email: 'ada@example.com' },
         },
         { result: [], id: 'a"b', lead_time: null, completed_by: 7 },
+        { result: [], completed_by: null },
       ],
     })
     expect(predictions).toEqual([
@@ -53,8 +59,21 @@ describe('reading a task', () => {
       { result: '[]', score: null, modelVersion: null },
     ])
     expect(annotations).toEqual([
-      { result: '[{"a":1}]', wasCancelled: true, leadTimeSeconds: 2, completedBy: 'ada@example.com', importId: '12' },
-      { result: '[]', wasCancelled: false, leadTimeSeconds: null, completedBy: '7', importId: 'a\\"b' },
+      {
+        ...{
+          result: '[{"a":1}]',
+          wasCancelled: true,
+          leadTimeSeconds: 2,
+          completedBy: 'ada@example.com',
+          importId: '12',
+        },
+        extra: '{"completed_by":{"id":3,"email":"ada@example.com"}}',
+      },
+      {
+        ...{ result: '[]', wasCancelled: false, leadTimeSeconds: null, completedBy: '7', importId: 'a\\"b' },
+        extra: '{"completed_by":7}',
+      },
+      { result: '[]', wasCancelled: false, leadTimeSeconds: null, completedBy: null, importId: null },
     ])
   })
 
@@ -77,6 +96,64 @@ describe('reading a task', () => {
     expect(parse(bareWithTask)).toEqual({ ...bare, data: JSON.stringify(bareWithTask) })
   })
 
+  it.each([
+    ['"0.97"', 0.97],
+    ['" -1.5e-2 "', -0.015],
+    ['1', 1],
+    ['0.12345678901234567890', 0.12345678901234568],
+  ])('reads the score %s as the number %d', (score, number) => {
+    expect(parse(`{"data":{},"predictions":[{"result":[],"score":${score}}]}`).predictions[0]?.score).toBe(number)
+  })
+
+  it.each([
+    ['3', '3'],
+    ['1.5', '1.5'],
+    ['123456789012345678901', '123456789012345678901'],
+    ['"v1"', 'v1'],
+  ])('reads the model version %s as the text %j', (version, text) => {
+    const { predictions } = parse(`{"data":{},"predictions":[{"result":[],"model_version":${version}}]}`)
+    expect(predictions[0]?.modelVersion).toBe(text)
+  })
+
+  it('reads the fields that have no column, with all digits, in their order', () => {
+    const { extra, annotations, predictions } = parse(
+      `{"source":"crawl","data":{},"overlap":12345678901234567890,"drafts":[{"result":[1.00000000000000000001]}],"id":1,
+        "inner_id":2,"project":3,"total_annotations":1,"cancelled_annotations":0,"total_predictions":1,
+        "annotations":[{"id":4,"task":1,"project":3,"result":[],"ground_truth":true,"last_action":null,"parent_prediction":5}],
+        "predictions":[{"id":5,"task":1,"result":[],"cluster":1,"neighbors":[2],"updated_at":"2026-02-03T04:05:06Z"}]}`,
+    )
+    expect(extra).toBe(
+      '{"source":"crawl","overlap":12345678901234567890,"drafts":[{"result":[1.00000000000000000001]}]}',
+    )
+    expect(annotations[0]?.extra).toBe('{"ground_truth":true,"last_action":null,"parent_prediction":5}')
+    expect(predictions[0]?.extra).toBe('{"cluster":1,"neighbors":[2],"updated_at":"2026-02-03T04:05:06Z"}')
+  })
+
+  it('reads drafts as no labels', () => {
+    const drafts = [{ id: 1, result: [{ value: { choices: ['a'] } }] }]
+    expect(parse({ data: {}, drafts })).toEqual({ ...bare, data: '{}', extra: JSON.stringify({ drafts }) })
+    expect(parse({ data: {}, meta: { a: 1 }, drafts: [] })).toEqual({
+      ...{ ...bare, data: '{}', meta: '{"a":1}', extra: '{"drafts":[]}' },
+    })
+  })
+
+  it('preserves values that their columns cannot hold', () => {
+    expect(parse({ data: {}, meta: 'text', allow_skip: 'no' }).extra).toBe('{"meta":"text","allow_skip":"no"}')
+  })
+
+  it('imports a row whose predictions are ids, and says so', () => {
+    const { issue, ...task } = parse(
+      '{"data":{"n":1},"predictions":[286,{"result":[]},12345678901234567890],"annotations":[{"result":[7]}]}',
+    )
+    expect(task).toMatchObject({ data: '{"n":1}', predictions: [{ result: '[]' }], annotations: [{ result: '[7]' }] })
+    expect(issue).toMatchObject({ code: 'PREDICTION_IDS', retryable: false })
+    expect(issue?.message).toContain('(286, 12345678901234567890)')
+    expect(parse({ data: {}, predictions: [...Array(9).keys()] }).issue?.message).toContain(
+      '0, 1, 2, 3, 4 … (9 in all)',
+    )
+    expect(parse({ data: {}, predictions: [] }).issue).toBeUndefined()
+  })
+
   it('preserves the digits of an id that is a big number', () => {
     const { annotations } = parse('{"data":{},"annotations":[{"result":[],"id":123456789012345678901}]}')
     expect(annotations[0]?.importId).toBe('123456789012345678901')
@@ -94,7 +171,8 @@ describe('reading a task', () => {
     ['{"annotations":[],"text":"x"}', 'ENVELOPE_WITHOUT_DATA'],
     ['{"data":"x","annotations":[]}', 'BAD_ENVELOPE'],
     ['{"data":{},"annotations":{}}', 'BAD_ENVELOPE'],
-    ['{"data":{},"predictions":[1]}', 'BAD_ENVELOPE'],
+    ['{"data":{},"predictions":["1"]}', 'BAD_ENVELOPE'],
+    ['{"data":{},"annotations":[1]}', 'BAD_ENVELOPE'],
     ['{"data":{},"predictions":[{"score":1}]}', 'BAD_ENVELOPE'],
     ...['annotations', 'predictions'].flatMap((field) =>
       ['"no list"', '5', '{}', 'null', 'true'].map((result) => [
@@ -107,7 +185,12 @@ describe('reading a task', () => {
     ['{"data":{},"annotations":[{"result":[],"lead_time":"x"}]}', 'BAD_ENVELOPE'],
     ['{"data":{},"annotations":[{"result":[],"lead_time":1e999}]}', 'BAD_ENVELOPE'],
     ['{"data":{},"predictions":[{"result":[],"score":"high"}]}', 'BAD_ENVELOPE'],
-    ['{"data":{},"predictions":[{"result":[],"model_version":3}]}', 'BAD_ENVELOPE'],
+    ...['""', '" "', '"0x10"', '"NaN"', '"1e999"', 'true', '[]'].map((score) => [
+      `{"data":{},"predictions":[{"result":[],"score":${score}}]}`,
+      'BAD_ENVELOPE',
+    ]),
+    ['{"data":{},"predictions":[{"result":[],"model_version":{}}]}', 'BAD_ENVELOPE'],
+    ['{"data":{},"predictions":[{"result":[],"model_version":true}]}', 'BAD_ENVELOPE'],
   ])('refuses %s as %s', (text, code) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code }))
   })

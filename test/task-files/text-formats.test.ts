@@ -75,13 +75,12 @@ describe('JSON files', () => {
     ])
   })
 
-  it("Label Studio's old completions are annotations, and its drafts are stored in the meta of the task", () => {
+  it("Label Studio's old completions are annotations, and its drafts are no labels", () => {
     const label = { result: [{ value: { choices: ['a'] } }] }
     const taskOf = (value: object) => parseTask(Buffer.from(JSON.stringify(value)))
     const parsed = taskOf({ data: { text: 'x' }, completions: [label], drafts: [label], meta: { a: 1 } })
     expect(parsed.annotations).toMatchObject([{ result: JSON.stringify(label.result) }])
-    expect(JSON.parse(parsed.meta!)).toEqual({ drafts: [label], a: 1 })
-    expect(taskOf({ data: { text: 'x' }, drafts: [] }).meta).toBe(null)
+    expect(parsed).toMatchObject({ meta: '{"a":1}', extra: JSON.stringify({ drafts: [label] }) })
   })
 
   it("COCO's own JSON is named, with what to do", async () => {

@@ -236,6 +236,8 @@ export type ErrorCode =
   | 'OVERLAPPING_STORAGE'
   /** The object has changed. */
   | 'PRECONDITION_FAILED'
+  /** The row has only the ids of predictions. The task was imported without its predictions. */
+  | 'PREDICTION_IDS'
   /** The range lies past the end of the object. */
   | 'RANGE_UNSATISFIABLE'
   /** This is a node of a Redis Cluster or a Sentinel. Only standalone servers are supported. */

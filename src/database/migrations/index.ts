@@ -23,6 +23,7 @@ import { StorageLimits } from './0022-storage-limits.ts'
 import { ReadsTo } from './0023-reads-to.ts'
 import { EventSubjects } from './0024-event-subjects.ts'
 import { FailedExports } from './0025-failed-exports.ts'
+import { ExtraFields } from './0026-extra-fields.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -54,4 +55,5 @@ export const migrations = [
   { name: '0023-reads-to', class: ReadsTo },
   { name: '0024-event-subjects', class: EventSubjects },
   { name: '0025-failed-exports', class: FailedExports },
+  { name: '0026-extra-fields', class: ExtraFields },
 ]
