@@ -95,7 +95,7 @@ export async function openWork(job: Import, signal: AbortSignal): Promise<ShardW
     uriBase: { scheme: kind.uriScheme, bucket },
     scope,
     filter: appliesFilters
-      ? createObjectFilter(storage)
+      ? createObjectFilter(storage, undefined, { isStored: true })
       : ({ key }) => (storage.skipSidecars && isSidecar(key) ? 'SIDECAR' : null),
     remaining,
     splits: Boolean(provider.keyCursor) && storage.recursive && remaining === undefined && splitsRanges,

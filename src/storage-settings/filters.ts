@@ -58,14 +58,15 @@ export const filters = {
       kind: 'list',
       title: 'Include',
       description:
-        'Glob patterns, at most 100: * matches within a folder, ** across folders, ? one character, {a,b} either text. The import includes only keys that match at least one pattern as a whole.',
+        'Glob patterns as in bash, at most 100: * matches within a folder, ** across folders, ? one character, [abc] one of these, [!abc] one other, {a,b} either text, {1..3} a number of a range; \\ makes the next character literal. The import includes only keys that match at least one pattern as a whole.',
       null: 'every key',
       placeholder: '**/*.jpg',
     },
     exclude: {
       kind: 'list',
       title: 'Exclude',
-      description: 'Glob patterns, at most 100. The import excludes keys that match at least one pattern as a whole.',
+      description:
+        'Glob patterns as for `include`, at most 100. The import excludes keys that match at least one pattern as a whole.',
       null: 'it excludes none',
       placeholder: '**/drafts/**',
     },

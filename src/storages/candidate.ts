@@ -7,7 +7,7 @@ import { type CheckStep, type CheckSubject, checkConnection } from './check.ts'
 import type { Draft, DraftTarget, StorageDeps, StorageInput } from './draft.ts'
 import { draftExport, refusalOf } from './export-settings.ts'
 import { draftImport } from './import-settings.ts'
-import { createObjectFilter } from './object-filter.ts'
+import { createObjectFilter, unsupportedGlobs } from './object-filter.ts'
 
 /** Options of a check. */
 export interface CheckOptions {
@@ -39,7 +39,11 @@ export async function checkDraft(
   const { provider } = draft
   const kind: ProviderKind = providers[provider]
   const settings: Partial<Storage> = draft
-  const filter = createObjectFilter({ regexFilter: settings.regexFilter ?? null, filters: settings.filters ?? null })
+  const filter = createObjectFilter(
+    { regexFilter: settings.regexFilter ?? null, filters: settings.filters ?? null },
+    undefined,
+    { isStored: true },
+  )
   const slices = createSlices()
   const subject: CheckSubject = {
     provider,
@@ -52,6 +56,7 @@ export async function checkDraft(
       return connect(draft)
     },
     takes: async (object) => (await filter.all([object], slices))[0] === null,
+    deadGlobs: unsupportedGlobs(settings.filters ?? {}).map(({ path, message }) => `${path}: ${message}`),
     skipProbe: skipProbe ?? false,
     readsTasks: settings.importMethod === 'TASKS',
     recursive: settings.recursive ?? true,

@@ -64,6 +64,8 @@ export interface CheckSubject {
   open: () => Promise<Provider>
   /** True if a sync would import the object. */
   takes: (object: ObjectInfo) => boolean | Promise<boolean>
+  /** Stored globs that match no usual key, each with the reason. */
+  deadGlobs?: string[]
   readsTasks: boolean
   /** Write no probe object to an export storage. */
   skipProbe?: boolean
@@ -216,7 +218,8 @@ async function compareClocks(provider: Provider, attempt: Attempt): Promise<void
 }
 
 /** Hint for a step that succeeded. */
-function hintOfSuccess(name: CheckStepName, { provider, prefix }: CheckSubject): string | undefined {
+function hintOfSuccess(name: CheckStepName, { provider, prefix, deadGlobs = [] }: CheckSubject): string | undefined {
+  if (name === 'CONFIGURATION') return deadGlobs.length === 0 ? undefined : deadGlobsHint(deadGlobs)
   if (name === 'WRITE_OBJECT') {
     const mistake = prefixMistake(prefix)
     return mistake && `The prefix is taken literally, and names of objects will begin with it: ${mistake}`
@@ -224,6 +227,9 @@ function hintOfSuccess(name: CheckStepName, { provider, prefix }: CheckSubject):
   const { corsRule: rule }: ProviderKind = providers[provider]
   return name === 'PRESIGN' && rule ? `Browsers on other origins also need this CORS rule: ${rule}` : undefined
 }
+
+const deadGlobsHint = (globs: string[]) =>
+  `${globs.length === 1 ? 'This stored pattern matches nothing' : 'These stored patterns match nothing'}, except keys with the same special characters: ${globs.join('; ')}.`
 
 class Failed extends Error {}
 

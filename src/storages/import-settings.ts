@@ -10,7 +10,8 @@ export async function draftImport(parts: StorageDeps, target: DraftTarget, input
   const { place, own } = await draftCommon(parts, target, input, (stored, faults) => {
     const read = readSettings(importSettings, { given: input, stored }, faults)
     try {
-      createObjectFilter(read.values)
+      // A stored glob that is refused today must not prevent changes of other settings.
+      createObjectFilter(read.values, undefined, { isStored: input.filters === undefined })
     } catch (error) {
       if (!(error instanceof ValidationError)) throw error
       faults.push(...error.fieldErrors)

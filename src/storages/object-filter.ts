@@ -46,13 +46,16 @@ export const isSidecar = (key: string): boolean => sidecar.test(key)
 
 /**
  * Creates the filter of a storage. `regexFilter` must match from the start of the full key, but not to its end. Globs match the
- * whole key (`*` within a folder, `**` across folders). Null or empty includes every key. The size of patterns is limited, and
+ * whole key (see `translateGlob`). Null or empty includes every key. The size of patterns is limited, and
  * matching takes linear time of the key. Ages count back from `now`; an object without a time matches every age.
+ * With `isStored`, a glob may contain syntax of other tools, because it may be older than the rule against it. Its characters stand for
+ * themselves, so it matches no usual key.
  * @throws ValidationError with every error; paths as in the input of a storage.
  */
 export function createObjectFilter(
   { regexFilter, filters, skipSidecars = true }: FilterSettings,
   now = new Date(),
+  { isStored = false }: { isStored?: boolean } = {},
 ): ObjectFilter & Required<Pick<ObjectFilter, 'all'>> {
   const faults: FieldError[] = []
   const { include, exclude, minBytes, maxBytes, minAgeSeconds, maxAgeSeconds, sample } = filters ?? {}
@@ -62,7 +65,8 @@ export function createObjectFilter(
       faults.push({ path: `filters.${name}`, message: `has ${patterns.length} patterns; the limit is ${maxPatterns}` })
       return []
     }
-    return patterns.map((glob, at) => compile(() => compileGlob(glob), `filters.${name}.${at}`, faults))
+    const pattern = (glob: string) => (isStored ? compileGlob(glob).matches : supportedGlob(glob))
+    return patterns.map((glob, at) => compile(() => pattern(glob), `filters.${name}.${at}`, faults))
   }
   const included = globs('include', include)
   const excluded = globs('exclude', exclude)
@@ -138,6 +142,24 @@ function resultOf<T>(steps: Generator<undefined, T>): T {
     const step = steps.next()
     if (step.done) return step.value
   }
+}
+
+/** The stored globs with syntax of other tools, which match no usual key. */
+export function unsupportedGlobs({ include = [], exclude = [] }: ImportFilters): FieldError[] {
+  return Object.entries({ include, exclude }).flatMap(([name, globs]) =>
+    globs.flatMap((glob, at) => {
+      const message = compileGlob(glob).unsupported
+      return message === undefined
+        ? []
+        : [{ path: `filters.${name}.${at}`, message: `${JSON.stringify(glob)} ${message}` }]
+    }),
+  )
+}
+
+function supportedGlob(glob: string): Pattern {
+  const { matches, unsupported } = compileGlob(glob)
+  if (unsupported) throw new Error(unsupported)
+  return matches
 }
 
 function compile(pattern: () => Pattern, path: string, faults: FieldError[]): Pattern | undefined {

@@ -1,5 +1,5 @@
-import globToRegExp from 'glob-to-regexp'
 import { RE2JS } from 're2js'
+import { translateGlob } from './glob.ts'
 
 /** Maximum characters of one pattern. */
 const maxPatternLength = 1_000
@@ -21,12 +21,16 @@ export function compileRegex(text: string): Pattern {
   return (key) => key.length > maxLength || regex.matcher(key).lookingAt()
 }
 
-/** Compiles a glob that must match the whole key: `*` within a folder, `**` across folders. @throws Error with the reason */
-export function compileGlob(text: string): Pattern {
+/**
+ * Compiles a glob that must match the whole key, as `translateGlob` reads it. `unsupported` is undefined, or says which syntax of other
+ * tools the glob contains. @throws Error with the reason
+ */
+export function compileGlob(text: string): { matches: Pattern; unsupported: string | undefined } {
   if (text === '') throw new Error('is empty')
   assertShort(text)
-  const { regex, maxLength } = compile(globToRegExp(text, { extended: true, globstar: true }).source)
-  return (key) => key.length > maxLength || regex.matches(key)
+  const { regex: source, unsupported } = translateGlob(text)
+  const { regex, maxLength } = compile(source)
+  return { matches: (key) => key.length > maxLength || regex.matches(key), unsupported }
 }
 
 /** The compiled pattern, and the length of the longest key that it may read. */

@@ -39,11 +39,15 @@ export async function previewObjects(
     throw new ValidationError([{ path: 'input.id', message: 'is an export storage, from which nothing is imported' }])
   }
   const draft = await draftImport(parts, target, input)
-  const filter = createObjectFilter({
-    regexFilter: draft.regexFilter ?? null,
-    filters: draft.filters ?? null,
-    ...(draft.skipSidecars !== undefined && { skipSidecars: draft.skipSidecars }),
-  })
+  const filter = createObjectFilter(
+    {
+      regexFilter: draft.regexFilter ?? null,
+      filters: draft.filters ?? null,
+      ...(draft.skipSidecars !== undefined && { skipSidecars: draft.skipSidecars }),
+    },
+    undefined,
+    { isStored: true },
+  )
   const recursive = draft.recursive ?? true
   const { prefix } = providers[draft.provider].place(draft.location)
   const signal = answerSignal(timeoutMs)
