@@ -113,9 +113,16 @@ export class NotFoundError extends SluiceError {
 
 /** The operation is not possible in the current state, such as canceling a sync that has ended. */
 export class ConflictError extends SluiceError {
-  constructor(message?: string, code: ErrorCode = 'CONFLICT') {
+  /** Number of pending exports that the operation would lose. Undefined if it failed for another reason. */
+  readonly pendingExports: number | undefined
+  constructor(
+    message?: string,
+    code: ErrorCode = 'CONFLICT',
+    { pendingExports }: { pendingExports?: number | undefined } = {},
+  ) {
     super(code, message)
     this.name = 'ConflictError'
+    this.pendingExports = pendingExports
   }
 }
 

@@ -43,6 +43,11 @@ export const errorTable = {
     message:
       'The storage is paused, so no sync or export of it can start. Set its synchronizable to true to resume it.',
   },
+  PENDING_EXPORTS: {
+    status: 409,
+    retryable: true,
+    message: 'Exports are pending that would be lost. Wait until they are written, or set force to lose them.',
+  },
   CONFLICT: { status: 409, retryable: true, message: 'This is not possible in the current state.' },
   DUPLICATE_STORAGE: { status: 409, retryable: false, message: 'This location is already connected to the project.' },
   OVERLAPPING_STORAGE: {

@@ -49,6 +49,15 @@ builder.objectType(ConflictError, {
   name: 'ConflictError',
   description: 'The current state does not allow the mutation, for example while a sync is running.',
   interfaces: [ErrorRef],
+  fields: (t) => ({
+    pendingExports: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      description:
+        'Number of pending exports that the mutation would lose, if the code is PENDING_EXPORTS. Null for other codes.',
+      resolve: ({ pendingExports }) => pendingExports ?? null,
+    }),
+  }),
 })
 
 builder.objectType(ConnectionCheckError, {

@@ -122,14 +122,19 @@ builder.mutationFields((t) => ({
     extensions: { maxSeconds: 3_600 },
     type: 'ID',
     description:
-      'Deletes a project with its tasks, annotations and storages. Objects in buckets stay. Fails with ConflictError while a run of the project is queued or in progress.',
+      'Deletes a project with its tasks, annotations and storages. Objects in buckets stay. Fails with ConflictError while a run of the project is queued or in progress, and with its code PENDING_EXPORTS while exports are pending, unless `force` is set.',
     errors: {
       types: [NotFoundError, ConflictError],
       dataField: { name: 'deletedId', description: 'Global id of the deleted project.' },
     },
-    args: { id: t.arg.id({ required: true, description: 'Global id of the project.' }) },
-    resolve: async (_root, { id }, { em }) => {
-      await deleteProject(em, idOf('Project', id))
+    args: {
+      id: t.arg.id({ required: true, description: 'Global id of the project.' }),
+      force: t.arg.boolean({
+        description: 'Delete the project even if exports are pending, and lose them. Default: false.',
+      }),
+    },
+    resolve: async (_root, { id, force }, { em }) => {
+      await deleteProject(em, idOf('Project', id), { force: force ?? false })
       return String(id)
     },
   }),

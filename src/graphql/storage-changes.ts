@@ -113,21 +113,28 @@ builder.mutationFields((t) => ({
   }),
   deleteStorage: t.field({
     extensions: { maxSeconds: 3_600 },
-    type: builder.objectRef<{ affectedTasks: number; dryRun: boolean }>('DeletedStorage').implement({
-      description: 'Effect of deleting a storage.',
-      fields: (f) => ({
-        affectedTasks: f.expose('affectedTasks', {
-          type: 'SafeInt',
-          description:
-            'Number of tasks that lose their link. The tasks stay, but their URIs resolve only if another storage serves them.',
-        }),
-        dryRun: f.exposeBoolean('dryRun', {
-          description: 'True if nothing was deleted, because the mutation ran with `dryRun`.',
+    type: builder
+      .objectRef<{ affectedTasks: number; pendingExports: number; dryRun: boolean }>('DeletedStorage')
+      .implement({
+        description: 'Effect of deleting a storage.',
+        fields: (f) => ({
+          affectedTasks: f.expose('affectedTasks', {
+            type: 'SafeInt',
+            description:
+              'Number of tasks that lose their link. The tasks stay, but their URIs resolve only if another storage serves them.',
+          }),
+          pendingExports: f.expose('pendingExports', {
+            type: 'SafeInt',
+            description:
+              'Number of pending exports that are lost with the storage: saved or deleted annotations (in TASK format, their tasks) that Sluice has not written to it.',
+          }),
+          dryRun: f.exposeBoolean('dryRun', {
+            description: 'True if nothing was deleted, because the mutation ran with `dryRun`.',
+          }),
         }),
       }),
-    }),
     description:
-      'Deletes a storage with its links, runs and pending exports. Tasks, annotations and the objects in the bucket stay. Fails with ConflictError while a run of the storage is queued or in progress.',
+      'Deletes a storage with its links and runs. Tasks, annotations and the objects in the bucket stay. Fails with ConflictError while a run of the storage is queued or in progress, and with its code PENDING_EXPORTS while exports are pending, unless `force` is set.',
     errors: {
       types: [NotFoundError, ConflictError],
       dataField: { name: 'deletion', description: 'Effect of the deletion.' },
@@ -135,9 +142,12 @@ builder.mutationFields((t) => ({
     args: {
       id: t.arg.id({ required: true, description: 'Global id of the storage.' }),
       dryRun: t.arg.boolean({ description: 'Only report the effect and delete nothing. Default: false.' }),
+      force: t.arg.boolean({
+        description: 'Delete the storage even if exports are pending, and lose them. Default: false.',
+      }),
     },
-    resolve: async (_root, { id, dryRun }, { em }) => ({
-      ...(await deleteStorage(em, idOf(storageTypes, id), dryRun ?? false)),
+    resolve: async (_root, { id, dryRun, force }, { em }) => ({
+      ...(await deleteStorage(em, idOf(storageTypes, id), { dryRun: dryRun ?? false, force: force ?? false })),
       dryRun: dryRun ?? false,
     }),
   }),

@@ -45,45 +45,55 @@ export async function updateProject(
 /**
  * Deletes a project with everything in it: tasks in several transactions, the project in the last one. If it is interrupted, the
  * project remains with fewer tasks and can be deleted again.
- * @throws NotFoundError; ConflictError while it has an active sync
+ * @throws NotFoundError; ConflictError while it has an active sync; ConflictError PENDING_EXPORTS, unless `force` is set, if exports
+ * are pending, also those of annotations that are saved during the deletion
  */
-export async function deleteProject(em: EntityManager, id: number): Promise<void> {
-  const fork = em.fork()
-  const project = await fork.findOne(ProjectEntity, id)
-  if (!project) throw new NotFoundError('There is no such project.')
-  await assertNoActiveRun(fork, id)
-  if (await deleteTasksInBlocks(fork, id)) await assertNoActiveRun(fork, id)
-  await fork.remove(project).flush()
+export async function deleteProject(em: EntityManager, id: number, options: { force?: boolean } = {}): Promise<void> {
+  const step = <T>(work: (tx: EntityManager) => Promise<T>) =>
+    em.fork().transactional(async (tx) => {
+      await assertDeletable(tx, id, options)
+      return work(tx)
+    })
+  for (let after: number | null = 0; after !== null; ) {
+    const from: number = after
+    after = await step((tx) => deleteBlock(tx, id, from))
+  }
+  await step(async (tx) => tx.remove(await tx.findOneOrFail(ProjectEntity, id)).flush())
 }
 
-async function assertNoActiveRun(em: EntityManager, id: number): Promise<void> {
-  const active = await execute(
-    em,
-    sql`select 1 from sync_run r join storage s on s.id = r.storage_id
-     where s.project_id = ${id} and r.status in ('QUEUED', 'IN_PROGRESS') limit 1`,
+/** Locks the storages, so that until the commit no run starts and no export is added. @throws as `deleteProject` */
+async function assertDeletable(tx: EntityManager, id: number, { force = false }: { force?: boolean }): Promise<void> {
+  if ((await tx.count(ProjectEntity, { id })) === 0) throw new NotFoundError('There is no such project.')
+  await execute(tx, sql`select id from storage where project_id = ${id} order by id for update`)
+  const [row] = await execute<{ active: boolean; pending: string }>(
+    tx,
+    sql`select
+       exists (select 1 from sync_run r join storage s on s.id = r.storage_id
+         where s.project_id = ${id} and r.status in ('QUEUED', 'IN_PROGRESS')) as active,
+       (select count(*) from outbox o join storage s on s.id = o.storage_id
+         where s.project_id = ${id} and o.version > 0) as pending`,
   )
-  if (active.length > 0) throw new ConflictError('A sync of this project is active. Cancel it first.')
+  if (row!.active) throw new ConflictError('A sync of this project is active. Cancel it first.')
+  const pendingExports = Number(row!.pending)
+  if (pendingExports > 0 && !force) {
+    const message = `${pendingExports} changes are not written to the export storages of this project yet (pendingExports). Wait until they are written, or delete it with force: true, which loses them.`
+    throw new ConflictError(message, 'PENDING_EXPORTS', { pendingExports })
+  }
 }
 
 // PostgreSQL holds the foreign-key checks of all deleted tasks in memory until the end of the statement.
 const tasksPerBlock = 10_000
 
-/** Deletes one full block of tasks. False if no full block is left. */
-async function deleteTasksInBlocks(em: EntityManager, project: number): Promise<boolean> {
-  let after = 0
-  for (;;) {
-    const [end] = await execute<{ inner_id: string }>(
-      em,
-      sql`select inner_id from task where project_id = ${project} and inner_id > ${after} order by inner_id offset ${tasksPerBlock - 1} limit 1`,
-    )
-    if (!end) return after > 0
-    const upTo = Number(end.inner_id)
-    await execute(
-      em,
-      sql`delete from task where project_id = ${project} and inner_id > ${after} and inner_id <= ${upTo}`,
-    )
-    after = upTo
-  }
+/** Deletes the next full block of tasks after an inner id. Returns its last inner id; null if no full block is left. */
+async function deleteBlock(tx: EntityManager, project: number, after: number): Promise<number | null> {
+  const [end] = await execute<{ inner_id: string }>(
+    tx,
+    sql`select inner_id from task where project_id = ${project} and inner_id > ${after} order by inner_id offset ${tasksPerBlock - 1} limit 1`,
+  )
+  if (!end) return null
+  const upTo = Number(end.inner_id)
+  await execute(tx, sql`delete from task where project_id = ${project} and inner_id > ${after} and inner_id <= ${upTo}`)
+  return upTo
 }
 
 function faultsOf({ title, dataKey, annotationsPerTask }: ProjectInput): FieldError[] {

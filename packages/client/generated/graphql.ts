@@ -234,6 +234,8 @@ export type ErrorCode =
   | 'OPERATION_TIMEOUT'
   /** An import storage and an export storage of this project would overlap. */
   | 'OVERLAPPING_STORAGE'
+  /** Exports are pending that would be lost. Wait until they are written, or set force to lose them. */
+  | 'PENDING_EXPORTS'
   /** The object has changed. */
   | 'PRECONDITION_FAILED'
   /** The row has only the ids of predictions. The task was imported without its predictions. */
@@ -324,9 +326,9 @@ export type GcsLocationInput = {
 
 /** Conditions that an object must meet to be imported, in addition to regexFilter. */
 export type ImportFiltersInput = {
-  /** Glob patterns, at most 100. The import excludes keys that match at least one pattern as a whole. Null: it excludes none. */
+  /** Glob patterns as for `include`, at most 100. The import excludes keys that match at least one pattern as a whole. Null: it excludes none. */
   exclude?: Array<string> | null | undefined;
-  /** Glob patterns, at most 100: * matches within a folder, ** across folders, ? one character, {a,b} either text. The import includes only keys that match at least one pattern as a whole. Null: every key. */
+  /** Glob patterns as in bash, at most 100: * matches within a folder, ** across folders, ? one character, [abc] one of these, [!abc] one other, {a,b} either text, {1..3} a number of a range; \ makes the next character literal. The import includes only keys that match at least one pattern as a whole. Null: every key. */
   include?: Array<string> | null | undefined;
   /** Maximum age in seconds: the import excludes objects whose last change is longer ago. Null: no maximum. */
   maxAgeSeconds?: number | null | undefined;
