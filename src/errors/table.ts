@@ -269,6 +269,17 @@ export const errorTable = {
     message: 'The row has predictions or annotations, but no "data" object next to them.',
   },
   BAD_ENVELOPE: { status: 422, retryable: false, message: 'The predictions or annotations of a task are malformed.' },
+  DATASET_IN_ONE_OBJECT: {
+    status: 422,
+    retryable: false,
+    message:
+      'The object is a whole data set. Set rowsPath of the storage to the list whose items become tasks, or to $ to import the object as one task.',
+  },
+  ROWS_NOT_FOUND: {
+    status: 422,
+    retryable: false,
+    message: 'The object has no list at the rowsPath of the storage.',
+  },
   PREDICTION_IDS: {
     status: 422,
     retryable: false,

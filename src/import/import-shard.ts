@@ -176,8 +176,7 @@ function readerOf(work: ShardWork, signal: AbortSignal): (objects: ObjectInfo[],
     const all = objects.map((object) =>
       limit.run(() => {
         signal.throwIfAborted()
-        const { hiveColumns, keepTimes } = storage
-        return readTasks(provider, object, batch, { signal, spoolFolder, hiveColumns, keepTimes })
+        return readTasks(provider, object, batch, { signal, spoolFolder, settings: storage })
       }),
     )
     await Promise.all(all)

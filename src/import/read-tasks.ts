@@ -1,3 +1,4 @@
+import type { Storage } from '../entities/storage.ts'
 import { SluiceError } from '../errors.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import { hiveColumnsOf, withColumns } from '../task-files/hive-columns.ts'
@@ -12,21 +13,20 @@ interface ReadOptions {
   signal: AbortSignal
   /** See `elementsOf`. */
   spoolFolder?: string | undefined
-  hiveColumns?: boolean
-  keepTimes?: boolean
+  /** How the rows are read. */
+  settings: Pick<Storage, 'hiveColumns' | 'keepTimes' | 'rowsPath'>
 }
 
 /**
  * Reads one task file into the batch. Each row becomes a task or an issue, or both: an issue beside a task says what of the row is not
  * in the task. Such a row counts as imported, so it is not read again. An error of the file becomes an issue of the object.
- * `hiveColumns` adds the folders `name=value` of the key as columns; without `keepTimes`, times of the file are dropped.
  * Rejects only if `signal` aborts or the batch cannot be written.
  */
 export async function readTasks(
   provider: Provider,
   object: ObjectInfo,
   batch: Batch,
-  { signal, spoolFolder, hiveColumns = false, keepTimes = true }: ReadOptions,
+  { signal, spoolFolder, settings: { hiveColumns, keepTimes, rowsPath } }: ReadOptions,
 ): Promise<void> {
   const { key } = object
   const columns = hiveColumns ? hiveColumnsOf(key) : {}
@@ -41,7 +41,8 @@ export async function readTasks(
     hasErrors = true
     return add(error, rowGroup, row)
   }
-  const elements = elementsOf(provider, key, { signal, spoolFolder, countRead: (bytes) => batch.countRead(bytes) })
+  const countRead = (bytes: number) => batch.countRead(bytes)
+  const elements = elementsOf(provider, key, { signal, spoolFolder, countRead, rowsPath })
   try {
     for (;;) {
       let next: IteratorResult<Element>

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { commonSettings } from './common.ts'
 import { filters } from './filters.ts'
 import { choice, flag, integer, text } from './kinds.ts'
@@ -44,6 +45,24 @@ export const importSettings = {
       'Whether the import adds each folder `name=value` of a key to the data of its tasks, as a text field. A field of the row with the same name takes precedence.',
     default: false,
   }),
+  rowsPath: {
+    ...text({
+      title: 'Rows path',
+      description:
+        'Where the rows are in a task file that is one JSON object: the names that lead to a list, separated by dots, such as data, features or a.b. Each item of the list becomes a task. If the path leads to an object, such as _via_img_metadata, its values are the rows. $ imports the object as one task. Files of other formats, and files of several objects, are not affected.',
+      placeholder: 'data',
+      null: 'a file that is one object is one task, unless it is a data set of SQuAD, GeoJSON, VIA or COCO, which is the issue DATASET_IN_ONE_OBJECT',
+      emptyIsNull: true,
+    }),
+    schema: z
+      .string()
+      .max(500, 'must have at most 500 characters')
+      .regex(
+        /^(?:\$|[^.[\]*$][^.[\]*]*(?:\.[^.[\]*]+)*)$/,
+        'must be $, or names separated by dots, such as data or a.b',
+      )
+      .nullable(),
+  },
   keepTimes: flag({
     title: 'Keep times',
     description:

@@ -1,5 +1,6 @@
 /** Bytes that have a meaning in the structure of JSON (RFC 8259 §2). */
-export const [newline, quote, backslash, openBracket, closeBracket, openBrace] = [0x0a, 0x22, 0x5c, 0x5b, 0x5d, 0x7b]
+export const [newline, quote, backslash, colon] = [0x0a, 0x22, 0x5c, 0x3a]
+export const [openBracket, closeBracket, openBrace, closeBrace] = [0x5b, 0x5d, 0x7b, 0x7d]
 
 /** Kinds of bytes outside of strings; 0 for all others. */
 export const [space, opens, closes, separates, quotes] = [1, 2, 3, 4, 5]
@@ -43,4 +44,15 @@ export function nextInString(bytes: Buffer, from: number): number {
     at++
   }
   return at
+}
+
+/** The value of a member of an object, `"name": value`. All bytes, if they are no member. */
+export function valueOfMember(bytes: Buffer): Buffer {
+  let at = skipSpace(bytes, 0)
+  if (bytes[at] !== quote) return bytes
+  for (at = nextInString(bytes, at + 1); bytes[at] === backslash || bytes[at] === newline; ) {
+    at = nextInString(bytes, at + (bytes[at] === backslash ? 2 : 1))
+  }
+  at = skipSpace(bytes, at + 1)
+  return bytes[at] === colon ? bytes.subarray(skipSpace(bytes, at + 1)) : bytes
 }

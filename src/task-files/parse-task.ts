@@ -3,6 +3,8 @@ import { SluiceError } from '../errors.ts'
 import { isJsonObject, type Json, type JsonObject, mayLoseDigits, parseJson } from '../json.ts'
 import { jsonSizeFault, maxJsonDepth, maxJsonValues, sizeOfText } from '../security/json-size.ts'
 import { toError } from '../unknown.ts'
+import { datasetIssue, largeDatasetIssue } from './dataset.ts'
+import { JsonOutline } from './json-outline.ts'
 import {
   annotationsOf,
   exactColumns,
@@ -34,18 +36,21 @@ export interface ParsedTask extends FileTimes {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false })
 
+/** What an element is: a ROW of a file, a FILE of one object, or such a file that is a task in any case, as `rowsPath: $` says. */
+export type ElementKind = 'ROW' | 'FILE' | 'WHOLE'
+
 /**
  * Reads the text of one element of a task file. A bare task keeps its text as it is.
- * @throws SluiceError NOT_JSON, NOT_UTF8, and as `taskOf`.
+ * @throws SluiceError NOT_JSON, NOT_UTF8, TASK_TOO_LARGE, DATASET_IN_ONE_OBJECT for a FILE, and as `taskOf`.
  */
-export function parseTask(bytes: Buffer): ParsedTask {
+export function parseTask(bytes: Buffer, kind: ElementKind = 'ROW'): ParsedTask {
   // That many brackets take two bytes for each level, and that many values more.
   if (bytes.length > 2 * maxJsonDepth) {
     const { values, depth } = sizeOfText(bytes)
     if (depth > maxJsonDepth) {
       throw new SluiceError('NOT_A_TASK', `A task may be nested ${maxJsonDepth} levels deep at most.`)
     }
-    if (values > maxJsonValues) throw tooManyValues()
+    if (values > maxJsonValues) throw (kind === 'FILE' && largeIssue(bytes)) || tooManyValues()
   }
   const text = decode(bytes)
   let value: Json
@@ -54,6 +59,8 @@ export function parseTask(bytes: Buffer): ParsedTask {
   } catch (cause) {
     throw notJson(bytes, toError(cause))
   }
+  const dataset = kind === 'FILE' ? datasetIssue(value, bytes) : undefined
+  if (dataset) throw dataset
   if (isBare(value) && !isExported(value) && !hasEmptyLabels(value)) return bareTask(text.trim())
   return taskOf(mayLoseDigits(text) ? parseJson(text) : value)
 }
@@ -82,11 +89,11 @@ function taskOf(value: Json): ParsedTask {
   if (isBare(value)) {
     if (!hasEmptyLabels(value)) return bareTask(JSON.stringify(value))
     // Null is what a table has where a row has no labels; it says no more than nothing at all.
-    const { predictions: _predictions, annotations: _annotations, ...rest } = value
-    return bareTask(JSON.stringify(rest))
+    const isEmpty = (name: string) => (name === 'predictions' || name === 'annotations') && value[name] === null
+    const fields = Object.entries(value).filter(([name]) => !isEmpty(name))
+    return bareTask(JSON.stringify(Object.fromEntries(fields)))
   }
   const { data, meta, completions } = value
-  if (isCoco(value)) throw new SluiceError('NOT_A_TASK', coco)
   if (!isJsonObject(data)) throw new SluiceError('data' in value ? 'BAD_ENVELOPE' : 'ENVELOPE_WITHOUT_DATA')
   if (holdsLabels(data.predictions) || holdsLabels(data.annotations)) throw new SluiceError('LABELS_IN_DATA')
   const faults: string[] = []
@@ -167,17 +174,25 @@ function exportedTask({ task, ...annotation }: JsonObject & { task: JsonObject }
 
 /** Neither an envelope nor the half of one. */
 const isBare = (value: Json): boolean =>
-  isJsonObject(value) && !isJsonObject(value.data) && !isThere(value.predictions) && !isThere(value.annotations)
+  isJsonObject(value) &&
+  !isJsonObject(value.data) &&
+  !isThere(value.predictions) &&
+  (!isThere(value.annotations) || isOfOtherTool(value))
+
+/**
+ * Whether the annotations are those of another tool (CreateML, doccano, Scale), and so part of the data: none has a "result". An empty
+ * list is no sign, unless there are other fields beside it.
+ */
+function isOfOtherTool({ annotations, data, ...others }: JsonObject): boolean {
+  if (!Array.isArray(annotations)) return true
+  if (annotations.length === 0) return data === undefined && Object.values(others).some(isThere)
+  return !annotations.some((item) => isJsonObject(item) && 'result' in item)
+}
 
 const isThere = (value: Json | undefined) => value !== undefined && value !== null
 
 const hasEmptyLabels = (value: Json) =>
   isJsonObject(value) && (value.predictions === null || value.annotations === null)
-
-const isCoco = ({ data, images, annotations, categories }: JsonObject) =>
-  data === undefined && [images, annotations, categories].every(Array.isArray)
-const coco =
-  'This is the JSON of COCO: images, annotations and categories in one object. Convert it to one task for each image, with its annotations as a list of results.'
 
 /** A task that is nothing but its data. */
 export const bareTask = (data: string): ParsedTask => ({
@@ -206,6 +221,12 @@ function notJson(bytes: Buffer, cause: Error): SluiceError {
   // Half of a text in UTF-16 is zero, and JSON has no zero byte at all.
   if (bytes[0] === 0 || bytes[1] === 0) return new SluiceError('NOT_UTF8')
   return new SluiceError('NOT_JSON', `Not valid JSON: ${cause.message}.`, { cause })
+}
+
+function largeIssue(bytes: Buffer): SluiceError | undefined {
+  const outline = new JsonOutline()
+  outline.push(bytes)
+  return largeDatasetIssue(outline)
 }
 
 function tooManyValues(): SluiceError {

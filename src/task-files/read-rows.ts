@@ -7,6 +7,7 @@ import type { Provider } from '../providers/provider.ts'
 import { readRest } from '../providers/read-rest.ts'
 import { codeOf } from '../unknown.ts'
 import { csvElements, delimiterIn } from './csv.ts'
+import { largeDatasetIssue } from './dataset.ts'
 import { parquetRows } from './parquet-rows.ts'
 import { parseTask } from './parse-task.ts'
 import { bodyChunks, readWhole } from './read-body.ts'
@@ -15,6 +16,8 @@ import { type JsonElement, JsonSplitter } from './split-json.ts'
 import { checksumOf, readVerified, verifiedChunks } from './verified.ts'
 import { versionlessChunks } from './versionless.ts'
 
+// The `rowsPath` of a file that is one task.
+const wholeObject = '$'
 // An object up to this size is read in one piece, which costs less than to follow its chunks.
 const smallBytes = 256 * 2 ** 10
 
@@ -23,16 +26,22 @@ const smallBytes = 256 * 2 ** 10
  * gzip or zstd. Only CSV and TSV are recognized by the name. One row of JSON, or a few pages of each Parquet column, are in memory
  * at a time. `countRead` receives the number of bytes read. If the storage returns a checksum of the object, rows are returned after
  * its verification; a large object waits on the disk until then, in `spoolFolder`. Parquet pages have their own checksums.
+ * `rowsPath` leads to the rows of a file that is one JSON object, see the setting; null = the file is one task.
  * @throws SluiceError when the file as a whole cannot be read (further); rows before that have been yielded.
  */
 export async function* elementsOf(
   provider: Provider,
   key: string,
-  options: { signal: AbortSignal; countRead: (bytes: number) => void; spoolFolder?: string | undefined },
+  options: {
+    signal: AbortSignal
+    countRead: (bytes: number) => void
+    spoolFolder?: string | undefined
+    rowsPath?: string | null | undefined
+  },
 ): AsyncGenerator<Element> {
   const object = await provider.read(key, { signal: options.signal })
   const isSmall = object.length <= smallBytes
-  const { signal, countRead, spoolFolder: folder } = options
+  const { signal, countRead, spoolFolder: folder, rowsPath = null } = options
   const reading = { countRead, reopen: (sent: number) => readRest(provider, key, { opened: object, sent, signal }) }
   const checksum = checksumOf(object)
   const again = () => provider.read(key, { ifMatch: object.etag ?? undefined, signal })
@@ -50,44 +59,54 @@ export async function* elementsOf(
     await stream.return(undefined)
     yield* parquetRows(provider, key, { ...object, whole: intact(whole) }, options)
   } else if (isGzip(head) || isZstd(head)) {
-    yield* textElements(key, unpacked(chunks, isGzip(head) ? 'BROKEN_GZIP' : 'BROKEN_ZSTD'))
+    yield* textElements(key, unpacked(chunks, isGzip(head) ? 'BROKEN_GZIP' : 'BROKEN_ZSTD'), rowsPath)
   } else if (delimiterIn(key)) {
-    yield* textElements(key, chunks)
+    yield* textElements(key, chunks, rowsPath)
   } else if (whole) {
     // Without a promise for each chunk.
-    const splitter = new JsonSplitter(maxTaskBytes)
-    for (const element of splitter.push(whole.bytes)) yield rowOf(element)
+    const splitter = splitterOf(rowsPath)
+    for (const element of splitter.push(whole.bytes)) yield rowOf(element, rowsPath)
     if (whole.fault) throw whole.fault
-    for (const element of splitter.end()) yield rowOf(element)
+    for (const element of splitter.end()) yield rowOf(element, rowsPath)
   } else {
-    yield* jsonElements(chunks)
+    yield* jsonElements(chunks, rowsPath)
   }
 }
 
 /** Rows of CSV, if the name of the object says so, and it does not begin like JSON. */
-async function* textElements(key: string, chunks: AsyncGenerator<Buffer>): AsyncGenerator<Element> {
+async function* textElements(
+  key: string,
+  chunks: AsyncGenerator<Buffer>,
+  rowsPath: string | null,
+): AsyncGenerator<Element> {
   const delimiter = delimiterIn(key)
-  if (!delimiter) return yield* jsonElements(chunks)
+  if (!delimiter) return yield* jsonElements(chunks, rowsPath)
   const head = await peek(chunks, 4_096)
   const bytes = joined(head, chunks)
-  if (/^\ufeff?\s*[[{]/.test(head.toString())) yield* jsonElements(bytes)
+  if (/^\ufeff?\s*[[{]/.test(head.toString())) yield* jsonElements(bytes, rowsPath)
   else yield* csvElements(bytes, head, { delimiter, maxBytes: maxTaskBytes })
 }
 
-async function* jsonElements(chunks: AsyncIterable<Buffer>): AsyncGenerator<Element> {
-  const splitter = new JsonSplitter(maxTaskBytes)
+async function* jsonElements(chunks: AsyncIterable<Buffer>, rowsPath: string | null): AsyncGenerator<Element> {
+  const splitter = splitterOf(rowsPath)
   for await (const chunk of chunks) {
-    for (const element of splitter.push(chunk)) yield rowOf(element)
+    for (const element of splitter.push(chunk)) yield rowOf(element, rowsPath)
   }
-  for (const element of splitter.end()) yield rowOf(element)
+  for (const element of splitter.end()) yield rowOf(element, rowsPath)
 }
 
-function rowOf({ row, bytes, tooLarge }: JsonElement): Element {
+const splitterOf = (rowsPath: string | null) =>
+  new JsonSplitter(maxTaskBytes, rowsPath === null || rowsPath === wholeObject ? undefined : rowsPath.split('.'))
+
+function rowOf({ row, bytes, tooLarge, outline }: JsonElement, rowsPath: string | null): Element {
+  const kind = row !== -1 ? 'ROW' : rowsPath === wholeObject ? 'WHOLE' : 'FILE'
   const parse = () => {
     if (tooLarge) {
-      throw new SluiceError('TASK_TOO_LARGE', `One task may have ${maxTaskBytes >> 20} MiB of JSON at most.`)
+      const dataset = kind === 'FILE' && outline ? largeDatasetIssue(outline) : undefined
+      const message = `One task may have ${maxTaskBytes >> 20} MiB of JSON at most.`
+      throw dataset ?? new SluiceError('TASK_TOO_LARGE', message)
     }
-    return parseTask(bytes)
+    return parseTask(bytes, kind)
   }
   return { rowGroup: -1, row, parse }
 }

@@ -1,21 +1,18 @@
 import { SluiceError } from '../errors.ts'
+import { rowsNotFound } from './dataset.ts'
+import { ElementScan } from './element-scan.ts'
 import {
-  backslash,
   closeBracket,
-  closes,
   isWholeObject,
   kindOf,
   newline,
-  nextInString,
   openBrace,
   openBracket,
-  opens,
-  quote,
-  quotes,
-  separates,
   skipSpace,
   space,
+  valueOfMember,
 } from './json-bytes.ts'
+import { JsonOutline } from './json-outline.ts'
 import { refusalOf } from './refuse-text.ts'
 
 /** One row of a file, unparsed. */
@@ -26,13 +23,15 @@ export interface JsonElement {
   bytes: Buffer
   /** It has more bytes than may be held; `bytes` is empty then. */
   tooLarge: boolean
+  /** What lists a single object has whose bytes are not held. */
+  outline?: JsonOutline
 }
 
-// ARRAY: elements of the top-level array. OBJECT: the first top-level object, which may be all, or the first line of many.
+// ARRAY: elements of the top-level array, or of the list that was looked for. REST: what follows that list. OBJECT: the first top-level object, which may be all, or the first line of many.
 // BETWEEN: after it. LINES: the lines that follow it. OBJECTS: the objects that follow it, of which the first spans lines.
 // SEEKING: the text is no object, but may be lines of which the first is broken. ENDED: only white space may follow. REFUSED: no
 // task file; its head shows its format.
-type Mode = 'START' | 'ARRAY' | 'OBJECT' | 'BETWEEN' | 'LINES' | 'OBJECTS' | 'SEEKING' | 'ENDED' | 'REFUSED'
+type Mode = 'START' | 'ARRAY' | 'REST' | 'OBJECT' | 'BETWEEN' | 'LINES' | 'OBJECTS' | 'SEEKING' | 'ENDED' | 'REFUSED'
 
 const byteOrderMark = [0xef, 0xbb, 0xbf]
 const headBytes = 4_096
@@ -42,9 +41,14 @@ const headBytes = 4_096
  * single object that they are, without holding more than one element. A UTF-8 byte order mark is skipped. What an element
  * holds is not looked at beyond its brackets and strings, so that a fault in one does not hide the others. How the bytes
  * are cut into chunks makes no difference.
+ *
+ * With a path, the elements of a single object are those of the list, or the values of the members of the object, that the path
+ * leads to.
  */
 export class JsonSplitter {
   readonly #maxBytes: number
+  /** Looks for the rows. */
+  readonly #finder: JsonOutline | undefined
   #mode: Mode = 'START'
   #position = 0
   /** Bytes of a byte order mark that were seen. */
@@ -59,16 +63,13 @@ export class JsonSplitter {
   #parts: Buffer[] = []
   #held = 0
   #begun = false
-  #depth = 0
-  #inString = false
-  #escaped = false
-  #closed = false
-  #isBroken = false
-  #isWhole = false
+  readonly #scan = new ElementScan()
+  #outline: JsonOutline | undefined
 
   /** An element of more than `maxBytes` is passed on without its bytes. */
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, path?: string[]) {
     this.#maxBytes = maxBytes
+    this.#finder = path && new JsonOutline(path)
   }
 
   /**
@@ -86,6 +87,11 @@ export class JsonSplitter {
           this.#store(chunk.subarray(at))
           if (this.#held >= headBytes) throw this.#refusal()
           at = chunk.length
+          break
+        case 'REST':
+          at = this.#finder!.push(chunk, at)
+          if (this.#finder!.isBroken) throw new SluiceError('NOT_JSON', 'The JSON is not valid after the list of rows.')
+          if (this.#finder!.isDone) this.#mode = 'ENDED'
           break
         case 'ENDED':
           at = skipSpace(chunk, at)
@@ -123,22 +129,35 @@ export class JsonSplitter {
           if (!this.#begun) at = skipSpace(chunk, at)
           if (at === chunk.length) break
           if (!this.#begun && this.#mode === 'OBJECTS' && chunk[at] !== openBrace) throw textAfter(chunk[at]!)
+          if (this.#mode === 'OBJECT' && this.#finder) {
+            const rows = this.#finder.push(chunk, at)
+            if (this.#finder.isAtRows) {
+              this.#take(-1)
+              this.#scan.closer = this.#finder.closer
+              this.#mode = 'ARRAY'
+              at = rows
+              break
+            }
+          }
           const from = at
-          at = this.#scan(chunk, at)
+          at = this.#scan.push(chunk, at, this.#mode !== 'ARRAY')
           this.#store(chunk.subarray(from, at))
           this.#begun = true
-          if (this.#isBroken) {
+          if (this.#scan.isBroken) {
             if (this.#mode === 'OBJECTS') throw endsEarly()
             yield* this.#breakUp()
-          } else if (this.#isWhole) {
-            this.#isWhole = false
+          } else if (this.#scan.isWhole) {
+            this.#scan.isWhole = false
             if (this.#mode === 'OBJECTS') yield this.#take(this.#row++)
             else this.#mode = 'BETWEEN'
           } else if (at < chunk.length && this.#mode === 'ARRAY') {
-            const isLast = chunk[at++] === closeBracket
-            if (isLast) this.#mode = 'ENDED'
+            const isLast = chunk[at++] === this.#scan.closer
             // Also what a comma too many leaves, but not the nothing of an empty array.
-            if (this.#held > 0 || !isLast || this.#row > 0) yield this.#take(this.#row++)
+            if (this.#held > 0 || !isLast || this.#row > 0) yield this.#takeItem()
+            if (isLast && this.#finder?.isAtRows) {
+              this.#finder.leaveRows()
+              this.#mode = 'REST'
+            } else if (isLast) this.#mode = 'ENDED'
           }
           break
         }
@@ -149,12 +168,14 @@ export class JsonSplitter {
 
   /**
    * The elements that only the end of the bytes ends.
-   * @throws SluiceError as `push`, and NOT_JSON when they end too early.
+   * @throws SluiceError as `push`, NOT_JSON when they end too early, and ROWS_NOT_FOUND.
    */
   *end(): Generator<JsonElement> {
     // Only at the end: half of a file that is not JSON must not count as the whole file.
-    if (this.#mode === 'BETWEEN') yield this.#take(-1)
-    else if (this.#mode === 'LINES' && this.#begun) yield this.#take(this.#row++)
+    if (this.#mode === 'BETWEEN') {
+      if (this.#finder) throw rowsNotFound(this.#finder)
+      yield this.#take(-1)
+    } else if (this.#mode === 'LINES' && this.#begun) yield this.#take(this.#row++)
     else if (this.#mode === 'OBJECTS' && this.#begun) throw endsEarly()
     else if (this.#mode === 'START' && this.#markBytes % 3 > 0) throw new SluiceError('NOT_UTF8')
     else if (this.#mode === 'START') throw new SluiceError('NOT_JSON', 'The object is empty.')
@@ -163,7 +184,7 @@ export class JsonSplitter {
       if (this.#mode === 'OBJECT') yield* this.#breakUp()
       if (this.#begun) yield* this.#seek()
       if (this.#mode === 'SEEKING') throw endsEarly()
-    } else if (this.#mode === 'ARRAY') throw endsEarly()
+    } else if (this.#mode === 'ARRAY' || this.#mode === 'REST') throw endsEarly()
   }
 
   #start(chunk: Buffer, at: number): number {
@@ -179,71 +200,8 @@ export class JsonSplitter {
     return byte === openBracket ? at + 1 : at
   }
 
-  /**
-   * Continues to the end of the current element: the comma or bracket after it, or, for an object, its own last bracket.
-   * Sets `#isBroken` at what no JSON value can hold.
-   */
-  #scan(chunk: Buffer, from: number): number {
-    const isObject = this.#mode !== 'ARRAY'
-    let [depth, inString, escaped, closed] = [this.#depth, this.#inString, this.#escaped, this.#closed]
-    let at = from
-    scanning: while (at < chunk.length) {
-      while (inString && at < chunk.length) {
-        if (!escaped) at = nextInString(chunk, at)
-        if (at === chunk.length) break
-        const byte = chunk[at++]!
-        if (escaped) escaped = false
-        else if (byte === quote) inString = false
-        else if (byte === backslash) escaped = true
-        else if (isObject) {
-          this.#isBroken = true
-          break scanning
-        }
-      }
-      if (at === chunk.length) break
-      switch (kindOf[chunk[at]!]) {
-        case quotes:
-          inString = true
-          break
-        case opens:
-          // Not without a comma between them.
-          if (closed && isObject) {
-            this.#isBroken = true
-            break scanning
-          }
-          depth++
-          closed = false
-          break
-        case closes:
-          if (depth === 0) {
-            if (chunk[at] === closeBracket) break scanning
-            break
-          }
-          depth--
-          closed = true
-          if (isObject && depth === 0) {
-            this.#isWhole = true
-            at++
-            break scanning
-          }
-          break
-        case separates:
-          if (depth === 0) break scanning
-          closed = false
-          break
-      }
-      at++
-    }
-    this.#depth = depth
-    this.#inString = inString
-    this.#escaped = escaped
-    this.#closed = closed
-    return at
-  }
-
   /** What was held for one object goes through again, as lines. */
   *#breakUp(): Generator<JsonElement> {
-    this.#isBroken = false
     const { bytes, tooLarge } = this.#take(-1)
     if (tooLarge) throw endsEarly()
     this.#mode = 'SEEKING'
@@ -268,19 +226,35 @@ export class JsonSplitter {
     if (bytes.length === 0) return
     this.#held += bytes.length
     if (this.#held <= this.#maxBytes) this.#parts.push(bytes)
-    else this.#parts = []
+    else {
+      if (this.#mode === 'OBJECT') this.#follow(bytes)
+      this.#parts = []
+    }
+  }
+
+  /** Only an outline of an object remains that has more bytes than may be held. */
+  #follow(bytes: Buffer): void {
+    if (!this.#outline) {
+      this.#outline = new JsonOutline()
+      for (const part of this.#parts) this.#outline.push(part)
+    }
+    this.#outline.push(bytes)
+  }
+
+  #takeItem(): JsonElement {
+    const element = this.#take(this.#row++)
+    return this.#scan.closer === closeBracket ? element : { ...element, bytes: valueOfMember(element.bytes) }
   }
 
   #take(row: number): JsonElement {
     const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
-    const element = { row, bytes, tooLarge: this.#held > this.#maxBytes }
+    const tooLarge = this.#held > this.#maxBytes
+    const element = { row, bytes, tooLarge, ...(this.#outline && { outline: this.#outline }) }
     this.#parts = []
     this.#held = 0
     this.#begun = false
-    this.#depth = 0
-    this.#inString = false
-    this.#escaped = false
-    this.#closed = false
+    this.#outline = undefined
+    this.#scan.reset()
     return element
   }
 

@@ -12,10 +12,10 @@ setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void
 
 /** How many rows there are, and by how much what is held grew from the tenth of them to the highest. */
-async function weigh(provider: Provider) {
+async function weigh(provider: Provider, rowsPath?: string) {
   let [rows, start, peak] = [0, 0, 0]
   const signal = new AbortController().signal
-  for await (const { parse } of elementsOf(provider, 'key', { signal, countRead: () => {} })) {
+  for await (const { parse } of elementsOf(provider, 'key', { signal, countRead: () => {}, rowsPath })) {
     parse()
     rows++
     if (rows % 16 !== 10) continue
@@ -56,6 +56,23 @@ describe('a file larger than memory should hold', () => {
     const { rows, growth } = await weigh(repeated({ before: '[', row, between: ',\n', after: ']', count }))
     expect(rows).toBe(count)
     expect(growth).toBeLessThan(64 * mebi)
+  })
+
+  it('is read row by row if it is a data set of 2 GiB in one object', async () => {
+    const count = Math.ceil((2 * 1024 * mebi) / row.length)
+    const before = '{"version":"2","data":{"about":[1,{"rows":2}],"rows":['
+    const provider = repeated({ before, row, between: ',\n', after: `],"more":[${row}]},"last":1}`, count })
+    const { rows, growth } = await weigh(provider, 'data.rows')
+    expect(rows).toBe(count)
+    expect(growth).toBeLessThan(64 * mebi)
+  })
+
+  it('holds no rows that were not looked for', async () => {
+    const before = `{"x":[${row}],"rows":[{"n":1}],"y":[`
+    const provider = repeated({ before, row, between: ',', after: ']}', count: 100 })
+    const [start, { rows }] = [process.memoryUsage.rss(), await weigh(provider, 'rows')]
+    expect(rows).toBe(1)
+    expect(process.memoryUsage.rss() - start).toBeLessThan(256 * mebi)
   })
 
   it('is read row by row if it has lines', async () => {

@@ -168,7 +168,13 @@ describe('reading a task', () => {
     ['12345678901234567890', 'NOT_A_TASK'],
     ['"x"', 'NOT_A_TASK'],
     ['{"predictions":[]}', 'ENVELOPE_WITHOUT_DATA'],
-    ['{"annotations":[],"text":"x"}', 'ENVELOPE_WITHOUT_DATA'],
+    ['{"annotations":[]}', 'ENVELOPE_WITHOUT_DATA'],
+    ['{"annotations":[],"predictions":[],"text":"x"}', 'ENVELOPE_WITHOUT_DATA'],
+    ['{"predictions":[],"text":"x"}', 'ENVELOPE_WITHOUT_DATA'],
+    ['{"annotations":[{"result":[]}],"text":"x"}', 'ENVELOPE_WITHOUT_DATA'],
+    ['{"annotations":[{"label":"a"},{"result":[]}],"text":"x"}', 'ENVELOPE_WITHOUT_DATA'],
+    ['{"annotations":[{"result":"none"}],"text":"x"}', 'ENVELOPE_WITHOUT_DATA'],
+    ['{"data":{},"annotations":[{"label":"a"}]}', 'BAD_ENVELOPE'],
     ['{"data":"x","annotations":[]}', 'BAD_ENVELOPE'],
     ['{"data":{},"annotations":{}}', 'BAD_ENVELOPE'],
     ['{"data":{},"predictions":["1"]}', 'BAD_ENVELOPE'],
@@ -193,6 +199,24 @@ describe('reading a task', () => {
     ['{"data":{},"predictions":[{"result":[],"model_version":true}]}', 'BAD_ENVELOPE'],
   ])('refuses %s as %s', (text, code) => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code }))
+  })
+
+  it.each([
+    '{"image":"a.jpg","annotations":[{"label":"cat","coordinates":{"x":1.0,"y":2,"width":3,"height":4}}]}',
+    '{"image":"b.jpg","annotations":[]}',
+    '{"id":1,"text":"Ann lives in Ulm","annotations":[{"label":2,"start_offset":0,"end_offset":3,"user":1}],"meta":{}}',
+    '{"id":2,"data":"Ann","annotations":[[0,3,"PER"]]}',
+    '{"task_id":"5","type":"imageannotation","params":{},"annotations":[{"uuid":"x","left":1}],"response":{"annotations":[]}}',
+    '{"text":"x","annotations":{"entities":[[0,1]]}}',
+    '{"text":"x","annotations":"none"}',
+  ])('reads a row of another tool as its data, with its annotations: %s', (text) => {
+    expect(parse(text)).toEqual({ ...bare, data: text })
+  })
+
+  it('drops only the labels that are null from a bare row', () => {
+    expect(parse('{"text":"x","annotations":[{"label":"a"}],"predictions":null}').data).toBe(
+      '{"text":"x","annotations":[{"label":"a"}]}',
+    )
   })
 
   it.each([

@@ -83,12 +83,6 @@ describe('JSON files', () => {
     expect(parsed).toMatchObject({ meta: '{"a":1}', extra: JSON.stringify({ drafts: [label] }) })
   })
 
-  it("COCO's own JSON is named, with what to do", async () => {
-    expect(await messageOf('{"images":[{}],"annotations":[{"id":1}],"categories":[]}')).toMatch(
-      /^NOT_A_TASK: .*COCO.*Convert/,
-    )
-  })
-
   it('zstd is unpacked, and damaged zstd is an issue', async () => {
     const packed = zstdCompressSync('{"n":1}\n{"n":2}\n')
     expect(await read(packed)).toEqual([

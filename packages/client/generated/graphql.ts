@@ -108,6 +108,8 @@ export type CreateImportStorageInput = {
   recursive?: boolean | null | undefined;
   /** Regular expression (RE2 syntax). The import includes only keys that match from their first character. Null: every key. */
   regexFilter?: string | null | undefined;
+  /** Where the rows are in a task file that is one JSON object: the names that lead to a list, separated by dots, such as data, features or a.b. Each item of the list becomes a task. If the path leads to an object, such as _via_img_metadata, its values are the rows. $ imports the object as one task. Files of other formats, and files of several objects, are not affected. Null: a file that is one object is one task, unless it is a data set of SQuAD, GeoJSON, VIA or COCO, which is the issue DATASET_IN_ONE_OBJECT. */
+  rowsPath?: string | null | undefined;
   /** Save the storage without a connection check. Default: false. */
   skipCheck?: boolean | null | undefined;
   /** Whether the import excludes sidecar files, which other programs write next to the data: _SUCCESS, _metadata, _common_metadata, _started_*, _committed_*, .*.crc, .DS_Store, Thumbs.db. Default: true. */
@@ -174,6 +176,8 @@ export type ErrorCode =
   | 'CONSOLE_URL'
   /** The operation requests too much data. */
   | 'COST_LIMIT'
+  /** The object is a whole data set. Set rowsPath of the storage to the list whose items become tasks, or to $ to import the object as one task. */
+  | 'DATASET_IN_ONE_OBJECT'
   /** The credentials are valid, but lack the permission for this. */
   | 'DENIED'
   /** This location is already connected to the project. */
@@ -254,6 +258,8 @@ export type ErrorCode =
   | 'REQUEST_TOO_LARGE'
   /** The response would be too large. Request smaller pages, or fewer fields. */
   | 'RESPONSE_TOO_LARGE'
+  /** The object has no list at the rowsPath of the storage. */
+  | 'ROWS_NOT_FOUND'
   /** The stored secrets belong to another location. Enter them again. */
   | 'SECRETS_REQUIRED'
   /** The storage has no space left. */
