@@ -1,6 +1,7 @@
-import { providers } from '../providers/registry.ts'
-import { formatUri } from '../providers/uri.ts'
+import type { ImportLink } from '../entities/import-link.ts'
+import { uriIn } from '../resolve/pick.ts'
 import { builder } from './builder.ts'
+import type { Context } from './context.ts'
 import { ImportLinkRef, TaskRef } from './refs.ts'
 
 builder.node(ImportLinkRef, {
@@ -16,11 +17,7 @@ builder.node(ImportLinkRef, {
     key: t.exposeString('key', { description: 'Key of the object, exactly as in the storage.' }),
     uri: t.string({
       description: 'URI of the object, such as s3://bucket/key.',
-      resolve: async (link, _args, { loaders }) => {
-        const storage = (await loaders.storage.load(link.storage))!
-        const kind = providers[storage.provider]
-        return formatUri({ scheme: kind.uriScheme, bucket: kind.place(storage.location).bucket, key: link.key })
-      },
+      resolve: (link, _args, { loaders }) => uriOfLink(loaders, link),
     }),
     rowGroup: t.int({
       nullable: true,
@@ -54,3 +51,8 @@ builder.node(ImportLinkRef, {
     updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When the link last changed.' }),
   }),
 })
+
+/** The URI of the object that a link names. */
+export async function uriOfLink(loaders: Context['loaders'], link: ImportLink): Promise<string> {
+  return uriIn((await loaders.storage.load(link.storage))!, link.key)
+}

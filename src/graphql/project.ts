@@ -9,6 +9,9 @@ import { pageById } from './page.ts'
 import { ProjectRef, TaskRef } from './refs.ts'
 import { readUrlMapping, UrlMappingInput, UrlMappingRef } from './url-mapping.ts'
 
+const resolveHttpsUrls =
+  'Whether addresses such as https://bucket.s3.amazonaws.com/key, of buckets that the import storages of the project connect, are resolved like storage URIs.'
+
 builder.node(ProjectRef, {
   description: 'Holds tasks, their annotations, and the storages that feed and export them.',
   id: { resolve: (project) => project.id },
@@ -26,6 +29,7 @@ builder.node(ProjectRef, {
     annotationsPerTask: t.exposeInt('annotationsPerTask', {
       description: 'Number of annotations at which a task counts as labeled (`isLabeled`).',
     }),
+    resolveHttpsUrls: t.exposeBoolean('resolveHttpsUrls', { description: resolveHttpsUrls }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When the project was created.' }),
     updatedAt: t.expose('updatedAt', {
       type: 'DateTime',
@@ -73,6 +77,7 @@ const CreateProjectInput = builder.inputType('CreateProjectInput', {
     annotationsPerTask: t.int({
       description: 'Number of annotations at which a task counts as labeled (`isLabeled`), at least 1. Default: 1.',
     }),
+    resolveHttpsUrls: t.boolean({ description: `${resolveHttpsUrls} Default: false.` }),
   }),
 })
 
@@ -90,6 +95,7 @@ const UpdateProjectInput = builder.inputType('UpdateProjectInput', {
       description:
         'Number of annotations at which a task counts as labeled (`isLabeled`), at least 1. Null keeps the value.',
     }),
+    resolveHttpsUrls: t.boolean({ description: `${resolveHttpsUrls} Null keeps the value.` }),
     urlMappings: t.field({
       type: [UrlMappingInput],
       description:

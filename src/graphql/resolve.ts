@@ -1,10 +1,12 @@
 import { mediaTokenLifetime } from '../access/media-tokens.ts'
+import type { Connect } from '../connect.ts'
 import type { Storage } from '../entities/storage.ts'
 import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import { mapRecord } from '../records.ts'
 import { deliver } from '../resolve/deliver.ts'
-import { type Verdict, verdicts } from '../resolve/pick.ts'
+import { uriIn, type Verdict, verdicts } from '../resolve/pick.ts'
 import { resolveUrl } from '../resolve/rewrite.ts'
+import { lookUp, workingUri } from '../resolve/spellings.ts'
 import { explainObject, type ResolveScope } from '../resolve/url-mappings.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
@@ -27,30 +29,48 @@ const VerdictRef = builder.enumType('StorageVerdict', {
   values: mapRecord(verdicts, (description) => ({ description })),
 })
 
-const CandidateRef = builder.objectRef<{ storage: Storage; verdict: Verdict }>('ResolveCandidate').implement({
+interface Candidate {
+  storage: Storage
+  verdict: Verdict
+  advice: () => Promise<string>
+}
+
+const CandidateRef = builder.objectRef<Candidate>('ResolveCandidate').implement({
   description: 'An import storage of the project, and whether it serves a URI.',
   fields: (t) => ({
     storage: t.expose('storage', { type: ImportStorageRef, description: 'The import storage.' }),
     verdict: t.expose('verdict', { type: VerdictRef, description: 'Why the storage serves the URI or does not.' }),
-    reason: t.string({ description: 'The verdict as text for people.', resolve: ({ verdict }) => verdicts[verdict] }),
+    reason: t.string({
+      description: 'The verdict as text for people, with the spelling of the URI that works if it is another one.',
+      resolve: async ({ verdict, advice }) => verdicts[verdict] + (await advice()),
+    }),
   }),
 })
 
-type Candidates = { storage: Storage; verdict: Verdict }[]
+interface Explanation {
+  candidates: Candidate[]
+  workingUri: () => Promise<string | null>
+}
 
-const ExplanationRef = builder.objectRef<Candidates>('ResolveExplanation').implement({
+const ExplanationRef = builder.objectRef<Explanation>('ResolveExplanation').implement({
   description: 'Which storage serves a URI, and why the others do not.',
   fields: (t) => ({
     storage: t.field({
       type: ImportStorageRef,
       nullable: true,
       description: 'The storage that serves the URI. Null if none does; `resolvedData` then leaves the URI as it is.',
-      resolve: ([first]) => (first?.verdict === 'CHOSEN' ? first.storage : null),
+      resolve: ({ candidates: [first] }) => (first?.verdict === 'CHOSEN' ? first.storage : null),
     }),
     candidates: t.field({
       type: [CandidateRef],
       description: 'All import storages of the project. The one that serves the URI comes first.',
-      resolve: (candidates) => candidates,
+      resolve: ({ candidates }) => candidates,
+    }),
+    workingUri: t.string({
+      nullable: true,
+      description:
+        'The storage URI that leads to the object, in the spelling that works: the same as the URI of the query, or another one if that is percent-encoded, has the alias of a scheme or other slashes, or is an HTTPS address. If spellings name different keys, Sluice looks them up in the storage. Null if no import storage of the project serves any spelling.',
+      resolve: ({ workingUri }) => workingUri(),
     }),
   }),
 })
@@ -109,18 +129,19 @@ builder.queryFields((t) => ({
       projectId: t.arg.id({ required: true, description: 'Global id of the project.' }),
       uri: t.arg.string({
         required: true,
-        description: 'Storage URI, such as s3://bucket/key, or a URL that a mapping of the project covers.',
+        description:
+          'Storage URI, such as s3://bucket/key, a URL that a mapping of the project covers, or an HTTPS address of a bucket.',
       }),
       taskId: t.arg.id({
         description:
           'Global id of the task that contains the URI. Its own storage and endpoint take precedence. Default: no task.',
       }),
     },
-    resolve: async (_root, { projectId, uri, taskId }, { loaders }) => {
+    resolve: async (_root, { projectId, uri, taskId }, { loaders, connect }) => {
       const project = await projectOf(projectId, loaders)
       if (project === null) return null
       const link = taskId ? await loaders.linkOfTask.load(idOf('Task', taskId)) : null
-      return explainObject(uri, { ...(await scopeFor(project, loaders)), linkedStorage: link?.storage })
+      return explain(uri, { ...(await scopeFor(project, loaders)), linkedStorage: link?.storage }, connect)
     },
   }),
   resolveUris: t.field({
@@ -132,7 +153,7 @@ builder.queryFields((t) => ({
       uris: t.arg.stringList({
         required: true,
         description:
-          'Storage URIs, such as s3://bucket/key, and URLs that mappings of the project cover, at most 1,000.',
+          'Storage URIs, such as s3://bucket/key, and URLs that mappings or `resolveHttpsUrls` of the project cover, at most 1,000.',
       }),
     },
     resolve: async (_root, { projectId, uris }, context) => {
@@ -150,11 +171,31 @@ async function projectOf(globalId: string, loaders: Context['loaders']): Promise
 }
 
 async function scopeFor(project: number, loaders: Context['loaders']): Promise<ResolveScope> {
-  const [storages, mappings] = await Promise.all([
+  const [storages, mappings, { resolveHttpsUrls }] = await Promise.all([
     loaders.importStoragesOfProject.load(project),
     loaders.urlMappingsOfProject.load(project),
+    loaders.project.load(project).then((found) => found!),
   ])
-  return { storages, mappings }
+  return { storages, mappings, httpsUrls: resolveHttpsUrls }
+}
+
+function explain(uri: string, scope: ResolveScope, connect: Connect): Explanation {
+  let found: Promise<string | null> | undefined
+  const spelling = () => (found ??= workingUri(uri, scope, lookUp(connect)))
+  const advice = async (storage: Storage, verdict: Verdict, key?: string) => {
+    if (verdict !== 'CHOSEN' && verdict !== 'HTTPS_URLS_OFF') return ''
+    const other = await spelling()
+    const isSame = other === null || other === uri || (key !== undefined && other === uriIn(storage, key))
+    return isSame ? '' : ` This spelling works: ${other}`
+  }
+  const ranked = explainObject(uri, scope)
+  return {
+    candidates: ranked.map(({ storage, verdict, key }) => ({
+      ...{ storage, verdict },
+      advice: () => advice(storage, verdict, key),
+    })),
+    workingUri: spelling,
+  }
 }
 
 async function resolveUri(

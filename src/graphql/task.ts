@@ -1,10 +1,11 @@
 import { NotFoundError, ValidationError } from '../errors.ts'
 import { createTasks, deleteTasks } from '../labeling/tasks.ts'
-import { resolveUrl, rewriteUris } from '../resolve/rewrite.ts'
+import { resolveUrl } from '../resolve/rewrite.ts'
 import { builder } from './builder.ts'
 import { idOf } from './ids.ts'
 import { orNull } from './or-null.ts'
 import { AnnotationRef, ImportLinkRef, PredictionRef, ProjectRef, TaskRef } from './refs.ts'
+import { resolvedData } from './resolved-data.ts'
 
 builder.node(TaskRef, {
   description: 'One item to label.',
@@ -36,7 +37,7 @@ builder.node(TaskRef, {
     resolvedData: t.field({
       type: 'JSON',
       description:
-        'A copy of `data` in which each URI that an import storage of the project serves, and each URL that a mapping of the project covers, is replaced by a resolve link.',
+        'A copy of `data` in which each URI that an import storage of the project serves, and each URL that a mapping of the project or `resolveHttpsUrls` covers, is replaced by a resolve link.',
       args: {
         mediaToken: t.arg.boolean({
           description:
@@ -44,13 +45,9 @@ builder.node(TaskRef, {
         }),
       },
       resolve: async (task, { mediaToken }, { loaders, linksUrl }) => {
-        const [storages, mappings] = await Promise.all([
-          loaders.importStoragesOfProject.load(task.project),
-          loaders.urlMappingsOfProject.load(task.project),
-        ])
         const token = mediaToken ? (await loaders.mediaToken.load(task.project)).token : undefined
         const url = (uri: string) => resolveUrl({ linksUrl, where: { task: task.id }, uri, token })
-        return rewriteUris(await loaders.taskData.load(task.id), storages, url, mappings)
+        return resolvedData(loaders, task, url)
       },
     }),
     meta: t.field({

@@ -11,6 +11,7 @@ interface ProjectInput {
   description?: string | null | undefined
   dataKey?: string | null | undefined
   annotationsPerTask?: number | null | undefined
+  resolveHttpsUrls?: boolean | null | undefined
 }
 
 /** @throws ValidationError */

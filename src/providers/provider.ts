@@ -7,6 +7,7 @@ import type { AmbientRequest } from './ambient.ts'
 import type { BoundParts } from './binding.ts'
 import type { Checksum } from './checksum.ts'
 import type { Pace } from './pace.ts'
+import type { WebAddress } from './web-address.ts'
 
 /** An object in a listing. */
 export interface ObjectInfo {
@@ -195,6 +196,8 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   typeName: string
   inputName: string
   uriScheme: string
+  /** Other schemes that tools use for the same storage. */
+  uriAliases?: readonly string[]
   canPresign: boolean
   abilities: KindAbilities
   /** The limit for keys that exports write. Null if there is no limit. */
@@ -233,6 +236,13 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   corsRule?: string
   /** The parts that show whether two storages are the same or overlap: the address and the prefix. */
   place(location: z.infer<Location>): { endpoint: string; bucket: string; prefix: string }
+  /** The http(s) addresses of objects. Absent for a kind whose objects have none. */
+  addresses?: {
+    /** Every address has one of these texts in its host, in any case. */
+    hosts(location: z.infer<Location>): string[]
+    /** The key, still percent-encoded, in the address of an object in this bucket or container. Undefined for other addresses. */
+    encodedKeyIn(location: z.infer<Location>, address: WebAddress): string | undefined
+  }
   /** Opens the location. The first call loads the SDK. Sends no request, so network errors appear in the first method call. */
   open(location: z.infer<Location>, secrets: z.infer<Secrets>, environment: ProviderEnvironment): Promise<Provider>
 }

@@ -18,6 +18,8 @@ export interface ProjectScope {
   storages: Storage[]
   /** Its URL mappings. */
   mappings: Mapping[]
+  /** Whether it resolves http(s) addresses of its buckets. */
+  httpsUrls: boolean
   /** The storage that the task was imported from. */
   linkedStorage: number | undefined
 }
@@ -67,9 +69,9 @@ export function createScopeFinder(em: EntityManager, cached: AccessCache['cached
                 (select l.storage_id from import_link l where l.task_id = t.id order by l.id limit 1) as storage_id
          from task t where t.id = any(${ids('task:')}::bigint[])),
        projects as (
-         select id, media_key from project where id = any(${ids('project:')}::bigint[]) or id in (select project_id from asked))
+         select id, media_key, resolve_https_urls from project where id = any(${ids('project:')}::bigint[]) or id in (select project_id from asked))
        select 'task' as kind, id, project_id as project, storage_id as storage, null as text from asked
-       union all select 'project', id, id, null, media_key from projects
+       union all select 'project', id, id, null, json_build_array(media_key, resolve_https_urls)::text from projects
        union all select 'storage', s.id, s.project_id, null, s.xmin::text
          from storage s join projects p on p.id = s.project_id where s.direction = 'IMPORT'
        union all select 'mapping', m.storage_id, m.project_id, null, json_build_array(m.prefix, m.key_prefix)::text
@@ -84,10 +86,12 @@ export function createScopeFinder(em: EntityManager, cached: AccessCache['cached
     for (const { kind, id, text } of found) {
       if (kind !== 'project') continue
       const storages = byProject.get(id) ?? []
+      const [mediaKey, httpsUrls]: [string | null, boolean] = JSON.parse(text!)
       projects.set(id, {
         project: Number(id),
-        mediaKey: text,
+        mediaKey,
         storages,
+        httpsUrls,
         mappings: (mappings.get(id) ?? []).map(readMapping),
         linkedStorage: undefined,
       })

@@ -1,6 +1,9 @@
 import type { Storage } from '../entities/storage.ts'
 import { providers } from '../providers/registry.ts'
-import { parseUri } from '../providers/uri.ts'
+import { formatUri, parseUri } from '../providers/uri.ts'
+import { parseWebAddress } from '../providers/web-address.ts'
+import { schemes } from './grammar.ts'
+import { decodeUrlPart } from './url-key.ts'
 
 /** A storage that may serve a URI, and the key of the object in it. */
 export interface PickedObject {
@@ -19,28 +22,57 @@ export const verdicts = {
   NOT_LINKED: 'The storage that the task was imported from takes precedence.',
   YOUNGER: 'A storage that was created earlier takes precedence.',
   NOT_MAPPED: 'A URL mapping of the project leads to another storage.',
-  NO_KEY: 'The text after the mapped prefix is no key: it is empty, not UTF-8, or has a "." or ".." segment.',
+  NO_KEY: 'The part of the URL that names the key is no key: it is empty, not UTF-8, or has a "." or ".." segment.',
+  HTTPS_URLS_OFF: 'The URL is an address of this bucket, but resolveHttpsUrls of the project is off.',
 } as const
 export type Verdict = keyof typeof verdicts
+
+/** A storage with the reason why it serves a URI or does not, and the key if it serves it. */
+export interface Ranked {
+  storage: Storage
+  verdict: Verdict
+  key?: string
+}
+
+/**
+ * Returns a function that finds the key that a URI names in a storage, or the reason why it names none. The scheme may be an alias
+ * (`s3a`), and an http(s) address counts if `httpsUrls` is set.
+ */
+function keyFinder(uri: string, httpsUrls: boolean): (storage: Storage) => { key: string } | { verdict: Verdict } {
+  const parsed = parseUri(uri)
+  const isWeb = parsed?.scheme === 'https' || parsed?.scheme === 'http'
+  const address = isWeb ? parseWebAddress(uri) : undefined
+  const scheme = schemes.get(parsed?.scheme ?? '')
+  return (storage) => {
+    if (isWeb) {
+      const kind = providers[storage.provider]
+      const encoded = address && kind.addresses?.encodedKeyIn(storage.location, address)
+      if (encoded === undefined) return { verdict: httpsUrls && kind.addresses ? 'OTHER_BUCKET' : 'OTHER_SCHEME' }
+      if (!httpsUrls) return { verdict: 'HTTPS_URLS_OFF' }
+      const key = decodeUrlPart(encoded)
+      return key === undefined ? { verdict: 'NO_KEY' } : { key }
+    }
+    const place = locationOf(storage)
+    if (!parsed || scheme !== place.scheme) return { verdict: 'OTHER_SCHEME' }
+    return parsed.bucket === place.bucket ? { key: parsed.key } : { verdict: 'OTHER_BUCKET' }
+  }
+}
 
 /** All storages with the reason for each; the chosen storage, if any, is first. */
 export function rankStorages(
   uri: string,
   storages: readonly Storage[],
   linkedStorage?: number,
-): { storage: Storage; verdict: Verdict }[] {
-  const parsed = parseUri(uri)
+  httpsUrls = false,
+): Ranked[] {
+  const find = keyFinder(uri, httpsUrls)
   const ranked = storages.map((storage) => {
-    const { scheme, endpoint, bucket, prefix } = locationOf(storage)
-    const verdict: Verdict | undefined =
-      scheme !== parsed?.scheme
-        ? 'OTHER_SCHEME'
-        : bucket !== parsed.bucket
-          ? 'OTHER_BUCKET'
-          : parsed.key.startsWith(prefix)
-            ? undefined
-            : 'OUTSIDE_PREFIX'
-    return { storage, endpoint, prefix, verdict }
+    const { endpoint, prefix } = locationOf(storage)
+    const found = find(storage)
+    if ('verdict' in found) return { storage, endpoint, prefix, verdict: found.verdict }
+    const { key } = found
+    const verdict: Verdict | undefined = key.startsWith(prefix) ? undefined : 'OUTSIDE_PREFIX'
+    return { storage, endpoint, prefix, verdict, key }
   })
   const serving = ranked.filter(({ verdict }) => verdict === undefined)
   // A URI names no endpoint; the object that the task was imported from has one.
@@ -55,7 +87,7 @@ export function rankStorages(
   const reasonOf = (prefix: string): Verdict =>
     prefix.length < best!.prefix.length ? 'SHORTER_PREFIX' : best === linked ? 'NOT_LINKED' : 'YOUNGER'
   return [
-    ...(best ? [{ storage: best.storage, verdict: 'CHOSEN' as const }] : []),
+    ...(best ? [{ storage: best.storage, verdict: 'CHOSEN' as const, key: best.key! }] : []),
     ...others.map(({ storage, prefix }) => ({ storage, verdict: reasonOf(prefix) })),
     ...ranked.flatMap((one) => {
       const verdict = one.verdict ?? (near.includes(one) ? undefined : 'OTHER_ENDPOINT')
@@ -69,9 +101,20 @@ export function rankStorages(
  * of the storage that the task is linked to, if that one may serve the URI. Of several, the longest prefix wins, then the linked
  * storage, then the oldest. Null if no storage qualifies: a key outside all prefixes is never served.
  */
-export function pickStorage(uri: string, storages: readonly Storage[], linkedStorage?: number): PickedObject | null {
-  const [first] = rankStorages(uri, storages, linkedStorage)
-  return first?.verdict === 'CHOSEN' ? { storage: first.storage, key: parseUri(uri)!.key } : null
+export function pickStorage(
+  uri: string,
+  storages: readonly Storage[],
+  linkedStorage?: number,
+  httpsUrls?: boolean,
+): PickedObject | null {
+  const [first] = rankStorages(uri, storages, linkedStorage, httpsUrls)
+  return first?.verdict === 'CHOSEN' ? { storage: first.storage, key: first.key! } : null
+}
+
+/** The URI of an object in a storage. */
+export function uriIn(storage: Storage, key: string): string {
+  const { scheme, bucket } = locationOf(storage)
+  return formatUri({ scheme, bucket, key })
 }
 
 interface StorageLocation {

@@ -1,17 +1,25 @@
 import { decodeHTML, decodeHTMLAttribute } from 'entities'
+import { createSearch, type Grammar, quoteReference } from './grammar.ts'
 import { createPartners } from './partners.ts'
-import { bareUri, markdownDestination, type UriSpan, uriList } from './uri-text.ts'
+import { bareUri, isUriWithSpaces, leadingUri, markdownDestination, type UriSpan, uriList } from './uri-text.ts'
 
 /** The spans at one position; empty if the end is unclear. The search continues at `next`. */
 interface Found {
   spans: UriSpan[]
   next: number
+  /** Whether no quote, bracket or tag delimits the URI. */
+  isBare?: boolean
 }
 
 // A key has at most 2,600 bytes (import); an HTML entity can need ten characters for one byte.
 const maxChars = 32_768
-const quote = String.raw`\\?["'\`]|&(?:quot|apos|#0*3[49]|#x0*2[27]);`
+const maxBareChars = 1_100
+const quote = String.raw`\\*["'\x60]|${quoteReference}`
 const afterQuote = new RegExp(`(?:([^\\s"'<>/=]+)\\s*=\\s*)?(${quote})([ \\t\\n\\f\\r]*)$`, 'i')
+const quoteReferences = {
+  '"': /&(?:quot|#0*34|#x0*22);/gi,
+  "'": /&(?:apos|#0*39|#x0*27);/gi,
+}
 const afterUrl = /(?:^|[^\w-])url\(\s*$/i
 const afterUrlQuote = new RegExp(`(?:^|[^\\w-])url\\(\\s*(?:${quote})$`, 'i')
 const afterLink = /\]\(\s*<?$/
@@ -26,27 +34,32 @@ const beforeChars = 64
  * Finds where the URIs of a text end, from the text around each start: in an HTML attribute, a quotation, a Markdown link or CSS's `url()`
  * a URI is everything up to the matching end, and may contain spaces and the other kind of quote. Character references are
  * decoded once where HTML, Markdown or CSS has them. Elsewhere white space ends a URI, and punctuation after it is not part
- * of it. Where the end is unclear there is no span: half a URI would be a broken link. Time is linear in the text.
+ * of it. Everywhere a separator before another URI ends the one before. Where the end is unclear there is no span: half a URI would
+ * be a broken link. Time is linear in the text.
  */
-export function createSpanFinder(
-  value: string,
-  /** Whether a word begins as a URL that counts as a URI, although it has no scheme. */
-  isUrl: (word: string) => boolean = () => false,
-): (start: number) => Found {
+export function createSpanFinder(value: string, grammar: Grammar): (start: number) => Found {
   const partnerOf = createPartners(value)
   const lastOf = new Map<string, number>()
+  const nextStop = createSearch(value, grammar.stop)
+  const nextReference = new Map<string, (from: number) => number>()
 
   /** The next `token` at or after `from`, or -1. A missing token is searched for once. */
   const find = (token: string, from: number) => {
+    if (token.startsWith('&')) {
+      const mark = decodeHTML(token)
+      const search = nextReference.get(mark) ?? createSearch(value, quoteReferences[mark === '"' ? mark : "'"])
+      nextReference.set(mark, search)
+      return search(from)
+    }
     const last = lastOf.get(token) ?? value.lastIndexOf(token)
     lastOf.set(token, last)
     return last < from ? -1 : value.indexOf(token, from)
   }
   const nothing = (next: number): Found => ({ spans: [], next })
-  /** Whether another URI follows. */
-  const hasMore = (text: string) => /\s\S*:\/\//.test(text) || text.split(/\s+/).slice(1).some(isUrl)
   const runEnd = (start: number) => start + /^\S*/.exec(value.slice(start, start + maxChars))![0].length
   const one = (start: number, end: number, uri: string, next = end): Found => ({ spans: [{ start, end, uri }], next })
+  const decoded = (spans: UriSpan[], decode: (text: string) => string) =>
+    spans.map((span) => ({ ...span, uri: decode(span.uri) }))
 
   function quoted(start: number, before: string, [, name, token, space]: RegExpExecArray): Found | undefined {
     // Only the value of an attribute can begin with white space.
@@ -55,18 +68,38 @@ export function createSpanFinder(
     if (end < 0) return nothing(runEnd(start))
     const content = value.slice(start, end)
     const isCss = afterUrlQuote.test(before)
-    if (name === undefined && !isCss && content.includes('\n')) return nothing(runEnd(start))
+    if (name === undefined && !isCss) {
+      const cut = textEnd(content)
+      if (cut >= 0) return upTo(start, start + cut)
+    }
     if (content.length > maxChars) return nothing(end)
     // In JSON, scripts and CSS a backslash escapes the next character, for example a quote.
     if (name === undefined ? content.includes('\\') : token!.startsWith('\\') && content.includes('\\'))
       return nothing(end)
     const text = content.trimEnd()
-    const isList = /\s/.test(text) && (listAttributes.has(name?.toLowerCase() ?? '') || hasMore(text))
     const isHtml = name !== undefined || isCss || token!.startsWith('&')
     const decode = isHtml ? decodeHTMLAttribute : String
-    if (isList)
-      return { spans: uriList(text, start, isUrl).map((span) => ({ ...span, uri: decode(span.uri) })), next: end }
+    const list = uriList(grammar, { text, start, isSrcset: listAttributes.has(name?.toLowerCase() ?? '') })
+    if (list) return { spans: decoded(list, decode), next: end }
     return one(start, start + text.length, decode(text), end)
+  }
+
+  /** The position of a line break or tag in a quoted text, or -1: no key contains either. */
+  function textEnd(content: string): number {
+    const newline = content.search(/[\r\n]/)
+    grammar.tag.lastIndex = 0
+    const tag = content.includes('<') ? grammar.tag.exec(content) : null
+    return tag && (newline < 0 || tag.index < newline) ? tag.index : newline
+  }
+
+  /** The URIs of a text that ends before a line break or tag. */
+  function upTo(start: number, end: number): Found {
+    const text = value.slice(start, end).trimEnd()
+    if (text.length > maxChars || text.includes('\\')) return nothing(end)
+    const list = uriList(grammar, { text, start })
+    if (list) return { spans: list, next: end }
+    const uri = leadingUri(text)
+    return uri === undefined ? nothing(end) : one(start, start + uri.length, uri, end)
   }
 
   function inParentheses(start: number, isMarkdown: boolean): Found {
@@ -74,28 +107,35 @@ export function createSpanFinder(
     if (end < 0 || end - start > maxChars) return nothing(runEnd(start))
     const content = value.slice(start, end)
     const text = isMarkdown ? markdownDestination(content) : content.trimEnd()
-    if (text === undefined || hasMore(text) || (!isMarkdown && text.includes('\\'))) return nothing(end)
-    return one(start, start + text.length, isMarkdown ? unescaped(text) : decodeHTMLAttribute(text), end)
+    if (text === undefined || (!isMarkdown && text.includes('\\'))) return nothing(end)
+    const decode = isMarkdown ? unescaped : decodeHTMLAttribute
+    const list = uriList(grammar, { text, start })
+    if (list) return { spans: decoded(list, decode), next: end }
+    return one(start, start + text.length, decode(text), end)
   }
 
   function inAngles(start: number, isMarkdown: boolean): Found | undefined {
     const content = /^[^<>\n]*/.exec(value.slice(start, start + maxChars))![0]
     const end = start + content.length
     if (value[end] !== '>') return undefined
-    return one(start, end, isMarkdown ? unescaped(content) : content)
+    const decode = isMarkdown ? unescaped : String
+    const list = uriList(grammar, { text: content, start })
+    if (list) return { spans: decoded(list, decode), next: end }
+    return one(start, end, decode(content))
   }
 
   function unquotedAttribute(start: number): Found {
     const raw = /^[^\s>]*/.exec(value.slice(start, start + maxChars))![0]
     const end = start + raw.length
     const isClear = !/["'`<]/.test(raw) && afterBare.test(value.slice(end, end + beforeChars))
-    return isClear ? one(start, end, decodeHTMLAttribute(raw)) : nothing(end)
+    if (!isClear) return nothing(end)
+    const list = uriList(grammar, { text: raw, start })
+    return list ? { spans: decoded(list, decodeHTMLAttribute), next: end } : one(start, end, decodeHTMLAttribute(raw))
   }
 
   /** The spans by the mark before the URI; undefined if the mark has no meaning. */
-  function delimited(start: number): Found | undefined {
-    const before = value.slice(Math.max(0, start - beforeChars), start)
-    switch (before.trimEnd().at(-1)) {
+  function delimited(start: number, before: string, mark: string | undefined): Found | undefined {
+    switch (mark) {
       case '"':
       case "'":
       case '`':
@@ -115,11 +155,27 @@ export function createSpanFinder(
     }
   }
 
+  /** A URI with spaces that is an item of a list, a line, or the text between two tags. */
+  function spaced(start: number, before: string, mark: string | undefined): Found | undefined {
+    if (mark !== undefined && !',;|>'.includes(mark) && !/[\r\n]\s*$/.test(before)) return undefined
+    const stop = nextStop(start)
+    const end = stop < 0 ? value.length : stop
+    if (end - start > maxBareChars) return undefined
+    const text = value.slice(start, end).trimEnd()
+    if (!isUriWithSpaces(text) || text.split(/\s+/).slice(1).some(grammar.isUri)) return undefined
+    return one(start, start + text.length, text)
+  }
+
   return (start) => {
-    const found = delimited(start)
+    const before = value.slice(Math.max(0, start - beforeChars), start)
+    const mark = before.trimEnd().at(-1)
+    const found = delimited(start, before, mark)
     if (found) return found
-    const { length, isClear } = bareUri(value, start)
-    return isClear ? one(start, start + length, value.slice(start, start + length)) : nothing(start + length)
+    const withSpaces = spaced(start, before, mark)
+    if (withSpaces) return { ...withSpaces, isBare: true }
+    const { length, isClear } = bareUri(grammar, value, start)
+    const end = start + length
+    return { ...(isClear ? one(start, end, value.slice(start, end)) : nothing(end)), isBare: true }
   }
 }
 

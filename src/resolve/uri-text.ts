@@ -1,3 +1,5 @@
+import type { Grammar } from './grammar.ts'
+
 /** A part of a text that is a URI. */
 export interface UriSpan {
   start: number
@@ -5,17 +7,15 @@ export interface UriSpan {
   uri: string
 }
 
-/** Up to white space, quotes and angle brackets, also where HTML spells them by character references. */
-const bare = /(?:(?!&(?:quot|apos|lt|gt|nbsp|#0*3[49]|#x0*2[27]);)[^\s"'<>`])*/iy
+const plain = /[^\s"'<>`&\\,;|]*/y
 const pairs: Record<string, string> = { ')': '(', ']': '[', '}': '{' }
 
 /**
  * The length of a URI that begins at `start` in prose. Punctuation after it is not part of it, and neither is a bracket that was opened
  * before it. If a quote is inside a word, the end is unclear: `isClear` is false, and `length` is that of the word.
  */
-export function bareUri(value: string, start: number): { length: number; isClear: boolean } {
-  bare.lastIndex = start
-  const uri = bare.exec(value)![0]
+export function bareUri({ bare }: Grammar, value: string, start: number): { length: number; isClear: boolean } {
+  const uri = wordAt(bare, value, start)
   const rest = value.slice(start + uri.length, start + uri.length + 3)
   if (/^["'`][\p{L}\p{N}_/]/u.test(rest)) {
     const word = /\S*/y
@@ -23,6 +23,8 @@ export function bareUri(value: string, start: number): { length: number; isClear
     return { length: word.exec(value)![0].length, isClear: false }
   }
   let end = uri.length
+  // A quote in JSON that is inside JSON has one or more backslashes.
+  if (rest.startsWith('\\')) while (uri[end - 1] === '\\') end--
   const count = (char: string) => uri.slice(0, end).split(char).length - 1
   // Each bracket is counted once, because a text can end in many of them.
   const excess = Object.fromEntries(Object.entries(pairs).map(([close, open]) => [close, count(close) - count(open)]))
@@ -30,22 +32,65 @@ export function bareUri(value: string, start: number): { length: number; isClear
     const last = uri[end - 1]!
     if (last in pairs) {
       if (excess[last]!-- <= 0) break
-    } else if (!'.,;:!?'.includes(last)) break
+    } else if (!'.,;:!?|'.includes(last)) break
   }
   return { length: end, isClear: true }
 }
 
+/** The match of `bare` at `start`. Most URIs contain nothing that has to be looked at more closely. */
+function wordAt(bare: RegExp, value: string, start: number): string {
+  plain.lastIndex = start
+  const [word] = plain.exec(value)!
+  if (!'&\\,;|'.includes(value[start + word.length] ?? ' ')) return word
+  bare.lastIndex = start
+  return bare.exec(value)![0]
+}
+
+/** A file extension: up to eight letters and digits, at least one of them a letter. */
+const hasExtension = (text: string) => /\.\d*[a-z][a-z\d]*$/i.test(text.slice(-9))
+
+/** Whether a text looks like one URI with spaces: its end has a file extension, and its first word has none. */
+export function isUriWithSpaces(text: string): boolean {
+  const [first] = /^\S*/.exec(text)!
+  return first.length < text.length && !hasExtension(first.replace(/[.,;:!?|]+$/, '')) && hasExtension(text)
+}
+
 /**
- * The URIs of a list that begins at `start`, separated by white space, each with an optional descriptor or comma (HTML, "srcset
- * attributes"). None if the list contains anything else, which could be the rest of a URI with a space.
+ * The URI that a text begins with, if it is clear: the whole text, or the first word, which has a file extension. Undefined if it is
+ * unclear how many words belong to it.
  */
-export function uriList(text: string, start: number, isUrl: (word: string) => boolean): UriSpan[] {
+export function leadingUri(text: string): string | undefined {
+  if (!/\s/.test(text) || isUriWithSpaces(text)) return text
+  const first = /^\S*/.exec(text)![0].replace(/[.,;:!?|]+$/, '')
+  return hasExtension(first) ? first : undefined
+}
+
+/**
+ * The URIs of a list that begins at `start`: after a separator, or after white space and with an optional descriptor or comma (HTML,
+ * "srcset attributes"). Undefined if the text has one URI only. None if any URI is unclear, because of other words after it.
+ */
+export function uriList(
+  grammar: Grammar,
+  { text, start, isSrcset = false }: { text: string; start: number; isSrcset?: boolean },
+): UriSpan[] | undefined {
+  if (!isSrcset && !grammar.mayList(text)) return undefined
+  const items: { start: number; first: string; end: number; hasMore: boolean }[] = []
+  for (const { 0: word, index } of text.matchAll(grammar.word)) {
+    const last = items.at(-1)
+    if (grammar.isUri(word)) items.push({ start: index, first: word, end: index + word.length, hasMore: false })
+    else if (last && !/^(?:[,;|]|\d+(?:\.\d+)?[wxh],?)$/.test(word)) {
+      last.end = index + word.length
+      last.hasMore = true
+    }
+  }
+  if (items.length < 2 && !(isSrcset && /\s/.test(text))) return undefined
   const spans: UriSpan[] = []
-  for (const { 0: token, index } of text.matchAll(/\S+/g)) {
-    if (/^(?:,|\d+(?:\.\d+)?[wxh],?)$/.test(token)) continue
-    if (!/^[a-z][\w+.-]*:\/\//i.test(token) && !isUrl(token)) return []
-    const uri = token.replace(/,$/, '')
-    spans.push({ start: start + index, end: start + index + uri.length, uri })
+  for (const item of items) {
+    if (isSrcset && item.hasMore) return []
+    const full = text.slice(item.start, item.end).replace(/[,;|]+$/, '')
+    const uri = item.hasMore ? leadingUri(full) : full
+    if (uri === undefined) return []
+    spans.push({ start: start + item.start, end: start + item.start + uri.length, uri })
   }
   return spans
 }

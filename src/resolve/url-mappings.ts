@@ -1,12 +1,14 @@
 import type { Storage } from '../entities/storage.ts'
-import { hasDotSegments } from '../providers/kit/dot-segments.ts'
-import { locationOf, type PickedObject, pickStorage, rankStorages, type Verdict } from './pick.ts'
+import { locationOf, type PickedObject, pickStorage, type Ranked, rankStorages, type Verdict } from './pick.ts'
+import { decodeUrlPart } from './url-key.ts'
 
-/** What `pickObject` needs to map a URI or URL to an object. */
+/** What `pickObject` needs to find the object of a URI or URL. */
 export interface ResolveScope {
   /** The import storages of the project: no mapping leads to another storage. */
   storages: readonly Storage[]
   mappings: readonly Mapping[]
+  /** Whether http(s) addresses of the storages' buckets are resolved, see `Project.resolveHttpsUrls`. Default: false. */
+  httpsUrls?: boolean | undefined
   /** The storage that the task was imported from. */
   linkedStorage?: number | undefined
 }
@@ -28,26 +30,27 @@ function mappingOf(url: string, mappings: readonly Mapping[]): Mapping | undefin
 }
 
 /**
- * The object for a storage URI or for a URL that a mapping of the project covers. Null if no connected storage has such an
+ * The object for a storage URI, for a URL that a mapping of the project covers, or for an http(s) address of a bucket. Null if no connected storage has such an
  * object. A mapped URL is never tried with another mapping or storage than that of its longest prefix.
  */
-export function pickObject(url: string, { storages, mappings, linkedStorage }: ResolveScope): PickedObject | null {
+export function pickObject(url: string, scope: ResolveScope): PickedObject | null {
+  const { storages, mappings, linkedStorage, httpsUrls } = scope
   const mapping = mappingOf(url, mappings)
-  if (!mapping) return pickStorage(url, storages, linkedStorage)
+  if (!mapping) return pickStorage(url, storages, linkedStorage, httpsUrls)
   const storage = storages.find(({ id }) => id === mapping.storage)
   if (!storage) return null
   const { prefix } = locationOf(storage)
-  const rest = mappedText(url.slice(mapping.prefix.length), mapping.prefix.includes('?'))
+  const rest = decodeUrlPart(url.slice(mapping.prefix.length), mapping.prefix.includes('?'))
   const key = rest === undefined ? undefined : (mapping.keyPrefix ?? prefix) + rest
   return key?.startsWith(prefix) && key.length > prefix.length ? { storage, key } : null
 }
 
 /** All storages with the reason for each; the chosen storage, if any, is first. */
-export function explainObject(url: string, scope: ResolveScope): { storage: Storage; verdict: Verdict }[] {
-  const { storages, mappings, linkedStorage } = scope
+export function explainObject(url: string, scope: ResolveScope): Ranked[] {
+  const { storages, mappings, linkedStorage, httpsUrls } = scope
   const mapping = mappingOf(url, mappings)
-  if (!mapping) return rankStorages(url, storages, linkedStorage)
-  const rest = mappedText(url.slice(mapping.prefix.length), mapping.prefix.includes('?'))
+  if (!mapping) return rankStorages(url, storages, linkedStorage, httpsUrls)
+  const rest = decodeUrlPart(url.slice(mapping.prefix.length), mapping.prefix.includes('?'))
   const own: Verdict = pickObject(url, scope) ? 'CHOSEN' : rest === undefined ? 'NO_KEY' : 'OUTSIDE_PREFIX'
   const [mapped, others] = [true, false].map((isMapped) =>
     storages.filter(({ id }) => (id === mapping.storage) === isMapped),
@@ -56,27 +59,4 @@ export function explainObject(url: string, scope: ResolveScope): { storage: Stor
     ...mapped!.map((storage) => ({ storage, verdict: own })),
     ...others!.map((storage) => ({ storage, verdict: 'NOT_MAPPED' as const })),
   ]
-}
-
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
-/**
- * The text after a mapped prefix, as the server of that URL reads it (WHATWG URL standard): in a query the value of one parameter
- * (application/x-www-form-urlencoded), elsewhere a part of the path, percent-decoded once. A `%` without two hexadecimal digits is
- * not decoded. Undefined if the text is empty, is not UTF-8, or has a NUL, or a `.` or `..` segment that could leave the prefix.
- */
-function mappedText(rest: string, isQuery: boolean): string | undefined {
-  const end = rest.search(isQuery ? /[&#]/ : /[?#]/)
-  const encoded = end < 0 ? rest : rest.slice(0, end)
-  let text: string
-  try {
-    text = (isQuery ? encoded.replaceAll('+', ' ') : encoded).replace(/(?:%[0-9a-f]{2})+/gi, (bytes) =>
-      decoder.decode(Buffer.from(bytes.replaceAll('%', ''), 'hex')),
-    )
-  } catch {
-    return undefined
-  }
-  // Label Studio removes slashes at the start of the parameter.
-  if (isQuery) text = text.replace(/^\/+/, '')
-  return text === '' || text.includes('\0') || !text.isWellFormed() || hasDotSegments(text) ? undefined : text
 }

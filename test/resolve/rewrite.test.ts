@@ -23,7 +23,10 @@ describe('the storage that serves a URI', () => {
     ['s3://d/in/a.jpg', undefined, undefined],
     ['gs://b/in/a.jpg', undefined, undefined],
     ['local-files:///photosx/a', undefined, undefined],
-    ['S3://b/in/a.jpg', undefined, undefined],
+    ['S3://b/in/a.jpg', undefined, 1],
+    ['s3a://b/in/a.jpg', undefined, 1],
+    ['S3N://b/in/a.jpg', undefined, 1],
+    ['s3x://b/in/a.jpg', undefined, undefined],
     ['nothing', undefined, undefined],
   ])('of %s, linked to %s, is %s', (uri, linked, expected) => {
     expect(pickStorage(uri, storages, linked)?.storage.id).toBe(expected)
@@ -67,7 +70,7 @@ describe('the storage that serves a URI', () => {
 
 describe('resolved data', () => {
   const storages = [s3(1, 'b', 'in/'), local(2, 'photos')]
-  const rewrite = (data: unknown) => rewriteUris(data as never, storages, (uri) => `<${uri}>`)
+  const rewrite = (data: unknown) => rewriteUris(data as never, { storages }, (uri) => `<${uri}>`)
 
   it('has links for every served URI, at any depth', () => {
     expect(
@@ -104,12 +107,12 @@ describe('resolved data', () => {
     expect(
       rewriteUris(
         html((uri) => uri),
-        kinds,
+        { storages: kinds },
         (uri) => `<${uri}>`,
       ),
     ).toBe(html((uri) => `<${uri}>`))
     const strangers = ['gs://b/out/1', 'azure-blob://c/in/1', 'redis://h:6379:1/in/1', 'redis://h/in/1']
-    expect(rewriteUris(strangers, kinds, () => 'replaced')).toEqual(strangers)
+    expect(rewriteUris(strangers, { storages: kinds }, () => 'replaced')).toEqual(strangers)
   })
 
   it('differs from the data only by the links, for any text', () => {
@@ -122,7 +125,7 @@ describe('resolved data', () => {
       fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
         const given = pieces.join('')
         const links: string[] = []
-        const shown = rewriteUris(given, storages, (uri) => `⟦${links.push(uri) - 1}⟧`) as string
+        const shown = rewriteUris(given, { storages }, (uri) => `⟦${links.push(uri) - 1}⟧`) as string
         expect(shown.replace(/⟦(\d+)⟧/g, (_all, n) => links[Number(n)]!)).toBe(given)
         for (const uri of links) expect(uri).toMatch(/^(s3:\/\/b\/in\/|local-files:\/\/\/photos\/)/)
       }),
@@ -242,7 +245,7 @@ describe('resolved data', () => {
           const written = write(uri)
           fc.pre(written !== undefined)
           const [given, expected] = written!
-          const shown = rewriteUris(`${before}${given}${after}`, storages, (one) => `⟦${one}⟧`)
+          const shown = rewriteUris(`${before}${given}${after}`, { storages }, (one) => `⟦${one}⟧`)
           expect(shown).toBe(`${before}${expected}${after.replace('s3://b/in/2', '⟦s3://b/in/2⟧')}`)
         },
       ),
@@ -268,6 +271,20 @@ describe('resolved data', () => {
       '<s3://b/in/x ',
       ' src=s3://b/in/x',
       '&quot;s3://b/in/x',
+      ',s3://b/in/x',
+      ', s3://b/in/x y',
+      '>s3://b/in/x ',
+      's3://b/in/x<br>',
+      '"s3://b/in/x<b ',
+      '\\\\"s3://b/in/x',
+      '\\',
+      ',',
+      '|s3://b/out/x',
+      '&#34;s3://b/in/x',
+      's3a://',
+      'https://b.s3.amazonaws.com/in/x ',
+      '<a ',
+      's3://b/in/x y\n',
       '(',
     ]) {
       const value = piece.repeat(100_000)
@@ -291,7 +308,7 @@ describe('resolved data', () => {
     fc.assert(
       fc.property(fc.json(), (json) => {
         const data = parseJson(json)
-        expect(JSON.stringify(rewriteUris(data, storages, () => 'replaced'))).toBe(JSON.stringify(data))
+        expect(JSON.stringify(rewriteUris(data, { storages }, () => 'replaced'))).toBe(JSON.stringify(data))
       }),
     )
   })
@@ -302,7 +319,7 @@ describe('resolved data', () => {
 
   it('preserves big numbers, unusual field names and everything else', () => {
     const text = '{"n":12345678901234567890,"__proto__":{"x":1},"u":"https://b/in/1","e":[]}'
-    expect(JSON.stringify(rewriteUris(parseJson(text), storages, String))).toBe(text)
+    expect(JSON.stringify(rewriteUris(parseJson(text), { storages }, String))).toBe(text)
   })
 
   it('has links with the URI in base64url', () => {

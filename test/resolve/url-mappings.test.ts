@@ -61,7 +61,7 @@ describe('a mapped URL', () => {
   ])('that %s resolves to no object, and is not rewritten', (_what, url) => {
     expect(keyOf(url)).toBeNull()
     const data = { image: url, html: `<img src="${url}">` }
-    expect(rewriteUris(data, storages, () => 'LINK', mappings)).toEqual(data)
+    expect(rewriteUris(data, scope, () => 'LINK')).toEqual(data)
   })
 
   it('has an explanation: which storage serves it, and why the others do not', () => {
@@ -75,7 +75,7 @@ describe('a mapped URL', () => {
 })
 
 describe('task data with mapped URLs', () => {
-  const rewritten = (data: string) => rewriteUris(data, storages, (uri) => `[${uri}]`, mappings)
+  const rewritten = (data: string) => rewriteUris(data, scope, (uri) => `[${uri}]`)
 
   it.each([
     ['alone', '/data/upload/3/a.jpg', '[/data/upload/3/a.jpg]'],
@@ -120,6 +120,6 @@ describe('task data with mapped URLs', () => {
   })
 
   it('is unchanged without mappings', () => {
-    expect(rewriteUris('/data/upload/3/a.jpg', storages, () => 'LINK')).toBe('/data/upload/3/a.jpg')
+    expect(rewriteUris('/data/upload/3/a.jpg', { storages }, () => 'LINK')).toBe('/data/upload/3/a.jpg')
   })
 })

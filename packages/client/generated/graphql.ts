@@ -130,6 +130,8 @@ export type CreateProjectInput = {
   dataKey?: string | null | undefined;
   /** Description of the project, for people. Default: none. */
   description?: string | null | undefined;
+  /** Whether addresses such as https://bucket.s3.amazonaws.com/key, of buckets that the import storages of the project connect, are resolved like storage URIs. Default: false. */
+  resolveHttpsUrls?: boolean | null | undefined;
   /** Name of the project, for people: 1 to 500 characters. */
   title: string;
 };

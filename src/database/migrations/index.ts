@@ -25,6 +25,7 @@ import { EventSubjects } from './0024-event-subjects.ts'
 import { FailedExports } from './0025-failed-exports.ts'
 import { ExtraFields } from './0026-extra-fields.ts'
 import { RowsPath } from './0027-rows-path.ts'
+import { HttpsUrls } from './0028-https-urls.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -58,4 +59,5 @@ export const migrations = [
   { name: '0025-failed-exports', class: FailedExports },
   { name: '0026-extra-fields', class: ExtraFields },
   { name: '0027-rows-path', class: RowsPath },
+  { name: '0028-https-urls', class: HttpsUrls },
 ]

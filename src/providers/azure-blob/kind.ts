@@ -1,5 +1,6 @@
 import type { FieldError } from '../../errors.ts'
 import { defineProvider, targetsOf } from '../provider.ts'
+import { hostsOf, keyInPath } from '../web-address.ts'
 import { abilities } from './abilities.ts'
 import { corsRule, hints } from './hints.ts'
 import {
@@ -47,6 +48,14 @@ export const azureBlob = defineProvider({
   // The SDK removes dot segments from the URL, so the request would address another blob.
   sendsDotSegments: () => false,
   place: (place) => ({ endpoint: serviceUrl(place), bucket: place.container, prefix: place.prefix }),
+  addresses: {
+    hosts: (place) => hostsOf(serviceUrl(place)),
+    encodedKeyIn(place, address) {
+      const service = serviceUrl(place)
+      const base = isAzure(service, place.account) ? service.replace(/^https:/, address.protocol) : service
+      return keyInPath(address, base, place.container)
+    },
+  },
   async open(place, secrets, { egress, pace }) {
     const [{ openAzureBlob }, { signIn }] = await Promise.all([import('./client.ts'), import('./sign-in.ts')])
     return openAzureBlob(place, await signIn(place, secrets, egress), egress, pace)

@@ -4,6 +4,7 @@ import { abilities } from './abilities.ts'
 import { corsRule, hints } from './hints.ts'
 import { boundTo, isGoogle, location, secrets } from './location.ts'
 import { readServiceAccount } from './service-account.ts'
+import { addresses } from './web-address.ts'
 
 /** Google Cloud Storage. */
 export const gcs = defineProvider({
@@ -11,6 +12,7 @@ export const gcs = defineProvider({
   typeName: 'GcsLocation',
   inputName: 'gcs',
   uriScheme: 'gs',
+  uriAliases: ['gcs'],
   canPresign: true,
   abilities,
   // Cloud Storage, "Object name requirements".
@@ -40,6 +42,7 @@ export const gcs = defineProvider({
   // The key file names the server that issues its tokens.
   targets: ({ endpoint }, { serviceAccountJson }) => targetsOf(endpoint, tokenUriOf(serviceAccountJson)),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
+  addresses,
   open: async (place, keys, { egress, pace }) => (await import('./client.ts')).openGcs(place, keys, egress, { pace }),
 })
 

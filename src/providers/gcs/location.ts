@@ -7,7 +7,7 @@ import { readServiceAccount } from './service-account.ts'
 export const location = z.strictObject({
   bucket: z
     .string()
-    .overwrite(bareName('gs'))
+    .overwrite(bareName('gs', 'gcs'))
     .min(3, 'a bucket name has at least 3 characters')
     .max(222)
     // Cloud Storage documentation, "Bucket name requirements".

@@ -5,6 +5,7 @@ import { accessPointRegion } from './bucket-arn.ts'
 import { isDirectoryBucket } from './checksum.ts'
 import { corsRule, hints } from './hints.ts'
 import { boundTo, dialledEndpoint, location, secrets } from './location.ts'
+import { addresses } from './web-address.ts'
 
 /** Amazon S3 and services that speak its API. */
 export const s3 = defineProvider({
@@ -12,6 +13,7 @@ export const s3 = defineProvider({
   typeName: 'S3Location',
   inputName: 's3',
   uriScheme: 's3',
+  uriAliases: ['s3a', 's3n'],
   canPresign: true,
   abilities,
   // Amazon S3, "Naming Amazon S3 objects".
@@ -79,5 +81,6 @@ export const s3 = defineProvider({
   sendsDotSegments: ({ endpoint, publicEndpoint }) =>
     isCloudHost('AWS', endpoint) && isCloudHost('AWS', publicEndpoint),
   place: ({ endpoint = '', bucket, prefix }) => ({ endpoint, bucket, prefix }),
+  addresses,
   open: async (place, keys, { egress, pace }) => (await import('./client.ts')).openS3(place, keys, egress, pace),
 })
