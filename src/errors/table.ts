@@ -280,6 +280,11 @@ export const errorTable = {
     retryable: false,
     message: 'The object has no list at the rowsPath of the storage.',
   },
+  INLINE_TOO_LARGE: {
+    status: 422,
+    retryable: false,
+    message: 'A column of the row has more bytes than maxInlineBytes. It is null in the task.',
+  },
   PREDICTION_IDS: {
     status: 422,
     retryable: false,

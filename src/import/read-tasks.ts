@@ -14,7 +14,7 @@ interface ReadOptions {
   /** See `elementsOf`. */
   spoolFolder?: string | undefined
   /** How the rows are read. */
-  settings: Pick<Storage, 'hiveColumns' | 'keepTimes' | 'rowsPath'>
+  settings: Pick<Storage, 'hiveColumns' | 'keepTimes' | 'rowsPath' | 'maxInlineBytes'>
 }
 
 /**
@@ -26,7 +26,7 @@ export async function readTasks(
   provider: Provider,
   object: ObjectInfo,
   batch: Batch,
-  { signal, spoolFolder, settings: { hiveColumns, keepTimes, rowsPath } }: ReadOptions,
+  { signal, spoolFolder, settings: { hiveColumns, keepTimes, rowsPath, maxInlineBytes } }: ReadOptions,
 ): Promise<void> {
   const { key } = object
   const columns = hiveColumns ? hiveColumnsOf(key) : {}
@@ -42,7 +42,7 @@ export async function readTasks(
     return add(error, rowGroup, row)
   }
   const countRead = (bytes: number) => batch.countRead(bytes)
-  const elements = elementsOf(provider, key, { signal, spoolFolder, countRead, rowsPath })
+  const elements = elementsOf(provider, key, { signal, spoolFolder, countRead, rowsPath, maxInlineBytes })
   try {
     for (;;) {
       let next: IteratorResult<Element>

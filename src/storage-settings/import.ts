@@ -63,6 +63,15 @@ export const importSettings = {
       )
       .nullable(),
   },
+  maxInlineBytes: integer({
+    title: 'Inline bytes',
+    description:
+      'Maximum number of bytes of an image or sound in a Parquet column (struct<bytes, path>, as Hugging Face writes them) that becomes part of the task, as a data URL. Above it, the value is null, and the row has the issue INLINE_TOO_LARGE.',
+    default: 262_144,
+    minimum: 0,
+    maximum: 33_554_432,
+    maximumIs: '32 MiB',
+  }),
   keepTimes: flag({
     title: 'Keep times',
     description:

@@ -5,23 +5,26 @@ import { readRest } from '../providers/read-rest.ts'
 import { checkRow, type Findings } from './parquet/bad-value.ts'
 import { ParquetFault } from './parquet/fault.ts'
 import type { FileBytes } from './parquet/file-bytes.ts'
-import { rowTaskOf } from './parse-task.ts'
+import { type ParsedTask, rowTaskOf } from './parse-task.ts'
 import { bodyChunks } from './read-body.ts'
 import type { Element } from './row.ts'
 
 interface ReadOptions {
   signal: AbortSignal
   countRead: (bytes: number) => void
+  maxInlineBytes?: number | undefined
 }
 
 // A file up to this size is read by one request.
 const wholeBytes = 4 * 2 ** 20
 // No honest footer, and no honest page, is larger.
 const maxSliceBytes = 256 * 2 ** 20
+const defaultInlineBytes = 256 * 2 ** 10
 
 /**
  * The rows of a Parquet file, row group by row group. Reads only the footer and the pages that are decoded next, by ranges of the
  * same version of the object. One page of each column is in memory. `whole` are the bytes of the object, if they were read already.
+ * Images and sounds up to `maxInlineBytes` (default 256 KiB) become data URLs.
  * @throws SluiceError BROKEN_PARQUET if the file is damaged, UNSUPPORTED_PARQUET, ENCRYPTED_PARQUET, BAD_COLUMN_NAMES;
  *   PRECONDITION_FAILED if the object was replaced during the read; as `Provider.read`. Earlier rows have been yielded then.
  */
@@ -45,19 +48,20 @@ export async function* parquetRows(
   // A file without rows is valid.
   if (groups.every((rows) => rows === 0)) return
   const findings: Findings = { any: false }
+  const { maxInlineBytes = defaultInlineBytes } = options
   const schema = await guard(async () => readSchema(metadata, findings))
   for (const [rowGroup, rows] of groups.entries()) {
     if (rows === 0) continue
     const reader = await guard(
       async () => {
         if (!(rows > 0)) throw new ParquetFault(`the footer says that it has ${rows} rows`)
-        return openRows(file, metadata.row_groups[rowGroup]!, { ...schema, findings })
+        return openRows(file, metadata.row_groups[rowGroup]!, { ...schema, findings, maxInlineBytes })
       },
       { rowGroup, row: 0 },
     )
     for (let row = 0; row < rows; ) {
       const values = await guard(() => reader.take(Math.min(reader.rowsAtOnce, rows - row)), { rowGroup, row })
-      const parse = findings.any ? parseChecked : parseRow
+      const parse = findings.any ? (value: JsonObject) => parseChecked(value, maxInlineBytes) : parseRow
       for (const value of values) yield { rowGroup, row: row++, parse: () => parse(value) }
     }
   }
@@ -65,9 +69,17 @@ export async function* parquetRows(
 
 const parseRow = (row: JsonObject) => rowTaskOf(row)
 
-function parseChecked(row: JsonObject) {
-  checkRow(row)
-  return rowTaskOf(row)
+function parseChecked(row: JsonObject, maxInlineBytes: number): ParsedTask {
+  const omitted = checkRow(row)
+  const task = rowTaskOf(row)
+  if (omitted.length === 0) return task
+  const more = omitted.length > 3 ? ` and ${omitted.length - 3} more` : ''
+  const message = `Null in the task, because it has more bytes than maxInlineBytes (${maxInlineBytes}): ${omitted.slice(0, 3).join(', ')}${more}. Raise maxInlineBytes, delete the task and sync again, or store the media as objects of their own.`
+  // A row has one issue.
+  return {
+    ...task,
+    issue: new SluiceError('INLINE_TOO_LARGE', [message, task.issue?.message].filter(Boolean).join(' ')),
+  }
 }
 
 function inMemory(bytes: Uint8Array): FileBytes {

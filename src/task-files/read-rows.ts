@@ -27,6 +27,7 @@ const smallBytes = 256 * 2 ** 10
  * at a time. `countRead` receives the number of bytes read. If the storage returns a checksum of the object, rows are returned after
  * its verification; a large object waits on the disk until then, in `spoolFolder`. Parquet pages have their own checksums.
  * `rowsPath` leads to the rows of a file that is one JSON object, see the setting; null = the file is one task.
+ * `maxInlineBytes`: see `parquetRows`.
  * @throws SluiceError when the file as a whole cannot be read (further); rows before that have been yielded.
  */
 export async function* elementsOf(
@@ -37,6 +38,7 @@ export async function* elementsOf(
     countRead: (bytes: number) => void
     spoolFolder?: string | undefined
     rowsPath?: string | null | undefined
+    maxInlineBytes?: number | undefined
   },
 ): AsyncGenerator<Element> {
   const object = await provider.read(key, { signal: options.signal })

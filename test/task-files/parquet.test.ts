@@ -112,7 +112,7 @@ describe('a Parquet file', () => {
       }
       const pages = new Pages({ byteLength: bytes.length, slice }, place, windowBytes, new MemoryBudget())
       const column = new ParquetColumn(pages, leaves[0]!.leaf)
-      const tags = assembler(fields[0]!, () => column, { any: false })
+      const tags = assembler(fields[0]!, { columnOf: () => column, findings: { any: false }, maxInlineBytes: 0 })
       const values: unknown[] = []
       for (let row = 0; row < rows.length; row += step) {
         const count = Math.min(step, rows.length - row)

@@ -92,6 +92,8 @@ export type CreateImportStorageInput = {
   location: StorageLocationInput;
   /** Maximum number of bytes of objects that Sluice reads from and writes to the storage per second, all processes together. Presigned URLs do not count. From 1,000,000 to 1,000,000,000,000. Null: no limit. */
   maxBytesPerSecond?: number | null | undefined;
+  /** Maximum number of bytes of an image or sound in a Parquet column (struct<bytes, path>, as Hugging Face writes them) that becomes part of the task, as a data URL. Above it, the value is null, and the row has the issue INLINE_TOO_LARGE. From 0 to 33,554,432. Default: 262144. */
+  maxInlineBytes?: number | null | undefined;
   /** Limit for missing objects and rows. If a sync misses more, it changes none of their links and tasks, and reports the issue TOO_MANY_MISSING. Null: no limit. */
   maxMissing?: MaxMissingInput | null | undefined;
   /** Maximum number of requests that Sluice sends to the storage per second, all processes together. Presigned URLs do not count. From 1 to 100,000. Null: no limit. */
@@ -192,6 +194,8 @@ export type ErrorCode =
   | 'ENVELOPE_WITHOUT_DATA'
   /** The token does not permit this operation. */
   | 'FORBIDDEN'
+  /** A column of the row has more bytes than maxInlineBytes. It is null in the task. */
+  | 'INLINE_TOO_LARGE'
   /** An internal error occurred. */
   | 'INTERNAL'
   /** The key has a "." or ".." segment, which a proxy before this endpoint could turn into another key. Rename the object. */

@@ -26,6 +26,7 @@ import { FailedExports } from './0025-failed-exports.ts'
 import { ExtraFields } from './0026-extra-fields.ts'
 import { RowsPath } from './0027-rows-path.ts'
 import { HttpsUrls } from './0028-https-urls.ts'
+import { InlineBytes } from './0029-inline-bytes.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -60,4 +61,5 @@ export const migrations = [
   { name: '0026-extra-fields', class: ExtraFields },
   { name: '0027-rows-path', class: RowsPath },
   { name: '0028-https-urls', class: HttpsUrls },
+  { name: '0029-inline-bytes', class: InlineBytes },
 ]

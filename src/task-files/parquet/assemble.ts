@@ -3,6 +3,7 @@ import type { Json } from '../../json.ts'
 import { BadValue, type Findings } from './bad-value.ts'
 import type { ParquetColumn } from './column.ts'
 import { ParquetFault } from './fault.ts'
+import { inlineMedia, isMedia, type Media } from './media.ts'
 import { put } from './put.ts'
 import { type RawVariant, variantJson } from './variant.ts'
 
@@ -26,14 +27,20 @@ interface Place {
   definition: number
   repetition: number
   findings: Findings
+  /** The name of the field of the top level. */
+  column: string
+  maxInlineBytes: number
 }
 
 /**
  * Assembles a field of the top level from its columns, by their levels (Melnik et al., "Dremel", 2010). Lists and maps are
  * recognized as LogicalTypes.md says, with its rules for files of old writers.
  */
-export function assembler(field: SchemaTree, columnOf: Place['columnOf'], findings: Findings): Assembler {
-  return nodeOf(field, { columnOf, definition: 0, repetition: 0, findings })
+export function assembler(
+  field: SchemaTree,
+  options: Pick<Place, 'columnOf' | 'findings' | 'maxInlineBytes'>,
+): Assembler {
+  return nodeOf(field, { ...options, definition: 0, repetition: 0, column: field.element.name })
 }
 
 function nodeOf(field: SchemaTree, place: Place): Node {
@@ -67,7 +74,7 @@ function presentOf(field: SchemaTree, place: Place): Node {
     const isMap = converted === 'MAP' || converted === 'MAP_KEY_VALUE' || logical?.type === 'MAP'
     if (isMap && (only.children.length === 1 || only.children.length === 2)) return mapOf(only, place)
   }
-  return structOf(field, place)
+  return isMedia(field) ? mediaOf(field, place) : structOf(field, place)
 }
 
 function leafOf(entries: Node['entries']): Node {
@@ -89,6 +96,12 @@ function structOf(field: SchemaTree, place: Place): Node {
       return value
     },
   }
+}
+
+function mediaOf(field: SchemaTree, place: Place): Node {
+  const struct = structOf(field, place)
+  const { column, maxInlineBytes: maxBytes, findings } = place
+  return { ...struct, next: () => inlineMedia(struct.next() as Media, { column, maxBytes, findings }) }
 }
 
 function listOf(place: Place, open: (inner: Place) => Node): Node {

@@ -30,7 +30,11 @@ type RowGroup = FileMetaData['row_groups'][number]
 export async function openRows(
   file: FileBytes,
   { columns, num_rows }: RowGroup,
-  { fields, leaves, findings }: { fields: SchemaTree[]; leaves: LeafOf[]; findings: Findings },
+  {
+    fields,
+    leaves,
+    ...options
+  }: { fields: SchemaTree[]; leaves: LeafOf[]; findings: Findings; maxInlineBytes: number },
 ): Promise<RowReader> {
   if (columns.length !== leaves.length) throw new ParquetFault('it does not have the columns of the schema')
   const places = columns.map((column, n) => placeOf(column, leaves[n]!, file.byteLength))
@@ -43,7 +47,9 @@ export async function openRows(
       new ParquetColumn(new Pages(source, places[n]!, windowBytes, budget), leaf),
     ]),
   )
-  const readers = fields.map((field) => readerOf(field, leaves, (leaf) => columnOf.get(leaf)!, findings))
+  const readers = fields.map((field) =>
+    readerOf(field, leaves, { ...options, columnOf: (leaf) => columnOf.get(leaf)! }),
+  )
   const names = fields.map(({ element }) => element.name)
   const isOrdinary = !names.includes('__proto__')
   const unpacked = columns.reduce((sum, { meta_data: meta }) => sum + Number(meta!.total_uncompressed_size), 0)
@@ -69,19 +75,18 @@ export async function openRows(
 function readerOf(
   field: SchemaTree,
   leaves: LeafOf[],
-  columnOf: (field: SchemaTree) => ParquetColumn,
-  findings: Findings,
+  options: Parameters<typeof assembler>[1],
 ): { take(count: number): Promise<(row: number) => JsonObject[string]> } {
   if (field.children.length === 0 && field.element.repetition_type !== 'REPEATED') {
     return {
       async take(count) {
-        const values = await columnOf(field).take(count)
+        const values = await options.columnOf(field).take(count)
         return (row) => values[row]!
       },
     }
   }
-  const columns = leaves.filter(({ path }) => path[0] === field).map((leaf) => columnOf(leaf.field))
-  const whole: Assembler = assembler(field, columnOf, findings)
+  const columns = leaves.filter(({ path }) => path[0] === field).map((leaf) => options.columnOf(leaf.field))
+  const whole: Assembler = assembler(field, options)
   return {
     async take(count) {
       await Promise.all(columns.map((column) => column.fill(count)))
