@@ -37,6 +37,11 @@ export const errorTable = {
     retryable: false,
     message: 'The schedule starts syncs too often. Use longer intervals.',
   },
+  IMPORT_METHOD_IN_USE: {
+    status: 409,
+    retryable: false,
+    message: 'The storage has links to tasks, so its import method cannot be changed. Create another storage.',
+  },
   STORAGE_PAUSED: {
     status: 409,
     retryable: false,

@@ -10,7 +10,7 @@ import { StorageLocationInputRef } from './location.ts'
 import { ImportStorageRef } from './refs.ts'
 import { settingInputs } from './settings.ts'
 import { StorageDirectionRef } from './storage.ts'
-import { probeOption, saveErrors, saveOptions, settingsAndOptions, settingsOf } from './storage-input.ts'
+import { probeOption, saveErrors, saveOptions, settingsAndOptions, settingsOf, updateErrors } from './storage-input.ts'
 
 const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
   description: 'Settings of a new import storage.',
@@ -85,8 +85,9 @@ builder.mutationFields((t) => ({
   }),
   updateImportStorage: t.field({
     type: ImportStorageRef,
-    description: 'Changes an import storage after a connection check.',
-    errors: saveErrors,
+    description:
+      'Changes an import storage after a connection check. While the storage has links, a change of its import method fails with ConflictError (code IMPORT_METHOD_IN_USE).',
+    errors: updateErrors,
     args: {
       input: t.arg({ type: UpdateImportStorageInput, required: true, description: 'The storage and its changes.' }),
     },

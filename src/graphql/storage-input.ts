@@ -1,4 +1,4 @@
-import { NotFoundError, ValidationError } from '../errors.ts'
+import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
 import { ConnectionCheckError } from '../storages/check.ts'
 import { DuplicateStorageError, OverlappingStorageError, type SaveOptions } from '../storages/save.ts'
 import type { builder } from './builder.ts'
@@ -55,3 +55,6 @@ export const saveErrors = {
   types: [ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError],
   dataField: { name: 'storage', description: 'The storage after the change.' },
 }
+
+/** Errors that a change of a storage can return, and the name of its result. */
+export const updateErrors = { ...saveErrors, types: [...saveErrors.types, ConflictError] }

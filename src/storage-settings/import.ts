@@ -9,7 +9,8 @@ export const importSettings = {
   ...commonSettings,
   importMethod: choice({
     title: 'Import method',
-    description: 'Whether an object is one task or a file of tasks.',
+    description:
+      'Whether an object is one task or a file of tasks. While the storage has links, a change is refused (IMPORT_METHOD_IN_USE).',
     default: 'FILES',
     typeName: 'ImportMethod',
     typeDescription: 'How an import turns objects into tasks.',

@@ -5,7 +5,7 @@ import { ExportLinkEntity } from '../entities/export-link.ts'
 import { ImportLinkEntity } from '../entities/import-link.ts'
 import { ImportedObjectEntity } from '../entities/imported-object.ts'
 import { type Storage, type StorageDirection, StorageEntity } from '../entities/storage.ts'
-import { SluiceError, ValidationError } from '../errors.ts'
+import { ConflictError, SluiceError, ValidationError } from '../errors.ts'
 import { execute } from '../sql.ts'
 import { type CheckOptions, checkDraft } from './candidate.ts'
 import { ConnectionCheckError } from './check.ts'
@@ -52,8 +52,8 @@ export interface SaveOptions extends CheckOptions {
  * Creates an import storage, or changes one (`id`). It first validates the input, checks the connection, and refuses duplicates
  * and overlaps with export storages. The connection is not checked with `skipCheck`, or if the storage is paused and keeps its
  * location.
- * @throws ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError. Nothing is
- * changed in these cases.
+ * @throws ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError;
+ * ConflictError IMPORT_METHOD_IN_USE if the import method of a storage with links would change. Nothing is changed in these cases.
  */
 export async function saveImportStorage(
   parts: StorageDeps,
@@ -92,6 +92,7 @@ async function save(
     // Without the lock, two concurrent requests could create the same storage twice.
     await execute(tx, sql`select pg_advisory_xact_lock(hashtext('sluice storages'), ${draft.project})`)
     await assertNotConnected(tx, target, { draft, options, globalId: parts.globalId })
+    if ('id' in target) await assertMethodIsFree(tx, target.id, draft)
     const { readSecrets, sealed, ...columns } = draft
     const row =
       'id' in target
@@ -136,6 +137,21 @@ async function assertNotConnected(
   const others = await tx.find(StorageEntity, { project, direction: opposite, provider: draft.provider })
   const overlapping = others.find((other) => (direction === 'IMPORT' ? overlap(draft, other) : overlap(other, draft)))
   if (overlapping) throw new OverlappingStorageError(overlapping, globalId(typeOf(opposite), overlapping.id))
+}
+
+/** Links name rows or whole objects. With the other method they would stay, and no object would be read. @throws ConflictError */
+async function assertMethodIsFree(tx: EntityManager, id: number, draft: Draft): Promise<void> {
+  const stored = await tx.findOneOrFail(StorageEntity, id)
+  const { importMethod } = draft
+  if (importMethod === undefined || importMethod === stored.importMethod) return
+  // The links to another bucket are deleted.
+  if (bucketOf(stored) !== bucketOf(draft)) return
+  const linked = await execute(tx, sql`select 1 from import_link where storage_id = ${id} limit 1`)
+  if (linked.length === 0) return
+  throw new ConflictError(
+    `The storage has links to tasks that it imported with the import method ${stored.importMethod}. Create another storage for the location (allowDuplicate) with ${importMethod}; then this one can be deleted, which leaves its tasks. Or delete its tasks (deleteTasks), and change it then.`,
+    'IMPORT_METHOD_IN_USE',
+  )
 }
 
 const typeOf = (direction: StorageDirection) => (direction === 'IMPORT' ? 'ImportStorage' : 'ExportStorage')

@@ -84,7 +84,7 @@ export type CreateImportStorageInput = {
   filters?: ImportFiltersInput | null | undefined;
   /** Whether the import adds each folder `name=value` of a key to the data of its tasks, as a text field. A field of the row with the same name takes precedence. Default: false. */
   hiveColumns?: boolean | null | undefined;
-  /** Whether an object is one task or a file of tasks. Default: FILES. */
+  /** Whether an object is one task or a file of tasks. While the storage has links, a change is refused (IMPORT_METHOD_IN_USE). Default: FILES. */
   importMethod?: ImportMethod | null | undefined;
   /** Whether tasks, annotations and predictions keep `created_at` and `updated_at` of their file. A row with an impossible time is the issue BAD_ENVELOPE. If false, Sluice sets the time of the import. Default: true. */
   keepTimes?: boolean | null | undefined;
@@ -194,6 +194,8 @@ export type ErrorCode =
   | 'ENVELOPE_WITHOUT_DATA'
   /** The token does not permit this operation. */
   | 'FORBIDDEN'
+  /** The storage has links to tasks, so its import method cannot be changed. Create another storage. */
+  | 'IMPORT_METHOD_IN_USE'
   /** A column of the row has more bytes than maxInlineBytes. It is null in the task. */
   | 'INLINE_TOO_LARGE'
   /** An internal error occurred. */
