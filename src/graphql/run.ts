@@ -12,7 +12,10 @@ const SyncStatusRef = builder.enumType('SyncStatus', {
     QUEUED: { description: 'The run waits for a worker.' },
     IN_PROGRESS: { description: 'A worker processes the run.' },
     COMPLETED: { description: 'The run completed without issues.' },
-    COMPLETED_WITH_ERRORS: { description: 'The run completed, but some objects failed. Each has an issue.' },
+    COMPLETED_WITH_ERRORS: {
+      description:
+        'The run completed, but some objects or rows failed, or were imported only in part. Each has an issue.',
+    },
     FAILED: { description: 'The run failed. Tasks and objects that it wrote before stay.' },
     CANCELED: { description: 'A client canceled the run. Tasks and objects that it wrote before stay.' },
   } satisfies Record<(typeof syncStatuses)[number], { description: string }>,
@@ -47,7 +50,7 @@ const counters = {
   deleted:
     'Imports: tasks that the run deleted because their object or row is missing. Exports: objects that it removed from the storage.',
   failed:
-    'Objects, rows of objects, or annotations that failed. Each has an issue; a run stores at most 10,000 issues.',
+    'Objects, rows of objects, or annotations that failed, and rows that were imported only in part. Each has an issue; a run stores at most 10,000 issues.',
   bytesRead: 'Bytes that the run read from objects.',
 } as const
 
@@ -147,7 +150,7 @@ builder.node(SyncRunRef, {
     issues: t.connection({
       type: SyncIssueRef,
       description:
-        'Objects, rows and annotations that failed, newest first. A run stores at most 10,000 issues; Sluice deletes the issues of runs before the newest 100 of a storage.',
+        'Objects, rows and annotations that failed, and rows that were imported only in part, newest first. A run stores at most 10,000 issues; Sluice deletes the issues of runs before the newest 100 of a storage.',
       args: { code: t.arg({ type: ErrorCodeRef, description: 'Only issues with this code. Default: all issues.' }) },
       resolve: (run, { code, ...args }, { em }) =>
         pageById(em, SyncIssueEntity, { run: run.id, ...(code && { code }) }, args),

@@ -129,18 +129,16 @@ export class JsonSplitter {
           if (!this.#begun) at = skipSpace(chunk, at)
           if (at === chunk.length) break
           if (!this.#begun && this.#mode === 'OBJECTS' && chunk[at] !== openBrace) throw textAfter(chunk[at]!)
-          if (this.#mode === 'OBJECT' && this.#finder) {
-            const rows = this.#finder.push(chunk, at)
-            if (this.#finder.isAtRows) {
-              this.#take(-1)
-              this.#scan.closer = this.#finder.closer
-              this.#mode = 'ARRAY'
-              at = rows
-              break
-            }
-          }
           const from = at
-          at = this.#scan.push(chunk, at, this.#mode !== 'ARRAY')
+          const rows = this.#mode === 'OBJECT' ? this.#findRows(chunk, at) : undefined
+          // What is before the rows must be part of one object, wherever the chunks end.
+          at = this.#scan.push(rows === undefined ? chunk : chunk.subarray(0, rows), at, this.#mode !== 'ARRAY')
+          if (rows !== undefined && !this.#scan.isBroken) {
+            this.#take(-1)
+            this.#scan.closer = this.#finder!.closer
+            this.#mode = 'ARRAY'
+            break
+          }
           this.#store(chunk.subarray(from, at))
           this.#begun = true
           if (this.#scan.isBroken) {
@@ -239,6 +237,12 @@ export class JsonSplitter {
       for (const part of this.#parts) this.#outline.push(part)
     }
     this.#outline.push(bytes)
+  }
+
+  /** Where the rows begin in this chunk, after their bracket. */
+  #findRows(chunk: Buffer, from: number): number | undefined {
+    const at = this.#finder?.push(chunk, from)
+    return this.#finder?.isAtRows ? at : undefined
   }
 
   #takeItem(): JsonElement {

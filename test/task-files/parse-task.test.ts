@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SluiceError } from '../../src/errors.ts'
-import { parseTask } from '../../src/task-files/parse-task.ts'
+import { parseTask, withoutTimes } from '../../src/task-files/parse-task.ts'
 
 const parse = (value: unknown) => parseTask(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)))
 const bare = { meta: null, allowSkip: true, predictions: [], annotations: [] }
@@ -127,6 +127,20 @@ describe('reading a task', () => {
     )
     expect(annotations[0]?.extra).toBe('{"ground_truth":true,"last_action":null,"parent_prediction":5}')
     expect(predictions[0]?.extra).toBe('{"cluster":1,"neighbors":[2],"updated_at":"2026-02-03T04:05:06Z"}')
+  })
+
+  it('reads no times at all without keepTimes', () => {
+    const times = { created_at: 'then', updated_at: 'now' }
+    const task = parse({
+      data: {},
+      ...times,
+      annotations: [{ result: [], ...times }],
+      predictions: [{ result: [], ...times }],
+    })
+    expect(withoutTimes(task)).toEqual({
+      ...{ ...bare, data: '{}', predictions: [{ result: '[]', score: null, modelVersion: null }] },
+      annotations: [{ result: '[]', wasCancelled: false, leadTimeSeconds: null, completedBy: null, importId: null }],
+    })
   })
 
   it('reads drafts as no labels', () => {

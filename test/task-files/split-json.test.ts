@@ -5,10 +5,10 @@ import { parseTask } from '../../src/task-files/parse-task.ts'
 import { type JsonElement, JsonSplitter } from '../../src/task-files/split-json.ts'
 
 /** What `text` gives when it comes in chunks cut at these places: elements, and the fault that ends them. */
-function outcome(text: string | Buffer, cuts: number[] = [], maxBytes = 1_000_000) {
+function outcome(text: string | Buffer, cuts: number[] = [], maxBytes = 1_000_000, path?: string[]) {
   const bytes = Buffer.from(text as string)
   const places = [0, ...cuts.map((cut) => cut % (bytes.length + 1)), bytes.length].sort((a, b) => a - b)
-  const splitter = new JsonSplitter(maxBytes)
+  const splitter = new JsonSplitter(maxBytes, path)
   const elements: JsonElement[] = []
   try {
     for (let n = 1; n < places.length; n++) {
@@ -167,6 +167,20 @@ describe('splitting a JSON text', () => {
         expect(plain(outcome(given, at, maxBytes))).toEqual(plain(outcome(given, [], maxBytes)))
       }),
       { numRuns: 2_000 },
+    )
+  })
+
+  it('finds the same rows at a path for any division into chunks', async () => {
+    const parts = fc.oneof(
+      piece,
+      fc.constantFrom('{"a":[', '{"b":{"a":1},', '"a":', '"a":[', '"a":{', '"c":[{},2],', '},', ']}', '"\\""'),
+    )
+    const begun = fc.array(parts, { maxLength: 20 }).map((pieces) => Buffer.from(`{${pieces.join('')}`))
+    await fc.assert(
+      fc.asyncProperty(begun, cuts, fc.integer({ min: 1, max: 60 }), async (given, at, maxBytes) => {
+        expect(plain(outcome(given, at, maxBytes, ['a']))).toEqual(plain(outcome(given, [], maxBytes, ['a'])))
+      }),
+      { numRuns: 3_000 },
     )
   })
 

@@ -519,7 +519,7 @@ export type SyncStatus =
   | 'CANCELED'
   /** The run completed without issues. */
   | 'COMPLETED'
-  /** The run completed, but some objects failed. Each has an issue. */
+  /** The run completed, but some objects or rows failed, or were imported only in part. Each has an issue. */
   | 'COMPLETED_WITH_ERRORS'
   /** The run failed. Tasks and objects that it wrote before stay. */
   | 'FAILED'
