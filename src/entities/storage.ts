@@ -20,6 +20,8 @@ export const StorageEntity = defineEntity({
     location: p.json<Record<string, unknown>>(),
     /** The secrets, sealed. Null if the storage has no secrets. */
     secrets: p.text().nullable(),
+    /** Grows when the location, a filter or the method changes. A trigger sets it. */
+    version: p.integer().default(1),
     /** Hash of direction, provider, location and filter. Two storages of a project with the same hash are duplicates. */
     fingerprint: p.text(),
     /** The last queued run. Its status is the status of the storage. No foreign key, because runs refer to storages already. */

@@ -70,6 +70,8 @@ export const SyncRunEntity = defineEntity({
     exportScope: p.enum(exportScopes).default('ALL'),
     /** Whether an export skips objects whose bytes the storage already has. */
     skipUnchanged: p.boolean().default(false),
+    /** The storage has another location, filter or method than when the run began, so the run may write nothing. A trigger sets it. */
+    outdated: p.boolean().default(false),
     cancelRequested: p.boolean().default(false),
     /** Processes that wait for an unavailable storage. Null if no process waits. */
     waiting: p.json<RunWaiting>().nullable(),

@@ -48,6 +48,12 @@ export const errorTable = {
     message:
       'The storage is paused, so no sync or export of it can start. Set its synchronizable to true to resume it.',
   },
+  STORAGE_CHANGED: {
+    status: 409,
+    retryable: true,
+    message:
+      'The location, a filter or the method of the storage was changed during the run (STORAGE_CHANGED). The run has written nothing since. The results before are saved. Start the sync again.',
+  },
   PENDING_EXPORTS: {
     status: 409,
     retryable: true,

@@ -7,20 +7,32 @@ import type { Outcome } from './write.ts'
 /** Seconds until the next try after `attempts` failed writes. */
 export const waitSeconds = (attempts: number) => Math.min(30, 2 ** attempts)
 
+/** The location or a setting of the storage that decides about its objects was changed after the work began. Nothing was committed. */
+export class StorageChanged extends Error {
+  constructor() {
+    super('The storage was changed during an export.')
+  }
+}
+
 /**
  * Commits the results of claims in the transaction of `tx`: it saves links of written objects and deletes the rows. If the row changed
  * meanwhile (a newer version, a deleted annotation or a lost lease), it stays queued, so that the newest state is written. A row
  * that a run created is deleted after a failure, too, because the run has an issue for it.
+ * @throws StorageChanged if the storage has another version than the one that the results were written with
  */
 export async function commitResults(
   tx: EntityManager,
-  { storage, token }: { storage: number; token: string },
+  { storage, version, token }: { storage: number; version: number | undefined; token: string },
   outcomes: Outcome[],
 ): Promise<void> {
   const done = outcomes.flatMap((one) => (one.is === 'WRITTEN' || one.is === 'UNCHANGED' ? [one] : []))
   const annotationIds = [...new Set(done.flatMap(({ object }) => object.annotations))]
-  // Saves and deletions lock in the same order: storage, annotations, outbox.
-  await execute(tx, sql`select id from storage where id = ${storage} for key share`)
+  // Saves and deletions lock in the same order: storage, annotations, outbox. Until the commit, the storage cannot change.
+  const [present] = await execute<{ version: number }>(
+    tx,
+    sql`select version from storage where id = ${storage} for share`,
+  )
+  if (present && version !== undefined && present.version !== version) throw new StorageChanged()
   const existing = await execute<{ id: string }>(
     tx,
     sql`select id from annotation where id = any(${annotationIds}::bigint[]) order by id for key share`,

@@ -9,7 +9,7 @@ import { jobs } from '../queue/jobs.ts'
 import { createBreaker } from '../runs/breaker.ts'
 import { missedHeartbeats } from '../runs/sweep.ts'
 import { execute, storableText } from '../sql.ts'
-import { commitResults, waitSeconds } from './commit-results.ts'
+import { commitResults, StorageChanged, waitSeconds } from './commit-results.ts'
 import { type Claim, LeaseLost, openLease } from './lease.ts'
 import { writeBatches } from './pipeline.ts'
 import { recordFailure } from './record-failure.ts'
@@ -60,10 +60,16 @@ export async function drainOutbox(deps: DrainDeps, storage: number, stopping: Ab
       yield { claims }
     }
   }
-  const commit = async ({ claims }: { claims: Claim[] }, outcomes: Outcome[]) => {
-    const save = (tx: EntityManager) => commitResults(tx, { storage, token: lease.token }, outcomes)
-    if (outcomes.some(({ is }) => is === 'FAILED')) await recordFailure(em, storage, save)
-    else await em.fork().transactional(save)
+  const commit = async ({ claims }: { claims: Claim[] }, outcomes: Outcome[], version: number | undefined) => {
+    const save = (tx: EntityManager) => commitResults(tx, { storage, version, token: lease.token }, outcomes)
+    try {
+      if (outcomes.some(({ is }) => is === 'FAILED')) await recordFailure(em, storage, save)
+      else await em.fork().transactional(save)
+    } catch (error) {
+      if (!(error instanceof StorageChanged)) throw error
+      // The objects are written again, to where the storage is now.
+      return releaseClaims(em, lease.token, claims)
+    }
     if (!outcomes.some(({ is }) => is === 'UNTRIED')) return
     retryInSeconds = waitSeconds(1 + Math.max(...claims.map(({ attempts }) => attempts)))
   }
@@ -87,6 +93,15 @@ export async function drainOutbox(deps: DrainDeps, storage: number, stopping: Ab
     lease.end()
     await delayDrain(em, storage, retryInSeconds ?? 0)
   }
+}
+
+/** Makes claims due at once. */
+async function releaseClaims(em: EntityManager, token: string, claims: Claim[]): Promise<void> {
+  await execute(
+    em,
+    sql`update outbox set lease = null, due_at = now()
+     where id = any(${claims.map(({ id }) => id)}::bigint[]) and lease = ${token}`,
+  )
 }
 
 /** The sweeper enqueues no drain of the storage in the next `seconds`. */

@@ -8,9 +8,9 @@ import type { SyncRun } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
 import type { Breaker } from '../runs/breaker.ts'
-import { heldRun, RunLost } from '../runs/lease.ts'
+import { heldRun, lockRun, RunLost } from '../runs/lease.ts'
 import { execute, storableText } from '../sql.ts'
-import { commitResults } from './commit-results.ts'
+import { commitResults, StorageChanged } from './commit-results.ts'
 import { type Claim, type Lease, openLease } from './lease.ts'
 import { writeBatches } from './pipeline.ts'
 import { type Selection, selectPage } from './select.ts'
@@ -52,12 +52,14 @@ export async function exportToStorage(job: ExportJob): Promise<void> {
   const { skipUnchanged } = run
   let lastEventAt = Number.NEGATIVE_INFINITY
   let isInterrupted = false
-  const commit = async (batch: Batch, outcomes: Outcome[]) => {
+  const commit = async (batch: Batch, outcomes: Outcome[], version: number | undefined) => {
     // Later batches can complete while this one waits, but the checkpoint must not pass it.
     isInterrupted ||= outcomes.some(({ is }) => is === 'UNTRIED' || is === 'UNKNOWN')
     const addsEvent = performance.now() - lastEventAt > eventEveryMs
     await em.fork().transactional(async (tx) => {
-      await commitResults(tx, { storage: storage.id, token: lease.token }, outcomes)
+      // The run before the storage, as for other changes of both.
+      if (!(await lockRun(tx, run))) throw new RunLost()
+      await commitResults(tx, { storage: storage.id, version, token: lease.token }, outcomes)
       await addToCounters(tx, { run, storage }, { batch, outcomes, isInterrupted, isEnd: breaker.signal.aborted })
       if (addsEvent) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id: run.id })
     })
@@ -67,10 +69,15 @@ export async function exportToStorage(job: ExportJob): Promise<void> {
   }
   try {
     await writeBatches(
-      { em, connect, storage: storage.id, lease, limit, breaker, skipUnchanged, givesUp: false },
+      {
+        ...{ em, connect, storage: storage.id, version: storage.version },
+        ...{ lease, limit, breaker, skipUnchanged, givesUp: false },
+      },
       batchesOf(job, lease),
       commit,
     )
+  } catch (error) {
+    throw error instanceof StorageChanged ? new RunLost() : error
   } finally {
     lease.end()
   }

@@ -4,8 +4,10 @@ import type { Connect } from '../connect.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { NotFoundError } from '../errors.ts'
 import type { Breaker } from '../runs/breaker.ts'
+import { connectRun } from '../runs/connect-run.ts'
 import { retryingProvider } from '../runs/retrying-provider.ts'
 import { type ByteBudget, createByteBudget } from './byte-budget.ts'
+import { StorageChanged } from './commit-results.ts'
 import type { Claim, Lease } from './lease.ts'
 import { maxBytes, type Outcome, writeClaims } from './write.ts'
 
@@ -15,6 +17,8 @@ interface PipelineOptions {
   connect: Connect
   storage: Storage['id']
   lease: Lease
+  /** The version that the storage must have. Undefined: the present one, for each batch. */
+  version?: number | undefined
   limit: AdaptiveLimit
   breaker: Pick<Breaker, 'call'>
   skipUnchanged: boolean
@@ -25,12 +29,13 @@ interface PipelineOptions {
  * Writes batches of claims and commits their results in order. While a batch is written, the next one is claimed and read, and its
  * writes use free slots; both together hold at most `maxBytes` in memory. Each batch uses the present settings of the storage.
  * Batches that have begun are committed before a stop takes effect.
- * @throws SluiceError if the storage cannot be opened; the reason of the lease's signal; what `commit` throws
+ * `commit` also receives the version of the storage that the results were written with.
+ * @throws SluiceError if the storage cannot be opened; StorageChanged; the reason of the lease's signal; what `commit` throws
  */
 export async function writeBatches<Batch extends { claims: Claim[] }>(
   options: PipelineOptions,
   batches: AsyncIterable<Batch>,
-  commit: (batch: Batch, outcomes: Outcome[]) => Promise<void>,
+  commit: (batch: Batch, outcomes: Outcome[], version: number | undefined) => Promise<void>,
 ): Promise<void> {
   const { lease } = options
   const budget = createByteBudget(maxBytes)
@@ -41,7 +46,8 @@ export async function writeBatches<Batch extends { claims: Claim[] }>(
       const written = writeOne({ ...options, budget }, batch.claims)
       written.catch(() => {})
       const next = before.then(async () => {
-        await commit(batch, await written)
+        const { outcomes, version } = await written
+        await commit(batch, outcomes, version)
         lease.release(batch.claims.map(({ id }) => id))
       })
       next.catch(() => {})
@@ -56,16 +62,17 @@ export async function writeBatches<Batch extends { claims: Claim[] }>(
 }
 
 async function writeOne(
-  { em, connect, storage: id, breaker, ...rest }: PipelineOptions & { budget: ByteBudget },
+  { em, connect, storage: id, version, breaker, ...rest }: PipelineOptions & { budget: ByteBudget },
   claims: Claim[],
-): Promise<Outcome[]> {
-  if (claims.length === 0) return []
+): Promise<{ outcomes: Outcome[]; version: number | undefined }> {
+  if (claims.length === 0) return { outcomes: [], version }
   const storage = await em.fork().findOne(StorageEntity, id)
   if (!storage) throw new NotFoundError('The storage was deleted.')
-  const opened = await connect(storage, 'RUNS')
+  if (version !== undefined && storage.version !== version) throw new StorageChanged()
+  const opened = await connectRun({ em, connect }, storage)
   const provider = retryingProvider(opened, { breaker, signal: rest.lease.signal, limit: rest.limit })
   try {
-    return await writeClaims({ em, storage, provider, ...rest }, claims)
+    return { outcomes: await writeClaims({ em, storage, provider, ...rest }, claims), version: storage.version }
   } finally {
     opened.close()
   }

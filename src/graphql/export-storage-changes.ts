@@ -1,11 +1,19 @@
 import { exportSettings } from '../storage-settings/export.ts'
 import { saveExportStorage } from '../storages/save.ts'
 import { builder } from './builder.ts'
+import { saveCanceling } from './cancel-running.ts'
 import { idOf } from './ids.ts'
 import { StorageLocationInputRef } from './location.ts'
 import { ExportStorageRef } from './refs.ts'
 import { settingInputs } from './settings.ts'
-import { probeOption, saveErrors, saveOptions, settingsAndOptions } from './storage-input.ts'
+import {
+  cancelOption,
+  probeOption,
+  saveErrors,
+  saveOptions,
+  settingsAndOptions,
+  updateErrors,
+} from './storage-input.ts'
 
 const CreateExportStorageInput = builder.inputType('CreateExportStorageInput', {
   description: 'Settings of a new export storage.',
@@ -35,6 +43,7 @@ const UpdateExportStorageInput = builder.inputType('UpdateExportStorageInput', {
     ...settingInputs(t, exportSettings, 'UPDATE'),
     ...probeOption(t),
     ...saveOptions(t),
+    ...cancelOption(t),
   }),
 })
 
@@ -49,12 +58,15 @@ builder.mutationFields((t) => ({
   }),
   updateExportStorage: t.field({
     type: ExportStorageRef,
-    description: 'Changes an export storage after a connection check.',
-    errors: saveErrors,
+    description:
+      'Changes an export storage after a connection check. While a run of the storage is queued or in progress, a change of its location, filters or method fails with ConflictError, unless `cancelRunning` is set. New secrets, and all other settings, can be saved at any time.',
+    errors: updateErrors,
     args: {
       input: t.arg({ type: UpdateExportStorageInput, required: true, description: 'The storage and its changes.' }),
     },
-    resolve: (_root, { input: { id, ...input } }, { storages }) =>
-      saveExportStorage(storages, { id: idOf('ExportStorage', id) }, ...settingsAndOptions(input)),
+    resolve: (_root, { input: { id, cancelRunning, ...input } }, { em, queue, storages }) =>
+      saveCanceling({ em, queue }, cancelRunning, () =>
+        saveExportStorage(storages, { id: idOf('ExportStorage', id) }, ...settingsAndOptions(input)),
+      ),
   }),
 }))

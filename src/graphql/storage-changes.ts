@@ -4,13 +4,22 @@ import { checkStorage } from '../storages/candidate.ts'
 import { deleteStorage } from '../storages/remove.ts'
 import { saveImportStorage } from '../storages/save.ts'
 import { builder } from './builder.ts'
+import { saveCanceling } from './cancel-running.ts'
 import { CheckStepRef } from './check-step.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { StorageLocationInputRef } from './location.ts'
 import { ImportStorageRef } from './refs.ts'
 import { settingInputs } from './settings.ts'
 import { StorageDirectionRef } from './storage.ts'
-import { probeOption, saveErrors, saveOptions, settingsAndOptions, settingsOf, updateErrors } from './storage-input.ts'
+import {
+  cancelOption,
+  probeOption,
+  saveErrors,
+  saveOptions,
+  settingsAndOptions,
+  settingsOf,
+  updateErrors,
+} from './storage-input.ts'
 
 const CreateImportStorageInput = builder.inputType('CreateImportStorageInput', {
   description: 'Settings of a new import storage.',
@@ -38,6 +47,7 @@ const UpdateImportStorageInput = builder.inputType('UpdateImportStorageInput', {
     }),
     ...settingInputs(t, importSettings, 'UPDATE'),
     ...saveOptions(t),
+    ...cancelOption(t),
   }),
 })
 
@@ -86,13 +96,15 @@ builder.mutationFields((t) => ({
   updateImportStorage: t.field({
     type: ImportStorageRef,
     description:
-      'Changes an import storage after a connection check. While the storage has links, a change of its import method fails with ConflictError (code IMPORT_METHOD_IN_USE).',
+      'Changes an import storage after a connection check. While a run of the storage is queued or in progress, a change of its location, filters or method fails with ConflictError, unless `cancelRunning` is set. While the storage has links, a change of its import method fails with ConflictError (code IMPORT_METHOD_IN_USE). New secrets, and all other settings, can be saved at any time.',
     errors: updateErrors,
     args: {
       input: t.arg({ type: UpdateImportStorageInput, required: true, description: 'The storage and its changes.' }),
     },
-    resolve: (_root, { input: { id, ...input } }, { storages }) =>
-      saveImportStorage(storages, { id: idOf('ImportStorage', id) }, ...settingsAndOptions(input)),
+    resolve: (_root, { input: { id, cancelRunning, ...input } }, { em, queue, storages }) =>
+      saveCanceling({ em, queue }, cancelRunning, () =>
+        saveImportStorage(storages, { id: idOf('ImportStorage', id) }, ...settingsAndOptions(input)),
+      ),
   }),
   checkStorage: t.field({
     extensions: { cost: 5_000 },

@@ -50,6 +50,14 @@ export const probeOption = (t: InputFields) => ({
   }),
 })
 
+/** Input field that lets a change end the runs that it concerns. */
+export const cancelOption = (t: InputFields) => ({
+  cancelRunning: t.boolean({
+    description:
+      'If runs of the storage are queued or in progress and the change concerns its location, a filter or its method, cancel them first and wait until they have ended. Default: false, which returns ConflictError.',
+  }),
+})
+
 /** Errors that saving a storage can return, and the name of its result. */
 export const saveErrors = {
   types: [ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError],

@@ -3,6 +3,7 @@ import { StorageEntity } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import type { LoggedEvent } from '../events/log.ts'
 import { assistImport } from '../import/import.ts'
+import { connectRun } from '../runs/connect-run.ts'
 import { RunLost } from '../runs/lease.ts'
 import { toRun } from '../runs/run.ts'
 import { openRunBreaker, type RunBreaker } from '../runs/run-breaker.ts'
@@ -80,7 +81,7 @@ async function assist(
 ): Promise<void> {
   const storage = await deps.em.fork().findOne(StorageEntity, { id: run.storage, direction: 'IMPORT' })
   if (!storage) return
-  const provider = await deps.connect(storage, 'RUNS')
+  const provider = await connectRun(deps, storage)
   try {
     await assistImport({ ...deps, run, storage, provider, breaker, signal })
   } finally {

@@ -3,14 +3,16 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Connect } from '../connect.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
+import { errorTable } from '../errors/table.ts'
 import { describeError, SluiceError } from '../errors.ts'
 import type { EventHub } from '../events/hub.ts'
 import { exportToStorage } from '../export/export.ts'
 import { importStorage } from '../import/import.ts'
 import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
+import { connectRun } from '../runs/connect-run.ts'
 import { enqueueRun, tryDispatch } from '../runs/dispatch.ts'
-import { type RunLease, RunLost } from '../runs/lease.ts'
+import { isOutdated, type RunLease, RunLost } from '../runs/lease.ts'
 import { beginRun, finishRun, heartbeat, maxAttempts, requeueRun } from '../runs/run.ts'
 import { openRunBreaker, type RunBreaker } from '../runs/run-breaker.ts'
 import { shareOf } from '../runs/start.ts'
@@ -57,12 +59,15 @@ export async function workOnRun(deps: WorkerDeps, lease: RunLease, stopping: Abo
   const signal = AbortSignal.any([lost.signal, stopping, breaker.signal])
   const unwatch = watch(deps, lease, { lost, breaker })
   try {
+    if (run.outdated) throw new RunLost()
+    // A change of the storage after the start makes the run outdated, so it is read after that.
     const storage = await em.fork().findOneOrFail(StorageEntity, run.storage)
     await (storage.direction === 'EXPORT' ? exportTo : importFrom)(deps, { run, storage, breaker, signal })
-    await finishRun(em, lease, 'COMPLETED')
+    if (!(await finishRun(em, lease, 'COMPLETED'))) throw new RunLost()
   } catch (error) {
-    if (error instanceof RunLost) return
     if (error instanceof Canceled) await finishRun(em, lease, 'CANCELED')
+    else if (await isOutdated(em, lease)) await finishRun(em, lease, 'FAILED', errorTable.STORAGE_CHANGED.message)
+    else if (error instanceof RunLost) return
     else if (stopping.aborted) await handOver(deps, lease)
     else if (isTemporary(error, run)) {
       logger.warn({ err: error, run: run.id }, 'a sync met a temporary error and continues at its checkpoint')
@@ -97,8 +102,8 @@ interface Work {
   signal: AbortSignal
 }
 
-async function importFrom({ connect, ...deps }: WorkerDeps, work: Work): Promise<void> {
-  const provider = await connect(work.storage, 'RUNS')
+async function importFrom(deps: WorkerDeps, work: Work): Promise<void> {
+  const provider = await connectRun(deps, work.storage)
   try {
     await importStorage({ ...deps, ...work, provider })
   } finally {
@@ -125,7 +130,7 @@ function watch(
     heartbeat(em, lease)
       .then(
         (state) => {
-          if (state === 'LOST') lost.abort(new RunLost())
+          if (state === 'LOST' || state === 'OUTDATED') lost.abort(new RunLost())
           if (state === 'CANCELED') lost.abort(new Canceled())
         },
         (error) => logger.warn({ err: error, run: lease.id }, 'a heartbeat failed'),

@@ -8,10 +8,10 @@ export interface RunLease {
   attempt: number
 }
 
-/** Another worker has taken over the run, or it has ended. Nothing was written, and the worker must stop. */
+/** Another worker has taken over the run, it has ended, or it is outdated. Nothing was written, and the worker must stop. */
 export class RunLost extends Error {
   constructor() {
-    super('Another worker has taken over the run, or it has ended.')
+    super('Another worker has taken over the run, it has ended, or its storage was changed.')
   }
 }
 
@@ -21,11 +21,24 @@ export function ofAttempt({ id, attempt }: RunLease, name = 'sync_run'): RawBuil
   return sql`(${run}.id = ${id} and ${run}.attempt = ${attempt})`
 }
 
-/** SQL condition on `sync_run`, or on its alias `name`: this attempt has the lease of the run (fencing). */
-export const heldRun = (lease: RunLease, name = 'sync_run'): RawBuilder<SqlBool> =>
+/** SQL condition on `sync_run`, or on its alias `name`: this attempt has the lease of the run, so it may change the run's state. */
+export const leasedRun = (lease: RunLease, name = 'sync_run'): RawBuilder<SqlBool> =>
   sql`(${ofAttempt(lease, name)} and ${sql.id(name)}.status = 'IN_PROGRESS')`
 
-/** Locks the row of the run until the end of the transaction of `tx`. False if the lease was lost or the run has ended. */
+/**
+ * SQL condition on `sync_run`, or on its alias `name`: this attempt may write results (fencing). It has the lease, and the storage has the
+ * version with which the run began.
+ */
+export const heldRun = (lease: RunLease, name = 'sync_run'): RawBuilder<SqlBool> =>
+  sql`(${leasedRun(lease, name)} and not ${sql.id(name)}.outdated)`
+
+/** Whether this attempt has the lease of a run that is outdated. */
+export async function isOutdated(em: EntityManager, lease: RunLease): Promise<boolean> {
+  const rows = await execute(em, sql`select 1 from sync_run where ${leasedRun(lease)} and outdated`)
+  return rows.length > 0
+}
+
+/** Locks the row of the run until the end of the transaction of `tx`. False if the attempt may not write. */
 export async function lockRun(tx: EntityManager, lease: RunLease): Promise<boolean> {
   const rows = await execute(tx, sql`select 1 from sync_run where ${heldRun(lease)} for update`)
   return rows.length > 0

@@ -5,7 +5,7 @@ import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncS
 import { ConflictError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
 import { execute } from '../sql.ts'
-import { heldRun, ofAttempt, type RunLease } from './lease.ts'
+import { heldRun, leasedRun, ofAttempt, type RunLease } from './lease.ts'
 import { recordOutcome } from './schedule-pause.ts'
 import { stillWaiting } from './waiting.ts'
 
@@ -130,18 +130,22 @@ export async function beginRun(em: EntityManager, run: RunLease): Promise<SyncRu
   return row && toRun(em, row)
 }
 
-/** Renews the lease of the run and returns its state. A worker whose run is LOST must stop. */
-export async function heartbeat(em: EntityManager, run: RunLease): Promise<'HELD' | 'CANCELED' | 'LOST'> {
-  const [row] = await execute<{ cancel_requested: boolean }>(
+/** Renews the lease of the run and returns its state. A worker must stop unless it is HELD. */
+export async function heartbeat(em: EntityManager, run: RunLease): Promise<'HELD' | 'CANCELED' | 'OUTDATED' | 'LOST'> {
+  const [row] = await execute<{ cancel_requested: boolean; outdated: boolean }>(
     em,
-    sql`update sync_run set heartbeat_at = clock_timestamp(), waiting = ${stillWaiting} where ${heldRun(run)}
-     returning cancel_requested`,
+    sql`update sync_run set heartbeat_at = clock_timestamp(), waiting = ${stillWaiting} where ${leasedRun(run)}
+     returning cancel_requested, outdated`,
   )
   if (!row) return 'LOST'
-  return row.cancel_requested ? 'CANCELED' : 'HELD'
+  if (row.cancel_requested) return 'CANCELED'
+  return row.outdated ? 'OUTDATED' : 'HELD'
 }
 
-/** IN_PROGRESS → a final state; also updates the storage's last sync. False if the lease was lost. */
+/**
+ * IN_PROGRESS → a final state; also updates the storage's last sync. False if the lease was lost, or if an outdated run would be
+ * COMPLETED.
+ */
 export async function finishRun(
   em: EntityManager,
   run: RunLease,
@@ -151,7 +155,7 @@ export async function finishRun(
   const row = await transition(em, {
     set: sql`status = case when ${status} = 'COMPLETED' and failed > 0 then 'COMPLETED_WITH_ERRORS' else ${status} end,
           failure = ${failure}, finished_at = now(), heartbeat_at = now(), waiting = null`,
-    where: heldRun(run),
+    where: status === 'COMPLETED' ? heldRun(run) : leasedRun(run),
   })
   return row !== undefined
 }
@@ -217,6 +221,14 @@ export async function cancelRun(em: EntityManager, id: number): Promise<SyncRun 
     where: sql`id = ${id} and status in ('QUEUED', 'IN_PROGRESS')`,
   })
   return row && toRun(em, row)
+}
+
+/** Any active state → CANCELED at once. The worker of the run finds out with its next write or heartbeat. */
+export async function abandonRun(em: EntityManager, id: number): Promise<void> {
+  await transition(em, {
+    set: sql`status = 'CANCELED', cancel_requested = true, finished_at = now(), waiting = null`,
+    where: sql`id = ${id} and status in ('QUEUED', 'IN_PROGRESS')`,
+  })
 }
 
 /** One conditional UPDATE with its event. Returns the new row, or undefined if the condition was false. */

@@ -41,6 +41,18 @@ export class OverlappingStorageError extends SluiceError {
   }
 }
 
+/** A run that is queued or in progress uses what would change. */
+export class ActiveRunsError extends ConflictError {
+  readonly runs: number[]
+  constructor(runs: number[], globalId: StorageDeps['globalId']) {
+    const names = runs.map((id) => globalId('SyncRun', id)).join(', ')
+    super(
+      `A run of this storage is queued or in progress (${names}), and this changes its location, a filter or its method. Wait until it has ended, cancel it, or set cancelRunning.`,
+    )
+    this.runs = runs
+  }
+}
+
 /** Options that override checks. */
 export interface SaveOptions extends CheckOptions {
   skipCheck?: boolean | null | undefined
@@ -52,8 +64,9 @@ export interface SaveOptions extends CheckOptions {
  * Creates an import storage, or changes one (`id`). It first validates the input, checks the connection, and refuses duplicates
  * and overlaps with export storages. The connection is not checked with `skipCheck`, or if the storage is paused and keeps its
  * location.
- * @throws ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError;
- * ConflictError IMPORT_METHOD_IN_USE if the import method of a storage with links would change. Nothing is changed in these cases.
+ * @throws ValidationError, NotFoundError, DuplicateStorageError, OverlappingStorageError, ConnectionCheckError; ActiveRunsError if
+ * the location, a filter or the method would change while a run is queued or in progress; ConflictError IMPORT_METHOD_IN_USE if the
+ * import method of a storage with links would change. Nothing is changed in these cases.
  */
 export async function saveImportStorage(
   parts: StorageDeps,
@@ -99,23 +112,52 @@ async function save(
         ? await tx.findOneOrFail(StorageEntity, target.id)
         : // The id is needed before the insert, because the secrets are sealed with it.
           tx.create(StorageEntity, { ...columns, id: await nextId(tx) })
-    if ('id' in target) {
-      // Waits for transactions that lock the storage, too: other saves, and exports that commit their results.
-      await execute(tx, sql`select id from storage where id = ${row.id} for update`)
+    const version = 'id' in target ? await lockStorage(tx, row.id) : undefined
+    const hasOtherBucket = 'id' in target && bucketOf(row) !== bucketOf(draft)
+    Object.assign(row, columns)
+    row.secrets = sealed === undefined ? sealSecrets(parts.sealer, readSecrets(), row) : sealed
+    await tx.persist(row).flush()
+    if (version !== undefined) {
+      await assertNoRunUses(tx, { id: row.id, version }, parts.globalId)
       // The same key in another bucket is another object.
-      if (bucketOf(row) !== bucketOf(draft)) await deleteLinks(tx, row.id)
+      if (hasOtherBucket) await deleteLinks(tx, row.id)
       // Exports that failed before may work with the new settings, so they are retried now.
       await execute(tx, sql`update outbox set due_at = now() where storage_id = ${row.id} and lease is null`)
       await execute(tx, sql`update storage set drain_at = null where id = ${row.id}`)
       // Reservations made under the old limits would delay requests that the new limits allow.
       await execute(tx, sql`delete from storage_budget where storage_id = ${row.id}`)
     }
-    Object.assign(row, columns)
-    row.secrets = sealed === undefined ? sealSecrets(parts.sealer, readSecrets(), row) : sealed
-    await tx.persist(row).flush()
     return row
   })
 }
+
+/**
+ * Locks a storage and its active runs until the end of the transaction, and returns its version. It waits for other saves, for exports
+ * that commit their results, and for pages that imports write. Changes of runs lock in the same order: the run, then the storage.
+ */
+async function lockStorage(tx: EntityManager, id: number): Promise<number> {
+  await execute(tx, sql`select id from sync_run where ${isActiveOf(id)} order by id for update`)
+  const [row] = await execute<{ version: number }>(tx, sql`select version from storage where id = ${id} for update`)
+  return row!.version
+}
+
+/** @throws ActiveRunsError if the version has grown and the storage has active runs */
+async function assertNoRunUses(
+  tx: EntityManager,
+  { id, version }: { id: number; version: number },
+  globalId: StorageDeps['globalId'],
+): Promise<void> {
+  const [changed] = await execute(tx, sql`select 1 from storage where id = ${id} and version <> ${version}`)
+  if (!changed) return
+  const runs = await execute<{ id: string }>(tx, sql`select id from sync_run where ${isActiveOf(id)} order by id`)
+  if (runs.length > 0)
+    throw new ActiveRunsError(
+      runs.map((run) => Number(run.id)),
+      globalId,
+    )
+}
+
+const isActiveOf = (storage: number) => sql`storage_id = ${storage} and status in ('QUEUED', 'IN_PROGRESS')`
 
 async function nextId(tx: EntityManager): Promise<number> {
   const [row] = await execute<{ id: string }>(tx, sql`select nextval(pg_get_serial_sequence('storage', 'id')) as id`)

@@ -270,6 +270,8 @@ export type ErrorCode =
   | 'ROWS_NOT_FOUND'
   /** The stored secrets belong to another location. Enter them again. */
   | 'SECRETS_REQUIRED'
+  /** The location, a filter or the method of the storage was changed during the run (STORAGE_CHANGED). The run has written nothing since. The results before are saved. Start the sync again. */
+  | 'STORAGE_CHANGED'
   /** The storage has no space left. */
   | 'STORAGE_FULL'
   /** The storage is paused, so no sync or export of it can start. Set its synchronizable to true to resume it. */

@@ -27,6 +27,7 @@ import { ExtraFields } from './0026-extra-fields.ts'
 import { RowsPath } from './0027-rows-path.ts'
 import { HttpsUrls } from './0028-https-urls.ts'
 import { InlineBytes } from './0029-inline-bytes.ts'
+import { StorageVersions } from './0030-storage-versions.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -62,4 +63,5 @@ export const migrations = [
   { name: '0027-rows-path', class: RowsPath },
   { name: '0028-https-urls', class: HttpsUrls },
   { name: '0029-inline-bytes', class: InlineBytes },
+  { name: '0030-storage-versions', class: StorageVersions },
 ]
