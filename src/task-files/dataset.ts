@@ -26,9 +26,12 @@ function formOf({ kindOf, count, type, dataOfObjects }: Shape): string | undefin
   return isSquad ? 'SQuAD' : undefined
 }
 
+// Each form has one of these members. Most tasks have none of them.
+const marks = ['_via_img_metadata', 'features', 'images', 'data']
+
 /** The issue of a file that is a data set in one object; undefined for any other file. `bytes` is the text of the object. */
 export function datasetIssue(value: Json, bytes: Buffer): SluiceError | undefined {
-  if (!isJsonObject(value)) return undefined
+  if (!isJsonObject(value) || !marks.some((name) => Object.hasOwn(value, name))) return undefined
   const form = formOf(shapeOf(value))
   if (!form) return undefined
   const outline = new JsonOutline()

@@ -253,7 +253,8 @@ export class JsonSplitter {
   #take(row: number): JsonElement {
     const bytes = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts)
     const tooLarge = this.#held > this.#maxBytes
-    const element = { row, bytes, tooLarge, ...(this.#outline && { outline: this.#outline }) }
+    const element: JsonElement = { row, bytes, tooLarge }
+    if (this.#outline) element.outline = this.#outline
     this.#parts = []
     this.#held = 0
     this.#begun = false
