@@ -5,12 +5,16 @@ import { providers } from '../providers/registry.ts'
 export interface Grammar {
   /** Sticky: a URI in prose. */
   bare: RegExp
-  /** Global: what no key contains: a line break, a tag, an escaped quote, or a separator before another URI. */
+  /** Global: what ends a URI everywhere: a tab, a line break, a tag, an escaped quote, or a separator before another URI. */
   stop: RegExp
   /** Global: a tag. */
   tag: RegExp
   /** Global: a word, which also ends at a separator before another URI. */
   word: RegExp
+  /** White space before a URI. */
+  nextWord: RegExp
+  /** Sticky: how a URI or mapped URL begins. */
+  uri: RegExp
   /** Whether another URI or mapped URL can follow in a text that begins with one. */
   mayList(text: string): boolean
   /** Whether a word begins as a URI, or as a URL that a mapping covers. */
@@ -46,12 +50,14 @@ export function grammarFor(prefixes: readonly string[]): Grammar {
   if (known) return known
   const uri = String.raw`(?:${[...schemes.keys(), 'https?'].join('|')})://[^\s/"'<>,;|]{0,300}/`
   const start = `(?:${[uri, ...mapped].join('|')})`
-  const separator = `[,;|](?=${start})`
+  const separator = `[,;|<](?=${start})`
   const grammar: Grammar = {
     bare: new RegExp(String.raw`(?:[^\s"'<>\x60&\\,;|]+|(?!${reference}|${escapedQuote}|${separator})[&\\,;|])*`, 'iy'),
-    stop: new RegExp(String.raw`[\r\n]|${tag}|${escapedQuote}|${reference}|[,;|]\s*(?=${start})`, 'gi'),
+    stop: new RegExp(String.raw`[\t\r\n]|${tag}|${escapedQuote}|${reference}|[,;|<]\s*(?=${start})`, 'gi'),
     tag: new RegExp(tag, 'gi'),
-    word: new RegExp(String.raw`(?:[^\s,;|]+|(?!${separator})[,;|])+`, 'gi'),
+    word: new RegExp(String.raw`(?:[^\s,;|<]+|(?!${separator})[,;|<])+`, 'gi'),
+    nextWord: new RegExp(String.raw`\s(?=${start})`, 'i'),
+    uri: new RegExp(start, 'iy'),
     mayList: (text) => prefixes.length > 0 || text.indexOf('://', text.indexOf('://') + 3) > 0,
     isUri: (word) => /^[a-z][\w+.-]*:\/\//i.test(word) || prefixes.some((prefix) => word.startsWith(prefix)),
   }

@@ -38,8 +38,7 @@ export function rewriteUris(data: Json, scope: RewriteScope, url: (uri: string) 
     const isInside = (name: string) =>
       starts.some(({ bucket, full }) => name.length > bucket.length && name.startsWith(full))
     if (isInside(uri)) return true
-    const at = uri.indexOf(':')
-    return isInside(schemes.get(uri.slice(0, at).toLowerCase()) + uri.slice(at))
+    return isInside(canonical(uri))
   }
   const link = (uri: string) => url(isWebUrl(uri) && !isMapped(uri) ? uri.replace(/[?#][\s\S]*$/, '') : uri)
 
@@ -62,7 +61,7 @@ export function rewriteUris(data: Json, scope: RewriteScope, url: (uri: string) 
     const places: number[] = []
     for (const { 0: found, index } of value.matchAll(hasAddress ? addresses.startAt : startAt)) {
       const isUrl = found.startsWith('/') || isWebUrl(found)
-      if (!isUrl || isUrlStart(value, index)) places.push(index)
+      if (isUrl ? isUrlStart(value, index) : isWordStart(value, index)) places.push(index)
     }
     return places
   }
@@ -71,7 +70,7 @@ export function rewriteUris(data: Json, scope: RewriteScope, url: (uri: string) 
     if (mappings.length === 0 && !value.includes('://')) return value
     const places = placesIn(value)
     if (places.length === 0) return value
-    if (value === ownUri && serves(value)) return link(value)
+    if (ownUri && canonical(value) === ownUri && serves(value)) return link(value)
     const whole = places.length === 1 ? wholeUri(value, places[0]!, grammar) : undefined
     if (whole && serves(whole.uri)) {
       // The own key can end in white space.
@@ -110,6 +109,18 @@ export function rewriteUris(data: Json, scope: RewriteScope, url: (uri: string) 
 
 const isWebUrl = (uri: string) => (uri[0] === 'h' || uri[0] === 'H') && /^https?:/i.test(uri)
 
+/** Whether a scheme does not begin inside a word (`logs://` is not `gs://`). It can follow a line break as JSON writes it. */
+const isWordStart = (value: string, index: number) =>
+  index === 0 ||
+  !/[\w+.-]/.test(value[index - 1]!) ||
+  /\\(?:[nrt]|u00[0-3][\da-fA-F])$/.test(value.slice(Math.max(0, index - 6), index))
+
+/** The URI with the scheme of the storage instead of an alias. */
+function canonical(uri: string): string {
+  const at = uri.indexOf(':')
+  return (schemes.get(uri.slice(0, at).toLowerCase()) ?? '') + uri.slice(Math.max(at, 0))
+}
+
 /** What depends only on the storages and mappings of a project. */
 interface Prepared {
   mappings: readonly Mapping[]
@@ -132,8 +143,7 @@ function preparedFor(storages: readonly Storage[], mappings: readonly Mapping[])
   const prefixes = mappings.map(({ prefix }) => prefix)
   const used = new Set(places.map(({ scheme }) => scheme))
   const names = [...schemes].filter(([, scheme]) => used.has(scheme)).map(([name]) => name)
-  // Not inside a word: `logs://` is not `gs://`. Schemes are letters, digits and hyphens.
-  const scheme = `(?<![\\w+.-])(?:${names.map(inAnyCase).join('|')})://`
+  const scheme = `(?:${names.map(inAnyCase).join('|')})://`
   const startsWith = (urls: string[]) =>
     new RegExp(urls.length === 0 ? scheme : `${scheme}|${beforeUrl}(?:${urls.join('|')})`, 'g')
   const hosts = storages.flatMap(
@@ -176,7 +186,7 @@ function isAddress(head: string, storages: readonly Storage[]): boolean {
 function wholeUri(value: string, start: number, grammar: Grammar): UriSpan | undefined {
   if (start > 0 && value.slice(0, start).trim() !== '') return undefined
   const uri = value.slice(start).trimEnd()
-  if (!/[\r\n<\\&,;|]/.test(uri)) return { start, end: start + uri.length, uri }
+  if (!/[\t\r\n<\\&,;|]/.test(uri)) return { start, end: start + uri.length, uri }
   return createSearch(uri, grammar.stop)(0) < 0 ? { start, end: start + uri.length, uri } : undefined
 }
 

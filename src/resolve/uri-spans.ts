@@ -1,7 +1,15 @@
 import { decodeHTML, decodeHTMLAttribute } from 'entities'
 import { createSearch, type Grammar, quoteReference } from './grammar.ts'
 import { createPartners } from './partners.ts'
-import { bareUri, isUriWithSpaces, leadingUri, markdownDestination, type UriSpan, uriList } from './uri-text.ts'
+import {
+  bareUri,
+  isLineEscape,
+  isUriWithSpaces,
+  leadingUri,
+  markdownDestination,
+  type UriSpan,
+  uriList,
+} from './uri-text.ts'
 
 /** The spans at one position; empty if the end is unclear. The search continues at `next`. */
 interface Found {
@@ -29,6 +37,8 @@ const afterBare = /^(?:$|\s*\/?>|\s+[\w:@.-]+(?:\s*=|\s*\/?>|\s|$))/
 /** Attributes that list several URLs (HTML, "srcset attributes", "ping"). */
 const listAttributes = new Set(['srcset', 'imagesrcset', 'ping'])
 const beforeChars = 64
+/** The start of a line, with the mark of a list or the name of a value (`image:`). */
+const afterLineStart = /(?:^|[\r\n])\s*(?:(?:[-*+•]|\d{1,3}[.)]|[\w.-]{1,40}:)[ \t]+)?$/
 
 /**
  * Finds where the URIs of a text end, from the text around each start: in an HTML attribute, a quotation, a Markdown link or CSS's `url()`
@@ -41,6 +51,8 @@ export function createSpanFinder(value: string, grammar: Grammar): (start: numbe
   const partnerOf = createPartners(value)
   const lastOf = new Map<string, number>()
   const nextStop = createSearch(value, grammar.stop)
+  /** The end of the last URI without a mark before it. */
+  let lastEnd = 0
   const nextReference = new Map<string, (from: number) => number>()
 
   /** The next `token` at or after `from`, or -1. A missing token is searched for once. */
@@ -73,6 +85,8 @@ export function createSpanFinder(value: string, grammar: Grammar): (start: numbe
       if (cut >= 0) return upTo(start, start + cut)
     }
     if (content.length > maxChars) return nothing(end)
+    const at = name === undefined && !isCss ? content.indexOf('\\') : -1
+    if (at >= 0 && isLineEscape(grammar, content, { start: 0, at })) return upTo(start, start + at)
     // In JSON, scripts and CSS a backslash escapes the next character, for example a quote.
     if (name === undefined ? content.includes('\\') : token!.startsWith('\\') && content.includes('\\'))
       return nothing(end)
@@ -155,15 +169,19 @@ export function createSpanFinder(value: string, grammar: Grammar): (start: numbe
     }
   }
 
-  /** A URI with spaces that is an item of a list, a line, or the text between two tags. */
+  /** A URI with spaces that is an item of a list, a line, a value in YAML, or the text between two tags. */
   function spaced(start: number, before: string, mark: string | undefined): Found | undefined {
-    if (mark !== undefined && !',;|>'.includes(mark) && !/[\r\n]\s*$/.test(before)) return undefined
+    const isFirst = mark === undefined || ',;|>'.includes(mark) || afterLineStart.test(before)
+    if (!isFirst && value.slice(lastEnd, start).trim() !== '') return undefined
     const stop = nextStop(start)
     const end = stop < 0 ? value.length : stop
     if (end - start > maxBareChars) return undefined
-    const text = value.slice(start, end).trimEnd()
-    if (!isUriWithSpaces(text) || text.split(/\s+/).slice(1).some(grammar.isUri)) return undefined
-    return one(start, start + text.length, text)
+    const item = value.slice(start, end)
+    const next = item.search(grammar.nextWord)
+    const text = (next < 0 ? item : item.slice(0, next)).trimEnd()
+    if (!isUriWithSpaces(text)) return undefined
+    lastEnd = start + text.length
+    return one(start, lastEnd, text)
   }
 
   return (start) => {
@@ -174,8 +192,9 @@ export function createSpanFinder(value: string, grammar: Grammar): (start: numbe
     const withSpaces = spaced(start, before, mark)
     if (withSpaces) return { ...withSpaces, isBare: true }
     const { length, isClear } = bareUri(grammar, value, start)
-    const end = start + length
-    return { ...(isClear ? one(start, end, value.slice(start, end)) : nothing(end)), isBare: true }
+    lastEnd = start + length
+    const bare = isClear ? one(start, lastEnd, value.slice(start, lastEnd)) : nothing(lastEnd)
+    return { ...bare, isBare: true }
   }
 }
 

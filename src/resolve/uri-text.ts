@@ -14,17 +14,17 @@ const pairs: Record<string, string> = { ')': '(', ']': '[', '}': '{' }
  * The length of a URI that begins at `start` in prose. Punctuation after it is not part of it, and neither is a bracket that was opened
  * before it. If a quote is inside a word, the end is unclear: `isClear` is false, and `length` is that of the word.
  */
-export function bareUri({ bare }: Grammar, value: string, start: number): { length: number; isClear: boolean } {
-  const uri = wordAt(bare, value, start)
+export function bareUri(grammar: Grammar, value: string, start: number): { length: number; isClear: boolean } {
+  const { uri, isEscaped } = wordAt(grammar, value, start)
   const rest = value.slice(start + uri.length, start + uri.length + 3)
-  if (/^["'`][\p{L}\p{N}_/]/u.test(rest)) {
+  if (!isEscaped && /^["'`][\p{L}\p{N}_/]/u.test(rest)) {
     const word = /\S*/y
     word.lastIndex = start
     return { length: word.exec(value)![0].length, isClear: false }
   }
   let end = uri.length
   // A quote in JSON that is inside JSON has one or more backslashes.
-  if (rest.startsWith('\\')) while (uri[end - 1] === '\\') end--
+  if (!isEscaped && rest.startsWith('\\')) while (uri[end - 1] === '\\') end--
   const count = (char: string) => uri.slice(0, end).split(char).length - 1
   // Each bracket is counted once, because a text can end in many of them.
   const excess = Object.fromEntries(Object.entries(pairs).map(([close, open]) => [close, count(close) - count(open)]))
@@ -37,13 +37,44 @@ export function bareUri({ bare }: Grammar, value: string, start: number): { leng
   return { length: end, isClear: true }
 }
 
-/** The match of `bare` at `start`. Most URIs contain nothing that has to be looked at more closely. */
-function wordAt(bare: RegExp, value: string, start: number): string {
+/** The word at `start`. Most URIs contain nothing that has to be looked at more closely. */
+function wordAt(grammar: Grammar, value: string, start: number): { uri: string; isEscaped: boolean } {
   plain.lastIndex = start
-  const [word] = plain.exec(value)!
-  if (!'&\\,;|'.includes(value[start + word.length] ?? ' ')) return word
-  bare.lastIndex = start
-  return bare.exec(value)![0]
+  const [uri] = plain.exec(value)!
+  const end = start + uri.length
+  if (!'&\\,;|'.includes(value[end] ?? ' ')) return { uri, isEscaped: false }
+  if (value[end] === '\\' && isLineEscape(grammar, value, { start, at: end })) return { uri, isEscaped: true }
+  grammar.bare.lastIndex = start
+  return { uri: grammar.bare.exec(value)![0], isEscaped: false }
+}
+
+// Line breaks, tabs, quotes and angle brackets in JSON.
+const jsonEscape = /(?:\\+(?:[nrt]|u00(?:0[9aAdD]|2[27]|3[cCeE])))+/y
+
+/**
+ * Whether a JSON escape at `at` ends the URI that begins at `start`: after a file extension, or before another URI. Elsewhere a backslash
+ * can be part of the key.
+ */
+export function isLineEscape({ uri }: Grammar, text: string, { start, at }: { start: number; at: number }): boolean {
+  jsonEscape.lastIndex = at
+  const found = jsonEscape.exec(text)
+  if (!found) return false
+  uri.lastIndex = at + found[0].length
+  return hasExtension(text.slice(start, at)) || uri.test(text)
+}
+
+/** The text without these characters at its end. */
+function trimMarks(text: string, marks: string): string {
+  let end = text.length
+  while (end > 0 && marks.includes(text[end - 1]!)) end--
+  return text.slice(0, end)
+}
+
+/** An item of a list without the separator after it, which HTML can write as a line break (`&#10;`). */
+function trimSeparators(text: string): string {
+  const trimmed = trimMarks(text, ',;|<')
+  const [reference] = /&#(?:0*1[03]|x0*[ad])$/i.exec(trimmed.slice(-16)) ?? []
+  return reference === undefined ? trimmed : trimSeparators(trimmed.slice(0, -reference.length))
 }
 
 /** A file extension: up to eight letters and digits, at least one of them a letter. */
@@ -52,7 +83,7 @@ const hasExtension = (text: string) => /\.\d*[a-z][a-z\d]*$/i.test(text.slice(-9
 /** Whether a text looks like one URI with spaces: its end has a file extension, and its first word has none. */
 export function isUriWithSpaces(text: string): boolean {
   const [first] = /^\S*/.exec(text)!
-  return first.length < text.length && !hasExtension(first.replace(/[.,;:!?|]+$/, '')) && hasExtension(text)
+  return first.length < text.length && !hasExtension(trimMarks(first, '.,;:!?|')) && hasExtension(text)
 }
 
 /**
@@ -61,7 +92,7 @@ export function isUriWithSpaces(text: string): boolean {
  */
 export function leadingUri(text: string): string | undefined {
   if (!/\s/.test(text) || isUriWithSpaces(text)) return text
-  const first = /^\S*/.exec(text)![0].replace(/[.,;:!?|]+$/, '')
+  const first = trimMarks(/^\S*/.exec(text)![0], '.,;:!?|')
   return hasExtension(first) ? first : undefined
 }
 
@@ -87,7 +118,7 @@ export function uriList(
   const spans: UriSpan[] = []
   for (const item of items) {
     if (isSrcset && item.hasMore) return []
-    const full = text.slice(item.start, item.end).replace(/[,;|]+$/, '')
+    const full = trimSeparators(text.slice(item.start, item.end))
     const uri = item.hasMore ? leadingUri(full) : full
     if (uri === undefined) return []
     spans.push({ start: start + item.start, end: start + item.start + uri.length, uri })

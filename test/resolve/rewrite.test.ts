@@ -285,9 +285,14 @@ describe('resolved data', () => {
       'https://b.s3.amazonaws.com/in/x ',
       '<a ',
       's3://b/in/x y\n',
+      's3://b/in/x y.jpg ',
+      's3://b/in/x\\n',
+      '"s3://b/in/x.jpg\\n',
+      '&#10;s3://b/in/x',
+      'a: s3://b/in/x ',
       '(',
     ]) {
-      const value = piece.repeat(100_000)
+      const value = piece.repeat(40_000)
       expect(typeof rewrite(`s3://b/in/a ${value}`)).toBe('string')
     }
   })

@@ -73,6 +73,23 @@ describe('a text with URIs', () => {
     ['CSV', 'id,url\n1,⟦s3://b/a.jpg⟧\n2,⟦s3://b/c.jpg⟧\n'],
     ['quoted CSV', '1,"⟦s3://b/my a.jpg⟧",cat\n2,"⟦s3://b/c.jpg⟧",dog\n'],
     ['YAML', 'image: ⟦s3://b/a.jpg⟧\nother: "⟦s3://b/my c.jpg⟧"\n'],
+    ['bullets with spaces in keys', '- ⟦s3://b/my a.jpg⟧\n* ⟦s3://b/my c.jpg⟧\n10. ⟦s3://b/my d.jpg⟧'],
+    ['YAML with spaces in keys', 'image: ⟦s3://b/my a.jpg⟧\n  other: ⟦s3://b/my c.jpg⟧\ntext: a cat\n'],
+    ['a list with spaces between and in keys', '⟦s3://b/my a.jpg⟧ ⟦s3://b/my c.jpg⟧ ⟦s3://b/d.jpg⟧'],
+    ['TSV', '⟦s3://b/a.jpg⟧\tcat\n⟦s3://b/my c.jpg⟧\tdog\n'],
+    ['an angle bracket between URIs', '⟦s3://b/a.jpg⟧<⟦s3://b/c.jpg⟧'],
+    ['an angle bracket between URIs in quotes', '"⟦s3://b/my a.jpg⟧<⟦s3://b/c.jpg⟧"'],
+    [
+      'JSON with escaped line breaks',
+      String.raw`{"t":"⟦s3://b/my a.jpg⟧\nA cat","u":"⟦s3://b/c⟧\n⟦s3://b/d⟧\r\n⟦s3://b/e.jpg⟧"}`,
+    ],
+    [
+      'JSON inside JSON with escaped line breaks',
+      String.raw`{\"t\":\"see ⟦s3://b/a.jpg⟧\\nA cat\",\"u\":\"⟦s3://b/c.jpg⟧\\n\"}`,
+    ],
+    ['JSON with escaped tags', String.raw`{"t":"⟦s3://b/a.jpg⟧\u003cbr\u003e⟦s3://b/c.jpg⟧\u003C/p\u003E"}`],
+    ['an attribute with line breaks', '<div data-x="⟦s3://b/a.jpg⟧&#10;⟦s3://b/c.jpg⟧&#13;&#x0A;⟦s3://b/d⟧">'],
+    ['a key with backslashes', String.raw`see ⟦s3://b/dir\new\a.jpg⟧ now`],
     ['URIs in prose', '⟦s3://b/a.jpg⟧ shows a cat, ⟦s3://b/c.jpg⟧ shows a dog'],
     ['a URI with a comma and other text', '⟦s3://b/my cat, dog.jpg⟧'],
     ['a URI with an angle bracket', '⟦s3://b/a <1>.jpg⟧'],
@@ -101,7 +118,7 @@ describe('a text with URIs', () => {
   })
 
   it('says that it depends on the URI of the task only if its end is unclear', () => {
-    const reads = (text: string) => {
+    const reads = (text: string): boolean => {
       let count = 0
       rewrite(text, { onUnread: () => count++ })
       return count > 0
