@@ -112,7 +112,7 @@ describe('a text with URIs', () => {
     expect(rewrite(`see ${uri} now`, { ownUri: uri })).toBe(`see ⟦${uri}⟧ now`)
   })
 
-  it('is not cut at the URI of the task if it goes on there', () => {
+  it('is not cut at the URI of the task if it continues there', () => {
     expect(rewrite('s3://b/a b.jpg,s3://b/c', { ownUri: 's3://b/a b' })).toBe('⟦s3://b/a b.jpg⟧,⟦s3://b/c⟧')
     expect(rewrite('see s3://b/a.jpg', { ownUri: 's3://b/a' })).toBe('see ⟦s3://b/a.jpg⟧')
   })
