@@ -50,24 +50,36 @@ export async function updateProject(
  * are pending, also those of annotations that are saved during the deletion
  */
 export async function deleteProject(em: EntityManager, id: number, options: { force?: boolean } = {}): Promise<void> {
-  const step = <T>(work: (tx: EntityManager) => Promise<T>) =>
-    em.fork().transactional(async (tx) => {
-      await assertDeletable(tx, id, options)
-      return work(tx)
-    })
+  if ((await em.fork().count(ProjectEntity, { id })) === 0) throw new NotFoundError('There is no such project.')
+  await assertDeletable(em.fork(), id, options)
   for (let after: number | null = 0; after !== null; ) {
     const from: number = after
-    after = await step((tx) => deleteBlock(tx, id, from))
+    after = await em.fork().transactional(async (tx) => {
+      const next = await deleteBlock(tx, id, from)
+      await assertDeletable(tx, id, options)
+      return next
+    })
   }
-  await step(async (tx) => tx.remove(await tx.findOneOrFail(ProjectEntity, id)).flush())
+  await em.fork().transactional(async (tx) => {
+    // Saves of annotations lock in the same order: tasks, annotations, storages. Until the commit, there are none, and no run starts.
+    await execute(
+      tx,
+      sql`with locked as materialized (select id from task where project_id = ${id} order by id for update)
+       select count(*) from (select a.id from annotation a join locked t on t.id = a.task_id order by a.id for update of a) a`,
+    )
+    await execute(tx, sql`select id from storage where project_id = ${id} order by id for update`)
+    await assertDeletable(tx, id, options)
+    await execute(tx, sql`delete from project where id = ${id}`)
+  })
 }
 
-/** Locks the storages, so that until the commit no run starts and no export is added. @throws as `deleteProject` */
-async function assertDeletable(tx: EntityManager, id: number, { force = false }: { force?: boolean }): Promise<void> {
-  if ((await tx.count(ProjectEntity, { id })) === 0) throw new NotFoundError('There is no such project.')
-  await execute(tx, sql`select id from storage where project_id = ${id} order by id for update`)
+/**
+ * After tasks were deleted or locked in the same transaction, it also sees the pending exports of annotations that were saved before,
+ * because that waits for these saves. @throws ConflictError as `deleteProject`
+ */
+async function assertDeletable(em: EntityManager, id: number, { force = false }: { force?: boolean }): Promise<void> {
   const [row] = await execute<{ active: boolean; pending: string }>(
-    tx,
+    em,
     sql`select
        exists (select 1 from sync_run r join storage s on s.id = r.storage_id
          where s.project_id = ${id} and r.status in ('QUEUED', 'IN_PROGRESS')) as active,

@@ -125,6 +125,35 @@ describe('pending exports', () => {
     }
   })
 
+  it('that are saved while their project is deleted are refused or prevent it, and neither fails otherwise', async () => {
+    for (let round = 0; round < 3; round++) {
+      const { id, project, bucket } = await target(world)
+      const tasks = await createTasks(
+        world.app,
+        project,
+        Array.from({ length: 20 }, (_, n) => ({ n })),
+      )
+      const saves = tasks.map((task) =>
+        annotate(world.app, [task]).then(
+          () => true,
+          (error: Error) => {
+            expect(error.message).toContain('NOT_FOUND')
+            return false
+          },
+        ),
+      )
+      const deleted = await deleteProject(project)
+      const saved = (await Promise.all(saves)).filter(Boolean).length
+      if (deleted.deletedId) expect(saved).toBe(0)
+      else {
+        expect(deleted).toMatchObject({ code: 'PENDING_EXPORTS' })
+        expect(saved).toBe(20)
+        await drained(world.app, id)
+        expect(Object.keys(await objectsOf(world, bucket))).toHaveLength(20)
+      }
+    }
+  })
+
   it('of annotations that are saved while a large project is deleted stop the deletion', async () => {
     const { id, project, bucket } = await target(world)
     const projectId = (await query(world.app.databaseUrl, 'select max(id) as id from project'))[0].id
