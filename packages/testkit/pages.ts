@@ -11,7 +11,7 @@ export async function holdRun(url: string, run: number, attempt = 1): Promise<Pa
     [run, attempt],
   )
   const lease = { run, attempt, number: 0, owner: 'test', until: null, claimedAt: 'infinity', ...row }
-  return { ...lease, replaces: false }
+  return { ...lease, replaces: false, updatesRows: false, deletesGone: false, reportsChanges: false, rowKey: null }
 }
 
 /** A part of a page with a task of its own for each key. */

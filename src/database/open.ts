@@ -24,7 +24,7 @@ export function ormOptions(url: string, poolSize = 20): Options {
     entities,
     extensions: [Migrator],
     migrations: { migrationsList: migrations, path: 'src/database/migrations', snapshot: false, emit: 'ts' },
-    schemaGenerator: { skipTables: queueTables, ignoreTriggers: true },
+    schemaGenerator: { skipTables: queueTables, ignoreTriggers: true, ignoreRoutines: true },
     pool: { min: 0, max: poolSize, idleTimeoutMillis: 30_000 },
     driverOptions: { onPoolCreated: preparePool },
     onCreateConnection: (connection) => endWhenLeft(connection as DatabaseConnection),

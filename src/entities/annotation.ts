@@ -21,6 +21,10 @@ export const AnnotationEntity = defineEntity({
     importId: p.text().nullable(),
     /** The fields of the imported annotation that have no column, such as `ground_truth`. Exports write them again. */
     extra: p.json<JsonObject>().columnType('json').nullable(),
+    /** The link whose file it follows. No foreign key, because links are deleted with their tasks. Null: it follows none. */
+    sourceLink: p.bigint('number').nullable(),
+    /** Hash of what it was in the file. If it differs from the hash of the row, somebody has changed it here. */
+    fileHash: p.uuid().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p
       .datetime()

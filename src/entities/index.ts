@@ -1,11 +1,14 @@
 import { AnnotationEntity } from './annotation.ts'
 import { ApiTokenEntity } from './api-token.ts'
 import { ChosenAnnotationEntity } from './chosen-annotation.ts'
+import { DeletedLabelEntity } from './deleted-label.ts'
 import { EventEntity } from './event.ts'
 import { ExportLinkEntity } from './export-link.ts'
 import { ImportLinkEntity } from './import-link.ts'
+import { ImportRowEntity } from './import-row.ts'
 import { ImportedObjectEntity } from './imported-object.ts'
 import { KeyProbeEntity } from './key-probe.ts'
+import { LinkEnvelopeEntity } from './link-envelope.ts'
 import { OutboxEntity } from './outbox.ts'
 import { PeriodicTaskEntity } from './periodic-task.ts'
 import { PredictionEntity } from './prediction.ts'
@@ -34,11 +37,14 @@ export const entities = [
   TaskOriginEntity,
   AnnotationEntity,
   PredictionEntity,
+  DeletedLabelEntity,
   StorageEntity,
   StorageBudgetEntity,
   UrlMappingEntity,
   ImportLinkEntity,
   ImportedObjectEntity,
+  ImportRowEntity,
+  LinkEnvelopeEntity,
   ExportLinkEntity,
   SyncRunEntity,
   SyncShardEntity,

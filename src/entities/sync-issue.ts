@@ -24,7 +24,7 @@ export const SyncIssueEntity = defineEntity({
   },
   indexes: [{ properties: ['run', 'id'] }],
   // A page that is processed again after a crash reports the same issues again.
-  uniques: [{ properties: ['run', 'key', 'rowGroup', 'rowIndex'] }],
+  uniques: [{ properties: ['run', 'key', 'rowGroup', 'rowIndex', 'code'] }],
 })
 
 export type SyncIssue = InferEntity<typeof SyncIssueEntity>

@@ -262,6 +262,35 @@ export const errorTable = {
     message:
       'The object changed after it was imported. Its tasks were not updated. Set changedPolicy to UPDATE to replace their data.',
   },
+  ROW_CHANGED: {
+    status: 409,
+    retryable: false,
+    message:
+      'The row of this task was changed or removed, and the task has annotations. It keeps its data and annotations. If rows have an identity, set rowKey, so that annotations follow their rows.',
+  },
+  ANNOTATION_CONFLICT: {
+    status: 409,
+    retryable: false,
+    message:
+      'The file has another label than it had, and somebody has changed or deleted that label here. The label here stays as it is.',
+  },
+  ANNOTATION_GONE: {
+    status: 409,
+    retryable: false,
+    message:
+      'The file no longer contains a label of this task. The label stays. To delete such labels, set missingPolicy to DELETE_UNANNOTATED.',
+  },
+  ROW_KEY_MISSING: {
+    status: 422,
+    retryable: false,
+    message: 'The row has no value at the path rowKey of its storage, so it was not imported.',
+  },
+  ROW_KEY_REPEATED: {
+    status: 422,
+    retryable: false,
+    message:
+      'An earlier row of the object has the same value at the path rowKey of its storage, so this row was not imported.',
+  },
   TOO_MANY_MISSING: {
     status: 409,
     retryable: false,

@@ -27,7 +27,7 @@ builder.node(ImportLinkRef, {
     rowIndex: t.int({
       nullable: true,
       description:
-        'Number of the row in the object, or in its row group, starting at 0. Null if the object is a single task.',
+        'Number of the row in the object, or in its row group, starting at 0. Null if the object is a single task, or the row is no longer in it.',
       resolve: (link) => (link.rowIndex < 0 ? null : link.rowIndex),
     }),
     size: t.expose('size', {

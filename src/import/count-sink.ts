@@ -1,19 +1,21 @@
 import { sql } from 'kysely'
 import { heldRun } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
+import { countRows, nothingApplied } from './apply-rows.ts'
 import { countMissingRows } from './missing-rows.ts'
-import { recordOutdatedRows } from './outdated-rows.ts'
 import { countStatement } from './page-statement.ts'
 import type { ImportSink } from './sink.ts'
-import { needsRecords, recordKeys, runStatement } from './write-page.ts'
+import { stageRows } from './stage-rows.ts'
+import { needsRecords, recordKeys, runStatement, withApplied } from './write-page.ts'
 
 /** Writes the counters and issues that the task sink would write, and neither tasks nor links. */
 export const countSink: ImportSink = {
   needsTransaction: needsRecords,
   async write(em, target, part) {
-    const written = await runStatement(em, target, countStatement(target, part))
+    if (part.staged.length > 0) await stageRows(em, target.run, part.staged)
+    const applied = part.read.length > 0 ? await countRows(em, target, part.read) : nothingApplied()
+    const written = await runStatement(em, target, countStatement(target, withApplied(part, applied)))
     await recordKeys(em, target, part)
-    if (target.replaces) await recordOutdatedRows(em, target, part)
     return written
   },
   async countMissingRows(em, { id }, storage) {

@@ -3,7 +3,8 @@ import { type ErrorCode, SluiceError } from '../errors.ts'
 import { keyFault, printableKey } from '../providers/key-bytes.ts'
 import type { ObjectInfo, Provider } from '../providers/provider.ts'
 import type { ObjectFilter } from '../storages/object-filter.ts'
-import { type LinkOptions, readLinked, readLinkStates } from './link-states.ts'
+import type { ReadState } from './batch.ts'
+import { type LinkOptions, readLinked, readLinkStates, readUnfinished } from './link-states.ts'
 import type { NewIssue } from './page-write.ts'
 import type { Page } from './source.ts'
 
@@ -11,8 +12,8 @@ import type { Page } from './source.ts'
 export interface PageDiff {
   /** Objects to import: new, partly imported, or (`changedPolicy: UPDATE`) changed. */
   toImport: ObjectInfo[]
-  /** Members of `toImport` that may already have links, so the writer must check each row. */
-  partlyImported: Set<ObjectInfo>
+  /** The members of `toImport` that are not NEW. */
+  states: Map<ObjectInfo, ReadState>
   /** Keys that were flagged as missing and are listed again. */
   restored: string[]
   /** Imported keys that belong into this page but were not listed. */
@@ -58,7 +59,8 @@ export async function diffPage(
   let skipped = page.objects.length - matched + (page.outside ?? 0)
   const states = await readLinkStates(em, { storage, run, scope }, { ...page, objects: linkable })
   const toImport: ObjectInfo[] = []
-  const partlyImported = new Set<ObjectInfo>()
+  const readStates = new Map<ObjectInfo, ReadState>()
+  const partial: ObjectInfo[] = []
   let existed = 0
   for (const at of accepted) {
     const state = states.allNew ? 'NEW' : states.at.get(at)
@@ -68,9 +70,15 @@ export async function diffPage(
       issues.push(objectIssue(object.key, 'OBJECT_CHANGED'))
     } else if (state !== 'IMPORTED_BY_THIS_RUN') {
       toImport.push(object)
+      if (state === 'PARTIAL') partial.push(object)
       // An unordered listing can return a key twice, in two pages that are processed at the same time.
-      if (state !== 'NEW' || page.range === null) partlyImported.add(object)
+      if (state !== 'NEW' || page.range === null) readStates.set(object, 'UNFINISHED')
+      if (state !== 'NEW' || storage.rowKey !== null) readStates.set(object, 'CHANGED')
     }
+  }
+  if (storage.importMethod === 'FILES') for (const object of readStates.keys()) readStates.set(object, 'UNFINISHED')
+  else if (storage.rowKey === null && partial.length > 0) {
+    for (const at of await readUnfinished(em, storage, partial)) readStates.set(partial[at]!, 'UNFINISHED')
   }
   const { restored, missing } = states
   if (page.absent?.length) {
@@ -83,7 +91,7 @@ export async function diffPage(
       else issues.push(objectIssue(key, keyFault(key) ?? 'OBJECT_MISSING'))
     }
   }
-  return { toImport, partlyImported, restored, missing, issues, skipped, existed }
+  return { toImport, states: readStates, restored, missing, issues, skipped, existed }
 }
 
 /** An issue of a whole object or folder. A code gets its standard message. */

@@ -65,7 +65,11 @@ export async function importShard(
     ...shard,
     storage: storage.id,
     project: work.project.id,
-    replaces: storage.changedPolicy === 'UPDATE',
+    replaces: storage.changedPolicy === 'UPDATE' && storage.importMethod === 'FILES',
+    updatesRows: storage.changedPolicy === 'UPDATE' && storage.importMethod === 'TASKS',
+    deletesGone: storage.missingPolicy === 'DELETE_UNANNOTATED',
+    reportsChanges: storage.changedPolicy === 'REPORT',
+    rowKey: storage.importMethod === 'TASKS' ? (storage.rowKey ?? null) : null,
   }
   const reader = readerOf(work, signal)
   const recordsSeen = storage.missingPolicy !== 'KEEP' && policy.findsMissing !== 'NEVER'
@@ -84,7 +88,7 @@ export async function importShard(
       }
       const batch = new Batch(
         (part) => work.write(target, { ...part, end }),
-        (object) => !diff.partlyImported.has(object),
+        (object) => diff.states.get(object) ?? 'NEW',
       )
       const reading = reader(diff.toImport, batch)
       // `written` rejects with the same error when it is the turn of this page.

@@ -1,7 +1,14 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from 'kysely'
 import { execute } from '../sql.ts'
-import type { NewTask } from './new-task.ts'
+
+/** The part of a new task that decides whether it joins another one. */
+export interface JoinableTask {
+  object: { key: string }
+  rowGroup: number
+  row: number
+  origin?: string
+}
 
 /**
  * Merges tasks of a page that have the same `origin` as each other or as a task of an earlier page. The first task remains and
@@ -11,7 +18,7 @@ import type { NewTask } from './new-task.ts'
 export async function joinTasks(
   em: EntityManager,
   { run, storage }: { run: number; storage: number },
-  tasks: NewTask[],
+  tasks: JoinableTask[],
 ): Promise<number> {
   const joinable = tasks.filter(({ origin }) => origin !== undefined)
   if (joinable.length === 0) return 0
@@ -26,7 +33,7 @@ export async function joinTasks(
   return duplicates.length
 }
 
-const writtenLinks = (storage: number, joinable: NewTask[]) => sql`
+const writtenLinks = (storage: number, joinable: JoinableTask[]) => sql`
 with came as materialized (
   select l.id as link, l.task_id as task, o.origin
   from unnest(
@@ -43,12 +50,14 @@ with came as materialized (
     where storage_id = ${storage} and key = o.key and row_group = o.row_group and row_index = o.row_index
       and row_index <> -1) l)`
 
-const claimOrigins = (storage: number, joinable: NewTask[]) => sql`${writtenLinks(storage, joinable)}
+const claimOrigins = (storage: number, joinable: JoinableTask[]) => sql`${writtenLinks(storage, joinable)}
 insert into task_origin (storage_id, origin, task_id)
 select distinct on (origin) ${storage}::bigint, origin, task from came order by origin, link
 on conflict (storage_id, origin) do nothing`
 
-const moveParts = (storage: number, joinable: NewTask[]) => sql<{ task: string }>`${writtenLinks(storage, joinable)},
+const moveParts = (storage: number, joinable: JoinableTask[]) => sql<{
+  task: string
+}>`${writtenLinks(storage, joinable)},
 spare as materialized (
   select c.task, o.task_id as kept from came c
   join task_origin o on o.storage_id = ${storage} and o.origin = c.origin and o.task_id <> c.task),

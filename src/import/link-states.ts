@@ -14,7 +14,7 @@ export interface ListingScope {
 
 /** Which links a page is compared with. */
 export interface LinkOptions {
-  storage: Pick<Storage, 'id' | 'changedPolicy' | 'missingPolicy'>
+  storage: Pick<Storage, 'id' | 'changedPolicy' | 'missingPolicy' | 'importMethod' | 'rowKey'>
   run: Pick<SyncRun, 'id' | 'firstLink'>
   scope: ListingScope
 }
@@ -90,6 +90,33 @@ export async function readLinked(
   )
   const isDue = (exists: boolean) => missingPolicy !== 'KEEP' && (exists || missingPolicy === 'DELETE_UNANNOTATED')
   return new Map(rows.map(({ key, object_exists }) => [key, isDue(object_exists)]))
+}
+
+/**
+ * Of objects that were imported in part: the positions of those whose links all have the present version, so that equal positions
+ * mean equal rows. An object without an etag has no version.
+ */
+export async function readUnfinished(
+  em: EntityManager,
+  { id }: Pick<Storage, 'id'>,
+  objects: ObjectInfo[],
+): Promise<number[]> {
+  const differs = (name: string) => {
+    const link = sql.id(name)
+    return sql`l.key = ${link}.key and (l.row_index >= -1) and (not l.row_exists or (l.etag, l.size) is distinct from (${link}.etag, ${link}.size))`
+  }
+  const rows = await execute<{ at: number }>(
+    em,
+    sql`select o.at::int - 1 as at from unnest(
+         ${objects.map(({ key }) => key)}::text[],
+         ${objects.map(({ etag }) => etag)}::text[],
+         ${objects.map(({ size }) => size)}::bigint[])
+       with ordinality as o (key, etag, size, at)
+     where o.etag is not null
+       and not exists (select 1 from import_link l where l.storage_id = ${id} and l.row_index = -1 and ${differs('o')})
+       and not exists (select 1 from import_link l where l.storage_id = ${id} and l.row_index <> -1 and ${differs('o')})`,
+  )
+  return rows.map(({ at }) => at)
 }
 
 // A listing can return times to the millisecond, and a HEAD to the second (S3: LastModified, Last-Modified).

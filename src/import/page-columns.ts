@@ -71,9 +71,14 @@ export function extraColumns(tasks: NewTask[]): RawBuilder<unknown> {
     ${extras.map(({ extra }) => extra)}::text[]`
 }
 
-/** SQL: places of the tasks with predictions. */
-export function predictedPlaces(tasks: NewTask[]): RawBuilder<unknown> {
-  return sql`${tasks.flatMap((task, at) => (task.predictions.length > 0 ? [at + 1] : []))}::bigint[]`
+/** The same for at, envelope_id of the tasks that have one. */
+export function envelopeColumns(tasks: NewTask[]): RawBuilder<unknown> {
+  const envelopes = tasks.flatMap(({ envelopeId }, at) =>
+    envelopeId === undefined ? [] : [{ at: at + 1, envelopeId }],
+  )
+  return sql`
+    ${arrayOf(envelopes.map(({ at }) => at))}::bigint[],
+    ${envelopes.map(({ envelopeId }) => envelopeId)}::text[]`
 }
 
 /**

@@ -1,12 +1,13 @@
 import { type RawBuilder, sql } from 'kysely'
 import { heldRun } from '../runs/lease.ts'
+import { annotationHash, predictionHash } from './label-hash.ts'
 import { timesDiffer } from './link-states.ts'
 import {
   annotationColumns,
+  envelopeColumns,
   extraColumns,
   issueColumns,
   objectColumns,
-  predictedPlaces,
   predictionColumns,
   taskColumns,
   timeColumns,
@@ -38,14 +39,13 @@ export function writeStatement(target: PageTarget, part: PageWrite): RawBuilder<
   const overtaken = sql`count(*) filter (where link_id is not null and replaced and changed_at > ${claimedAt}::timestamptz)`
   return sql`${common(target, part, overtaken)},
 placed as materialized (
-  select g.*, case when link_id is null then nextval('task_id_seq') else linked_task end as task_id from given g),
+  select g.*, case when link_id is null then nextval('task_id_seq') else linked_task end as task_id,
+    count(*) filter (where link_id is null) over (order by at) as n
+  from given g),
 -- By their place in the page: a join would be a loop over all for each.
 owner as materialized (
-  select array_agg(case when link_id is null then task_id end order by at) as fresh,
-    array_agg(case when link_id is null or replaced then task_id end order by at) as written
-  from placed),
-fresh as materialized (
-  select *, row_number() over (order by at) as n from placed where link_id is null),
+  select array_agg(case when link_id is null then task_id end order by at) as fresh, array_agg(n order by at) as n from placed),
+fresh as materialized (select * from placed where link_id is null),
 numbered as (
   update project set last_inner_id = last_inner_id + amount.fresh from amount
   where project.id = ${project} and amount.fresh > 0
@@ -60,7 +60,10 @@ links as (
   insert into import_link (storage_id, task_id, key, row_group, row_index, size, etag, last_modified)
   -- The CTE numbered locks the project before ids of links are allocated, so they are in the order of commits, also between runs.
   select ${storage}::bigint, f.task_id, f.key, f.row_group, f.row_index, f.size, f.etag, f.last_modified
-  from fresh f, numbered order by f.n),
+  from fresh f, numbered order by f.n
+  returning id),
+linked as materialized (select array_agg(id order by id) as ids from links),
+${envelopes(tasks)}
 renewed as (
   update task set data = g.data::json, meta = g.meta::json, allow_skip = g.allow_skip,
     updated_at = coalesce(${times.taskUpdated}[g.at], now())
@@ -69,21 +72,29 @@ relinked as (
   update import_link l set size = g.size, etag = g.etag, last_modified = g.last_modified, object_exists = true,
     row_exists = true, updated_at = now()
   from given g where g.replaced and l.id = g.link_id),
-${extras(target, tasks)}
-outdated as (
-  delete from prediction p using given g
-  where g.replaced and p.task_id = g.linked_task and g.at = any(${predictedPlaces(tasks)})),
+${extras(tasks)}
 predictions as (
-  insert into prediction (task_id, result, score, model_version, extra, created_at)
-  select owner.written[p.at], p.result::json, p.score, p.model_version, p.extra::json, coalesce(${times.predictionCreated}[p.n], now())
-  from owner, unnest(${predictionColumns(tasks)}) with ordinality as p (at, result, score, model_version, extra, n)
-  where owner.written[p.at] is not null order by p.n),
+  insert into prediction (task_id, result, score, model_version, extra, source_link, file_hash, created_at)
+  select owner.fresh[p.at], p.result::json, p.score, p.model_version, p.extra::json, linked.ids[owner.n[p.at]],
+    ${predictionHash({ result: sql`p.result::json`, score: sql`p.score`, modelVersion: sql`p.model_version`, extra: sql`p.extra::json` })},
+    coalesce(${times.predictionCreated}[p.n], now())
+  from owner, linked, unnest(${predictionColumns(tasks)}) with ordinality as p (at, result, score, model_version, extra, n)
+  where owner.fresh[p.at] is not null order by p.n),
 annotations as (
-  insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id, completed_by, extra, created_at, updated_at)
+  insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id, completed_by, extra, source_link, file_hash,
+    created_at, updated_at)
   select owner.fresh[a.at], a.result::json, a.was_cancelled, a.lead_time, a.import_id, a.completed_by, a.extra::json,
+    linked.ids[owner.n[a.at]],
+    ${annotationHash({
+      result: sql`a.result::json`,
+      wasCancelled: sql`a.was_cancelled`,
+      leadTime: sql`a.lead_time`,
+      completedBy: sql`a.completed_by`,
+      extra: sql`a.extra::json`,
+    })},
     coalesce(${times.annotationCreated}[a.n], now()),
     coalesce(${times.annotationUpdated}[a.n], ${times.annotationCreated}[a.n], now())
-  from owner, unnest(${annotationColumns(tasks)}) with ordinality
+  from owner, linked, unnest(${annotationColumns(tasks)}) with ordinality
     as a (at, result, was_cancelled, lead_time, import_id, completed_by, extra, n)
   where owner.fresh[a.at] is not null order by a.n),
 objects as (
@@ -95,6 +106,15 @@ objects as (
     object_exists = true)
 ${counters(part)}`
 }
+
+/** The ids of envelopes, if the part has some. */
+const envelopes = (tasks: PageWrite['tasks']) =>
+  tasks.some(({ envelopeId }) => envelopeId !== undefined)
+    ? sql`envelopes as (
+  insert into link_envelope (link_id, envelope_id)
+  select linked.ids[owner.n[e.at]], e.envelope_id from owner, linked, unnest(${envelopeColumns(tasks)}) as e (at, envelope_id)
+  where owner.fresh[e.at] is not null),`
+    : sql``
 
 function common(target: PageTarget, part: PageWrite, overtaken: RawBuilder<unknown>): RawBuilder<unknown> {
   const { run, attempt, replaces } = target
@@ -135,22 +155,14 @@ stored as (
   returning 1)`
 }
 
-/** Writes the fields without a column. Few files have such fields, and nothing is looked up for the others. */
-function extras({ replaces }: PageTarget, tasks: PageWrite['tasks']): RawBuilder<unknown> {
-  const without = sql`${tasks.flatMap(({ extra }, at) => (extra === undefined ? [at + 1] : []))}::bigint[]`
-  const mayReplace = replaces && tasks.some(({ isNew }) => !isNew)
-  const stale = sql`
-stale as (
-  delete from task_extra where task_id = any(array(
-    select linked_task from given where replaced and at = any(${without})))),`
-  const written = sql`
-extras as (
+/** Writes the fields without a column, if the part has some. */
+const extras = (tasks: PageWrite['tasks']) =>
+  tasks.some(({ extra }) => extra !== undefined)
+    ? sql`extras as (
   insert into task_extra (task_id, extra)
-  select owner.written[e.at], e.extra::json from owner, unnest(${extraColumns(tasks)}) as e (at, extra)
-  where owner.written[e.at] is not null order by e.at
-  on conflict (task_id) do update set extra = excluded.extra),`
-  return sql`${mayReplace ? stale : sql``}${tasks.some(({ extra }) => extra !== undefined) ? written : sql``}`
-}
+  select owner.fresh[e.at], e.extra::json from owner, unnest(${extraColumns(tasks)}) as e (at, extra)
+  where owner.fresh[e.at] is not null order by e.at),`
+    : sql``
 
 /** How the range moves on. */
 function progress({ checkpoint }: PageWrite): RawBuilder<unknown> {
@@ -166,7 +178,7 @@ const link = ({ storage }: PageTarget, tasks: PageWrite['tasks'], where: string)
     select l.* from import_link l
     where ${tasks.some(({ isNew }) => !isNew)}::bool and l.storage_id = ${storage} and l.key = i.key and ${sql.raw(where)} offset 0)`
 
-function counters({ counts, issues, checkpoint }: PageWrite): RawBuilder<unknown> {
+function counters({ counts, issues, changes, checkpoint }: PageWrite): RawBuilder<unknown> {
   const { listed, skipped, existed, bytesRead } = counts
   // A part of a page returns how many rows existed; the last part counts them with the checkpoint. Otherwise, a page that is read
   // again after a crash would count them twice.
@@ -174,10 +186,11 @@ function counters({ counts, issues, checkpoint }: PageWrite): RawBuilder<unknown
   return sql`
 update sync_run r set
   listed = listed + ${listed}, skipped = skipped + ${skipped}, matched = matched + ${listed - skipped},
-  existed = r.existed + ${existed} + ${counted}, created = created + amount.fresh, updated = updated + amount.replaced,
+  existed = r.existed + ${existed + changes.existed} + ${counted}, created = created + amount.fresh + ${changes.created},
+  updated = updated + amount.replaced + ${changes.updated},
   -- Issues that were there already are those of a page that is written again.
-  failed = r.failed + ${issues.length} - (select count(*) from issue) + (select count(*) from stored),
+  failed = r.failed + ${issues.length + changes.failed} - (select count(*) from issue) + (select count(*) from stored),
   bytes_read = bytes_read + ${bytesRead}, heartbeat_at = clock_timestamp()
 from mine, amount where r.id = mine.id
-returning amount.fresh as created, ${returned} as existed, amount.overtaken`
+returning amount.fresh + ${changes.created} as created, ${returned} as existed, amount.overtaken`
 }

@@ -1,17 +1,15 @@
 import type { ErrorCode } from '../errors.ts'
 import type { ObjectInfo } from '../providers/provider.ts'
+import type { ReadObject } from './match-rows.ts'
 import type { NewTask } from './new-task.ts'
 import type { PageEnd, ShardLease } from './shards.ts'
+import type { StagedRow } from './stage-rows.ts'
 
 /** The present version of an object with several rows. */
 export interface RowObject {
   object: ObjectInfo
   /** Number of rows, once the object was read to its end without an error; else null. */
   rows: number | null
-  /** The same for each row group; -1 stands for all rows of other formats. */
-  groups: { rowGroup: number; rows: number }[]
-  /** True if no row of the object has a link. */
-  isNew: boolean
 }
 
 /** An error of an object, or of one of its rows. */
@@ -38,6 +36,10 @@ export interface PageWrite {
   issues: NewIssue[]
   /** Multi-row objects of which some rows are written. */
   objects: RowObject[]
+  /** Rows of objects that were imported in another version. They wait until their object is in `read`. */
+  staged: StagedRow[]
+  /** Objects whose staged rows are all there. */
+  read: ReadObject[]
   /** Keys that were flagged as missing and are listed again. */
   restored: string[]
   /** Linked keys that were not listed. They are recorded until the listing is complete. */
@@ -47,6 +49,8 @@ export interface PageWrite {
   /** Listed keys of an unordered listing; at its end they show which keys are missing. */
   seen: string[]
   counts: PageCounts
+  /** What the rows in `read` have changed. */
+  changes: { created: number; updated: number; existed: number; failed: number }
   /** Where the page ends. The write is refused if its range ends before that. */
   end: PageEnd
   /** The new checkpoint; undefined before the last part of the page. */
@@ -57,8 +61,16 @@ export interface PageWrite {
 export interface PageTarget extends ShardLease {
   storage: number
   project: number
-  /** Replaces the data of tasks that were imported from another version of the object (UPDATE). */
+  /** Updates the links of objects that are one task without reading them (FILES with UPDATE). */
   replaces: boolean
+  /** Updates the tasks of rows that changed (TASKS with UPDATE). */
+  updatesRows: boolean
+  /** Deletes labels that a file no longer has (DELETE_UNANNOTATED). */
+  deletesGone: boolean
+  /** Reports tasks whose row has changed (REPORT). */
+  reportsChanges: boolean
+  /** `Storage.rowKey` */
+  rowKey: string | null
 }
 
 /** An empty write. */
@@ -67,11 +79,14 @@ export function emptyPageWrite(): PageWrite {
     tasks: [],
     issues: [],
     objects: [],
+    staged: [],
+    read: [],
     restored: [],
     missing: [],
     unread: [],
     seen: [],
     counts: { listed: 0, skipped: 0, existed: 0, bytesRead: 0 },
+    changes: { created: 0, updated: 0, existed: 0, failed: 0 },
     end: { isLast: true, key: null },
     checkpoint: undefined,
   }

@@ -6,7 +6,6 @@ import { withoutTimes } from '../task-files/parse-task.ts'
 import { elementsOf } from '../task-files/read-rows.ts'
 import type { Element } from '../task-files/row.ts'
 import type { Batch } from './batch.ts'
-import type { RowObject } from './page-write.ts'
 
 /** Options of a read. */
 interface ReadOptions {
@@ -32,7 +31,7 @@ export async function readTasks(
   const columns = hiveColumns ? hiveColumnsOf(key) : {}
   const hasColumns = Object.keys(columns).length > 0
   let isWhole = false
-  const groups: RowObject['groups'] = []
+  let rows = 0
   let hasErrors = false
   const add = ({ code, message, retryable }: SluiceError, rowGroup: number, row: number) =>
     batch.addIssue({ key, rowGroup, row, code, message, retryable })
@@ -50,17 +49,14 @@ export async function readTasks(
         next = await elements.next()
       } catch (error) {
         signal.throwIfAborted()
-        return await issue(error, -1, -1)
+        await issue(error, -1, -1)
+        break
       }
       signal.throwIfAborted()
       if (next.done) break
       const { rowGroup, row, parse } = next.value
       if (row === -1) isWhole = true
-      else {
-        const group = groups.at(-1)
-        if (group?.rowGroup === rowGroup) group.rows = row + 1
-        else groups.push({ rowGroup, rows: row + 1 })
-      }
+      rows++
       const parsed = attempt(() => {
         const parsed = parse()
         if (keepTimes && parsed.timeFault) throw new SluiceError('BAD_ENVELOPE', parsed.timeFault)
@@ -77,8 +73,8 @@ export async function readTasks(
     // Frees the socket when the loop ends early.
     await elements.return(undefined)
   }
-  // Rows after an error are unknown, so none of them counts as missing.
-  if (!isWhole && !hasErrors) batch.finish(object, groups)
+  // After an error, rows are unknown, so none counts as missing.
+  batch.finish(object, { rows: isWhole ? -1 : rows, isComplete: !hasErrors })
 }
 
 function attempt<T>(work: () => T): { value: T } | { error: unknown } {

@@ -1,8 +1,10 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from 'kysely'
 import type { Storage } from '../entities/storage.ts'
+import { queueRemovals } from '../labeling/outbox.ts'
 import { lockRun, type RunLease, RunLost } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
+import { labelKinds } from './compare-labels.ts'
 import { countMissingRows, countSwept, sweepMissingRows } from './missing-rows.ts'
 import type { ImportSink } from './sink.ts'
 import { needsTransaction, setExistence, writePage } from './write-page.ts'
@@ -40,11 +42,30 @@ async function sweepPage(
     )
     const keys = rows.map(({ key }) => key)
     await execute(tx, sql`delete from sync_key where run_id = ${run.id} and kind = 'MISSING' and key = any(${keys})`)
+    if (storage.missingPolicy === 'DELETE_UNANNOTATED') await deleteLabels(tx, storage.id, keys)
     const deleted = storage.missingPolicy === 'DELETE_UNANNOTATED' ? await deleteUnannotated(tx, storage.id, keys) : 0
     const flagged = await setExistence(tx, storage.id, keys, false)
     await countSwept(tx, run, { missing: flagged + deleted, deleted })
     return keys
   })
+}
+
+/**
+ * Deletes the annotations that came from these objects, where the task also belongs to another object, unless somebody has changed
+ * them. Each object with one annotation of a task, as exports have them, decides about that annotation.
+ */
+async function deleteLabels(em: EntityManager, storage: number, keys: string[]): Promise<void> {
+  const gone = await execute<{ id: string }>(
+    em,
+    sql`select a.id from import_link l join annotation a on a.task_id = l.task_id and a.source_link = l.id
+     where l.storage_id = ${storage} and l.key = any(${keys}) and l.row_index = -1
+       and a.file_hash = ${labelKinds.ANNOTATION.hashOfOwn}
+       and exists (select 1 from import_link o where o.task_id = l.task_id and o.id <> l.id)`,
+  )
+  const ids = gone.map(({ id }) => Number(id))
+  if (ids.length === 0) return
+  await queueRemovals(em, ids)
+  await execute(em, sql`delete from annotation where id = any(${ids}::bigint[])`)
 }
 
 /** Deletes the tasks of these objects that have no annotations, with their links. Returns the number of tasks. */

@@ -2,12 +2,13 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { type RawBuilder, sql } from 'kysely'
 import { heldRun, RunLost } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
+import { type AppliedRows, applyRows, nothingApplied } from './apply-rows.ts'
 import { joinTasks } from './join-tasks.ts'
-import { markOutdatedRows } from './outdated-rows.ts'
 import { type WrittenRow, writeStatement } from './page-statement.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
 import { ShardChanged } from './shards.ts'
 import type { Written } from './sink.ts'
+import { stageRows } from './stage-rows.ts'
 
 /**
  * Writes tasks, links, predictions, annotations, issues, counters and the checkpoint in one statement. If `needsTransaction` is
@@ -17,11 +18,12 @@ import type { Written } from './sink.ts'
  * run has written a newer version of an object since `claimedAt`.
  */
 export async function writePage(em: EntityManager, target: PageTarget, part: PageWrite): Promise<Written> {
-  const written = await runStatement(em, target, writeStatement(target, part))
+  if (part.staged.length > 0) await stageRows(em, target.run, part.staged)
+  const applied = part.read.length > 0 ? await applyRows(em, target, part.read) : nothingApplied()
+  const written = await runStatement(em, target, writeStatement(target, withApplied(part, applied)))
   await recordKeys(em, target, part)
   if (part.restored.length > 0) await setExistence(em, target.storage, part.restored, true)
-  if (target.replaces) await markOutdatedRows(em, target, part)
-  const joined = await joinTasks(em, target, part.tasks)
+  const joined = await joinTasks(em, target, [...part.tasks, ...applied.joinable])
   return { ...written, created: written.created - joined }
 }
 
@@ -30,15 +32,23 @@ export function needsTransaction(part: PageWrite, target: PageTarget): boolean {
   const joins = part.tasks.some(({ origin }) => origin !== undefined)
   // The transaction is rolled back if another run has replaced the same tasks meanwhile.
   const replacesTasks = target.replaces && part.tasks.some(({ isNew }) => !isNew)
-  return joins || replacesTasks || part.restored.length > 0 || needsRecords(part, target)
+  return joins || replacesTasks || part.restored.length > 0 || needsRecords(part)
 }
 
-/** Whether keys or outdated rows must be recorded besides what the statement of the page writes. */
-export function needsRecords({ missing, unread, seen, objects, tasks }: PageWrite, { replaces }: PageTarget): boolean {
-  const mayOutdate =
-    objects.some(({ rows, isNew }) => rows !== null && !isNew) || tasks.some(({ row, isNew }) => row === -1 && !isNew)
-  return missing.length + unread.length + seen.length > 0 || (replaces && mayOutdate)
+/** Whether rows are staged, or keys must be recorded besides what the statement of the page writes. */
+export function needsRecords({ missing, unread, seen, staged, read }: PageWrite): boolean {
+  return missing.length + unread.length + seen.length + staged.length + read.length > 0
 }
+
+/** The part with what the rows of objects that were read again have changed. */
+export const withApplied = (
+  part: PageWrite,
+  { issues, created, updated, existed, furtherIssues }: AppliedRows,
+): PageWrite => ({
+  ...part,
+  issues: [...part.issues, ...issues],
+  changes: { created, updated, existed, failed: furtherIssues },
+})
 
 /** Runs the statement of a page. @throws RunLost, ShardChanged */
 export async function runStatement(

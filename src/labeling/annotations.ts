@@ -5,6 +5,7 @@ import { NotFoundError } from '../errors.ts'
 import type { Json } from '../json.ts'
 import { execute } from '../sql.ts'
 import { assertLists, assertMaxItems, assertSeconds, assertSize } from './bounds.ts'
+import { recordDeleted } from './deleted-labels.ts'
 import { dropExtra } from './extra.ts'
 import { queueExports, queueRemovals } from './outbox.ts'
 
@@ -113,6 +114,7 @@ export async function deleteAnnotations(em: EntityManager, ids: number[]): Promi
   return em.fork().transactional(async (tx) => {
     await execute(tx, sql`select id from annotation where id = any(${ids}::bigint[]) order by id for update`)
     await queueRemovals(tx, ids)
+    await recordDeleted(tx, 'ANNOTATION', ids)
     return (await execute(tx, sql`delete from annotation where id = any(${ids}::bigint[]) returning id`)).length
   })
 }

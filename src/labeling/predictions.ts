@@ -6,6 +6,7 @@ import type { Json } from '../json.ts'
 import { execute, storableText } from '../sql.ts'
 import { lockTasks } from './annotations.ts'
 import { assertLists, assertMaxItems, assertSize } from './bounds.ts'
+import { recordDeleted } from './deleted-labels.ts'
 import { dropExtra } from './extra.ts'
 
 /** The labels of a model for a task. */
@@ -81,7 +82,11 @@ export async function updatePredictions(em: EntityManager, changes: PredictionCh
 /** Deletes at most 1,000 predictions and returns the number that existed. @throws ValidationError */
 export async function deletePredictions(em: EntityManager, ids: number[]): Promise<number> {
   assertMaxItems(ids)
-  return (await execute(em.fork(), sql`delete from prediction where id = any(${ids}::bigint[]) returning id`)).length
+  return em.fork().transactional(async (tx) => {
+    await execute(tx, sql`select id from prediction where id = any(${ids}::bigint[]) order by id for update`)
+    await recordDeleted(tx, 'PREDICTION', ids)
+    return (await execute(tx, sql`delete from prediction where id = any(${ids}::bigint[]) returning id`)).length
+  })
 }
 
 async function inOrder(tx: EntityManager, ids: number[]): Promise<Prediction[]> {

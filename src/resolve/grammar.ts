@@ -50,15 +50,10 @@ export function grammarFor(prefixes: readonly string[]): Grammar {
   if (known) return known
   const uri = String.raw`(?:${[...schemes.keys(), 'https?'].join('|')})://[^\s/"'<>,;|]{0,300}/`
   const start = `(?:${[uri, ...mapped].join('|')})`
-  // A URI as the text of a Markdown link: `[s3://b/a](s3://b/a)`.
-  const linkText = String.raw`\](?=\(<?${start})`
   const separator = `[,;|<](?=${start})`
   const grammar: Grammar = {
-    bare: new RegExp(
-      String.raw`(?:[^\s"'<>\x60&\\,;|\]]+|(?!${reference}|${escapedQuote}|${separator}|${linkText})[&\\,;|\]])*`,
-      'iy',
-    ),
-    stop: new RegExp(String.raw`[\t\r\n]|${tag}|${escapedQuote}|${reference}|[,;|<]\s*(?=${start})|${linkText}`, 'gi'),
+    bare: new RegExp(String.raw`(?:[^\s"'<>\x60&\\,;|]+|(?!${reference}|${escapedQuote}|${separator})[&\\,;|])*`, 'iy'),
+    stop: new RegExp(String.raw`[\t\r\n]|${tag}|${escapedQuote}|${reference}|[,;|<]\s*(?=${start})`, 'gi'),
     tag: new RegExp(tag, 'gi'),
     word: new RegExp(String.raw`(?:[^\s,;|<]+|(?!${separator})[,;|<])+`, 'gi'),
     nextWord: new RegExp(String.raw`\s(?=${start})`, 'i'),

@@ -186,7 +186,7 @@ function isAddress(head: string, storages: readonly Storage[]): boolean {
 function wholeUri(value: string, start: number, grammar: Grammar): UriSpan | undefined {
   if (start > 0 && value.slice(0, start).trim() !== '') return undefined
   const uri = value.slice(start).trimEnd()
-  if (!/[\t\r\n<\\&,;|\]]/.test(uri)) return { start, end: start + uri.length, uri }
+  if (!/[\t\r\n<\\&,;|]/.test(uri)) return { start, end: start + uri.length, uri }
   return createSearch(uri, grammar.stop)(0) < 0 ? { start, end: start + uri.length, uri } : undefined
 }
 

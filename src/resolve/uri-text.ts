@@ -7,7 +7,7 @@ export interface UriSpan {
   uri: string
 }
 
-const plain = /[^\s"'<>`&\\,;|\]]*/y
+const plain = /[^\s"'<>`&\\,;|]*/y
 const pairs: Record<string, string> = { ')': '(', ']': '[', '}': '{' }
 
 /**
@@ -42,7 +42,7 @@ function wordAt(grammar: Grammar, value: string, start: number): { uri: string; 
   plain.lastIndex = start
   const [uri] = plain.exec(value)!
   const end = start + uri.length
-  if (!'&\\,;|]'.includes(value[end] ?? ' ')) return { uri, isEscaped: false }
+  if (!'&\\,;|'.includes(value[end] ?? ' ')) return { uri, isEscaped: false }
   if (value[end] === '\\' && isLineEscape(grammar, value, { start, at: end })) return { uri, isEscaped: true }
   grammar.bare.lastIndex = start
   return { uri: grammar.bare.exec(value)![0], isEscaped: false }

@@ -6,7 +6,7 @@ import { execute } from '../sql.ts'
 const retainedRuns = { rows: 1_000, issues: 100 }
 
 /**
- * Deletes the recorded keys (`sync_key`) of ended runs, the issues of old runs, and very old runs. Data of active runs is not
+ * Deletes the recorded keys (`sync_key`) and staged rows (`import_row`) of ended runs, the issues of old runs, and very old runs. Data of active runs is not
  * deleted.
  */
 export async function pruneRuns(em: EntityManager, { rows, issues } = retainedRuns): Promise<void> {
@@ -17,6 +17,8 @@ export async function pruneRuns(em: EntityManager, { rows, issues } = retainedRu
        select 1 from sync_run a where a.storage_id = r.storage_id and a.status in ('QUEUED', 'IN_PROGRESS')
          and r.finished_at >= a.started_at))`,
   )
+  // A worker that crashed has left rows of objects that it did not read to the end.
+  await execute(em, sql`delete from import_row i using sync_run r where r.id = i.run_id and ${hasEnded}`)
   await execute(em, sql`delete from sync_issue i using ${oldRuns(issues)} and i.run_id = r.id`)
   await execute(em, sql`delete from sync_run d using ${oldRuns(rows)} and d.id = r.id`)
 }

@@ -79,6 +79,14 @@ export const importSettings = {
       'Whether tasks, annotations and predictions keep `created_at` and `updated_at` of their file. A row with an impossible time is the issue BAD_ENVELOPE. If false, Sluice sets the time of the import.',
     default: true,
   }),
+  rowKey: text({
+    title: 'Row key',
+    description:
+      'Path into a row whose value identifies the row in its object, such as `id` or `data.id`. Then tasks and labels follow their rows when the object changes, whatever else changes in the row. A row without a value is the issue ROW_KEY_MISSING; a row that repeats a value is ROW_KEY_REPEATED. Only for `importMethod: TASKS`.',
+    placeholder: 'id',
+    null: 'rows are identified by their `id` beside `data`, then by their data',
+    emptyIsNull: true,
+  }),
   syncMode: choice({
     title: 'Sync mode',
     description: 'Where a sync starts to list the storage.',
@@ -114,7 +122,7 @@ export const importSettings = {
     choices: {
       IGNORE: 'Does not look for changed objects.',
       UPDATE:
-        'Reads the object again and replaces the data of its tasks. The tasks keep their ids and annotations. If the object has predictions, they replace the old ones.',
+        'Reads the object again and replaces the data of its tasks. The tasks keep their ids and annotations. Rows are matched by `rowKey`, by their `id` beside `data`, by equal data, and by position if the task has no annotations. A task with annotations whose row has no match keeps its data: the issue ROW_CHANGED.',
       REPORT: 'Reports the issue OBJECT_CHANGED for each object. Its tasks stay as they are.',
     },
   }),

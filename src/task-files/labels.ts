@@ -98,7 +98,7 @@ export function annotationsOf(field: string, value: Json | undefined, faults: st
       wasCancelled: optional(item, 'was_cancelled', 'true or false', booleanOf) ?? false,
       leadTimeSeconds: optional(item, 'lead_time', 'a number of seconds', numberOf),
       completedBy: nameOfPerson(item.completed_by),
-      importId: id === undefined || id === null ? null : JSON.stringify(id).replace(/^"(.*)"$/, '$1'),
+      importId: idText(id),
       ...timesOf(item, 'an annotation', faults),
       ...extraOf(item, exactColumns(annotationColumns, item, annotationRules)),
     }
@@ -174,3 +174,8 @@ function textOf(value: Json): string | undefined {
 }
 
 const booleanOf = (value: Json) => (typeof value === 'boolean' ? value : undefined)
+
+/** An id as text; null if there is none. */
+export function idText(id: Json | undefined): string | null {
+  return id === undefined || id === null ? null : JSON.stringify(id).replace(/^"(.*)"$/, '$1')
+}

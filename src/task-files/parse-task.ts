@@ -10,6 +10,7 @@ import {
   exactColumns,
   extraOf,
   type FileTimes,
+  idText,
   labelWithoutTimes,
   type ParsedAnnotation,
   type ParsedPrediction,
@@ -30,6 +31,8 @@ export interface ParsedTask extends FileTimes {
   issue?: SluiceError
   /** What is wrong with a time of the task or its labels; absent where nothing is. */
   timeFault?: string
+  /** The `id` beside `data`, as text; absent if there is none. */
+  envelopeId?: string
   /** The same in all elements that hold an annotation of one task each; absent where an element is a task of its own. */
   origin?: string
 }
@@ -111,6 +114,8 @@ function taskOf(value: Json): ParsedTask {
     ...extraOf(value, exactColumns(columns, value, rules)),
   }
   if (ids.length > 0) task.issue = predictionIds(ids)
+  const envelopeId = idText(value.id)
+  if (envelopeId !== null) task.envelopeId = envelopeId
   return faults.length === 0 ? task : { ...task, timeFault: faults[0]! }
 }
 

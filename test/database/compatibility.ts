@@ -53,8 +53,17 @@ export function breaksOf(before: SchemaParts, after: SchemaParts): string[] {
     const former = before.rules[name]
     if (!tables.has(table) || former?.definition === definition) continue
     const isWider = former && valuesOf(former.definition).every((value) => valuesOf(definition).includes(value))
+    // A unique index with further columns refuses fewer rows than the one that it replaces.
+    const isLooser =
+      /^CREATE UNIQUE/.test(definition) &&
+      Object.entries(before.rules).some(
+        ([old, rule]) =>
+          old.startsWith(`${table}.`) &&
+          /^CREATE UNIQUE/.test(rule.definition) &&
+          rule.columns.every((column) => columns.includes(column)),
+      )
     const concernsOld = columns.some((column) => `${table}.${column}` in before.columns)
-    if (concernsOld && !(isWider && /^CHECK/.test(definition)))
+    if (concernsOld && !isLooser && !(isWider && /^CHECK/.test(definition)))
       faults.push(`${name} restricts columns that were there before`)
   }
   return faults

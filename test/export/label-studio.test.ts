@@ -274,7 +274,10 @@ describe('fields without a column', () => {
     await sync(world.app, storage.id)
     await world.s3.put(storage.bucket, 'a.json', '{"data":{"n":1}}')
     await world.s3.put(storage.bucket, 'b.json', '{"data":{"n":2},"source":"x"}')
-    expect(await sync(world.app, storage.id)).toMatchObject({ status: 'COMPLETED', counters: { updated: 2 } })
+    expect(await sync(world.app, storage.id)).toMatchObject({
+      counters: { updated: 2 },
+      issues: [{ key: 'a.json', code: 'ANNOTATION_GONE' }],
+    })
     const { project } = await world.app.request(
       'query ($id: ID!) { project(id: $id) { tasks(first: 2) { edges { node { data extra } } } } }',
       { id: storage.project },

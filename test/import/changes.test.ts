@@ -47,9 +47,9 @@ describe('changed objects', () => {
     expect((await tasksOf(world.app, storage.project)).map(({ data }) => data)).toEqual([{ n: 1 }])
   })
 
-  it('with the policy UPDATE replace the data of their tasks; ids and annotations stay', async () => {
+  it('with the policy UPDATE replace the data and labels of their tasks; ids stay', async () => {
     const body = (n: number) =>
-      JSON.stringify({ data: { n }, annotations: [{ result: [n] }], predictions: [{ result: [n] }] })
+      JSON.stringify({ id: 7, data: { n }, annotations: [{ result: [n] }], predictions: [{ result: [n] }] })
     const storage = await connect('UPDATE', { 'a.json': body(1), 'b.json': '{"n":2}' })
     await sync(world.app, storage.id)
     const before = await tasksOf(world.app, storage.project)
@@ -62,7 +62,11 @@ describe('changed objects', () => {
     expect(world.front.counts.GetObject! - reads).toBe(1)
     const after = await tasksOf(world.app, storage.project)
     expect(after.map(({ id, innerId }) => [id, innerId])).toEqual(before.map(({ id, innerId }) => [id, innerId]))
-    expect(after[0]).toMatchObject({ data: { n: 11 }, predictions: [{ result: [11] }], annotations: [{ result: [1] }] })
+    expect(after[0]).toMatchObject({
+      data: { n: 11 },
+      predictions: [{ result: [11] }],
+      annotations: [{ result: [11] }],
+    })
     // And are known as they are now.
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { existed: 2, updated: 0 } })
     expect(world.front.counts.GetObject! - reads).toBe(1)
@@ -72,22 +76,25 @@ describe('changed objects', () => {
     const storage = await connect('UPDATE', { 'a.json': '[{"n":0},{"n":1},{"n":2}]' })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a.json', '[{"n":0},{"n":10}]')
-    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 0, updated: 2 } })
+    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 0, updated: 1, existed: 1 } })
     expect((await tasksOf(world.app, storage.project)).map(({ data }) => data.n)).toEqual([0, 10, 2])
-    expect(await existence(storage)).toEqual({ 'a.json#0': true, 'a.json#1': true, 'a.json#2': false })
+    expect(await existence(storage)).toEqual({ 'a.json#0': true, 'a.json#1': true, 'a.json': false })
     await put(storage.bucket, 'a.json', '[{"n":0},{"n":10},{"n":20},{"n":30}]')
-    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 1, updated: 3 } })
-    expect((await tasksOf(world.app, storage.project)).map(({ data }) => data.n)).toEqual([0, 10, 20, 30])
-    expect(Object.values(await existence(storage))).toEqual([true, true, true, true])
+    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 2, updated: 0, existed: 2 } })
+    expect((await tasksOf(world.app, storage.project)).map(({ data }) => data.n)).toEqual([0, 10, 2, 20, 30])
+    expect(Object.values(await existence(storage)).sort()).toEqual([false, true, true, true, true])
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 0, updated: 0, existed: 1 } })
   })
 
-  it('with the policy UPDATE: an array that becomes a single object adds one task, and the next sync changes nothing', async () => {
+  it('with the policy UPDATE: an array that becomes a single object keeps the task of its first row, and the next sync changes nothing', async () => {
     const storage = await connect('UPDATE', { 'a.json': '[{"n":0},{"n":1}]' })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a.json', '{"n":5}')
-    expect(await sync(world.app, storage.id)).toMatchObject({ status: 'COMPLETED', counters: { created: 1 } })
-    expect(await existence(storage)).toEqual({ 'a.json': true, 'a.json#0': false, 'a.json#1': false })
+    expect(await sync(world.app, storage.id)).toMatchObject({
+      status: 'COMPLETED',
+      counters: { created: 0, updated: 1, missing: 1 },
+    })
+    expect((await tasksOf(world.app, storage.project)).map(({ data }) => data.n)).toEqual([5, 1])
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 0, updated: 0, existed: 1 } })
   })
 

@@ -15,7 +15,7 @@ describe('objects without links', () => {
     const found = await diffPage(
       world.app.orm.em.fork(),
       {
-        storage: { id, changedPolicy: 'IGNORE', missingPolicy: 'FLAG' },
+        storage: { id, changedPolicy: 'IGNORE', missingPolicy: 'FLAG', importMethod: 'TASKS', rowKey: null },
         run: { id: 1, firstLink: 0 },
         filter: () => null,
         scope: { prefix: '', recursive: true },
@@ -23,7 +23,7 @@ describe('objects without links', () => {
       { objects: [object], cursor: null, range, waitedMs: 0, gaps: [] },
     )
     expect(found.toImport).toEqual([object])
-    return found.partlyImported.has(object)
+    return found.states.has(object)
   }
 
   it('are certainly new in a leased range of keys', async () => {

@@ -219,7 +219,8 @@ describe('key ranges of an import that several workers list', () => {
   it('accept a page that a split leaves in its range, and refuse one that it cuts', async () => {
     const { em, run, storage, range } = await heldRange('c')
     await splitShard(em, range, { at: 'm', owner: 'second', attempt: run.attempt })
-    const target = { ...range, storage: storage.id, project: Number(storage.project), replaces: false }
+    const rules = { replaces: false, updatesRows: false, deletesGone: false, reportsChanges: false, rowKey: null }
+    const target = { ...range, storage: storage.id, project: Number(storage.project), ...rules }
     const write = (end: PageEnd, cursor: string | null) =>
       writePage(em.fork(), target, {
         ...emptyPageWrite(),

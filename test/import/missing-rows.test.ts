@@ -75,16 +75,18 @@ describe.each(Object.keys(files))('rows that the changed file %s no longer conta
     const storage = await connect({ [name]: body(200) })
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 200, missing: 0 } })
     await put(storage.bucket, name, body(150))
-    expect(await dryRun(storage.id)).toMatchObject({ counters: { updated: 150, missing: 50, deleted: 0 } })
+    expect(await dryRun(storage.id)).toMatchObject({ counters: { updated: 0, existed: 150, missing: 50, deleted: 0 } })
     expect(await state(storage)).toEqual({ tasks: 200, flagged: 0 })
     expect(await sync(world.app, storage.id)).toMatchObject({
       status: 'COMPLETED',
-      counters: { updated: 150, created: 0, missing: 50, deleted: 0 },
+      counters: { updated: 0, existed: 150, created: 0, missing: 50, deleted: 0 },
     })
     expect(await state(storage)).toEqual({ tasks: 200, flagged: 50 })
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { existed: 1, missing: 0, updated: 0 } })
     await put(storage.bucket, name, body(201))
-    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { updated: 200, created: 1, missing: 0 } })
+    expect(await sync(world.app, storage.id)).toMatchObject({
+      counters: { updated: 0, existed: 200, created: 1, missing: 0 },
+    })
     expect(await state(storage)).toEqual({ tasks: 201, flagged: 0 })
   })
 
@@ -96,7 +98,7 @@ describe.each(Object.keys(files))('rows that the changed file %s no longer conta
     await put(storage.bucket, name, body(150))
     expect(await sync(world.app, storage.id)).toMatchObject({
       status: 'COMPLETED',
-      counters: { updated: 150, missing: 50, deleted: 49 },
+      counters: { existed: 150, missing: 50, deleted: 49 },
     })
     expect(await state(storage)).toEqual({ tasks: 151, flagged: 1 })
     expect((await tasksOf(world.app, storage.project)).at(-1)).toMatchObject({ id: tasks[199]!.id })
@@ -117,11 +119,11 @@ describe('rows that a changed file no longer contains', () => {
       )
       await sync(world.app, storage.id)
       await put(storage.bucket, 'a.jsonl', lines(150))
-      for (const updated of [150, 0]) {
+      for (const existed of [151, 2]) {
         const run = await sync(world.app, storage.id)
         expect(run).toMatchObject({
           status: 'COMPLETED_WITH_ERRORS',
-          counters: { updated, missing: 0, deleted: 0, failed: 1 },
+          counters: { updated: 0, existed, missing: 0, deleted: 0, failed: 1 },
         })
         expect(run.issues).toMatchObject([{ key: null, code: 'TOO_MANY_MISSING' }])
         expect(run.issues[0].message).toContain('50 of 201 imported rows')
@@ -138,7 +140,7 @@ describe('rows that a changed file no longer contains', () => {
     const storage = await connect({ 'a.jsonl': lines(20) }, { missingPolicy: 'KEEP' })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a.jsonl', lines(15))
-    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { updated: 15, missing: 0 } })
+    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { existed: 15, missing: 0 } })
     expect(await state(storage)).toEqual({ tasks: 20, flagged: 0 })
     await update(storage.id, 'missingPolicy: FLAG')
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { updated: 0, missing: 5 } })
@@ -169,7 +171,7 @@ describe('rows that a changed file no longer contains', () => {
     const storage = await connect({ 'a.jsonl': lines(20) }, { filters: { maxObjects: 1 } })
     await sync(world.app, storage.id)
     await put(storage.bucket, 'a.jsonl', lines(15))
-    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { updated: 15, missing: 5 } })
+    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { existed: 15, missing: 5 } })
   })
 
   it('count together with missing objects, and one limit applies to both', async () => {
@@ -253,12 +255,12 @@ describe('an object whose whole content became another kind', () => {
     const [one] = await tasksOf(world.app, storage.project)
     await put(storage.bucket, 'a', '[{"n":0},{"n":1}]')
     const first = await sync(world.app, storage.id)
-    expect(first).toMatchObject({ counters: { created: 2, missing: missingPolicy === 'KEEP' ? 0 : 1 } })
+    expect(first).toMatchObject({ counters: { created: 1, updated: 1, missing: 0 } })
     // What is linked to an earlier kind does not make it look changed for ever.
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { existed: 1, updated: 0, bytesRead: 0 } })
     await put(storage.bucket, 'a', '{"n":-2}')
     const second = await sync(world.app, storage.id)
-    expect(second).toMatchObject({ counters: { created: 0, updated: 1, missing: missingPolicy === 'KEEP' ? 0 : 2 } })
+    expect(second).toMatchObject({ counters: { created: 0, updated: 1, missing: missingPolicy === 'KEEP' ? 0 : 1 } })
     expect((await tasksOf(world.app, storage.project)).find(({ id }) => id === one!.id)?.data).toEqual({ n: -2 })
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { existed: 1, updated: 0, bytesRead: 0 } })
   })
@@ -278,11 +280,11 @@ describe.each(kindNames)('in %s, rows that a changed file no longer contains', (
       await place.put('in/a.jsonl', lines(15))
       expect(await sync(place.app, storage.id)).toMatchObject({
         status: 'COMPLETED',
-        counters: { updated: 15, missing: 5, deleted: 5 },
+        counters: { existed: 15, missing: 5, deleted: 5 },
       })
       expect(await tasksOf(place.app, project)).toHaveLength(15)
       await place.put('in/a.jsonl', lines(20))
-      expect(await sync(place.app, storage.id)).toMatchObject({ counters: { updated: 15, created: 5, missing: 0 } })
+      expect(await sync(place.app, storage.id)).toMatchObject({ counters: { existed: 15, created: 5, missing: 0 } })
     } finally {
       await place.stop()
     }

@@ -173,7 +173,7 @@ describe('a run without a worker', () => {
     const target = await holdRun(world.app.databaseUrl, run, 2)
     const page = partOf(['a'], {
       issues: [{ key: 'b', rowGroup: -1, row: -1, code: 'NOT_JSON', message: 'no', retryable: false }],
-      objects: [{ object: { key: 'c', size: 1, etag: null, lastModified: null }, rows: 0, groups: [], isNew: false }],
+      objects: [{ object: { key: 'c', size: 1, etag: null, lastModified: null }, rows: 0 }],
       counts: { listed: 2, skipped: 0, existed: 0, bytesRead: 0 },
     })
     const write = (attempt: number, owner = 'test') =>

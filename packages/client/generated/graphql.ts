@@ -35,7 +35,7 @@ export type ChangedPolicy =
   | 'IGNORE'
   /** Reports the issue OBJECT_CHANGED for each object. Its tasks stay as they are. */
   | 'REPORT'
-  /** Reads the object again and replaces the data of its tasks. The tasks keep their ids and annotations. If the object has predictions, they replace the old ones. */
+  /** Reads the object again and replaces the data of its tasks. The tasks keep their ids and annotations. Rows are matched by `rowKey`, by their `id` beside `data`, by equal data, and by position if the task has no annotations. A task with annotations whose row has no match keeps its data: the issue ROW_CHANGED. */
   | 'UPDATE';
 
 /** What a step of a connection check tests. */
@@ -110,6 +110,8 @@ export type CreateImportStorageInput = {
   recursive?: boolean | null | undefined;
   /** Regular expression (RE2 syntax). The import includes only keys that match from their first character. Null: every key. */
   regexFilter?: string | null | undefined;
+  /** Path into a row whose value identifies the row in its object, such as `id` or `data.id`. Then tasks and labels follow their rows when the object changes, whatever else changes in the row. A row without a value is the issue ROW_KEY_MISSING; a row that repeats a value is ROW_KEY_REPEATED. Only for `importMethod: TASKS`. Null: rows are identified by their `id` beside `data`, then by their data. */
+  rowKey?: string | null | undefined;
   /** Where the rows are in a task file that is one JSON object: the names that lead to a list, separated by dots, such as data, features or a.b. Each item of the list becomes a task. If the path leads to an object, such as _via_img_metadata, its values are the rows. $ imports the object as one task. Files of other formats, and files of several objects, are not affected. Null: a file that is one object is one task, unless it is a data set of SQuAD, GeoJSON, VIA or COCO, which is the issue DATASET_IN_ONE_OBJECT. */
   rowsPath?: string | null | undefined;
   /** Save the storage without a connection check. Default: false. */
@@ -142,6 +144,10 @@ export type CreateProjectInput = {
 export type ErrorCode =
   /** The server's own identity is not enabled for this storage (AMBIENT_CREDENTIALS). */
   | 'AMBIENT_CREDENTIALS_DISABLED'
+  /** The file has another label than it had, and somebody has changed or deleted that label here. The label here stays as it is. */
+  | 'ANNOTATION_CONFLICT'
+  /** The file no longer contains a label of this task. The label stays. To delete such labels, set missingPolicy to DELETE_UNANNOTATED. */
+  | 'ANNOTATION_GONE'
   /** The object is archived. Restore it from its archive tier, and try again when that is done. */
   | 'ARCHIVED'
   /** Two columns have the same name, or a column has none. Give each column its own name. */
@@ -268,6 +274,12 @@ export type ErrorCode =
   | 'RESPONSE_TOO_LARGE'
   /** The object has no list at the rowsPath of the storage. */
   | 'ROWS_NOT_FOUND'
+  /** The row of this task was changed or removed, and the task has annotations. It keeps its data and annotations. If rows have an identity, set rowKey, so that annotations follow their rows. */
+  | 'ROW_CHANGED'
+  /** The row has no value at the path rowKey of its storage, so it was not imported. */
+  | 'ROW_KEY_MISSING'
+  /** An earlier row of the object has the same value at the path rowKey of its storage, so this row was not imported. */
+  | 'ROW_KEY_REPEATED'
   /** The stored secrets belong to another location. Enter them again. */
   | 'SECRETS_REQUIRED'
   /** The location, a filter or the method of the storage was changed during the run (STORAGE_CHANGED). The run has written nothing since. The results before are saved. Start the sync again. */

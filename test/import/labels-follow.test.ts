@@ -1,0 +1,230 @@
+import { ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { annotate, createTasks, deleteAnnotations, updateAnnotation } from '@sluice/testkit/annotate.ts'
+import { createTarget, startExport } from '@sluice/testkit/exports.ts'
+import { createProject, createStorage, finished, sync } from '@sluice/testkit/scenario.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
+import { tasksOf } from '@sluice/testkit/tasks.ts'
+import { startWorld, type World } from '@sluice/testkit/world.ts'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world?.stop())
+
+type Label = { id?: number; result: unknown[] } & Record<string, unknown>
+type Storage = Awaited<ReturnType<typeof connect>>
+
+const label = (name: string, more: object = {}): Label => ({ result: [name], ...more })
+const row = (annotations: Label[], predictions: Label[] = []) => ({
+  id: 1,
+  data: { text: 'a' },
+  annotations,
+  predictions,
+})
+
+async function connect(first: object, settings: Record<string, unknown> = {}, key = 'a.json') {
+  const storage = await world.storage({
+    ...{ importMethod: 'TASKS', changedPolicy: 'UPDATE' },
+    objects: { [key]: JSON.stringify(first) },
+    ...settings,
+  })
+  await sync(world.app, storage.id)
+  const put = async (next: object) => {
+    await world.s3.putMany(storage.bucket, [{ key, body: JSON.stringify(next) }])
+    return sync(world.app, storage.id)
+  }
+  return { ...storage, put }
+}
+
+const labelsOf = async ({ project }: Pick<Storage, 'project'>) => {
+  const [task] = await tasksOf(world.app, project)
+  const names = (labels: { result: unknown }[]) => labels.map(({ result }) => (result as string[])[0])
+  return { annotations: names(task!.annotations), predictions: names(task!.predictions) }
+}
+
+async function annotationIds({ project }: Storage): Promise<string[]> {
+  const { project: found } = await world.app.request(
+    `query ($id: ID!) { project(id: $id) { tasks { edges { node { annotations { id } } } } } }`,
+    { id: project },
+  )
+  return found.tasks.edges.flatMap(({ node }: { node: { annotations: { id: string }[] } }) =>
+    node.annotations.map(({ id }) => id),
+  )
+}
+
+/** The same row in a file of its own, and as one row of an array. */
+const shapes: [string, (one: object) => object][] = [
+  ['one task', (one) => one],
+  ['rows', (one) => [{ data: { text: 'other' } }, one]],
+]
+
+describe.each(shapes)('annotations in a file of %s', (_name, shape) => {
+  const connectRow = (annotations: Label[], settings = {}) => connect(shape(row(annotations)), settings)
+
+  it('that are corrected or added in the file are corrected or added here', async () => {
+    const storage = await connectRow([label('cat', { id: 5 }), label('dog')])
+    const first = await annotationIds(storage)
+    expect(await storage.put(shape(row([label('lynx', { id: 5 }), label('wolf'), label('fox')])))).toMatchObject({
+      status: 'COMPLETED',
+      counters: { created: 0, updated: 1, missing: 0 },
+    })
+    const seen = (await tasksOf(world.app, storage.project)).flatMap(({ annotations }) => annotations)
+    expect(seen.map(({ result }) => (result as string[])[0]).sort()).toEqual(['fox', 'lynx', 'wolf'])
+    expect(await annotationIds(storage)).toEqual(expect.arrayContaining(first))
+  })
+
+  it.each([
+    ['FLAG', ['dog', 'cat'], 'COMPLETED_WITH_ERRORS', 0, ['ANNOTATION_GONE']],
+    ['DELETE_UNANNOTATED', ['cat'], 'COMPLETED', 1, []],
+  ])(
+    'that are removed from the file, with missingPolicy %s, leave %j',
+    async (missingPolicy, left, status, updated, codes) => {
+      const storage = await connectRow([label('cat', { id: 5 }), label('dog', { id: 6 })], { missingPolicy })
+      const run = await storage.put(shape(row([label('cat', { id: 5 })])))
+      expect(run).toMatchObject({ status, counters: { updated, missing: 0 } })
+      expect(run.issues.map(({ code }: { code: string }) => code)).toEqual(codes)
+      const names = (await tasksOf(world.app, storage.project)).flatMap(({ annotations }) =>
+        annotations.map(({ result }) => (result as string[])[0]),
+      )
+      expect(names.sort()).toEqual([...left].sort())
+      // It is reported once.
+      expect(await storage.put(shape(row([label('cat', { id: 5 })], [label('p')])))).toMatchObject({
+        status: 'COMPLETED',
+      })
+    },
+  )
+})
+
+describe('labels of a file', () => {
+  it('that a person changed here stay, and the difference is an issue once', async () => {
+    const storage = await connect(row([label('cat', { id: 5 })]))
+    const [id] = await annotationIds(storage)
+    await updateAnnotation(world.app, { id, result: ['lion'] })
+    // Another part of the file changes.
+    expect(await storage.put({ ...row([label('cat', { id: 5 })]), meta: { a: 1 } })).toMatchObject({
+      status: 'COMPLETED',
+      counters: { updated: 1 },
+    })
+    expect(await storage.put(row([label('lynx', { id: 5 })]))).toMatchObject({
+      status: 'COMPLETED_WITH_ERRORS',
+      issues: [{ code: 'ANNOTATION_CONFLICT', key: 'a.json' }],
+    })
+    expect(await labelsOf(storage)).toEqual({ annotations: ['lion'], predictions: [] })
+    expect(await storage.put({ ...row([label('lynx', { id: 5 })]), meta: { a: 2 } })).toMatchObject({
+      status: 'COMPLETED',
+    })
+    // The file agrees with the person.
+    expect(await storage.put(row([label('lion', { id: 5 })]))).toMatchObject({ status: 'COMPLETED' })
+    expect(await storage.put(row([label('tiger', { id: 5 })]))).toMatchObject({ status: 'COMPLETED' })
+    expect(await labelsOf(storage)).toEqual({ annotations: ['tiger'], predictions: [] })
+  })
+
+  it('that a person deleted here do not return while the file has them unchanged', async () => {
+    const storage = await connect(row([label('cat', { id: 5 }), label('dog', { id: 6 })]))
+    const ids = await annotationIds(storage)
+    await deleteAnnotations(world.app, ids)
+    expect(
+      await storage.put({ ...row([label('cat', { id: 5 }), label('dog', { id: 6 })]), meta: { a: 1 } }),
+    ).toMatchObject({
+      status: 'COMPLETED',
+    })
+    expect((await labelsOf(storage)).annotations).toEqual([])
+    expect(await storage.put(row([label('lynx', { id: 5 }), label('fox')]))).toMatchObject({
+      issues: [{ code: 'ANNOTATION_CONFLICT' }],
+    })
+    expect((await labelsOf(storage)).annotations).toEqual(['fox'])
+  })
+
+  it('of a person who labeled here are never touched', async () => {
+    const storage = await connect({ data: { text: 'a' } }, { missingPolicy: 'DELETE_UNANNOTATED' })
+    const [task] = await tasksOf(world.app, storage.project)
+    await annotate(world.app, [task!.id], ['mine'])
+    const annotated = { data: { text: 'a' }, annotations: [label('theirs')] }
+    expect(await storage.put(annotated)).toMatchObject({ status: 'COMPLETED', counters: { updated: 1 } })
+    expect(await storage.put({ data: { text: 'a' } })).toMatchObject({ status: 'COMPLETED', counters: { updated: 1 } })
+    expect((await labelsOf(storage)).annotations).toEqual(['mine'])
+  })
+
+  it('that were imported by an earlier version follow the file if they are as in the file, and else count as changed here', async () => {
+    const storage = await connect(row([label('cat', { id: 5 }), label('dog', { id: 6 })]))
+    await query(
+      world.app.databaseUrl,
+      'update annotation set source_link = null, file_hash = null where result::text like $1',
+      ['%'],
+    )
+    expect(await storage.put(row([label('cat', { id: 5 }), label('wolf', { id: 6 })]))).toMatchObject({
+      issues: [{ code: 'ANNOTATION_CONFLICT' }],
+    })
+    expect(await storage.put(row([label('lynx', { id: 5 }), label('wolf', { id: 6 })]))).toMatchObject({
+      status: 'COMPLETED',
+    })
+    expect((await labelsOf(storage)).annotations.sort()).toEqual(['dog', 'lynx'])
+  })
+
+  it('of a model are replaced by those of the file, also in a dry run, which writes nothing', async () => {
+    const storage = await connect(row([], [label('old', { score: 0.1 }), label('older')]), {
+      missingPolicy: 'DELETE_UNANNOTATED',
+    })
+    await world.s3.putMany(storage.bucket, [
+      { key: 'a.json', body: JSON.stringify(row([], [label('new', { score: 0.2 })])) },
+    ])
+    const { syncStorage } = await world.app.request(
+      `mutation ($id: ID!) { syncStorage(input: { storageId: $id, dryRun: true }) { ... on SyncStorageSuccess { run { id } } } }`,
+      { id: storage.id },
+    )
+    expect(await finished(world.app, syncStorage.run.id)).toMatchObject({ counters: { updated: 1, created: 0 } })
+    expect((await labelsOf(storage)).predictions).toEqual(['old', 'older'])
+    expect(await sync(world.app, storage.id)).toMatchObject({ status: 'COMPLETED', counters: { updated: 1 } })
+    expect((await labelsOf(storage)).predictions).toEqual(['new'])
+  })
+})
+
+it('a server that imports the exports of another one again and again gets the same labels', async () => {
+  const bucket = await world.bucket({})
+  const location = {
+    s3: { bucket, prefix: 'out', endpoint: world.s3.endpoint, accessKeyId: 'key', secretAccessKey: 'secret' },
+  }
+  const from = await createProject(world.app)
+  const tasks = await createTasks(world.app, from, [{ n: 1 }, { n: 2 }])
+  const made = await annotate(world.app, [tasks[0]!, tasks[0]!, tasks[1]!], ['first'])
+  const { storage: target } = await createTarget(world.app, {
+    projectId: from,
+    location,
+    canDeleteObjects: true,
+    skipCheck: true,
+  })
+  const to = await createProject(world.app)
+  const { storage: source } = await createStorage(world.app, {
+    ...{ projectId: to, location, skipCheck: true, importMethod: 'TASKS', changedPolicy: 'UPDATE' },
+    missingPolicy: 'DELETE_UNANNOTATED',
+  })
+  const labels = async (project: string) =>
+    (await tasksOf(world.app, project)).map(({ data, annotations }) => [
+      data.n,
+      annotations.map(({ result }) => JSON.stringify(result)).sort(),
+    ])
+  const exportAll = async () => {
+    expect(await finished(world.app, await startExport(world.app, { storageId: target.id }))).toMatchObject({
+      status: 'COMPLETED',
+    })
+  }
+  const steps: [number, () => Promise<unknown>][] = [
+    [3, async () => {}],
+    [3, async () => updateAnnotation(world.app, { id: made[1]!.id, result: ['second'] })],
+    [4, async () => annotate(world.app, [tasks[1]!], ['third'])],
+    [3, async () => deleteAnnotations(world.app, [made[0]!.id])],
+  ]
+  for (const [objects, step] of steps) {
+    await step()
+    await exportAll()
+    // Removals are written by a job of their own.
+    await until(async () => {
+      const { KeyCount } = await world.s3.client.send(new ListObjectsV2Command({ Bucket: bucket }))
+      return KeyCount === objects
+    })
+    expect(await sync(world.app, source.id)).toMatchObject({ status: 'COMPLETED' })
+    expect((await labels(to)).sort()).toEqual((await labels(from)).sort())
+  }
+})
