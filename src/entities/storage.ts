@@ -36,13 +36,23 @@ export const StorageEntity = defineEntity({
     highestKey: p.text().collation('C').nullable(),
     /** Earliest time at which its pending exports are written. Null: at once. */
     drainAt: p.datetime().nullable(),
+    /**
+     * When the storage was deleted. Only import storages with links are detached: they have no secrets, no runs and no schedule, and
+     * nothing finds them, except an import from the same place.
+     */
+    detachedAt: p.datetime().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p
       .datetime()
       .defaultRaw('now()')
       .onUpdate(() => new Date()),
   },
-  indexes: [{ properties: ['project', 'id'] }, { properties: ['project', 'fingerprint'] }],
+  indexes: [
+    { properties: ['project', 'id'] },
+    { properties: ['project', 'fingerprint'] },
+    { name: 'storage_detached_index', properties: ['project'], where: 'detached_at is not null' },
+  ],
+  filters: { attached: { name: 'attached', cond: { detachedAt: null }, default: true } },
 })
 
 export type Storage = InferEntity<typeof StorageEntity>

@@ -38,13 +38,20 @@ export type Loaders = ReturnType<typeof createLoaders>
 /** Creates loaders for one operation or one event. They cache, so they must not live longer. */
 export function createLoaders(em: EntityManager, issueMediaToken: (project: number) => Promise<MediaToken>) {
   const json = createJsonColumns(em)
+  const storage = byId((ids) => em.fork().find(StorageEntity, { id: ids }))
+  /** Links of storages that were not deleted. */
+  const attachedLinks = async (where: { task: number[] } | { id: number[] }) => {
+    const links = await em.fork().find(ImportLinkEntity, where, { orderBy: { id: 'desc' } })
+    const storages = await storage.loadMany(links.map((link) => link.storage))
+    return links.filter((_, at) => storages[at] && !(storages[at] instanceof Error))
+  }
   return {
     /** The media token of the viewer for a project, with the usual lifetime. */
     mediaToken: new DataLoader((projects: readonly number[]) => Promise.all(projects.map(issueMediaToken))),
     ...json,
     project: byId((ids) => em.fork().find(ProjectEntity, { id: ids })),
     task: byId((ids) => em.fork().find(TaskEntity, { id: ids }, { exclude: ['data', 'meta'] }) as Promise<Task[]>),
-    storage: byId((ids) => em.fork().find(StorageEntity, { id: ids })),
+    storage,
     run: byId((ids) => em.fork().find(SyncRunEntity, { id: ids })),
     /** For an export storage: the number of pending exports, and why the last write failed. */
     pendingExports: new DataLoader<number, PendingExports>(async (storages) => {
@@ -76,9 +83,9 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
     ),
     webhookDelivery: byId((ids) => em.fork().find(WebhookDeliveryEntity, { id: ids })),
     webhook: byId((ids) => em.fork().find(WebhookEntity, { id: ids })),
-    importLink: byId((ids) => em.fork().find(ImportLinkEntity, { id: ids })),
+    importLink: byId((ids) => attachedLinks({ id: ids })),
     linkOfTask: new DataLoader<number, ImportLink | null>(async (tasks) => {
-      const links = await em.fork().find(ImportLinkEntity, { task: [...tasks] })
+      const links = await attachedLinks({ task: [...tasks] })
       const found = new Map(links.map((link) => [link.task, link]))
       return tasks.map((task) => found.get(task) ?? null)
     }),

@@ -147,7 +147,7 @@ builder.mutationFields((t) => ({
         }),
       }),
     description:
-      'Deletes a storage with its links and runs. Tasks, annotations and the objects in the bucket stay. Fails with ConflictError while a run of the storage is queued or in progress, and with its code PENDING_EXPORTS while exports are pending, unless `force` is set.',
+      'Deletes a storage with its secrets and runs. Tasks, annotations and the objects in the bucket stay. If the same bucket is connected again, the first sync links the tasks of an import storage again. Fails with ConflictError while a run of the storage is queued or in progress, and with its code PENDING_EXPORTS while exports are pending, unless `force` is set.',
     errors: {
       types: [NotFoundError, ConflictError],
       dataField: { name: 'deletion', description: 'Effect of the deletion.' },

@@ -4,6 +4,7 @@ import { type Storage, type StorageDirection, StorageEntity, type storageDirecti
 import { SyncRunEntity, type syncStatuses } from '../entities/sync-run.ts'
 import { mapRecord } from '../records.ts'
 import { execute } from '../sql.ts'
+import { countAdoptable } from '../storages/detach.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { locationObject, StorageLocationRef, StorageProviderRef } from './location.ts'
@@ -145,6 +146,12 @@ builder.node(ImportStorageRef, {
           },
           args,
         ),
+    }),
+    adoptableTasks: t.field({
+      type: 'SafeInt',
+      description:
+        'Number of tasks that were imported from the same place by storages that were deleted since. The next sync links them to this storage, instead of importing their objects again.',
+      resolve: (storage, _args, { em }) => countAdoptable(em, storage),
     }),
     tasksLinked: t.field({
       type: 'SafeInt',

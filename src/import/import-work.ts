@@ -5,13 +5,13 @@ import { type Project, ProjectEntity } from '../entities/project.ts'
 import { policyOf } from '../entities/run-policies.ts'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
-import { folderOf } from '../providers/kit/folder-of.ts'
 import type { Provider } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 import type { Breaker } from '../runs/breaker.ts'
 import { retryingProvider } from '../runs/retrying-provider.ts'
 import { execute } from '../sql.ts'
 import { createObjectFilter, isSidecar } from '../storages/object-filter.ts'
+import { folderScope } from '../storages/place.ts'
 import { countSink } from './count-sink.ts'
 import type { ShardWork } from './import-shard.ts'
 import { chosenKeys, failedKeys, keySource } from './key-source.ts'
@@ -76,10 +76,10 @@ export async function openWork(job: Import, signal: AbortSignal): Promise<ShardW
   const project: Project = await em.fork().findOneOrFail(ProjectEntity, storage.project)
   const limit = createAdaptiveLimit(job.readConcurrency)
   const kind = providers[storage.provider]
-  const { bucket, prefix } = kind.place(storage.location)
+  const { bucket } = kind.place(storage.location)
   const { maxObjects } = storage.filters ?? {}
   const { source, appliesFilters, splitsRanges } = policyOf(run.kind)
-  const scope = { prefix: storage.recursive ? prefix : folderOf(prefix), recursive: storage.recursive }
+  const scope = folderScope(storage)
   const remaining =
     maxObjects === undefined || source !== 'SETTINGS' ? undefined : { objects: remainingObjects(maxObjects, run) }
   const provider = retryingProvider(job.provider, { breaker: job.breaker, signal, limit })

@@ -8,6 +8,7 @@ import { compareKeys } from '../providers/key-order.ts'
 import { heldRun } from '../runs/lease.ts'
 import { missedHeartbeats } from '../runs/sweep.ts'
 import { execute } from '../sql.ts'
+import { adoptLinks } from '../storages/detach.ts'
 import { findFollowingKeys, middleOf } from './find-split.ts'
 import { importShard, type ShardWork } from './import-shard.ts'
 import { type Import, openWork, remainingObjects } from './import-work.ts'
@@ -43,6 +44,7 @@ export async function importStorage(job: Import): Promise<void> {
   const { source, movesHighestKey } = policyOf(run.kind)
   const isNewOnly = storage.syncMode === 'NEW_ONLY' && source === 'SETTINGS'
   if (isNewOnly && !provider.keyCursor) throw new SluiceError('NEW_ONLY_UNSUPPORTED')
+  if (!policyOf(run.kind).countsOnly) await adoptLinks(em, storage, job.signal)
   await openShards(em, run.id, isNewOnly ? (storage.highestKey ?? null) : null)
   await processShards(job, 'LEADS')
   await sweepMissing(em, { run, storage, provider, signal: job.signal })

@@ -33,7 +33,7 @@ export async function urlMappingFaults(
   const rows = await execute<{ id: string; provider: ProviderName; location: Record<string, unknown> }>(
     tx,
     sql`select id, provider, location from storage
-     where project_id = ${project} and direction = 'IMPORT'
+     where project_id = ${project} and direction = 'IMPORT' and detached_at is null
        and id = any(${mappings.map(({ storage }) => storage)}::bigint[])
      order by id for key share`,
   )

@@ -66,14 +66,15 @@ export function createScopeFinder(em: EntityManager, cached: AccessCache['cached
       em,
       sql`with asked as (
          select t.id, t.project_id,
-                (select l.storage_id from import_link l where l.task_id = t.id order by l.id limit 1) as storage_id
+                (select l.storage_id from import_link l join storage s on s.id = l.storage_id
+                 where l.task_id = t.id and s.detached_at is null order by l.id limit 1) as storage_id
          from task t where t.id = any(${ids('task:')}::bigint[])),
        projects as (
          select id, media_key, resolve_https_urls from project where id = any(${ids('project:')}::bigint[]) or id in (select project_id from asked))
        select 'task' as kind, id, project_id as project, storage_id as storage, null as text from asked
        union all select 'project', id, id, null, json_build_array(media_key, resolve_https_urls)::text from projects
        union all select 'storage', s.id, s.project_id, null, s.xmin::text
-         from storage s join projects p on p.id = s.project_id where s.direction = 'IMPORT'
+         from storage s join projects p on p.id = s.project_id where s.direction = 'IMPORT' and s.detached_at is null
        union all select 'mapping', m.storage_id, m.project_id, null, json_build_array(m.prefix, m.key_prefix)::text
          from url_mapping m join projects p on p.id = m.project_id`,
     )

@@ -142,7 +142,17 @@ export function overlap(source: LocatedStorage, target: LocatedStorage): boolean
   return written.startsWith(from.prefix) || from.prefix.startsWith(written)
 }
 
-function addressOf({ provider, location }: LocatedStorage): ReturnType<ProviderKind['place']> {
+/** The keys that a listing of the storage can return. */
+export function folderScope({ provider, location, recursive }: LocatedStorage & Pick<Storage, 'recursive'>): {
+  prefix: string
+  recursive: boolean
+} {
+  const { prefix } = providers[provider].place(location)
+  return { prefix: recursive ? prefix : folderOf(prefix), recursive }
+}
+
+/** Endpoint, bucket and prefix of the storage, comparable with those of another one. */
+export function addressOf({ provider, location }: LocatedStorage): ReturnType<ProviderKind['place']> {
   const { endpoint, ...rest } = providers[provider].place(location)
   return { endpoint: URL.canParse(endpoint) ? new URL(endpoint).href : endpoint, ...rest }
 }

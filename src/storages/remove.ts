@@ -4,6 +4,7 @@ import { StorageEntity } from '../entities/storage.ts'
 import { SyncRunEntity } from '../entities/sync-run.ts'
 import { ConflictError, NotFoundError } from '../errors.ts'
 import { execute } from '../sql.ts'
+import { detachStorage } from './detach.ts'
 
 /** Effect of deleting a storage. */
 interface Deletion {
@@ -14,7 +15,7 @@ interface Deletion {
 }
 
 /**
- * Deletes a storage with its links. Tasks, annotations and objects stay. With `dryRun` it only counts.
+ * Deletes a storage. If it has links to tasks, it is detached, so that the same storage can adopt them when it is connected again. Tasks, annotations and objects stay. With `dryRun` it only counts.
  * @throws NotFoundError; ConflictError while a run of the storage is queued or in progress; ConflictError PENDING_EXPORTS, unless
  * `force` is set, if exports are pending.
  */
@@ -43,7 +44,7 @@ export async function deleteStorage(
       const message = `${pendingExports} changes are not written to this storage yet (pendingExports). Wait until they are written, or delete it with force: true, which loses them.`
       throw new ConflictError(message, 'PENDING_EXPORTS', { pendingExports })
     }
-    await tx.remove(storage).flush()
+    await (deletion.affectedTasks > 0 ? detachStorage(tx, id) : tx.remove(storage).flush())
     return deletion
   })
 }

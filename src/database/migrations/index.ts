@@ -29,6 +29,7 @@ import { HttpsUrls } from './0028-https-urls.ts'
 import { InlineBytes } from './0029-inline-bytes.ts'
 import { StorageVersions } from './0030-storage-versions.ts'
 import { RowIdentity } from './0031-row-identity.ts'
+import { DetachedStorages } from './0032-detached-storages.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -66,4 +67,5 @@ export const migrations = [
   { name: '0029-inline-bytes', class: InlineBytes },
   { name: '0030-storage-versions', class: StorageVersions },
   { name: '0031-row-identity', class: RowIdentity },
+  { name: '0032-detached-storages', class: DetachedStorages },
 ]
