@@ -146,7 +146,8 @@ it.each(['LOCAL_FILES', 'REDIS'] as const)(
     try {
       const project = await createProject(place.app)
       await place.put('in/a.json', '[{"n":1},{"n":2}]')
-      const input = { projectId: project, location: place.location, skipCheck: true, importMethod: 'TASKS' }
+      const settings = { skipCheck: true, importMethod: 'TASKS', filters: { include: ['**/a.json'] } }
+      const input = { projectId: project, location: place.location, ...settings }
       const { storage: first } = await createStorage(place.app, input)
       await sync(place.app, first.id)
       await remove(place.app, first.id)
