@@ -116,7 +116,7 @@ async function answer(deps: ResolveRouteDeps, exchange: Exchange): Promise<void>
   assertCanRead(viewer, scope.project)
   // A URL that is presigned for GET refuses HEAD.
   const mode = req.method === 'HEAD' ? 'PROXY' : undefined
-  const delivery = await deliver(deps.delivery, scope, { uri, mode })
+  const delivery = await deliver(deps.delivery, scope, { uri, mode, isPlayer: isMediaElement(req) })
   if (signal.aborted) throw signal.reason
   exchange.mode = delivery.mode
   if (delivery.mode === 'PRESIGN') {

@@ -6,7 +6,7 @@ import { canStandInUrl } from '../providers/kit/dot-segments.ts'
 import type { ObjectHead } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 import type { HeadCache, ObjectSource } from './open-object.ts'
-import { createSignedUrls, type SignedUrl, type SignedUrls } from './signed-urls.ts'
+import { createSignedUrls, lifetimeOf, type SignedUrl, type SignedUrls } from './signed-urls.ts'
 import { pickObject, type ResolveScope } from './url-mappings.ts'
 
 /** What resolving needs, with its caches: in memory, bounded, and separate for each version of a storage. */
@@ -24,21 +24,25 @@ export function createDeliveryDeps(connect: Connect): DeliveryDeps {
 type Delivery = ({ mode: 'PRESIGN' } & SignedUrl) | { mode: 'PROXY'; open(): Promise<ObjectSource & { close(): void }> }
 
 /**
- * Decides how the object of a storage URI, or of a mapped URL, is delivered; `mode` allows only one way.
+ * Decides how the object of a storage URI, or of a mapped URL, is delivered; `mode` allows only one way. A player (`isPlayer`) uses the
+ * URL to which it was redirected for as long as it plays, so it gets one for `mediaTtlMinutes`, or a stream if the credentials end sooner.
  * @throws NotFoundError if no storage of the project serves the URI; SluiceError of the provider
  */
 export async function deliver(
   deps: DeliveryDeps,
   scope: ResolveScope,
-  { uri, mode }: { uri: string; mode?: 'PROXY' | undefined },
+  { uri, mode, isPlayer = false }: { uri: string; mode?: 'PROXY' | undefined; isPlayer?: boolean },
 ): Promise<Delivery> {
   const found = pickObject(uri, scope)
   if (!found) throw new NotFoundError('No connected storage serves this URI.')
   const { storage, key } = found
   const name = `${storage.id}@${storage.updatedAt.getTime()}\0${key}`
   if (mode !== 'PROXY' && mayPresign(storage, key)) {
-    const sign = () => presign(deps.connect, storage, key)
-    const signed = await deps.signedUrls.get(name, sign, storage.presignTtlMinutes * 60_000).catch(orStream)
+    const ttlMinutes = isPlayer ? storage.mediaTtlMinutes : storage.presignTtlMinutes
+    const sign = () => presign(deps.connect, { storage, key, ttlMinutes, isPlayer })
+    const signed = await deps.signedUrls
+      .get(isPlayer ? `${name}\0media` : name, sign, ttlMinutes * 60_000)
+      .catch(orStream)
     if (signed) return { mode: 'PRESIGN', ...signed }
   }
   return {
@@ -50,18 +54,26 @@ export async function deliver(
   }
 }
 
-/** This storage cannot sign although its provider can, for example because a SAS token allows more than reading. */
+/** This storage cannot sign although its provider can, for example because a SAS token allows more than reading, or ends too soon. */
 class CannotPresign extends Error {}
 
 const orStream = (error: unknown): undefined => {
   if (!(error instanceof CannotPresign)) throw error
 }
 
-async function presign(connect: Connect, storage: Storage, key: string): Promise<URL> {
+// Clocks of clouds and of this machine differ, and signing takes a moment.
+const toleranceMs = 60_000
+
+async function presign(
+  connect: Connect,
+  { storage, key, ttlMinutes, isPlayer }: { storage: Storage; key: string; ttlMinutes: number; isPlayer: boolean },
+): Promise<URL> {
   const provider = await connect(storage)
   try {
     if (!provider.presign) throw new CannotPresign()
-    return await provider.presign(key, { ttlSeconds: storage.presignTtlMinutes * 60 })
+    const url = await provider.presign(key, { ttlSeconds: ttlMinutes * 60 })
+    if (isPlayer && lifetimeOf(url, Date.now()) < ttlMinutes * 60_000 - toleranceMs) throw new CannotPresign()
+    return url
   } finally {
     provider.close()
   }

@@ -55,6 +55,11 @@ export function createSignedUrls({
   }
 }
 
+/** Milliseconds that a URL that was signed at `now` lives. Infinity if it is not signed. */
+export function lifetimeOf(url: URL, now: number): number {
+  return lifeOf(url) ?? (endOf(url)?.getTime() ?? Infinity) - now
+}
+
 /** Lifetime of a URL in milliseconds from its signature; undefined if the URL contains only its expiry. */
 function lifeOf({ searchParams }: URL): number | undefined {
   const seconds = Number(searchParams.get('X-Amz-Expires') ?? searchParams.get('X-Goog-Expires') ?? Number.NaN)

@@ -30,6 +30,7 @@ import { InlineBytes } from './0029-inline-bytes.ts'
 import { StorageVersions } from './0030-storage-versions.ts'
 import { RowIdentity } from './0031-row-identity.ts'
 import { DetachedStorages } from './0032-detached-storages.ts'
+import { MediaTtl } from './0033-media-ttl.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -68,4 +69,5 @@ export const migrations = [
   { name: '0030-storage-versions', class: StorageVersions },
   { name: '0031-row-identity', class: RowIdentity },
   { name: '0032-detached-storages', class: DetachedStorages },
+  { name: '0033-media-ttl', class: MediaTtl },
 ]
