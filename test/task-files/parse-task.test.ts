@@ -15,10 +15,11 @@ describe('reading a task', () => {
   )
 
   it('reads an object in "data" as an envelope', () => {
-    expect(parse({ data: { a: 1 }, id: 7 })).toEqual({ ...bare, data: '{"a":1}' })
+    expect(parse({ data: { a: 1 }, id: 7 })).toEqual({ ...bare, data: '{"a":1}', envelopeId: '7' })
     expect(parse({ data: { a: 1 }, id: 7, whatever: true })).toEqual({
       ...bare,
       data: '{"a":1}',
+      envelopeId: '7',
       extra: '{"whatever":true}',
     })
     expect(parse({ data: {}, meta: { x: 1 } }).meta).toBe('{"x":1}')
@@ -87,6 +88,7 @@ describe('reading a task', () => {
       allowSkip: false,
       predictions: [{ result: '[2]', score: null, modelVersion: null }],
       annotations: [{ result: '[9]', wasCancelled: false, leadTimeSeconds: null, completedBy: 'ada', importId: '9' }],
+      envelopeId: '5',
       origin: expect.any(String),
     })
     expect(exported(10).origin).toBe(exported(9).origin)
