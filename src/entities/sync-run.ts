@@ -82,6 +82,7 @@ export const SyncRunEntity = defineEntity({
     created: count(),
     updated: count(),
     missing: count(),
+    moved: count(),
     selected: count(),
     exported: count(),
     skipped: count(),

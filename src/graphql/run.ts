@@ -44,6 +44,8 @@ const counters = {
   created: 'Tasks that the run created.',
   updated:
     'Tasks whose data the run replaced (changedPolicy UPDATE), or to which it added an annotation from another exported object of the same task.',
+  moved:
+    'Imports: tasks whose object or row was found under another key. They have their labels, and no other task was created.',
   missing: 'Links of missing objects and rows that the run flagged, or deleted with their task.',
   selected: 'Annotations that the export has processed; in TASK format, their tasks.',
   exported: 'Objects that the export wrote to the storage.',

@@ -5,6 +5,7 @@ import { SyncRunEntity, type syncStatuses } from '../entities/sync-run.ts'
 import { mapRecord } from '../records.ts'
 import { execute } from '../sql.ts'
 import { countAdoptable } from '../storages/detach.ts'
+import { countOutOfScope } from '../storages/scope.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { locationObject, StorageLocationRef, StorageProviderRef } from './location.ts'
@@ -152,6 +153,12 @@ builder.node(ImportStorageRef, {
       description:
         'Number of tasks that were imported from the same place by storages that were deleted since. The next sync links them to this storage, instead of importing their objects again.',
       resolve: (storage, _args, { em }) => countAdoptable(em, storage),
+    }),
+    outOfScopeLinks: t.field({
+      type: 'SafeInt',
+      description:
+        'Number of links whose key is not below the prefix of the storage, for example because the prefix was changed. Syncs neither update nor flag their tasks, and their URIs do not resolve.',
+      resolve: (storage, _args, { em }) => countOutOfScope(em, storage),
     }),
     tasksLinked: t.field({
       type: 'SafeInt',

@@ -4,9 +4,12 @@ import { policyOf } from '../entities/run-policies.ts'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import type { Provider } from '../providers/provider.ts'
+import { providers } from '../providers/registry.ts'
 import { heldRun, type RunLease } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
+import { findMoves } from './find-moves.ts'
 import { sinkOf } from './import-work.ts'
+import { moveObjects } from './move-objects.ts'
 
 interface Sweeping {
   run: SyncRun
@@ -23,16 +26,17 @@ interface Sweeping {
  * @throws RunLost; the signal's reason.
  */
 export async function sweepMissing(em: EntityManager, { run, storage, provider, signal }: Sweeping): Promise<void> {
-  if (storage.missingPolicy === 'KEEP') return
   const sink = sinkOf(run)
-  const { findsMissing } = policyOf(run.kind)
+  const { findsMissing, countsOnly } = policyOf(run.kind)
   const isComplete =
     findsMissing === 'BY_LISTING' && storage.syncMode === 'FULL' && storage.filters?.maxObjects === undefined
-  const objects = isComplete
-    ? await findMissing(em, { run, storage, provider })
-    : findsMissing === 'BY_KEY'
-      ? await countUnseen(em, run, storage)
-      : 0
+  if (isComplete && storage.missingPolicy !== 'KEEP') await findMissing(em, { run, storage, provider })
+  const detectsMoves = isComplete && storage.detectMoves && providers[storage.provider].copyKeepsEtag && !countsOnly
+  // Before the missing objects are counted, because moved ones are not missing.
+  if (detectsMoves && (await findMoves(em, run, storage)) > 0) await moveObjects(em, { run, storage, signal })
+  if (storage.missingPolicy === 'KEEP') return
+  if (findsMissing === 'BY_KEY') await removeSeen(em, run, storage)
+  const objects = isComplete || findsMissing === 'BY_KEY' ? await countMissing(em, run) : 0
   const rows = await sink.countMissingRows(em, run, storage)
   if (objects + rows === 0) return
   const message = await missingLimitError(em, storage, { objects, rows })
@@ -40,21 +44,19 @@ export async function sweepMissing(em: EntityManager, { run, storage, provider, 
   await sink.sweep(em, { run, storage, objects, rows, signal })
 }
 
-/** Number of objects that a complete listing did not return; their keys are in `sync_key`. */
+/** Completes the keys of objects that a complete listing did not return: MISSING in `sync_key`. */
 async function findMissing(
   em: EntityManager,
   { run, storage, provider }: Pick<Sweeping, 'run' | 'storage' | 'provider'>,
-): Promise<number> {
+): Promise<void> {
   if (!provider.ordered) await recordUnseen(em, run, storage)
   await removeUnread(em, run)
-  return countUnseen(em, run, storage)
+  await removeSeen(em, run, storage)
 }
 
-/** Number of missing objects, without those that a run has seen meanwhile. */
-async function countUnseen(em: EntityManager, run: SyncRun, storage: Storage): Promise<number> {
-  await removeSeen(em, run, storage)
-  return countOf(em, sql`select count(*) from sync_key where run_id = ${run.id} and kind = 'MISSING'`)
-}
+/** Number of missing objects. */
+const countMissing = (em: EntityManager, { id }: RunLease): Promise<number> =>
+  countOf(em, sql`select count(*) from sync_key where run_id = ${id} and kind = 'MISSING'`)
 
 /** For unordered listings: records the keys that were never listed. Only the end of the listing shows them. */
 async function recordUnseen(

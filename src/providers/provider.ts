@@ -199,6 +199,8 @@ export interface ProviderKind<Location extends z.ZodObject = z.ZodObject, Secret
   /** Other schemes that tools use for the same storage. */
   uriAliases?: readonly string[]
   canPresign: boolean
+  /** Whether a moved or copied object has the etag of the original. */
+  copyKeepsEtag?: true
   abilities: KindAbilities
   /** The limit for keys that exports write. Null if there is no limit. */
   keyLimit: KeyLimit | null

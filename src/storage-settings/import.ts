@@ -126,6 +126,12 @@ export const importSettings = {
       REPORT: 'Reports the issue OBJECT_CHANGED for each object. Its tasks stay as they are.',
     },
   }),
+  detectMoves: flag({
+    title: 'Detect moved objects',
+    description:
+      'Whether a complete listing recognizes moved objects: a new key with the etag, size and base name of exactly one missing object, or of one that is no longer below the prefix. Its tasks get the new key and keep their labels. Only for S3 and local files, where a copy has the same etag, and with a `missingPolicy` other than KEEP.',
+    default: true,
+  }),
   maxMissing,
   presign: flag({
     title: 'Presigned URLs',

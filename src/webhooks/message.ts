@@ -34,13 +34,27 @@ export function placeData(
 function runData(em: EntityManager, { payload }: LoggedEvent) {
   const run = em.fork().map(SyncRunEntity, payload)
   const { kind, status, attempt, failure, queuedAt, startedAt, finishedAt } = run
-  const { listed, skipped, matched, existed, created, updated, missing, exported, deleted, failed, bytesRead } = run
+  const { listed, skipped, matched, existed, created, updated, moved, missing, exported, deleted, failed, bytesRead } =
+    run
   return {
     kind,
     status,
     attempt,
     failure,
-    counters: { listed, skipped, matched, existed, created, updated, missing, exported, deleted, failed, bytesRead },
+    counters: {
+      listed,
+      skipped,
+      matched,
+      existed,
+      created,
+      updated,
+      moved,
+      missing,
+      exported,
+      deleted,
+      failed,
+      bytesRead,
+    },
     queuedAt,
     startedAt,
     finishedAt,

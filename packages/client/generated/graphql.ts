@@ -80,6 +80,8 @@ export type CreateImportStorageInput = {
   changedPolicy?: ChangedPolicy | null | undefined;
   /** Notes for people. Null: no notes. */
   description?: string | null | undefined;
+  /** Whether a complete listing recognizes moved objects: a new key with the etag, size and base name of exactly one missing object, or of one that is no longer below the prefix. Its tasks get the new key and keep their labels. Only for S3 and local files, where a copy has the same etag, and with a `missingPolicy` other than KEEP. Default: true. */
+  detectMoves?: boolean | null | undefined;
   /** Conditions that an object must meet to be imported, in addition to regexFilter. A change replaces all of them. Null: no conditions. */
   filters?: ImportFiltersInput | null | undefined;
   /** Whether the import adds each folder `name=value` of a key to the data of its tasks, as a text field. A field of the row with the same name takes precedence. Default: false. */

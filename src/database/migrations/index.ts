@@ -31,6 +31,7 @@ import { StorageVersions } from './0030-storage-versions.ts'
 import { RowIdentity } from './0031-row-identity.ts'
 import { DetachedStorages } from './0032-detached-storages.ts'
 import { MediaTtl } from './0033-media-ttl.ts'
+import { Moves } from './0034-moves.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -70,4 +71,5 @@ export const migrations = [
   { name: '0031-row-identity', class: RowIdentity },
   { name: '0032-detached-storages', class: DetachedStorages },
   { name: '0033-media-ttl', class: MediaTtl },
+  { name: '0034-moves', class: Moves },
 ]

@@ -12,6 +12,7 @@ export const localFiles = defineProvider({
   inputName: 'localFiles',
   uriScheme: 'local-files',
   canPresign: false,
+  copyKeepsEtag: true,
   abilities,
   // The limit of common file systems.
   keyLimit: { max: 255, unit: 'bytes', per: 'segment' },

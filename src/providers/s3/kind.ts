@@ -15,6 +15,7 @@ export const s3 = defineProvider({
   uriScheme: 's3',
   uriAliases: ['s3a', 's3n'],
   canPresign: true,
+  copyKeepsEtag: true,
   abilities,
   // Amazon S3, "Naming Amazon S3 objects".
   keyLimit: { max: 1_024, unit: 'bytes', per: 'key' },
