@@ -33,6 +33,7 @@ export async function applyRows(em: EntityManager, target: PageTarget, objects: 
   const applied: AppliedRows = nothingApplied()
   for (const batch of distinctKeys(objects)) {
     await matchRows(em, batch, { storage: target.storage, rowKey: target.rowKey, locks: true })
+    await refuseIncomplete(em, batch)
     await refuseOvertaken(em, target)
     await compareRows(em)
     await findIssues(em, target, batch, applied)
@@ -42,6 +43,8 @@ export async function applyRows(em: EntityManager, target: PageTarget, objects: 
     }
     const updated = target.updatesRows ? await countOf(em, sql`fresh where is_changed`) : 0
     await moveLinks(em, target, batch)
+    // Pages lock the run before the project, in which new tasks are numbered.
+    await execute(em, sql`select 1 from sync_run where id = ${target.run} for update`)
     applied.created += await createRows(em, target, batch)
     applied.updated += updated
     applied.existed += (await countOf(em, sql`fresh where link_id is not null`)) - updated
@@ -57,6 +60,7 @@ export async function countRows(em: EntityManager, target: PageTarget, objects: 
   const applied: AppliedRows = nothingApplied()
   for (const batch of distinctKeys(objects)) {
     await matchRows(em, batch, { storage: target.storage, rowKey: target.rowKey, locks: false })
+    await refuseIncomplete(em, batch)
     await compareRows(em)
     await findIssues(em, target, batch, applied)
     if (target.updatesRows) await syncLabels(em, labelOptions(em, target, applied, true))
@@ -141,14 +145,32 @@ const reporter =
 
 /** An object with rows that are not imported does not show which rows are gone. */
 async function recountComplete(em: EntityManager, objects: ReadObject[]): Promise<void> {
+  // A link whose row was removed from `fresh` has no row.
+  await execute(
+    em,
+    sql`update known k set is_matched = false
+     where k.is_matched and not exists (select 1 from fresh f where f.link_id = k.id)`,
+  )
+  for (const object of await withoutAllRows(em, objects)) object.isComplete = false
+}
+
+/**
+ * `import_row` is not logged, so a crash of the database empties it. Rows that were staged before would then count as gone.
+ * @throws ShardChanged; the objects are read again
+ */
+async function refuseIncomplete(em: EntityManager, objects: ReadObject[]): Promise<void> {
+  const complete = objects.filter(({ isComplete }) => isComplete)
+  if ((await withoutAllRows(em, complete)).length > 0) throw new ShardChanged()
+}
+
+/** The objects that have fewer rows in `fresh` than were read. An object that is one task has one row. */
+async function withoutAllRows(em: EntityManager, objects: ReadObject[]): Promise<ReadObject[]> {
   const rows = await execute<{ read_id: string; rows: string }>(
     em,
     sql`select read_id, count(*) as rows from fresh group by read_id`,
   )
   const counts = new Map(rows.map((row) => [row.read_id, Number(row.rows)]))
-  for (const object of objects) {
-    if ((counts.get(object.read) ?? 0) < Math.abs(object.rows)) object.isComplete = false
-  }
+  return objects.filter(({ read, rows: count }) => (counts.get(read) ?? 0) < Math.abs(count))
 }
 
 const labelOptions = (em: EntityManager, { deletesGone }: PageTarget, applied: AppliedRows, countsOnly: boolean) => ({

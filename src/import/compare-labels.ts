@@ -65,9 +65,9 @@ export const labelChanges = {
 
 /**
  * Compares the labels in the rows of `fresh` with those of their tasks: by their id in the file, by equal content, then by order
- * among those that nobody has changed here. Writes the temporary tables `file_label` and `own_label`.
+ * among those that nobody has changed here. `locks` locks the labels. Writes the temporary tables `file_label` and `own_label`.
  */
-export async function compareLabels(em: EntityManager, kind: LabelKind): Promise<void> {
+export async function compareLabels(em: EntityManager, kind: LabelKind, { locks }: { locks: boolean }): Promise<void> {
   const { table, list, importId, ownImportId, isOldImport, hashOfFile, hashOfOwn } = labelKinds[kind]
   await execute(
     em,
@@ -78,6 +78,13 @@ export async function compareLabels(em: EntityManager, kind: LabelKind): Promise
      cross join lateral json_array_elements(i.labels->${list}) with ordinality as l (label, at)
      where f.link_id is not null`,
   )
+  // Saves of people wait, so that none is overwritten between the comparison and the write.
+  if (locks) {
+    await execute(
+      em,
+      sql`select a.id from ${table} a where a.task_id in (select task_id from fresh where link_id is not null) order by a.id for update`,
+    )
+  }
   await execute(
     em,
     sql`create temporary table own_label on commit drop as
@@ -89,9 +96,11 @@ export async function compareLabels(em: EntityManager, kind: LabelKind): Promise
   )
   await execute(em, sql`analyze file_label`)
   await execute(em, sql`analyze own_label`)
-  await pairBy(em, sql`import_id`, sql`import_id is not null`)
+  await pairBy(em, sql`import_id`, { where: sql`import_id is not null`, own: sql`import_id is not null` })
   await pairBy(em, sql`hash`)
-  await pairBy(em, sql`true`, sql`import_id is null`, sql`follows`)
+  // A label that somebody has changed here is still the one that the file has unchanged.
+  await pairBy(em, sql`hash`, { own: sql`is_sourced`, ownValue: sql`file_hash` })
+  await pairBy(em, sql`true`, { where: sql`import_id is null`, own: sql`follows` })
   await execute(
     em,
     sql`update file_label l set was_deleted = true from deleted_label d
@@ -103,16 +112,20 @@ export async function compareLabels(em: EntityManager, kind: LabelKind): Promise
 async function pairBy(
   em: EntityManager,
   value: RawBuilder<unknown>,
-  where = sql`true`,
-  ownWhere = where,
+  {
+    where = sql`true`,
+    own = sql`true`,
+    ownValue = value,
+  }: Partial<Record<'where' | 'own' | 'ownValue', RawBuilder<unknown>>> = {},
 ): Promise<void> {
-  const numbered = (table: RawBuilder<unknown>, condition: RawBuilder<unknown>, order: RawBuilder<unknown>) => sql`
-    select *, ${value} as value, row_number() over (partition by link_id, ${value} order by ${order}) as place
-    from ${table} where ${condition}`
   await execute(
     em,
-    sql`with given as (${numbered(sql`file_label`, sql`own_id is null and ${where}`, sql`n`)}),
-     own as (${numbered(sql`own_label`, sql`not is_paired and ${ownWhere}`, sql`is_sourced desc, id`)}),
+    sql`with given as (
+       select *, ${value} as value, row_number() over (partition by link_id, ${value} order by n) as place
+       from file_label where own_id is null and ${where}),
+     own as (
+       select *, ${ownValue} as value, row_number() over (partition by link_id, ${ownValue} order by is_sourced desc, id) as place
+       from own_label where not is_paired and ${own}),
      paired as (
        update file_label l set own_id = own.id
        from given join own using (link_id, value, place)

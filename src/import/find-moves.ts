@@ -11,6 +11,10 @@ import { isOutOfScope } from '../storages/scope.ts'
  */
 export async function findMoves(em: EntityManager, run: SyncRun, storage: Storage): Promise<number> {
   await execute(em, sql`delete from sync_key where run_id = ${run.id} and kind = 'MOVED'`)
+  for (const objects of [goneObjects(run, storage), newObjects(run, storage)]) {
+    const [any] = await execute(em, sql`select 1 from (${objects}) o limit 1`)
+    if (!any) return 0
+  }
   await execute(
     em,
     sql`insert into sync_key (run_id, kind, key, to_key)
@@ -43,14 +47,15 @@ const goneObjects = ({ id }: SyncRun, storage: Storage) => sql`
   where k.run_id = ${id} and k.kind = 'MISSING' and l.storage_id = ${storage.id} and l.row_index = -1 and l.row_exists
   union
   select o.key, o.etag, o.size from sync_key k join imported_object o on o.key = k.key
-  where k.run_id = ${id} and k.kind = 'MISSING' and o.storage_id = ${storage.id}
+  where k.run_id = ${id} and k.kind = 'MISSING' and o.storage_id = ${storage.id} and o.rows is not null
   union
   select l.key, l.etag, l.size from import_link l
   where l.storage_id = ${storage.id} and not l.object_exists and l.row_index = -1 and l.row_exists
   union
-  select o.key, o.etag, o.size from imported_object o where o.storage_id = ${storage.id} and not o.object_exists
+  select o.key, o.etag, o.size from imported_object o where o.storage_id = ${storage.id} and not o.object_exists and o.rows is not null
   union
   select l.key, l.etag, l.size from import_link l
   where l.storage_id = ${storage.id} and l.row_index = -1 and l.row_exists and ${isOutOfScope(storage, 'l')}
   union
-  select o.key, o.etag, o.size from imported_object o where o.storage_id = ${storage.id} and ${isOutOfScope(storage, 'o')}`
+  select o.key, o.etag, o.size from imported_object o where o.storage_id = ${storage.id} and o.rows is not null
+    and ${isOutOfScope(storage, 'o')}`

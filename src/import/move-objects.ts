@@ -3,8 +3,10 @@ import { sql } from 'kysely'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
+import { queueRemovals } from '../labeling/outbox.ts'
 import { lockRun, RunLost } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
+import { labelKinds } from './compare-labels.ts'
 
 const pageSize = 500
 
@@ -34,9 +36,27 @@ async function movePage(tx: EntityManager, run: SyncRun, storage: Storage): Prom
   await execute(tx, sql`select id from task where id in (select new_task from move) order by id for update`)
   await execute(
     tx,
-    sql`delete from move where to_key in (
-       select m.to_key from move m join annotation a on a.task_id = m.new_task where a.source_link is distinct from m.new_link)`,
+    sql`select a.id from annotation a where a.task_id in (select new_task from move) order by a.id for update`,
   )
+  await execute(
+    tx,
+    sql`delete from move where to_key in (
+       select m.to_key from move m
+       where exists (
+           select 1 from annotation a where a.task_id = m.new_task
+             and (a.source_link is distinct from m.new_link or a.file_hash is distinct from ${labelKinds.ANNOTATION.hashOfOwn}))
+         or exists (select 1 from import_link o where o.task_id = m.new_task and o.id <> m.new_link))`,
+  )
+  const labels = await execute<{ id: string }>(
+    tx,
+    sql`select a.id from annotation a where a.task_id in (select new_task from move)`,
+  )
+  if (labels.length > 0) {
+    await queueRemovals(
+      tx,
+      labels.map(({ id }) => Number(id)),
+    )
+  }
   await execute(
     tx,
     sql`update task t set data = n.data, updated_at = now() from move m join task n on n.id = m.new_task where t.id = m.old_task`,
@@ -70,6 +90,8 @@ const pairsOf = ({ id }: Storage, plan: ReturnType<typeof sql>) => {
     from ${plan}
     join import_link old on old.storage_id = ${id} and old.key = m.key and old.row_index ${operator} -1
     join import_link new on new.storage_id = ${id} and new.key = m.to_key and new.row_index ${operator} -1
-      and new.row_group = old.row_group and new.row_index = old.row_index`
+      and new.row_group = old.row_group and new.row_index = old.row_index
+      -- Links of an object of which only a part could be read can have another version than the object.
+      and old.row_exists and (old.etag, old.size) is not distinct from (new.etag, new.size)`
   return sql`${pairs(sql`=`)} union all ${pairs(sql`<>`)}`
 }

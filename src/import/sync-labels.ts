@@ -23,7 +23,7 @@ interface SyncLabelsOptions {
 export async function syncLabels(em: EntityManager, options: SyncLabelsOptions): Promise<void> {
   for (const kind of ['ANNOTATION', 'PREDICTION'] as const) {
     if (!(await hasLabels(em, kind))) continue
-    await compareLabels(em, kind)
+    await compareLabels(em, kind, { locks: !options.countsOnly })
     await reportConflicts(kind, options)
     await markChanged(em, options)
     if (!options.countsOnly) await writeLabels(em, kind, options)

@@ -42,7 +42,7 @@ async function sweepPage(
     )
     const keys = rows.map(({ key }) => key)
     await execute(tx, sql`delete from sync_key where run_id = ${run.id} and kind = 'MISSING' and key = any(${keys})`)
-    if (storage.missingPolicy === 'DELETE_UNANNOTATED') await deleteLabels(tx, storage.id, keys)
+    if (storage.missingPolicy === 'DELETE_UNANNOTATED') await deleteLabels(tx, { run, storage: storage.id, keys })
     const deleted = storage.missingPolicy === 'DELETE_UNANNOTATED' ? await deleteUnannotated(tx, storage.id, keys) : 0
     const flagged = await setExistence(tx, storage.id, keys, false)
     await countSwept(tx, run, { missing: flagged + deleted, deleted })
@@ -51,16 +51,21 @@ async function sweepPage(
 }
 
 /**
- * Deletes the annotations that came from these objects, where the task also belongs to another object, unless somebody has changed
+ * Deletes the annotations that came from these objects, where the task also belongs to an object that is there, unless somebody has changed
  * them. Each object with one annotation of a task, as exports have them, decides about that annotation.
  */
-async function deleteLabels(em: EntityManager, storage: number, keys: string[]): Promise<void> {
+async function deleteLabels(
+  em: EntityManager,
+  { run, storage, keys }: { run: RunLease; storage: number; keys: string[] },
+): Promise<void> {
   const gone = await execute<{ id: string }>(
     em,
     sql`select a.id from import_link l join annotation a on a.task_id = l.task_id and a.source_link = l.id
      where l.storage_id = ${storage} and l.key = any(${keys}) and l.row_index = -1
        and a.file_hash = ${labelKinds.ANNOTATION.hashOfOwn}
-       and exists (select 1 from import_link o where o.task_id = l.task_id and o.id <> l.id)`,
+       and exists (
+         select 1 from import_link o where o.task_id = l.task_id and o.object_exists and o.key <> all(${keys})
+           and not exists (select 1 from sync_key s where s.run_id = ${run.id} and s.kind = 'MISSING' and s.key = o.key))`,
   )
   const ids = gone.map(({ id }) => Number(id))
   if (ids.length === 0) return

@@ -64,31 +64,28 @@ const pageSize = 5_000
  */
 export async function adoptLinks(em: EntityManager, storage: Storage, signal: AbortSignal): Promise<void> {
   for (const { id } of await findDetached(em, storage)) {
+    const [listable] = await execute(
+      em,
+      sql`select 1 from import_link l where l.storage_id = ${id} and ${isListable(storage, 'l')} limit 1`,
+    )
+    if (!listable) continue
     for (let after: string | undefined = '0'; after !== undefined; ) {
       signal.throwIfAborted()
       after = await em.fork().transactional((tx) => adoptPage(tx, { from: id, storage, after: after! }))
     }
     await em.fork().transactional(async (tx) => {
-      for (const [table, column] of [
-        ['imported_object', 'key'],
-        ['task_origin', 'origin'],
-      ] as const) {
-        const [own, other] = [sql.id('o', column), sql.id('t', column)]
-        const listable = table === 'imported_object' ? isListable(storage, 't') : sql`true`
-        await execute(
-          tx,
-          sql`update ${sql.table(table)} t set storage_id = ${storage.id}
-           where t.storage_id = ${id} and ${listable} and not exists (
-             select 1 from ${sql.table(table)} o where o.storage_id = ${storage.id} and ${own} = ${other})`,
-        )
-      }
       await execute(
         tx,
-        sql`insert into webhook_cursor (webhook_id, storage_id, last_link)
-         select w.id, ${storage.id}, l.last from webhook w,
-           (select max(id) as last from import_link where storage_id = ${storage.id}) l
-         where w.project_id = ${storage.project} and l.last is not null
-         on conflict (webhook_id, storage_id) do update set last_link = greatest(webhook_cursor.last_link, excluded.last_link)`,
+        sql`update imported_object t set storage_id = ${storage.id}
+         where t.storage_id = ${id} and ${isListable(storage, 't')} and not exists (
+           select 1 from imported_object o where o.storage_id = ${storage.id} and o.key = t.key)`,
+      )
+      await execute(
+        tx,
+        sql`update task_origin t set storage_id = ${storage.id}
+         where t.storage_id = ${id}
+           and exists (select 1 from import_link l where l.task_id = t.task_id and l.storage_id = ${storage.id})
+           and not exists (select 1 from task_origin o where o.storage_id = ${storage.id} and o.origin = t.origin)`,
       )
       await execute(
         tx,
@@ -109,14 +106,27 @@ async function adoptPage(
   )
   const ids = rows.map(({ id }) => id)
   // The condition on the other link is that of its partial unique index.
+  const adopted: string[] = []
   for (const operator of [sql`=`, sql`<>`]) {
     const isKind = (link: string) => sql`${sql.id(link)}.row_index ${operator} -1`
-    await execute(
+    const links = await execute<{ id: string }>(
       tx,
       sql`update import_link l set storage_id = ${storage.id}
        where l.id = any(${ids}::bigint[]) and ${isKind('l')} and ${isListable(storage, 'l')} and not exists (
          select 1 from import_link o where o.storage_id = ${storage.id} and o.key = l.key
-           and o.row_group = l.row_group and o.row_index = l.row_index and ${isKind('o')})`,
+           and o.row_group = l.row_group and o.row_index = l.row_index and ${isKind('o')})
+       returning l.id`,
+    )
+    adopted.push(...links.map(({ id }) => id))
+  }
+  // These tasks were announced before.
+  if (adopted.length > 0) {
+    await execute(
+      tx,
+      sql`insert into webhook_cursor (webhook_id, storage_id, last_link)
+       select w.id, ${storage.id}, (select max(a.id) from unnest(${adopted}::bigint[]) as a (id))
+       from webhook w where w.project_id = ${storage.project}
+       on conflict (webhook_id, storage_id) do update set last_link = greatest(webhook_cursor.last_link, excluded.last_link)`,
     )
   }
   return rows.length < pageSize ? undefined : rows.at(-1)!.id

@@ -7,6 +7,7 @@ import { folderScope } from './place.ts'
 /** SQL condition on the table or alias: its key is not below the prefix of the storage. */
 export function isOutOfScope(storage: Storage, table: string): RawBuilder<boolean> {
   const { prefix } = folderScope(storage)
+  if (prefix === '') return sql`false`
   const key = sql`${sql.id(table)}.key`
   // The first two conditions let the planner use the index on keys.
   return sql`((${key} < ${prefix} or ${key} > ${prefix}) and not starts_with(${key}, ${prefix}))`

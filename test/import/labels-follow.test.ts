@@ -121,6 +121,18 @@ describe('labels of a file', () => {
     expect(await labelsOf(storage)).toEqual({ annotations: ['tiger'], predictions: [] })
   })
 
+  it('without an id that a person changed here have no twin after another part of the row changed', async () => {
+    const storage = await connect(row([label('cat'), label('dog')]))
+    const [id] = await annotationIds(storage)
+    await updateAnnotation(world.app, { id, result: ['lion'] })
+    expect(await storage.put({ ...row([label('cat'), label('dog')]), meta: { a: 1 } })).toMatchObject({
+      status: 'COMPLETED',
+      counters: { updated: 1 },
+    })
+    expect((await labelsOf(storage)).annotations).toHaveLength(2)
+    expect((await labelsOf(storage)).annotations).toContain('lion')
+  })
+
   it('that a person deleted here do not return while the file has them unchanged', async () => {
     const storage = await connect(row([label('cat', { id: 5 }), label('dog', { id: 6 })]))
     const ids = await annotationIds(storage)

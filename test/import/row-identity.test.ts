@@ -183,6 +183,45 @@ describe.each(formats)('rows of a changed %s file', (format) => {
 })
 
 describe('a changed file', () => {
+  it('gets a rowKey that its rows repeat: the first of equal ones is imported, and the sync ends', async () => {
+    const twice = [
+      { id: '1', text: 'a' },
+      { id: '1', text: 'b' },
+    ]
+    const storage = await connect('json', twice)
+    await world.app.request(
+      `mutation ($id: ID!) { updateImportStorage(input: { id: $id, skipCheck: true, rowKey: "id" }) { __typename } }`,
+      { id: storage.id },
+    )
+    const run = await storage.put([{ id: '5', text: 'c' }, ...twice])
+    expect(run).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', issues: [{ code: 'ROW_KEY_REPEATED', rowIndex: 2 }] })
+    expect(await tasksOf(world.app, storage.project)).toHaveLength(3)
+  })
+
+  it('whose staged rows a crash of the database has emptied is read again, and loses no task', async () => {
+    const rows = Array.from({ length: 2_500 }, (_, n) => ({ text: `row ${n}` }))
+    const storage = await connect('jsonl', rows, { missingPolicy: 'DELETE_UNANNOTATED' })
+    // The first part of the rows vanishes as soon as it is staged, as it does after a restart of PostgreSQL.
+    await query(
+      world.app.databaseUrl,
+      `create function lose() returns trigger language plpgsql as $$ begin
+         if not exists (select 1 from pg_class where relname = 'lost_once') then
+           create table lost_once (); return null; end if; return new; end $$`,
+    )
+    await query(
+      world.app.databaseUrl,
+      'create trigger lose before insert on import_row for each row execute function lose()',
+    )
+    try {
+      expect(await storage.put([{ text: 'first' }, ...rows])).toMatchObject({
+        status: 'COMPLETED',
+        counters: { created: 1, existed: 2_500, missing: 0, deleted: 0 },
+      })
+    } finally {
+      await query(world.app.databaseUrl, 'drop trigger lose on import_row')
+    }
+  })
+
   it('with the policy IGNORE, of which a broken row is removed, is imported to its end without duplicates', async () => {
     const storage = await world.storage({
       importMethod: 'TASKS',

@@ -32,6 +32,7 @@ import { RowIdentity } from './0031-row-identity.ts'
 import { DetachedStorages } from './0032-detached-storages.ts'
 import { MediaTtl } from './0033-media-ttl.ts'
 import { Moves } from './0034-moves.ts'
+import { UnsafeFunctions } from './0035-unsafe-functions.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -72,4 +73,5 @@ export const migrations = [
   { name: '0032-detached-storages', class: DetachedStorages },
   { name: '0033-media-ttl', class: MediaTtl },
   { name: '0034-moves', class: Moves },
+  { name: '0035-unsafe-functions', class: UnsafeFunctions },
 ]
