@@ -276,7 +276,11 @@ describe('a changed file', () => {
       expect(await storage.change(`[${lines}]`)).toMatchObject({ status: 'COMPLETED' })
     }
     expect(await tasksOf(world.app, storage.project)).toHaveLength(5)
-    const [row] = await query(world.app.databaseUrl, 'select count(*)::int as rows from import_row')
+    const [row] = await query(
+      world.app.databaseUrl,
+      'select count(*)::int as rows from import_row i join sync_run r on r.id = i.run_id where r.storage_id = $1',
+      [storage.databaseId],
+    )
     expect(row.rows).toBe(0)
   })
 
