@@ -24,6 +24,16 @@ export async function createStorage(client: GraphqlClient, input: Record<string,
   return made
 }
 
+/** Changes an import storage without a check, and returns the answer: `{ storage }` or an error as data. */
+export async function updateStorage(client: GraphqlClient, id: string, settings: Record<string, unknown>) {
+  const { updateImportStorage: answer } = await client.request(
+    `mutation ($input: UpdateImportStorageInput!) { updateImportStorage(input: $input) { __typename
+      ... on UpdateImportStorageSuccess { storage { id importMethod rowsPath rowKey outOfScopeLinks } } ${errorFields} } }`,
+    { input: { id, skipCheck: true, ...settings } },
+  )
+  return answer
+}
+
 /** Asks for a sync and returns the run's global id. */
 export async function startSync(client: GraphqlClient, storageId: string): Promise<string> {
   const { syncStorage } = await client.request(

@@ -38,6 +38,15 @@ interface PageInfo {
   endCursor: string
 }
 
+/** The link, with a media token, to the object of the first task of a project. */
+export async function mediaLinkOf(client: GraphqlClient, project: string): Promise<string> {
+  const [task] = await tasksOf(client, project)
+  const { task: read } = await client.request('query ($id: ID!) { task(id: $id) { resolvedData(mediaToken: true) } }', {
+    id: task!.id,
+  })
+  return read.resolvedData.file
+}
+
 /** The keys that a project's tasks came from, oldest task first. */
 export async function keysOf(client: GraphqlClient, project: string): Promise<(string | undefined)[]> {
   return (await tasksOf(client, project)).map(({ link }) => link?.key)

@@ -26,8 +26,9 @@ export interface AppliedRows {
 
 /**
  * Matches the rows of objects with their links, and writes the differences: new tasks, changed data, positions, versions, and which
- * links have lost their row. Runs in the transaction of `em`, before the statement of the page, so that the row of the run is
- * locked only for that. @throws ShardChanged if another run has written a newer version of an object since `claimedAt`
+ * links have lost their row. Runs in the transaction of `em`, before the statement of the page. It locks the row of the run late,
+ * because heartbeats wait for that lock.
+ * @throws ShardChanged if another run has written a newer version of an object since `claimedAt`, or if staged rows are lost
  */
 export async function applyRows(em: EntityManager, target: PageTarget, objects: ReadObject[]): Promise<AppliedRows> {
   const applied: AppliedRows = nothingApplied()

@@ -3,6 +3,7 @@ import { sql } from 'kysely'
 import { execute } from '../sql.ts'
 import { labelKinds } from './compare-labels.ts'
 import { objectTable, type ReadObject } from './match-rows.ts'
+import { numbered } from './number-tasks.ts'
 import type { PageTarget } from './page-write.ts'
 
 /** Gives the tasks of changed rows the data of these. */
@@ -68,10 +69,7 @@ export async function createRows(
        where f.link_id is null order by n),
      given as materialized (select *, nextval('task_id_seq') as task_id from ordered),
      amount as (select count(*) as fresh from given),
-     numbered as (
-       update project set last_inner_id = last_inner_id + amount.fresh from amount
-       where project.id = ${project} and amount.fresh > 0
-       returning last_inner_id - amount.fresh as base),
+     ${numbered(project)},
      tasks as (
        insert into task (id, project_id, inner_id, data, meta, allow_skip, created_at, updated_at)
        select task_id, ${project}::bigint, numbered.base + n, data, meta, allow_skip, coalesce(created_at, now()),

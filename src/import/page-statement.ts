@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { heldRun } from '../runs/lease.ts'
 import { annotationHash, predictionHash } from './label-hash.ts'
 import { timesDiffer } from './link-states.ts'
+import { numbered } from './number-tasks.ts'
 import {
   annotationColumns,
   envelopeColumns,
@@ -46,10 +47,7 @@ placed as materialized (
 owner as materialized (
   select array_agg(case when link_id is null then task_id end order by at) as fresh, array_agg(n order by at) as n from placed),
 fresh as materialized (select * from placed where link_id is null),
-numbered as (
-  update project set last_inner_id = last_inner_id + amount.fresh from amount
-  where project.id = ${project} and amount.fresh > 0
-  returning last_inner_id - amount.fresh as base),
+${numbered(project)},
 tasks as (
   insert into task (id, project_id, inner_id, data, meta, allow_skip, created_at, updated_at)
   select f.task_id, ${project}::bigint, numbered.base + f.n, f.data::json, f.meta::json, f.allow_skip,

@@ -8,7 +8,7 @@ export interface WebAddress {
   path: string
 }
 
-// Parameters by which S3, Google Cloud Storage and Azure address another version of an object than the newest.
+// S3, Google Cloud Storage and Azure return an older version of an object if the URL has one of these parameters.
 const versionParameter = /[?&](?:versionId|generation|snapshot)=/i
 
 /**

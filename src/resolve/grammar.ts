@@ -66,8 +66,8 @@ export function grammarFor(prefixes: readonly string[]): Grammar {
 }
 
 /**
- * Returns a function that finds the first match of a global `pattern` at or after a position; -1 if there is none. The text is read
- * once if the positions come in ascending order.
+ * Creates a search for a global `pattern`. The search returns the position of the first match at or after a position, or -1. It reads
+ * the text once if the positions come in ascending order.
  */
 export function createSearch(value: string, pattern: RegExp): (from: number) => number {
   let searchedFrom = -1

@@ -13,7 +13,7 @@ export interface RewriteScope extends Pick<ResolveScope, 'storages'> {
   mappings?: ResolveScope['mappings']
   /** Whether http(s) addresses are resolved. Undefined if this was not read: then they are not. */
   httpsUrls?: boolean | undefined
-  /** The URI of the object that the task was imported from. Null if there is none. Undefined if it was not read. */
+  /** The URI of the object that the task was imported from. Null if no storage imported the task. Undefined before it is read. */
   ownUri?: string | null | undefined
   /** Is called if the result depends on a field that was not read. */
   onUnread?: (() => void) | undefined

@@ -175,7 +175,7 @@ function textOf(value: Json): string | undefined {
 
 const booleanOf = (value: Json) => (typeof value === 'boolean' ? value : undefined)
 
-/** An id as text; null if there is none. */
+/** An id as text. Null if the file has no id. */
 export function idText(id: Json | undefined): string | null {
   return id === undefined || id === null ? null : JSON.stringify(id).replace(/^"(.*)"$/, '$1')
 }

@@ -31,7 +31,7 @@ export interface ParsedTask extends FileTimes {
   issue?: SluiceError
   /** What is wrong with a time of the task or its labels; absent where nothing is. */
   timeFault?: string
-  /** The `id` beside `data`, as text; absent if there is none. */
+  /** The `id` beside `data`, as text. Absent if the row has no `id` there. */
   envelopeId?: string
   /** The same in all elements that hold an annotation of one task each; absent where an element is a task of its own. */
   origin?: string

@@ -1,15 +1,12 @@
 import { existsSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { type Front, startFront } from '@sluice/testkit/s3-front.ts'
 import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
-import { tasksOf } from '@sluice/testkit/tasks.ts'
-import { waitFor } from '@sluice/testkit/wait-for.ts'
+import { mediaLinkOf } from '@sluice/testkit/tasks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { browserPath, openBrowser, startSite } from './chromium.ts'
 
-const browserPath = process.env.BROWSER_PATH || '/usr/bin/chromium'
 const required = Boolean(process.env.BROWSER_TESTS)
 const minutes = 60
 
@@ -38,17 +35,15 @@ describe.runIf(existsSync(browserPath) || required)('a recording of an hour in a
   let world: World
   let front: Front
   let browser: Browser
-  let site: ReturnType<typeof createServer>
+  let site: Awaited<ReturnType<typeof startSite>>
   let page: Page
   let bucket: string
   /** Minutes by which the clock of the bucket is ahead. */
   let ahead = 0
 
   beforeAll(async () => {
-    site = createServer((_req, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><body>'))
-    site.listen(0, '127.0.0.1')
-    await waitFor(site, 'listening')
-    const origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
+    site = await startSite()
+    const { origin } = site
     world = await startWorld({ CORS_ORIGINS: origin })
     bucket = await world.bucket({ 'in/hour.wav': wavOf(minutes * 60) as never })
     front = await startFront({
@@ -56,12 +51,7 @@ describe.runIf(existsSync(browserPath) || required)('a recording of an hour in a
       credentials: { accessKeyId: 'key', secretAccessKey: 'secret' },
       clock: () => Date.now() + ahead * 60_000,
     })
-    browser = await chromium.launch({
-      executablePath: browserPath,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
-    })
-    page = await browser.newPage()
-    await page.goto(`${origin}/`)
+    ;({ browser, page } = await openBrowser(origin))
   })
   afterAll(async () => {
     await browser?.close()
@@ -76,12 +66,7 @@ describe.runIf(existsSync(browserPath) || required)('a recording of an hour in a
     const s3 = { bucket, prefix: 'in/', endpoint: front.endpoint, accessKeyId: 'key', secretAccessKey: 'secret' }
     const { storage } = await createStorage(world.app, { projectId, location: { s3 }, skipCheck: true, ...settings })
     await sync(world.app, storage.id)
-    const [task] = await tasksOf(world.app, projectId)
-    const { task: read } = await world.app.request(
-      'query ($id: ID!) { task(id: $id) { resolvedData(mediaToken: true) } }',
-      { id: task!.id },
-    )
-    return read.resolvedData.file
+    return mediaLinkOf(world.app, projectId)
   }
 
   /** Plays the start, lets so many minutes pass in the bucket, and seeks to the end. Returns the position, or the error. */

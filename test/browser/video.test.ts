@@ -1,18 +1,15 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { sync } from '@sluice/testkit/scenario.ts'
-import { tasksOf } from '@sluice/testkit/tasks.ts'
-import { waitFor } from '@sluice/testkit/wait-for.ts'
+import { mediaLinkOf, tasksOf } from '@sluice/testkit/tasks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { browserPath, openBrowser, startSite } from './chromium.ts'
 
-const browserPath = process.env.BROWSER_PATH || '/usr/bin/chromium'
 const has = (command: string) => spawnSync(command, ['-version']).error === undefined
 const missing = [
   ...(existsSync(browserPath) ? [] : [`a Chromium (${browserPath}, or BROWSER_PATH)`]),
@@ -28,7 +25,7 @@ const length = 60
 describe.runIf(missing.length === 0 || required)('a video in a task', () => {
   let world: World
   let browser: Browser
-  let site: ReturnType<typeof createServer>
+  let site: Awaited<ReturnType<typeof startSite>>
   let page: Page
   /** Of the site that shows the links. */
   let origin: string
@@ -56,27 +53,15 @@ describe.runIf(missing.length === 0 || required)('a video in a task', () => {
     execFileSync('ffmpeg', ['-v', 'error', ...source, ...coding, file])
     const video = readFileSync(file)
     rmSync(folder, { recursive: true })
-    site = createServer((_req, res) => res.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><body>'))
-    site.listen(0, '127.0.0.1')
-    await waitFor(site, 'listening')
-    origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
+    site = await startSite()
+    origin = site.origin
     world = await startWorld({ RESOLVER_PROXY_MAX_RANGE_SIZE: '262144', CORS_ORIGINS: origin })
     for (const mode of ['PRESIGN', 'PROXY'] as const) {
       const storage = await world.storage({ objects: { 'clip.webm': video }, presign: mode === 'PRESIGN' })
       await sync(world.app, storage.id)
-      const [task] = await tasksOf(world.app, storage.project)
-      const { task: read } = await world.app.request(
-        'query ($id: ID!) { task(id: $id) { resolvedData(mediaToken: true) } }',
-        { id: task!.id },
-      )
-      links[mode] = read.resolvedData.file
+      links[mode] = await mediaLinkOf(world.app, storage.project)
     }
-    browser = await chromium.launch({
-      executablePath: browserPath,
-      args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
-    })
-    page = await browser.newPage()
-    await page.goto(`${origin}/`)
+    ;({ browser, page } = await openBrowser(origin))
   })
   afterAll(async () => {
     await browser?.close()

@@ -1,7 +1,7 @@
 import { startKindWorld } from '@sluice/testkit/kind-world.ts'
 import { sync } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
-import { tasksOf } from '@sluice/testkit/tasks.ts'
+import { mediaLinkOf } from '@sluice/testkit/tasks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
@@ -23,12 +23,7 @@ async function lifetimeFor(link: string, destination?: string): Promise<number> 
 async function linkOf(settings: object): Promise<string> {
   const storage = await world.storage({ objects: { 'a.mp4': 'x' }, presign: true, ...settings })
   await sync(world.app, storage.id)
-  const [task] = await tasksOf(world.app, storage.project)
-  const { task: read } = await world.app.request(
-    'query ($id: ID!) { task(id: $id) { resolvedData(mediaToken: true) } }',
-    { id: task!.id },
-  )
-  return read.resolvedData.file
+  return mediaLinkOf(world.app, storage.project)
 }
 
 describe('a link', () => {

@@ -1,5 +1,5 @@
 import { annotate } from '@sluice/testkit/annotate.ts'
-import { sync } from '@sluice/testkit/scenario.ts'
+import { sync, updateStorage } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
 import { tasksOf } from '@sluice/testkit/tasks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
@@ -189,10 +189,7 @@ describe('a changed file', () => {
       { id: '1', text: 'b' },
     ]
     const storage = await connect('json', twice)
-    await world.app.request(
-      `mutation ($id: ID!) { updateImportStorage(input: { id: $id, skipCheck: true, rowKey: "id" }) { __typename } }`,
-      { id: storage.id },
-    )
+    await updateStorage(world.app, storage.id, { rowKey: 'id' })
     const run = await storage.put([{ id: '5', text: 'c' }, ...twice])
     expect(run).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', issues: [{ code: 'ROW_KEY_REPEATED', rowIndex: 2 }] })
     expect(await tasksOf(world.app, storage.project)).toHaveLength(3)

@@ -1,5 +1,4 @@
-import { errorFields } from '@sluice/testkit/errors.ts'
-import { sync } from '@sluice/testkit/scenario.ts'
+import { sync, updateStorage } from '@sluice/testkit/scenario.ts'
 import { tasksOf } from '@sluice/testkit/tasks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,14 +9,7 @@ beforeAll(async () => {
 })
 afterAll(() => world?.stop())
 
-const update = async (id: string, settings: object) => {
-  const { updateImportStorage: answer } = await world.app.request(
-    `mutation ($input: UpdateImportStorageInput!) { updateImportStorage(input: $input) { __typename
-      ... on UpdateImportStorageSuccess { storage { id rowsPath } } ${errorFields} } }`,
-    { input: { id, skipCheck: true, ...settings } },
-  )
-  return answer
-}
+const update = (id: string, settings: Record<string, unknown>) => updateStorage(world.app, id, settings)
 
 const squad = JSON.stringify({ version: '2.0', data: [{ title: 'a' }, { title: 'b' }, { title: 'c' }] })
 

@@ -1,0 +1,27 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { waitFor } from '@sluice/testkit/wait-for.ts'
+import { type Browser, chromium, type Page } from 'playwright-core'
+
+export const browserPath = process.env.BROWSER_PATH || '/usr/bin/chromium'
+
+/** Starts a web site with an empty page. */
+export async function startSite(): Promise<{ origin: string; close(): void }> {
+  const site = createServer((_req, res) =>
+    res.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><body>'),
+  )
+  site.listen(0, '127.0.0.1')
+  await waitFor(site, 'listening')
+  return { origin: `http://127.0.0.1:${(site.address() as AddressInfo).port}`, close: () => site.close() }
+}
+
+/** Starts Chromium, and opens the page of a site. */
+export async function openBrowser(origin: string): Promise<{ browser: Browser; page: Page }> {
+  const browser = await chromium.launch({
+    executablePath: browserPath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
+  })
+  const page = await browser.newPage()
+  await page.goto(`${origin}/`)
+  return { browser, page }
+}
