@@ -5,8 +5,11 @@ import type { RunKind } from './sync-run.ts'
 interface RunPolicy {
   /** Directions of the storages that can have such runs. */
   directions: readonly StorageDirection[]
-  /** What a run processes: what the settings of the storage select, what failed in another run, or what a client chose. */
-  source: 'SETTINGS' | 'FAILURES' | 'CHOICE'
+  /**
+   * What a run processes: what the settings of the storage select, what failed in another run, what a client chose, or links, without
+   * access to the bucket.
+   */
+  source: 'SETTINGS' | 'FAILURES' | 'CHOICE' | 'LINKS'
   /**
    * Whether the run is a sync. A storage has at most one active sync, and `Storage.status`, webhooks and schedules follow its syncs.
    * Other runs change none of these, and can run beside a sync and beside each other.
@@ -64,6 +67,16 @@ export const runPolicies: Record<RunKind, RunPolicy> = {
     splitsRanges: false,
     appliesFilters: true,
     findsMissing: 'BY_KEY',
+    movesHighestKey: false,
+  },
+  RELOCATE: {
+    directions: ['IMPORT'],
+    source: 'LINKS',
+    isSync: false,
+    countsOnly: false,
+    splitsRanges: false,
+    appliesFilters: false,
+    findsMissing: 'NEVER',
     movesHighestKey: false,
   },
 }

@@ -4,8 +4,8 @@ import { SyncRunEntity } from './sync-run.ts'
 /**
  * Keys that a run stores until its end. MISSING: linked keys that were not listed. SEEN: all listed keys, for listings without
  * an order. UNREAD: folders (with their `/`) and objects that could not be listed. SHRUNK: in a dry run, objects that have lost
- * rows. CHOSEN: the keys that a client has chosen. MOVED: the former
- * keys of moved objects.
+ * rows. CHOSEN: the keys that a client has chosen. MOVED: the former keys of moved objects, and the keys that a RELOCATE run has not
+ * processed yet.
  */
 export const SyncKeyEntity = defineEntity({
   name: 'SyncKey',

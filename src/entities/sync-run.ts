@@ -19,11 +19,19 @@ export type ExportScope = (typeof exportScopes)[number]
 
 /**
  * SYNC processes all that the settings of the storage select, RETRY only what failed in another run, CHOSEN what a client has
- * chosen. DRY_RUN counts what a SYNC would do. SYNC and RETRY are the syncs of a storage: one is active at a time, and the last
+ * chosen. DRY_RUN counts what a SYNC would do. RELOCATE gives links the keys of another prefix. SYNC and RETRY are the syncs of a storage: one is active at a time, and the last
  * one determines the status of the storage.
  */
-export const runKinds = ['SYNC', 'RETRY', 'DRY_RUN', 'CHOSEN'] as const
+export const runKinds = ['SYNC', 'RETRY', 'DRY_RUN', 'CHOSEN', 'RELOCATE'] as const
 export type RunKind = (typeof runKinds)[number]
+
+/** What a RELOCATE run does: each key that starts with `from` gets `to` in its place. */
+export interface Relocation {
+  from: string
+  to: string
+  /** Whether the run only counts. */
+  dryRun: boolean
+}
 
 /** MAIN: one of the slots that all projects share. EXTRA: an additional slot, for a project that uses less than its share of them. */
 const lanes = ['MAIN', 'EXTRA'] as const
@@ -50,6 +58,7 @@ export const SyncRunEntity = defineEntity({
     kind: p.enum(runKinds).default('SYNC'),
     /** The run whose failed objects a RETRY processes. No foreign key, because the runs of a storage are deleted with it. */
     retryOf: p.bigint('number').nullable(),
+    relocation: p.json<Relocation>().nullable(),
     status: p.enum(syncStatuses).default('QUEUED'),
     /** Number of the current attempt. The database refuses writes of an earlier attempt (fencing). */
     attempt: p.integer().default(1),

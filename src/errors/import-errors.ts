@@ -55,6 +55,12 @@ export const importErrors = {
     message:
       'The object changed after it was imported. Its tasks were not updated. Set changedPolicy to UPDATE to replace their data.',
   },
+  KEY_TAKEN: {
+    status: 409,
+    retryable: false,
+    message:
+      'The new key has a task that somebody has annotated, or that has other links. The object keeps its former key. Delete one of the two tasks, and relocate the links again.',
+  },
   ROW_CHANGED: {
     status: 409,
     retryable: false,

@@ -1,5 +1,5 @@
 import { SyncIssueEntity } from '../entities/sync-issue.ts'
-import type { runKinds, SyncRun, syncStatuses } from '../entities/sync-run.ts'
+import type { Relocation, runKinds, SyncRun, syncStatuses } from '../entities/sync-run.ts'
 import { waitingOf } from '../runs/waiting.ts'
 import { builder } from './builder.ts'
 import { ErrorCodeRef } from './error-code.ts'
@@ -31,12 +31,16 @@ const RunKindRef = builder.enumType('SyncRunKind', {
       description:
         'Imports the objects, or exports the annotations, that a client chose. It does not change the status of the storage.',
     },
+    RELOCATE: {
+      description:
+        'Gives the links of an import storage the keys of another prefix (relocateLinks). It does not change the status of the storage.',
+    },
   } satisfies Record<(typeof runKinds)[number], { description: string }>,
 })
 
 const counters = {
   listed:
-    'Objects that the storage returned in its listing. Runs of chosen or failed objects: keys that they looked up.',
+    'Objects that the storage returned in its listing. Runs of chosen or failed objects: keys that they looked up. RELOCATE: objects that the run processed.',
   skipped:
     'Imports: listed objects that the filters exclude, and folder markers. Exports: objects that did not change (skipUnchanged).',
   matched: 'Listed objects that the filters include: `listed` minus `skipped`.',
@@ -45,12 +49,12 @@ const counters = {
   updated:
     'Tasks whose data the run replaced (changedPolicy UPDATE), or to which it added an annotation from another exported object of the same task.',
   moved:
-    'Imports: tasks whose object or row was found under another key. They have their labels, and no other task was created.',
+    'Imports: tasks whose object or row was found under another key. They have their labels, and no other task was created. RELOCATE: links that have new keys.',
   missing: 'Links of missing objects and rows that the run flagged, or deleted with their task.',
   selected: 'Annotations that the export has processed; in TASK format, their tasks.',
   exported: 'Objects that the export wrote to the storage.',
   deleted:
-    'Imports: tasks that the run deleted because their object or row is missing. Exports: objects that it removed from the storage.',
+    'Imports: tasks that the run deleted because their object or row is missing. RELOCATE: tasks that the run deleted because another task got their key. Exports: objects that it removed from the storage.',
   failed:
     'Objects, rows of objects, or annotations that failed, and rows that were imported only in part. Each has an issue; a run stores at most 10,000 issues.',
   bytesRead: 'Bytes that the run read from objects.',
@@ -65,6 +69,15 @@ const SyncCountersRef = builder.objectRef<SyncRun>('SyncCounters').implement({
         t.expose(name as keyof typeof counters, { type: 'SafeInt', description }),
       ]),
     ),
+})
+
+const RelocationRef = builder.objectRef<Relocation>('Relocation').implement({
+  description: 'What a run of the kind RELOCATE does.',
+  fields: (t) => ({
+    from: t.exposeString('from', { description: 'What the former keys start with.' }),
+    to: t.exposeString('to', { description: 'What the new keys have in its place.' }),
+    dryRun: t.exposeBoolean('dryRun', { description: 'Whether the run only counts.' }),
+  }),
 })
 
 const WaitingRef = builder.objectRef<NonNullable<ReturnType<typeof waitingOf>>>('SyncRunWaiting').implement({
@@ -98,6 +111,11 @@ builder.node(SyncRunRef, {
       resolve: async (run, _args, { loaders }) => (await loaders.storage.load(run.storage))!,
     }),
     kind: t.expose('kind', { type: RunKindRef, description: 'What the run does.' }),
+    relocation: t.expose('relocation', {
+      type: RelocationRef,
+      nullable: true,
+      description: 'What a run of the kind RELOCATE does. Null for other kinds.',
+    }),
     status: t.expose('status', { type: SyncStatusRef, description: 'Status of the run.' }),
     attempt: t.exposeInt('attempt', {
       description:

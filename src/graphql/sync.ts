@@ -1,6 +1,6 @@
 import type { exportScopes } from '../entities/sync-run.ts'
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
-import { cancelSync, startChosen, startImportOfKeys, startRetry, startSync } from '../runs/start.ts'
+import { cancelSync, startChosen, startImportOfKeys, startRelocation, startRetry, startSync } from '../runs/start.ts'
 import { builder } from './builder.ts'
 import { idOf, storageTypes } from './ids.ts'
 import { SyncRunRef } from './refs.ts'
@@ -56,6 +56,23 @@ const ImportObjectsInput = builder.inputType('ImportObjectsInput', {
   }),
 })
 
+const RelocateLinksInput = builder.inputType('RelocateLinksInput', {
+  description: 'The import storage, and the prefixes.',
+  fields: (t) => ({
+    storageId: t.id({ required: true, description: 'Global id of the import storage.' }),
+    from: t.string({
+      required: true,
+      description:
+        'What the former keys start with, such as `raw/`. Full keys, with the prefix of the storage. Empty: all keys.',
+    }),
+    to: t.string({
+      required: true,
+      description: 'What the new keys have in its place, such as `archive/raw/`. Keys that are already there stay.',
+    }),
+    dryRun: t.boolean({ description: 'Only count what the run would do. Default: false.' }),
+  }),
+})
+
 builder.mutationFields((t) => ({
   syncStorage: t.field({
     type: SyncRunRef,
@@ -105,6 +122,20 @@ builder.mutationFields((t) => ({
     },
     resolve: (_root, { input: { storageId, keys } }, parts) =>
       startImportOfKeys(parts, idOf('ImportStorage', storageId), keys),
+  }),
+  relocateLinks: t.field({
+    type: SyncRunRef,
+    description:
+      'Queues a run that follows objects to another prefix: each link whose key starts with `from` gets the key with `to` in its place, and the URI in the data of its task follows. Tasks keep their annotations. A task that was imported from the new key is deleted; if somebody has annotated it, the object keeps its former key, and the run has the issue KEY_TAKEN. The run reads nothing from the bucket; the next sync finds out which objects exist. It can run beside a sync and does not change the status of the storage. Fails with ConflictError (STORAGE_PAUSED) if the storage is paused. Subscribe to syncRunChanged to follow the progress.',
+    errors: {
+      types: [NotFoundError, ValidationError, ConflictError],
+      dataField: { name: 'run', description: 'The queued run.' },
+    },
+    args: {
+      input: t.arg({ type: RelocateLinksInput, required: true, description: 'The import storage, and the prefixes.' }),
+    },
+    resolve: (_root, { input: { storageId, from, to, dryRun } }, parts) =>
+      startRelocation(parts, idOf('ImportStorage', storageId), { from, to, dryRun: dryRun ?? false }),
   }),
   retryFailed: t.field({
     type: SyncRunRef,

@@ -3,10 +3,9 @@ import { sql } from 'kysely'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
-import { queueRemovals } from '../labeling/outbox.ts'
 import { lockRun, RunLost } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
-import { labelKinds } from './compare-labels.ts'
+import { deleteTwins, isInUse, lockTwins } from './twins.ts'
 
 const pageSize = 500
 
@@ -33,35 +32,17 @@ async function movePage(tx: EntityManager, run: SyncRun, storage: Storage): Prom
   if (moves.length === 0) return 0
   const plan = sql`unnest(${moves.map(({ key }) => key)}::text[], ${moves.map(({ to_key }) => to_key)}::text[]) as m (key, to_key)`
   await execute(tx, sql`create temporary table move on commit drop as ${pairsOf(storage, plan)}`)
-  await execute(tx, sql`select id from task where id in (select new_task from move) order by id for update`)
+  const twins = sql`select new_task from move`
+  await lockTwins(tx, twins)
   await execute(
     tx,
-    sql`select a.id from annotation a where a.task_id in (select new_task from move) order by a.id for update`,
+    sql`delete from move where to_key in (select m.to_key from move m where ${isInUse(sql`m.new_task`, sql`m.new_link`)})`,
   )
-  await execute(
-    tx,
-    sql`delete from move where to_key in (
-       select m.to_key from move m
-       where exists (
-           select 1 from annotation a where a.task_id = m.new_task
-             and (a.source_link is distinct from m.new_link or a.file_hash is distinct from ${labelKinds.ANNOTATION.hashOfOwn}))
-         or exists (select 1 from import_link o where o.task_id = m.new_task and o.id <> m.new_link))`,
-  )
-  const labels = await execute<{ id: string }>(
-    tx,
-    sql`select a.id from annotation a where a.task_id in (select new_task from move)`,
-  )
-  if (labels.length > 0) {
-    await queueRemovals(
-      tx,
-      labels.map(({ id }) => Number(id)),
-    )
-  }
   await execute(
     tx,
     sql`update task t set data = n.data, updated_at = now() from move m join task n on n.id = m.new_task where t.id = m.old_task`,
   )
-  const moved = await execute(tx, sql`delete from task where id in (select new_task from move) returning 1`)
+  const moved = await deleteTwins(tx, twins)
   await execute(
     tx,
     sql`update import_link l set key = m.to_key, object_exists = true, updated_at = now() from move m where l.id = m.old_link`,
@@ -75,7 +56,7 @@ async function movePage(tx: EntityManager, run: SyncRun, storage: Storage): Prom
   )
   await execute(
     tx,
-    sql`update sync_run set created = greatest(created - ${moved.length}, 0), moved = moved + ${moved.length}, heartbeat_at = now()
+    sql`update sync_run set created = greatest(created - ${moved}, 0), moved = moved + ${moved}, heartbeat_at = now()
      where id = ${run.id}`,
   )
   await recordEvent(tx, 'PROGRESS', { type: 'RUN', id: run.id })

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Connect } from '../connect.ts'
+import { policyOf } from '../entities/run-policies.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { errorTable } from '../errors/table.ts'
@@ -8,6 +9,7 @@ import { describeError, SluiceError } from '../errors.ts'
 import type { EventHub } from '../events/hub.ts'
 import { exportToStorage } from '../export/export.ts'
 import { importStorage } from '../import/import.ts'
+import { relocateLinks } from '../import/relocate.ts'
 import type { Logger } from '../logger.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { connectRun } from '../runs/connect-run.ts'
@@ -62,7 +64,7 @@ export async function workOnRun(deps: WorkerDeps, lease: RunLease, stopping: Abo
     if (run.outdated) throw new RunLost()
     // A change of the storage after the start makes the run outdated, so it is read after that.
     const storage = await em.fork().findOneOrFail(StorageEntity, run.storage)
-    await (storage.direction === 'EXPORT' ? exportTo : importFrom)(deps, { run, storage, breaker, signal })
+    await workOf(run, storage)(deps, { run, storage, breaker, signal })
     if (!(await finishRun(em, lease, 'COMPLETED'))) throw new RunLost()
   } catch (error) {
     if (error instanceof Canceled) await finishRun(em, lease, 'CANCELED')
@@ -100,6 +102,11 @@ interface Work {
   storage: Storage
   breaker: RunBreaker
   signal: AbortSignal
+}
+
+function workOf({ kind }: SyncRun, { direction }: Storage): (deps: WorkerDeps, work: Work) => Promise<void> {
+  if (direction === 'EXPORT') return exportTo
+  return policyOf(kind).source === 'LINKS' ? ({ em }, work) => relocateLinks(em, work) : importFrom
 }
 
 async function importFrom(deps: WorkerDeps, work: Work): Promise<void> {

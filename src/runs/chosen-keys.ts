@@ -1,3 +1,4 @@
+import type { Relocation } from '../entities/sync-run.ts'
 import { type FieldError, SluiceError, ValidationError } from '../errors.ts'
 import { keyFault } from '../providers/key-bytes.ts'
 
@@ -24,4 +25,14 @@ export function distinctKeys(keys: readonly string[]): string[] {
   })
   if (errors.length > 0) throw new ValidationError(errors.slice(0, maxReported))
   return distinct
+}
+
+/** @throws ValidationError if a prefix cannot start a key, or if both are equal */
+export function assertRelocation({ from, to }: Relocation): void {
+  const errors = Object.entries({ from, to }).flatMap(([name, prefix]): FieldError[] => {
+    const code = prefix === '' ? null : keyFault(prefix)
+    return code ? [{ path: `input.${name}`, message: new SluiceError(code).message, code }] : []
+  })
+  if (from === to) errors.push({ path: 'input.to', message: 'must differ from `from`' })
+  if (errors.length > 0) throw new ValidationError(errors)
 }

@@ -1,7 +1,14 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { policyOf, syncKinds } from '../entities/run-policies.ts'
-import { type ExportScope, type RunKind, type SyncRun, SyncRunEntity, type SyncStatus } from '../entities/sync-run.ts'
+import {
+  type ExportScope,
+  type Relocation,
+  type RunKind,
+  type SyncRun,
+  SyncRunEntity,
+  type SyncStatus,
+} from '../entities/sync-run.ts'
 import { ConflictError } from '../errors.ts'
 import { recordEvent } from '../events/log.ts'
 import { execute } from '../sql.ts'
@@ -49,6 +56,8 @@ interface RunOptions {
   chosen?: number[]
   /** The keys of a CHOSEN import. */
   keys?: string[]
+  /** What a RELOCATE run does. */
+  relocation?: Relocation | null
 }
 
 /**
@@ -86,13 +95,16 @@ export async function queueRun(
 export async function insertRun(
   tx: EntityManager,
   storageId: number,
-  { kind = 'SYNC', retryOf = null, exportScope = 'ALL', skipUnchanged = false, chosen = [], keys = [] }: RunOptions,
+  options: RunOptions,
 ): Promise<RunRow | undefined> {
+  const { kind = 'SYNC', retryOf = null, exportScope = 'ALL', skipUnchanged = false, relocation = null } = options
+  const { chosen = [], keys = [] } = options
   const [row] = await execute<RunRow>(
     tx,
     sql`with fresh as (
-       insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged)
-       select id, ${kind}::text, ${retryOf}::bigint, ${exportScope}::text, ${skipUnchanged}::boolean
+       insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged, relocation)
+       select id, ${kind}::text, ${retryOf}::bigint, ${exportScope}::text, ${skipUnchanged}::boolean,
+         ${relocation && JSON.stringify(relocation)}::jsonb
        from storage where id = ${storageId} and synchronizable
        on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and ${isSyncKind('kind')} do nothing
        returning *),

@@ -2,11 +2,11 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from 'kysely'
 import { runPolicies } from '../entities/run-policies.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
-import { type ExportScope, type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
+import { type ExportScope, type Relocation, type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { ConflictError, NotFoundError, ValidationError } from '../errors.ts'
 import type { Queue } from '../queue/agenda.ts'
 import { execute } from '../sql.ts'
-import { distinctKeys } from './chosen-keys.ts'
+import { assertRelocation, distinctKeys } from './chosen-keys.ts'
 import { dispatchRun, type Share } from './dispatch.ts'
 import { cancelRun, isFinal, queueRun } from './run.ts'
 import { requestRetry } from './waiting.ts'
@@ -93,6 +93,23 @@ export async function startImportOfKeys(
   const storage = await em.fork().findOne(StorageEntity, { id: storageId, direction: 'IMPORT' })
   if (!storage) throw new NotFoundError('There is no such import storage.')
   const { run } = await queueRun(em, storage.id, { kind: 'CHOSEN', keys: distinct })
+  await dispatchRun({ em, queue }, shareOf(run))
+  return run
+}
+
+/**
+ * Queues a run that gives links the keys of another prefix. It can run beside a sync, reads nothing from the bucket and does not change
+ * the status of the storage. @throws NotFoundError if there is no such import storage; ValidationError; ConflictError as `queueRun`
+ */
+export async function startRelocation(
+  { em, queue }: { em: EntityManager; queue: Queue },
+  storageId: Storage['id'],
+  relocation: Relocation,
+): Promise<SyncRun> {
+  assertRelocation(relocation)
+  const storage = await em.fork().findOne(StorageEntity, { id: storageId, direction: 'IMPORT' })
+  if (!storage) throw new NotFoundError('There is no such import storage.')
+  const { run } = await queueRun(em, storage.id, { kind: 'RELOCATE', relocation })
   await dispatchRun({ em, queue }, shareOf(run))
   return run
 }

@@ -214,6 +214,8 @@ export type ErrorCode =
   | 'KEY_HAS_DOT_SEGMENTS'
   /** The key is not text (UTF-8), so it cannot be used. */
   | 'KEY_NOT_TEXT'
+  /** The new key has a task that somebody has annotated, or that has other links. The object keeps its former key. Delete one of the two tasks, and relocate the links again. */
+  | 'KEY_TAKEN'
   /** The key is too long to be imported. */
   | 'KEY_TOO_LONG'
   /** Predictions or annotations are inside "data". Move them next to it. */
