@@ -39,9 +39,22 @@ async function readState(client: pg.Client): Promise<RunState | undefined> {
   return { id, status, attempt, done }
 }
 
-/** True when a listing that starts after `key` goes over keys that are done. */
-export const listsAgain = (done: DoneRange[], key: string) =>
-  done.some(({ from, to }) => compareKeys(from, key) <= 0 && compareKeys(key, to) < 0)
+/**
+ * True when a listing that starts after `key` goes over keys that are done. `before` has the starts of the pages that the same worker
+ * has listed. A worker lists a page ahead of the one it reads, so it can pass the end of its range before it knows of a split: then
+ * its page before this one starts in front of the range.
+ */
+export function listsAgain(done: DoneRange[], key: string, before: string[]): boolean {
+  const range = done.find(({ from, to }) => compareKeys(from, key) <= 0 && compareKeys(key, to) < 0)
+  if (!range) return false
+  const [previous] = before.filter((start) => compareKeys(start, key) < 0).sort((a, b) => compareKeys(b, a))
+  const passesSplit =
+    range.from !== '' &&
+    compareKeys(range.from, key) < 0 &&
+    previous !== undefined &&
+    compareKeys(previous, range.from) < 0
+  return !passesSplit
+}
 
 /** True when the object is one of those that are done. */
 export const readsAgain = (done: DoneRange[], key: string) =>

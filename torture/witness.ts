@@ -15,6 +15,7 @@ export interface Witness {
 /** A witness who knows from `done` what is committed by now. Workers have their name in the user agent. */
 export function createWitness(done: () => DoneRange[]): Witness {
   const excused = new Set<string>()
+  const starts = new Map<string, string[]>()
   let lastWorker: string | undefined
   const witness: Witness = {
     listedAgain: [],
@@ -33,7 +34,10 @@ export function createWitness(done: () => DoneRange[]): Witness {
         // The question where a range may be cut, not a page.
         if (asked.get('max-keys') === '1') return
         const after = asked.get('start-after') ?? ''
-        if (listsAgain(done(), after)) witness.listedAgain.push(after)
+        // A listing from the start belongs to another run.
+        const before = after === '' ? [] : (starts.get(worker) ?? [])
+        if (listsAgain(done(), after, before)) witness.listedAgain.push(after)
+        starts.set(worker, [...before, after])
       } else if (operation === 'GetObject' && readsAgain(done(), key)) witness.readAgain.push(key)
     },
   }

@@ -77,6 +77,25 @@ describe('the torture harness', () => {
     expect(witness.lastWorker).toBe('worker-1')
   })
 
+  it('allows a worker to list one page ahead into a range that was split off, and no more', () => {
+    const done = [{ from: '', to: 'c' }]
+    const witness = createWitness(() => done)
+    const list = (start: string, worker: string) =>
+      witness.see({
+        operation: 'ListObjectsV2',
+        url: `/b?list-type=2&start-after=${start}`,
+        key: '',
+        headers: { 'user-agent': `sdk app/${worker}` },
+      } as S3Request)
+    list('d', 'worker-1')
+    done.push({ from: 'f', to: 'k' })
+    list('g', 'worker-1')
+    expect(witness.listedAgain).toEqual([])
+    list('h', 'worker-1')
+    list('h', 'worker-2')
+    expect(witness.listedAgain).toEqual(['h', 'h'])
+  })
+
   it('plans the same round for the same seed', () => {
     const kinds = Object.keys(acts) as ActName[]
     expect(planOf(7, kinds)).toEqual(planOf(7, kinds))
