@@ -7,7 +7,7 @@ import { inBatches } from '../batch.ts'
 import { NotFoundError, SluiceError, ValidationError, WrongTokenError } from '../errors.ts'
 import type { Sealer } from '../security/seal.ts'
 import { execute } from '../sql.ts'
-import type { Authenticator, Viewer } from './tokens.ts'
+import type { Authenticator, Folder, Viewer } from './tokens.ts'
 
 /** A token for URLs, and its expiry. */
 export interface MediaToken {
@@ -18,26 +18,36 @@ export interface MediaToken {
 /** Short-lived tokens for the objects of one project, for clients that cannot send headers: `<img>`, `<video>`, notebooks, models. */
 export interface MediaTokens {
   /**
-   * Issues a token that reads the project's objects as the viewer. Its expiry is rounded up to a quarter of its lifetime, so that the
-   * same token, and so the same URLs for the browser's cache, is returned within that time.
+   * Issues a token that reads the project's objects as the viewer; with `folder`, only the files of that folder. Its expiry is rounded
+   * up to a quarter of its lifetime, so that the same token, and so the same URLs for the browser's cache, is returned within that time.
    * @throws NotFoundError if the project does not exist; ValidationError for a lifetime out of bounds
    */
-  issue(viewer: Viewer, options: { project: number; ttlSeconds: number }): Promise<MediaToken>
+  issue(viewer: Viewer, options: { project: number; ttlSeconds: number; folder?: Folder }): Promise<MediaToken>
   /**
-   * The viewer of a token, with access to its project only. `keyOf` returns the encrypted key of a project, possibly from a cache;
-   * before a token is refused the key is read again.
-   * @throws WrongTokenError if the token is malformed or its signature does not match; SluiceError UNAUTHENTICATED if it has expired
-   * or the API token that issued it was revoked
+   * The viewer of a token of this kind, with access to its project or folder only. `keyOf` returns the encrypted key of a project,
+   * possibly from a cache; before a token is refused the key is read again.
+   * @throws WrongTokenError if the token is malformed, of the other kind, or its signature does not match; SluiceError UNAUTHENTICATED
+   * if it has expired or the API token that issued it was revoked
    */
-  authenticate(token: string, keyOf: (project: number) => Promise<string | null | undefined>): Promise<Viewer>
+  authenticate(
+    token: string,
+    keyOf: (project: number) => Promise<string | null | undefined>,
+    kind: MediaTokenKind,
+  ): Promise<Viewer>
   /** Revokes all tokens of a project at once. @throws NotFoundError */
   rotate(project: number): Promise<void>
 }
 
+/** What a token opens: resolve links of a project, or links to the files of a folder. */
+export type MediaTokenKind = 'PROJECT' | 'FOLDER'
+
 /** Default and maximum lifetime of a token, in seconds. */
 export const mediaTokenLifetime = { normal: 3_600, most: 86_400 }
 
-/** Tokens are JWTs (RFC 7519) signed with HS256 by a key of their project, which is encrypted in the database. */
+/**
+ * Tokens are JWTs (RFC 7519) signed with HS256 by a key of their project, which is encrypted in the database. Their audience says what
+ * they open, so that a token of one kind is never valid as another.
+ */
 export function createMediaTokens(deps: {
   em: EntityManager
   sealer: Sealer
@@ -84,7 +94,7 @@ export function createMediaTokens(deps: {
     // The signature is compared in constant time (Web Cryptography, HMAC verify), and before the expiry is looked at.
     const result = await jwtVerify(token, unseal(sealed, claims.project), {
       algorithms: ['HS256'],
-      audience: `media:${claims.project}`,
+      audience: audienceOf(claims.project, claims.folder),
       requiredClaims: ['sub', 'exp'],
     }).then(
       () => 'VALID' as const,
@@ -95,7 +105,7 @@ export function createMediaTokens(deps: {
   }
 
   return {
-    async issue(viewer, { project, ttlSeconds }) {
+    async issue(viewer, { project, ttlSeconds, folder }) {
       if (!(ttlSeconds >= 1 && ttlSeconds <= mediaTokenLifetime.most)) {
         const message = `must be from 1 to ${mediaTokenLifetime.most}`
         throw new ValidationError([{ path: 'input.ttlSeconds', message }])
@@ -103,18 +113,19 @@ export function createMediaTokens(deps: {
       const key = await keyFor(project)
       const step = Math.max(1, Math.floor(ttlSeconds / 4))
       const end = Math.ceil((Date.now() / 1000 + ttlSeconds) / step) * step
-      const token = await new SignJWT()
+      const token = await new SignJWT(folder && { sto: folder.storage, dir: folder.path })
         .setProtectedHeader({ alg: 'HS256' })
         .setSubject(viewer.id)
-        .setAudience(`media:${project}`)
+        .setAudience(audienceOf(project, folder))
         .setExpirationTime(end)
         .sign(unseal(key, project))
       return { token, expiresAt: new Date(end * 1000) }
     },
 
-    async authenticate(token, keyOf) {
+    async authenticate(token, keyOf, kind) {
       const claims = known.get(token) ?? read(token)
-      const { project, viewer } = claims
+      const { project, viewer, folder } = claims
+      if ((folder ? 'FOLDER' : 'PROJECT') !== kind) return refuse()
       // Both run at the same time; the result counts only if the signature is valid.
       const viewerLookup = getViewer(viewer)
       viewerLookup.catch(() => {})
@@ -127,7 +138,7 @@ export function createMediaTokens(deps: {
       if (result === 'WRONG') return refuse()
       // An expired link is not a guess.
       if (result === 'EXPIRED') throw new SluiceError('UNAUTHENTICATED', notValid)
-      return { ...(await viewerLookup), onlyProject: project }
+      return { ...(await viewerLookup), onlyProject: project, ...(folder && { onlyFolder: folder }) }
     },
 
     async rotate(project) {
@@ -144,18 +155,24 @@ export function createMediaTokens(deps: {
 interface Claims {
   project: number
   viewer: string
+  /** Absent: the token opens the whole project. */
+  folder?: Folder
   /** Milliseconds since 1970. */
   endsAt: number
   /** The encrypted key that signs it. */
   signedBy?: string
 }
 
+const audienceOf = (project: number, folder: Folder | undefined) => `${folder ? 'files' : 'media'}:${project}`
+
 function claimsOf(token: string): Claims {
   try {
-    const { aud, sub, exp } = decodeJwt(token)
-    const project = /^media:([1-9]\d{0,14})$/.exec(String(aud))?.[1]
-    if (project !== undefined && sub !== undefined && exp !== undefined) {
-      return { project: Number(project), viewer: sub, endsAt: exp * 1000 }
+    const { aud, sub, exp, sto, dir } = decodeJwt(token)
+    const [, kind, project] = /^(media|files):([1-9]\d{0,14})$/.exec(String(aud)) ?? []
+    if (kind !== undefined && sub !== undefined && exp !== undefined) {
+      const claims = { project: Number(project), viewer: sub, endsAt: exp * 1000 }
+      if (kind === 'media') return claims
+      if (typeof sto === 'number' && typeof dir === 'string') return { ...claims, folder: { storage: sto, path: dir } }
     }
   } catch {}
   return refuse()

@@ -15,6 +15,16 @@ export interface Viewer {
   name: string
   /** The only project whose objects a media token opens. Absent: all projects. */
   onlyProject?: number
+  /** The only folder whose files the token opens. Absent: all folders. */
+  onlyFolder?: Folder
+}
+
+/** A folder of a storage. */
+export interface Folder {
+  /** Database id of the storage. */
+  storage: number
+  /** What its keys begin with: empty, or with `/` at its end. */
+  path: string
 }
 
 /** The token in the value of an `Authorization` header (RFC 6750 §2.1); undefined if it is absent or malformed. */

@@ -1,6 +1,6 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import type { Authorize } from '../access/authorize.ts'
-import { type MediaTokens, mediaTokenLifetime } from '../access/media-tokens.ts'
+import type { MediaTokens } from '../access/media-tokens.ts'
 import type { Viewer } from '../access/tokens.ts'
 import type { Connect } from '../connect.ts'
 import type { EventHub } from '../events/hub.ts'
@@ -11,7 +11,7 @@ import type { DeliveryDeps } from '../resolve/deliver.ts'
 import type { StorageDeps } from '../storages/draft.ts'
 import type { AnnounceParts } from '../webhooks/announce.ts'
 import type { SaveParts } from '../webhooks/save.ts'
-import { createLoaders, type Loaders } from './loaders.ts'
+import { createLoaders, type IssueMediaToken, type Loaders } from './loaders.ts'
 import type { Snapshots } from './snapshots.ts'
 
 /** The parts of the application that resolvers call. */
@@ -63,9 +63,9 @@ export function createContext(deps: ContextDeps, viewer: Viewer): Context {
 }
 
 const issuer =
-  ({ mediaTokens }: ContextDeps, viewer: Viewer) =>
-  (project: number) =>
-    mediaTokens.issue(viewer, { project, ttlSeconds: mediaTokenLifetime.normal })
+  ({ mediaTokens }: ContextDeps, viewer: Viewer): IssueMediaToken =>
+  (options) =>
+    mediaTokens.issue(viewer, options)
 
 /**
  * Creates a context for a response that viewers with the same rights can share. It has its own loaders. Afterwards,
@@ -78,7 +78,7 @@ export function createSharedContext(context: Context): { context: Context; isPer
     return context.viewer
   }
   const em = context.em.fork()
-  const loaders = createLoaders(em, (project) => issuer(context, viewer())(project))
+  const loaders = createLoaders(em, (options) => issuer(context, viewer())(options))
   return {
     context: {
       ...context,

@@ -1,7 +1,8 @@
 import type { EntityManager } from '@mikro-orm/postgresql'
 import DataLoader from 'dataloader'
 import { sql } from 'kysely'
-import type { MediaToken } from '../access/media-tokens.ts'
+import { type MediaToken, type MediaTokens, mediaTokenLifetime } from '../access/media-tokens.ts'
+import type { Folder } from '../access/tokens.ts'
 import { type Annotation, AnnotationEntity } from '../entities/annotation.ts'
 import { ExportLinkEntity } from '../entities/export-link.ts'
 import { type ImportLink, ImportLinkEntity } from '../entities/import-link.ts'
@@ -32,11 +33,20 @@ interface LabelCounts {
   predictions: number
 }
 
+/** Issues media tokens for the viewer. */
+export type IssueMediaToken = (options: Parameters<MediaTokens['issue']>[1]) => Promise<MediaToken>
+
+interface FolderTokenKey {
+  project: number
+  ttlSeconds: number
+  folder: Folder
+}
+
 /** Batched reads: a page of any size needs one statement per kind. */
 export type Loaders = ReturnType<typeof createLoaders>
 
 /** Creates loaders for one operation or one event. They cache, so they must not live longer. */
-export function createLoaders(em: EntityManager, issueMediaToken: (project: number) => Promise<MediaToken>) {
+export function createLoaders(em: EntityManager, issueMediaToken: IssueMediaToken) {
   const json = createJsonColumns(em)
   const storage = byId((ids) => em.fork().find(StorageEntity, { id: ids }))
   /** Links of storages that were not deleted. */
@@ -47,7 +57,13 @@ export function createLoaders(em: EntityManager, issueMediaToken: (project: numb
   }
   return {
     /** The media token of the viewer for a project, with the usual lifetime. */
-    mediaToken: new DataLoader((projects: readonly number[]) => Promise.all(projects.map(issueMediaToken))),
+    mediaToken: new DataLoader((projects: readonly number[]) =>
+      Promise.all(projects.map((project) => issueMediaToken({ project, ttlSeconds: mediaTokenLifetime.normal }))),
+    ),
+    /** The media token of the viewer for a folder. */
+    folderToken: new DataLoader((folders: readonly FolderTokenKey[]) => Promise.all(folders.map(issueMediaToken)), {
+      cacheKeyFn: ({ folder }) => `${folder.storage}\0${folder.path}`,
+    }),
     ...json,
     project: byId((ids) => em.fork().find(ProjectEntity, { id: ids })),
     task: byId((ids) => em.fork().find(TaskEntity, { id: ids }, { exclude: ['data', 'meta'] }) as Promise<Task[]>),

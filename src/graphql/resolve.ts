@@ -4,13 +4,14 @@ import type { Storage } from '../entities/storage.ts'
 import { NotFoundError, SluiceError, ValidationError } from '../errors.ts'
 import { mapRecord } from '../records.ts'
 import { deliver } from '../resolve/deliver.ts'
+import { resolveUrl } from '../resolve/link-urls.ts'
 import { uriIn, type Verdict, verdicts } from '../resolve/pick.ts'
-import { resolveUrl } from '../resolve/rewrite.ts'
 import { lookUp, workingUri } from '../resolve/spellings.ts'
-import { explainObject, type ResolveScope } from '../resolve/url-mappings.ts'
+import { explainObject, pickObject, type ResolveScope } from '../resolve/url-mappings.ts'
 import { builder } from './builder.ts'
 import type { Context } from './context.ts'
 import { ErrorCodeRef } from './error-code.ts'
+import { fileLink } from './file-links.ts'
 import { idOf } from './ids.ts'
 import { ImportStorageRef, ProjectRef } from './refs.ts'
 
@@ -147,7 +148,7 @@ builder.queryFields((t) => ({
   resolveUris: t.field({
     type: [ResolvedUriRef],
     description:
-      'URLs of the bytes of objects, for scripts and models, in the order of `uris`. They work without a header.',
+      'URLs of the bytes of objects, for scripts and models, in the order of `uris`. They work without a header. The URL of a file that usually names others, such as a playlist or a glTF, ends with its key, so that relative names in the file lead to its neighbours.',
     args: {
       projectId: t.arg.id({ required: true, description: 'Global id of the project.' }),
       uris: t.arg.stringList({
@@ -199,11 +200,15 @@ function explain(uri: string, scope: ResolveScope, connect: Connect): Explanatio
 }
 
 async function resolveUri(
-  { loaders, linksUrl, resolve }: Context,
+  context: Context,
   { project, scope, uri }: { project: number; scope: ResolveScope; uri: string },
 ): Promise<Resolved> {
+  const { loaders, linksUrl, resolve } = context
   try {
-    const delivery = await deliver(resolve, scope, { uri })
+    const picked = pickObject(uri, scope)
+    const file = await fileLink(context, { project, picked, withToken: true })
+    if (file) return { uri, mode: 'PROXY', ...file }
+    const delivery = await deliver(resolve, picked)
     if (delivery.mode === 'PRESIGN') return { uri, ...delivery }
     const { token, expiresAt } = await loaders.mediaToken.load(project)
     return { uri, mode: 'PROXY', url: resolveUrl({ linksUrl, where: { project }, uri, token }), expiresAt }

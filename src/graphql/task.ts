@@ -1,6 +1,5 @@
 import { NotFoundError, ValidationError } from '../errors.ts'
 import { createTasks, deleteTasks } from '../labeling/tasks.ts'
-import { resolveUrl } from '../resolve/rewrite.ts'
 import { builder } from './builder.ts'
 import { idOf } from './ids.ts'
 import { orNull } from './or-null.ts'
@@ -37,18 +36,14 @@ builder.node(TaskRef, {
     resolvedData: t.field({
       type: 'JSON',
       description:
-        'A copy of `data` in which each URI that an import storage of the project serves, and each URL that a mapping of the project or `resolveHttpsUrls` covers, is replaced by a resolve link.',
+        'A copy of `data` in which each URI that an import storage of the project serves, and each URL that a mapping of the project or `resolveHttpsUrls` covers, is replaced by a resolve link. The link of a file that usually names others, such as a playlist or a glTF, ends with the key, so that relative names in the file lead to its neighbours.',
       args: {
         mediaToken: t.arg.boolean({
           description:
             'Whether the links contain a media token, valid for at least one hour, so that they work without a header, as in <img> and <video>. Default: false.',
         }),
       },
-      resolve: async (task, { mediaToken }, { loaders, linksUrl }) => {
-        const token = mediaToken ? (await loaders.mediaToken.load(task.project)).token : undefined
-        const url = (uri: string) => resolveUrl({ linksUrl, where: { task: task.id }, uri, token })
-        return resolvedData(loaders, task, url)
-      },
+      resolve: (task, { mediaToken }, context) => resolvedData(context, task, { withToken: mediaToken ?? false }),
     }),
     meta: t.field({
       type: 'JSON',

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { assertCanRead } from '../access/access.ts'
+import { assertCanRead, assertCanReadFile } from '../access/access.ts'
 import type { MediaTokens } from '../access/media-tokens.ts'
 import type { Authenticator, Viewer } from '../access/tokens.ts'
 import {
@@ -13,12 +13,15 @@ import {
 } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { type DeliveryDeps, deliver } from '../resolve/deliver.ts'
+import { namesOthers } from '../resolve/file-sets.ts'
 import type { FindScope, ProjectScope } from '../resolve/find-scope.ts'
+import { type PickedObject, pickFile } from '../resolve/pick.ts'
 import type { Streams } from '../resolve/streams.ts'
+import { pickObject } from '../resolve/url-mappings.ts'
 import { allowOrigin, answerOptions } from './cors.ts'
 import type { GuessLimit } from './guess-limit.ts'
 import { type EmbeddableBy, guardHeaders } from './isolation.ts'
-import { readLink } from './link.ts'
+import { type Link, readLink } from './link.ts'
 import { isMediaElement } from './media-element.ts'
 import type { ResolveMetrics } from './metrics.ts'
 import { type SendSettings, sendObject } from './send-object.ts'
@@ -43,8 +46,8 @@ export interface ResolveRouteDeps extends SendSettings {
 }
 
 /**
- * Handles GET and HEAD of `/tasks/<id>/resolve/?fileuri=<base64url of the URI>` and `/projects/<id>/resolve/…`. `/presign/` is
- * an alias of `/resolve/`. The response is a 303 to a presigned URL, or the bytes. If a body cannot be completed, the server
+ * Handles GET and HEAD of `/tasks/<id>/resolve/?fileuri=<base64url of the URI>` and `/projects/<id>/resolve/…`, with the alias
+ * `/presign/`, and of `/projects/<id>/files/<token>/<storage>/<key>`. The response is a 303 to a presigned URL, or the bytes. If a body cannot be completed, the server
  * resets the connection, so that the client cannot mistake the part for the whole.
  */
 export async function handleResolve(deps: ResolveRouteDeps, req: IncomingMessage, res: ServerResponse): Promise<void> {
@@ -103,20 +106,22 @@ const redirects = { crossOrigin: redirectHeaders('cross-origin'), sameSite: redi
 async function answer(deps: ResolveRouteDeps, exchange: Exchange): Promise<void> {
   const { req, res, signal } = exchange
   if (req.method !== 'GET' && req.method !== 'HEAD') throw new SluiceError('METHOD_NOT_ALLOWED')
-  const { subject, uri, token } = readLink(req.url!)
+  const link = readLink(req.url!)
+  const { subject } = link
   const scopeLookup = deps.findScope(subject)
   // The lookup runs in parallel. Its result and its error are used only after the viewer is authenticated.
   scopeLookup.catch(() => {})
   const { authorization } = req.headers
-  const viewer = await deps.guessLimit.run(req, () => authenticate(deps, { authorization, token, scopeLookup }))
+  const viewer = await deps.guessLimit.run(req, () => authenticate(deps, { authorization, link, scopeLookup }))
   // Depends on the credential that authorized the request, because anybody can add a token to a URL.
   if (viewer.onlyProject !== undefined) exchange.embeddableBy = 'cross-origin'
   const scope = await scopeLookup
   if (!scope) throw new NotFoundError('task' in subject ? 'There is no such task.' : 'There is no such project.')
-  assertCanRead(viewer, scope.project)
-  // A URL that is presigned for GET refuses HEAD.
-  const mode = req.method === 'HEAD' ? 'PROXY' : undefined
-  const delivery = await deliver(deps.delivery, scope, { uri, mode, isPlayer: isMediaElement(req) })
+  const picked = pick(viewer, scope, link)
+  // A URL that is presigned for GET refuses HEAD. After a redirect, relative names in the file would be those of the bucket.
+  const mustStream = req.method === 'HEAD' || ('file' in link && namesOthers(link.file.key))
+  const mode = mustStream ? 'PROXY' : undefined
+  const delivery = await deliver(deps.delivery, picked, { mode, isPlayer: isMediaElement(req) })
   if (signal.aborted) throw signal.reason
   exchange.mode = delivery.mode
   if (delivery.mode === 'PRESIGN') {
@@ -141,9 +146,20 @@ async function answer(deps: ResolveRouteDeps, exchange: Exchange): Promise<void>
   }
 }
 
+/** The object of a link. Null if no storage serves it. @throws NotFoundError if the viewer may not read it */
+function pick(viewer: Viewer, scope: ProjectScope, link: Link): PickedObject | null {
+  const { project } = scope
+  if ('uri' in link) {
+    assertCanRead(viewer, project)
+    return pickObject(link.uri, scope)
+  }
+  assertCanReadFile(viewer, { project, ...link.file })
+  return pickFile(link.file, scope.storages)
+}
+
 interface Credentials {
   authorization: string | undefined
-  token: string | null
+  link: Link
   /** The requested task or project. Usually it has the key that verifies the token. */
   scopeLookup: Promise<ProjectScope | undefined>
 }
@@ -151,13 +167,15 @@ interface Credentials {
 /** The Authorization header takes precedence over a token in the URL. */
 async function authenticate(
   deps: ResolveRouteDeps,
-  { authorization, token, scopeLookup }: Credentials,
+  { authorization, link, scopeLookup }: Credentials,
 ): Promise<Viewer> {
+  const { token } = link
   if (authorization !== undefined || token === null) return deps.authenticator.authenticate(authorization)
-  return deps.mediaTokens.authenticate(token, async (project) => {
+  const keyOf = async (project: number) => {
     const linked = await scopeLookup
     return linked?.project === project ? linked.mediaKey : (await deps.findScope({ project }))?.mediaKey
-  })
+  }
+  return deps.mediaTokens.authenticate(token, keyOf, 'file' in link ? 'FOLDER' : 'PROJECT')
 }
 
 /** Errors with `hasNoBytes` become 404: the storage has no bytes under this name. A 422 becomes 502. */

@@ -6,8 +6,8 @@ import { canStandInUrl } from '../providers/kit/dot-segments.ts'
 import type { ObjectHead } from '../providers/provider.ts'
 import { providers } from '../providers/registry.ts'
 import type { HeadCache, ObjectSource } from './open-object.ts'
+import type { PickedObject } from './pick.ts'
 import { createSignedUrls, lifetimeOf, type SignedUrl, type SignedUrls } from './signed-urls.ts'
-import { pickObject, type ResolveScope } from './url-mappings.ts'
 
 /** What resolving needs, with its caches: in memory, bounded, and separate for each version of a storage. */
 export interface DeliveryDeps {
@@ -24,18 +24,17 @@ export function createDeliveryDeps(connect: Connect): DeliveryDeps {
 type Delivery = ({ mode: 'PRESIGN' } & SignedUrl) | { mode: 'PROXY'; open(): Promise<ObjectSource & { close(): void }> }
 
 /**
- * Decides how the object of a storage URI, or of a mapped URL, is delivered; `mode` allows only one way. A player (`isPlayer`) uses the
- * URL to which it was redirected for as long as it plays, so it gets one for `mediaTtlMinutes`, or a stream if the credentials end sooner.
- * @throws NotFoundError if no storage of the project serves the URI; SluiceError of the provider
+ * Decides how the object that was picked is delivered; `mode` allows only one way. A player (`isPlayer`) uses the URL to which it was redirected for as
+ * long as it plays, so it gets one for `mediaTtlMinutes`, or a stream if the credentials end sooner.
+ * @throws NotFoundError if no object was picked; SluiceError of the provider
  */
 export async function deliver(
   deps: DeliveryDeps,
-  scope: ResolveScope,
-  { uri, mode, isPlayer = false }: { uri: string; mode?: 'PROXY' | undefined; isPlayer?: boolean },
+  picked: PickedObject | null,
+  { mode, isPlayer = false }: { mode?: 'PROXY' | undefined; isPlayer?: boolean } = {},
 ): Promise<Delivery> {
-  const found = pickObject(uri, scope)
-  if (!found) throw new NotFoundError('No connected storage serves this URI.')
-  const { storage, key } = found
+  if (!picked) throw new NotFoundError('No connected storage serves this URI.')
+  const { storage, key } = picked
   const name = `${storage.id}@${storage.updatedAt.getTime()}\0${key}`
   if (mode !== 'PROXY' && mayPresign(storage, key)) {
     const ttlMinutes = isPlayer ? storage.mediaTtlMinutes : storage.presignTtlMinutes

@@ -4,13 +4,17 @@ const maxChars = 8_192
 // A request line must stay below the limits of common proxies (8 KiB), with the token.
 const maxLinkChars = 4_096
 
+// Quotes and parentheses end a link in HTML, CSS and Markdown.
+const encodeSegment = (segment: string) =>
+  encodeURIComponent(segment).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+
 /**
  * The key as the path of a URL, so that a browser resolves relative names against it. Undefined if URLs change or proxies may change
  * such a path (an empty, `.` or `..` segment, or `\`), or if it is too long.
  */
 export function encodeKeyPath(key: string): string | undefined {
   if (!key.isWellFormed() || !key.split('/').every(isSafeSegment)) return undefined
-  const path = key.split('/').map(encodeURIComponent).join('/')
+  const path = key.split('/').map(encodeSegment).join('/')
   return path.length > maxLinkChars ? undefined : path
 }
 

@@ -111,6 +111,19 @@ export function pickStorage(
   return first?.verdict === 'CHOSEN' ? { storage: first.storage, key: first.key! } : null
 }
 
+/**
+ * The object with this key in the bucket of a storage, by the rules for a task that was imported from that storage: a storage with a
+ * longer prefix takes precedence. Null if the storage is not connected, or the key is outside its prefix.
+ */
+export function pickFile(
+  { storage: id, key }: { storage: number; key: string },
+  storages: readonly Storage[],
+): PickedObject | null {
+  const storage = storages.find((one) => one.id === id)
+  if (!storage || !key.startsWith(locationOf(storage).prefix)) return null
+  return pickStorage(uriIn(storage, key), storages, id)
+}
+
 /** The URI of an object in a storage. */
 export function uriIn(storage: Storage, key: string): string {
   const { scheme, bucket } = locationOf(storage)

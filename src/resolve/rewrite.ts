@@ -196,16 +196,3 @@ function ownSpan(value: string, start: number, uri: string): UriSpan | undefined
   const goesOn = /^(?:[\p{L}\p{N}_/%+~-]|\.[\p{L}\p{N}])/u.test(value.slice(end, end + 4))
   return value.startsWith(uri, start) && !goesOn ? { start, end, uri } : undefined
 }
-
-/** The link to the bytes of a URI. With a media token it needs no header. */
-export function resolveUrl(options: {
-  linksUrl: string
-  where: { task: number } | { project: number }
-  uri: string
-  token?: string | undefined
-}): string {
-  const { linksUrl, where, uri, token } = options
-  const path = 'task' in where ? `tasks/${where.task}` : `projects/${where.project}`
-  const link = `${linksUrl}/${path}/resolve/?fileuri=${Buffer.from(uri).toString('base64url')}`
-  return token === undefined ? link : `${link}&token=${token}`
-}

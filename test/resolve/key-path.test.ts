@@ -82,6 +82,7 @@ describe('the key of a file in the path of a URL', () => {
 
   it.each([
     ['a file', 'a b/ü+1 %41?#.m3u8', 'a%20b/%C3%BC%2B1%20%2541%3F%23.m3u8'],
+    ['characters that end a link in a text', "it's (1)*!.m3u8", 'it%27s%20%281%29%2A%21.m3u8'],
     ['an empty segment', 'a//b.m3u8', undefined],
     ['a slash at its start', '/a.m3u8', undefined],
     ['a slash at its end', 'a.m3u8/', undefined],

@@ -7,7 +7,6 @@ const storage = {
   ...{ id: 1, provider: 'S3', location: { bucket: 'b', prefix: '' }, updatedAt: new Date(0) },
   ...{ presign: true, presignTtlMinutes: 15, mediaTtlMinutes: 480, recursive: true },
 } as unknown as Storage
-const scope = { storages: [storage], mappings: [], httpsUrls: false, linkedStorage: undefined }
 
 /** Delivers an object of a storage whose credentials end after so many minutes. */
 async function lifetime(credentialMinutes: number, isPlayer: boolean): Promise<number | 'PROXY'> {
@@ -17,7 +16,7 @@ async function lifetime(credentialMinutes: number, isPlayer: boolean): Promise<n
     return new URL(`https://b.example/a.mp4?X-Amz-Date=${date}&X-Amz-Expires=${seconds}`)
   }
   const connect = (async () => ({ presign, close() {} })) as unknown as Connect
-  const delivery = await deliver(createDeliveryDeps(connect), scope as never, { uri: 's3://b/a.mp4', isPlayer })
+  const delivery = await deliver(createDeliveryDeps(connect), { storage, key: 'a.mp4' }, { isPlayer })
   return delivery.mode === 'PRESIGN' ? Number(new URL(delivery.url).searchParams.get('X-Amz-Expires')) / 60 : 'PROXY'
 }
 

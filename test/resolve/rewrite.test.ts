@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Storage } from '../../src/entities/storage.ts'
 import { parseJson } from '../../src/json.ts'
+import { resolveUrl } from '../../src/resolve/link-urls.ts'
 import { pickStorage, rankStorages } from '../../src/resolve/pick.ts'
-import { resolveUrl, rewriteUris } from '../../src/resolve/rewrite.ts'
+import { rewriteUris } from '../../src/resolve/rewrite.ts'
 
 const s3 = (id: number, bucket: string, prefix = '', endpoint?: string) =>
   ({ id, provider: 'S3', location: { bucket, prefix, endpoint } }) as unknown as Storage
