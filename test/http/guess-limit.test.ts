@@ -60,6 +60,7 @@ describe('wrong tokens from one address', () => {
       await withHeader(link, 'wrong'),
       await fetch(`${link}&token=wrong`),
       await fetch(`${link}&token=${forged}`),
+      await fetch(`${app.url}/projects/${project}/files/${forged}/1/a.m3u8`),
       await withHeader(`${app.url}/metrics`, 'wrong'),
     ]) {
       expect([answer.status, Number(answer.headers.get('retry-after'))]).toEqual([429, expect.any(Number)])

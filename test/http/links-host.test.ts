@@ -46,10 +46,13 @@ describe('LINKS_URL', () => {
   let world: World
   let link: string
   let task: string
+  /** The path of a link to the file. */
+  let file: string
   beforeAll(async () => {
     world = await startWorld({ LINKS_URL: 'http://links.localhost:4999/', METRICS_TOKEN: 'metrics-token-0123456789' })
     const storage = await world.storage({ objects: { 'a.txt': 'hello' }, presign: false })
     await sync(world.app, storage.id)
+    file = `/projects/${atob(storage.project).split(':')[1]}/files/-/${storage.databaseId}/a.txt`
     task = (await tasksOf(world.app, storage.project))[0]!.id
     const { task: read } = await world.app.request(
       'query ($id: ID!) { task(id: $id) { resolvedData(mediaToken: true) } }',
@@ -84,6 +87,13 @@ describe('LINKS_URL', () => {
       expect(await ask(plain, { host: at, ...bearer() })).toEqual({ status: 200, body: 'hello' })
       expect((await ask(plain, { host: at })).status).toBe(401)
       expect((await ask(plain, { host: at, cookie: 'session=anything' })).status).toBe(401)
+    }
+  })
+
+  it('serves links to files at both hosts', async () => {
+    for (const at of [host, `localhost:${world.app.port}`]) {
+      expect(await ask(file, { host: at, ...bearer() })).toEqual({ status: 200, body: 'hello' })
+      expect((await ask(file, { host: at })).status).toBe(401)
     }
   })
 
