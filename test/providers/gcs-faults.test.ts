@@ -1,5 +1,3 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { inspect } from 'node:util'
 import { type GcsServer, startGcs } from '@sluice/testkit/gcs.ts'
@@ -114,49 +112,6 @@ describe('GCS: what a failing connection is called', () => {
     const tokens = await open({ bucket, endpoint }, { serviceAccountJson: keyFile })
     await expect(tokens.check()).rejects.toMatchObject({ code: 'CONNECTION_REFUSED' })
   })
-
-  test('a host name without an address is UNRESOLVABLE_HOST', async () => {
-    const provider = await open({ bucket: 'bucket', endpoint: 'http://no-such-host.invalid', anonymous: true })
-    await expect(provider.check()).rejects.toMatchObject({ code: 'UNRESOLVABLE_HOST' })
-  })
-
-  test('TLS spoken to a plain HTTP port is TLS_FAILED', async () => {
-    const endpoint = `https://127.0.0.1:${server.port}`
-    const provider = await open({ bucket: 'bucket', endpoint, anonymous: true })
-    await expect(provider.check()).rejects.toMatchObject({ code: 'TLS_FAILED' })
-  })
-
-  test.for([
-    { what: 'a page', status: 200, body: '<!doctype html><html><body><br></body></html>' },
-    { what: 'a page about 404', status: 404, body: '<html><body>Not Found</body></html>' },
-    { what: 'a page about 403', status: 403, body: '<html><body>Forbidden</body></html>' },
-    { what: 'a redirect to a login page', status: 302, body: '<html><body>Moved</body></html>' },
-    { what: 'another API', status: 403, body: '<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>' },
-    { what: 'text', status: 200, body: 'It works!' },
-  ])('$what answered by a website is CONSOLE_URL', async ({ status, body }) => {
-    const website = createServer((_request, response) =>
-      response.writeHead(status, { 'content-type': 'text/html; charset=utf-8', location: '/login' }).end(body),
-    )
-    await new Promise<void>((done) => website.listen(0, '127.0.0.1', done))
-    onTestFinished(() => void website.close())
-    const { port } = website.address() as AddressInfo
-    const provider = await open({ bucket: 'bucket', endpoint: `http://127.0.0.1:${port}`, anonymous: true })
-    await expect(provider.check()).rejects.toMatchObject({ code: 'CONSOLE_URL' })
-    const list = provider.list({ cursor: null, limit: 1, recursive: true })
-    await expect(list).rejects.toMatchObject({ code: 'CONSOLE_URL' })
-  })
-
-  test.for<{ answer: { status: number; reason: string }; code: string }>([
-    { answer: { status: 403, reason: 'forbidden' }, code: 'DENIED' },
-    { answer: { status: 403, reason: 'somethingOfTheirOwn' }, code: 'DENIED' },
-    { answer: { status: 401, reason: 'authError' }, code: 'BAD_CREDENTIALS' },
-    { answer: { status: 412, reason: 'conditionNotMet' }, code: 'PRECONDITION_FAILED' },
-    { answer: { status: 400, reason: 'invalid' }, code: 'UNEXPECTED_ANSWER' },
-  ])('the answer $answer.status $answer.reason is $code', async ({ answer, code }) => {
-    const { provider } = await bucketOn(server)
-    fail({ ...answer, times: Infinity })
-    await everyMethod(provider, { code })
-  })
 })
 
 describe('GCS: transient faults', () => {
@@ -168,51 +123,10 @@ describe('GCS: transient faults', () => {
     vi.restoreAllMocks()
   })
 
-  test.for<{ what: string; fault: GcsFault }>([
-    { what: '503', fault: { status: 503 } },
-    { what: '500', fault: { status: 500 } },
-    { what: '429', fault: { status: 429, reason: 'rateLimitExceeded' } },
-    { what: '408', fault: { status: 408 } },
-    { what: 'reset connection', fault: { reset: true } },
-  ])('one $what is hidden by a retry', async ({ fault }) => {
-    const { provider } = await bucketOn(server, { objects: { a: 'hello' } })
-    const on = (operation: string) => fail({ ...fault, match: (request) => request.operation === operation })
-    const faults = ['media', 'objects.list', 'objects.create', 'objects.delete'].map(on)
-    expect(await text((await provider.read('a')).body)).toBe('hello')
-    await provider.write('b', Buffer.from('x'))
-    expect((await provider.list({ cursor: null, limit: 9, recursive: true })).objects).toHaveLength(2)
-    await provider.remove('b')
-    expect(faults.map(({ hits }) => hits)).toEqual([1, 1, 1, 1])
-  })
-
-  const page = { headers: { 'content-type': 'text/html' }, body: '<html><body>Come back later<br></body></html>' }
-  test.for<{ what: string; fault: GcsFault; code: string }>([
-    { what: '503', fault: { status: 503 }, code: 'THROTTLED' },
-    { what: '429', fault: { status: 429 }, code: 'THROTTLED' },
-    { what: '403 rateLimitExceeded', fault: { status: 403, reason: 'rateLimitExceeded' }, code: 'THROTTLED' },
-    { what: '500', fault: { status: 500 }, code: 'UNREACHABLE' },
-    { what: 'a 429 page of a proxy', fault: { answer: { status: 429, ...page } }, code: 'THROTTLED' },
-    { what: 'a 502 page of a proxy', fault: { answer: { status: 502, ...page } }, code: 'UNREACHABLE' },
-    { what: 'a reset connection', fault: { reset: true }, code: 'UNREACHABLE' },
-  ])('permanent $what is $code after some retries', async ({ fault, code }) => {
-    const { provider } = await bucketOn(server)
-    const endless = fail({ ...fault, times: Infinity })
-    await expect(provider.check()).rejects.toMatchObject({ code, retryable: true })
-    expect(endless.hits).toBe(4)
-  })
-
   test('a token service that is down is UNREACHABLE, not BAD_CREDENTIALS', async () => {
     const { provider } = await bucketOn(server)
     fail({ match: ({ operation }) => operation === 'token', status: 500, times: Infinity })
     await expect(provider.check()).rejects.toMatchObject({ code: 'UNREACHABLE', retryable: true })
-  })
-
-  test('a body that is cut by the network fails instead of ending', async () => {
-    const { provider } = await bucketOn(server, { objects: { a: 'x'.repeat(100_000) } })
-    fail({ cutAfterBytes: 1000 })
-    const { body, length } = await provider.read('a')
-    expect(length).toBe(100_000)
-    await expect(text(body)).rejects.toThrow()
   })
 
   test('a body that breaks off does not affect other bodies, or the process if nobody reads it', async () => {
@@ -226,19 +140,6 @@ describe('GCS: transient faults', () => {
 })
 
 describe('GCS: giving up while waiting', () => {
-  test.for(methods)('an abort ends $what with the reason and closes the connection', async ({ run }) => {
-    const { provider } = await bucketOn(server)
-    const held = fail({ hold: true })
-    const controller = new AbortController()
-    const reason = new Error('changed my mind')
-    const waiting = run(provider, controller.signal)
-    await Promise.all([
-      expect(waiting).rejects.toBe(reason),
-      held.met.then(() => controller.abort(reason)),
-      held.closed,
-    ])
-  })
-
   test.for(methods)(
     'an abort while $what waits for a token, or to try again, ends it with the reason',
     async ({ run }) => {
