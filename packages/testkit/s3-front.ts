@@ -58,7 +58,7 @@ export interface Front {
  * the client signed it, and its Content-MD5 is compared. Requests to `<bucket>.<domain>` have
  * their bucket there. A listing's page has at most `maxKeys` keys, as S3 may return fewer than it was asked for; `onRequest` is
  * told of every request before anything is done with it. With `requesterPays` it refuses requests that name no payer, and with
- * `objectLock` writes without a checksum. Directory buckets (`--x-s3`) have sessions with the same `credentials`.
+ * `objectLock` writes without a checksum. With `cors` its buckets let pages of every origin read. Directory buckets (`--x-s3`) have sessions with the same `credentials`.
  */
 export async function startFront(options: {
   target: string
@@ -69,14 +69,16 @@ export async function startFront(options: {
   onRequest?: (request: S3Request) => void
   requesterPays?: boolean
   objectLock?: boolean
+  cors?: boolean
 }): Promise<Front> {
-  const { target, credentials, clock = Date.now, domain, maxKeys, onRequest, requesterPays, objectLock } = options
+  const { target, credentials, clock = Date.now, domain, maxKeys, onRequest, requesterPays, objectLock, cors } = options
   const agent = new Agent({ keepAlive: true })
   const faults = createFaults<S3Request, Fault>()
   const counts: Record<string, number> = {}
 
   const server = createServer(async (incoming, response) => {
     if (options.clock) answerDate(response, clock)
+    if (cors) response.setHeader('Access-Control-Allow-Origin', '*')
     const request = describe(incoming, domain)
     counts[request.operation] = (counts[request.operation] ?? 0) + 1
     onRequest?.(request)

@@ -13,6 +13,14 @@ export function isMediaElement({ headers }: Pick<IncomingMessage, 'headers'>): b
 }
 
 /**
+ * True if a media element without the attribute `crossorigin` sent the request. Chromium then plays no segment of a playlist that it
+ * gets by a redirect to another origin (observed in Chromium 156: MediaError 4).
+ */
+export function isNoCorsMediaElement(req: Pick<IncomingMessage, 'headers'>): boolean {
+  return isMediaElement(req) && req.headers['sec-fetch-mode'] === 'no-cors'
+}
+
+/**
  * The maximum bytes of a range for the client of this request. Downloaders and libraries treat the end of a 206 as the end of
  * the requested range, so a shorter response would truncate their files.
  */

@@ -22,7 +22,7 @@ import { allowOrigin, answerOptions } from './cors.ts'
 import type { GuessLimit } from './guess-limit.ts'
 import { type EmbeddableBy, guardHeaders } from './isolation.ts'
 import { type Link, readLink } from './link.ts'
-import { isMediaElement } from './media-element.ts'
+import { isMediaElement, isNoCorsMediaElement } from './media-element.ts'
 import type { ResolveMetrics } from './metrics.ts'
 import { type SendSettings, sendObject } from './send-object.ts'
 import { limitTime } from './time-limit.ts'
@@ -118,9 +118,8 @@ async function answer(deps: ResolveRouteDeps, exchange: Exchange): Promise<void>
   const scope = await scopeLookup
   if (!scope) throw new NotFoundError('task' in subject ? 'There is no such task.' : 'There is no such project.')
   const picked = pick(viewer, scope, link)
-  // A URL that is presigned for GET refuses HEAD. After a redirect, relative names in the file would be those of the bucket.
-  const mustStream = req.method === 'HEAD' || ('file' in link && namesOthers(link.file.key))
-  const mode = mustStream ? 'PROXY' : undefined
+  // A URL that is presigned for GET refuses HEAD.
+  const mode = req.method === 'HEAD' || ('file' in link && mustStream(req, link.file.key)) ? 'PROXY' : undefined
   const delivery = await deliver(deps.delivery, picked, { mode, isPlayer: isMediaElement(req) })
   if (signal.aborted) throw signal.reason
   exchange.mode = delivery.mode
@@ -145,6 +144,9 @@ async function answer(deps: ResolveRouteDeps, exchange: Exchange): Promise<void>
     close()
   }
 }
+
+/** Whether a file must not be redirected to the bucket: relative names in it would lead there, or its player refuses redirects. */
+const mustStream = (req: IncomingMessage, key: string) => namesOthers(key) || isNoCorsMediaElement(req)
 
 /** The object of a link. Null if no storage serves it. @throws NotFoundError if the viewer may not read it */
 function pick(viewer: Viewer, scope: ProjectScope, link: Link): PickedObject | null {

@@ -65,6 +65,21 @@ describe('the link to a file that names others', () => {
     expect((await get(new URL('seg/1.ts', link), {}, 'HEAD')).status).toBe(200)
   })
 
+  it('streams its neighbours for a media element without CORS, which plays no redirected segment', async () => {
+    const { link } = await connect({ presign: true })
+    for (const [dest, mode, status] of [
+      ['video', 'no-cors', 200],
+      ['audio', 'no-cors', 200],
+      ['video', 'cors', 303],
+      ['image', 'no-cors', 303],
+    ] as const) {
+      const headers = { 'sec-fetch-dest': dest, 'sec-fetch-mode': mode }
+      const { answer } = await openDownload(new URL('seg/1.ts', link).href, { headers })
+      answer.resume()
+      expect([dest, mode, answer.statusCode]).toEqual([dest, mode, status])
+    }
+  })
+
   it('streams neighbours otherwise, like a resolve link: ranges, conditions, HEAD, CORS, isolation', async () => {
     const { link } = await connect({ presign: false })
     const segment = new URL('seg/1.ts', link)
