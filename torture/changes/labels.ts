@@ -1,0 +1,226 @@
+import { annotate, deleteAnnotations, updateAnnotation } from '@sluice/testkit/annotate.ts'
+import type { GraphqlClient } from '@sluice/testkit/client.ts'
+import { createProject, createStorage, startSync } from '@sluice/testkit/scenario.ts'
+import { decodeId, globalIdOf } from '../../src/graphql/ids.ts'
+import type { Random } from '../random.ts'
+import { type FileRow, LabelModel } from './label-model.ts'
+import type { Place, PlaceKind } from './place.ts'
+import { playRun, type RunRow, type Scene } from './scene.ts'
+import { counterDifferences, readTasks, recount, type TaskState } from './state.ts'
+import type { Played } from './verdict.ts'
+
+const steps = 6
+
+/**
+ * Labels in files are added, corrected and removed, while people add, correct and delete labels of the same tasks, also during a sync.
+ * Labels must follow their file while nobody changed them, and nothing that a person saved may be lost.
+ */
+export async function playLabels(
+  scene: Scene,
+  kind: PlaceKind,
+  { random, name, killShare }: { random: Random; name: string; killShare: number },
+): Promise<Played> {
+  const { client } = scene.workers.all[0]!
+  const missingPolicy = random.pick(['KEEP', 'FLAG', 'FLAG', 'DELETE_UNANNOTATED', 'DELETE_UNANNOTATED'] as const)
+  const place = await scene.createPlace(kind, name)
+  const projectId = await createProject(client)
+  const { storage } = await createStorage(client, {
+    ...{ projectId, missingPolicy, importMethod: 'TASKS', changedPolicy: 'UPDATE', detectMoves: false },
+    ...{ skipCheck: true, location: place.location() },
+  })
+  const project = Number(decodeId(projectId).id)
+  const model = new LabelModel(missingPolicy)
+  const files = createFiles(place, random)
+  const played: Played = { settings: missingPolicy, kills: 0, syncs: 0, differences: [] }
+  let before: TaskState[] = []
+  for (let step = 0; step < steps; step++) {
+    await files.edit()
+    const people = createPeople(model, random, before)
+    if (step > 0) await people.act(client, random.whole(0, 6))
+    before = await readTasks(scene.database, project)
+    const isQuiet = step === 0 || random.chance(0.5)
+    const during = isQuiet ? undefined : (other: GraphqlClient) => people.act(other, random.whole(1, 5), files.keeps)
+    const { run, kills } = await playRun(scene, random, (one) => startSync(one, storage.id), {
+      killShare,
+      ...(during && { during }),
+    })
+    played.kills += kills
+    played.syncs++
+    const effect = model.sync(files.rows)
+    const after = await readTasks(scene.database, project)
+    const found = [
+      ...runDifferences(run),
+      ...modelDifferences(model, after),
+      ...counterDifferences(run, {
+        ...recount(before, after, storage.databaseId),
+        failed: run.issues.length,
+        ...(isQuiet && { updated: effect.updated }),
+      }),
+      ...(isQuiet ? issueDifferences(run, effect.issues) : []),
+    ]
+    played.differences.push(...found.map((difference) => `step ${step}: ${difference}`))
+    before = after
+  }
+  return played
+}
+
+const runDifferences = ({ status, failure }: RunRow) =>
+  ['COMPLETED', 'COMPLETED_WITH_ERRORS'].includes(status) ? [] : [`the run is ${status}: ${failure}`]
+
+function issueDifferences({ issues }: RunRow, expected: string[]): string[] {
+  const found = issues.map(({ code }) => code).sort()
+  const wanted = [...expected].sort()
+  return String(found) === String(wanted) ? [] : [`the issues are [${found}], not [${wanted}]`]
+}
+
+/** The files of the scenario, and random edits of them. */
+function createFiles(place: Place, random: Random) {
+  const rows = new Map<string, FileRow[]>()
+  let ids = 0
+  const word = () => `w${++ids}`
+  const newLabel = () => ({ id: ++ids, name: word() })
+  const newRow = (): FileRow => ({
+    id: ++ids,
+    text: word(),
+    annotations: Array.from({ length: random.whole(0, 3) }, newLabel),
+  })
+  const editFile = (list: FileRow[]): FileRow[] => {
+    let edited = list.map((row) => ({ ...row, annotations: [...row.annotations] }))
+    for (let edits = random.whole(1, 5); edits > 0; edits--) {
+      const row = random.pick(edited)
+      const at = random.whole(0, Math.max(0, row.annotations.length - 1))
+      const label = row.annotations[at]
+      switch (random.pick(['add', 'correct', 'correct', 'remove', 'text', 'insert', 'delete', 'shuffle'])) {
+        case 'add':
+          row.annotations.push(newLabel())
+          break
+        case 'correct':
+          if (label) row.annotations[at] = { ...label, name: word() }
+          break
+        case 'remove':
+          if (label) row.annotations.splice(at, 1)
+          break
+        case 'text':
+          row.text = word()
+          break
+        case 'insert':
+          edited.splice(random.whole(0, edited.length), 0, newRow())
+          break
+        case 'delete':
+          if (edited.length > 1) edited = edited.filter((one) => one !== row)
+          break
+        case 'shuffle':
+          edited.reverse()
+          break
+      }
+    }
+    return edited
+  }
+  /** What a file or a row was, and may be again. */
+  const former = new Map<string, FileRow[]>()
+  const write = async (key: string, list: FileRow[]) => {
+    rows.set(key, list)
+    await place.put(key, bodyOf(list, random))
+  }
+  return {
+    rows,
+    /** Whether the file still has the label, so that a sync does not remove it. */
+    keeps: (key: string, row: number, importId: number) =>
+      rows.get(key)?.some(({ id, annotations }) => id === row && annotations.some((one) => one.id === importId)) ??
+      false,
+    async edit() {
+      if (rows.size === 0) {
+        for (let n = random.whole(1, 12); n > 0; n--) {
+          await write(
+            `${place.base}${n}.${random.pick(['json', 'jsonl'])}`,
+            Array.from({ length: random.whole(1, 6) }, newRow),
+          )
+        }
+        return
+      }
+      for (const [key, list] of [...rows]) {
+        if (random.chance(0.1) && rows.size > 1) {
+          former.set(key, list)
+          rows.delete(key)
+          await place.remove(key)
+        } else if (random.chance(0.6)) await write(key, random.chance(0.8) ? editFile(list) : (former.get(key) ?? list))
+        else former.set(key, list)
+      }
+      for (const [key, list] of [...former]) {
+        if (!rows.has(key) && random.chance(0.3)) await write(key, random.chance(0.5) ? list : editFile(list))
+      }
+    },
+  }
+}
+
+function bodyOf(rows: FileRow[], random: Random): string {
+  const values = rows.map(({ id, text, annotations }) => ({
+    id,
+    data: { text },
+    annotations: annotations.map((label) => ({ id: label.id, result: [label.name] })),
+  }))
+  if (values.length === 1 && random.chance(0.3)) return JSON.stringify(values[0])
+  return random.chance(0.5) ? JSON.stringify(values) : values.map((row) => `${JSON.stringify(row)}\n`).join('')
+}
+
+/** People who label the tasks of the last known state. What the server accepted is recorded in the model. */
+function createPeople(model: LabelModel, random: Random, tasks: TaskState[]) {
+  let words = 0
+  return {
+    async act(
+      client: GraphqlClient,
+      count: number,
+      mayTouch: (key: string, row: number, id: number) => boolean = () => true,
+    ) {
+      for (let acts = tasks.length === 0 ? 0 : count; acts > 0; acts--) {
+        const { id, data, links, labels } = random.pick(tasks)
+        const own = links[0] && model.task(links[0].key, Number(links[0].envelope))
+        const word = `person ${data.text} ${++words}`
+        const kind = random.pick(['add', 'change', 'change', 'delete'])
+        if (!own) continue
+        if (kind === 'add') {
+          const added = await annotate(client, [globalIdOf('Task', id)], [word]).catch(() => undefined)
+          if (added) model.add(own, word)
+          continue
+        }
+        const label = labels.length > 0 ? random.pick(labels) : undefined
+        const known = own.labels.find(({ name }) => name === label?.name)
+        if (!label || !known) continue
+        if (known.importId !== null && !mayTouch(own.key, own.row, known.importId)) continue
+        const annotation = globalIdOf('Annotation', label.id)
+        if (kind === 'change') {
+          const { annotation: saved } = await updateAnnotation(client, { id: annotation, result: [word] })
+          if (saved) model.change(own, label.name, word)
+        } else if ((await deleteAnnotations(client, [annotation])) === 1) model.remove(own, label.name)
+      }
+    },
+  }
+}
+
+/** Differences between the tasks and the model, in words. */
+function modelDifferences(model: LabelModel, tasks: TaskState[]): string[] {
+  const line = (key: string, row: number | string | null, what: object) => `${key} ${row} ${JSON.stringify(what)}`
+  const wanted = model.tasks.map(({ key, row, text, labels, rowExists, objectExists }) =>
+    line(key, row, { text, rowExists, objectExists, labels: labels.map(({ name }) => name).sort() }),
+  )
+  const found = tasks.map(({ data, links: [link], labels }) =>
+    line(link!.key, link!.envelope, {
+      text: data.text,
+      rowExists: link!.rowExists,
+      objectExists: link!.objectExists,
+      labels: labels.map(({ name }) => name).sort(),
+    }),
+  )
+  return listDifferences(wanted, found)
+}
+
+/** Lines that only one of two lists has. */
+export function listDifferences(wanted: string[], found: string[]): string[] {
+  const rest = [...found]
+  const lacking = wanted.filter((one) => {
+    const at = rest.indexOf(one)
+    if (at >= 0) rest.splice(at, 1)
+    return at < 0
+  })
+  return [...lacking.map((one) => `not there: ${one}`), ...rest.map((one) => `unexpected: ${one}`)]
+}

@@ -1,0 +1,10 @@
+/** What came of a scenario. */
+export interface Played {
+  /** Its settings, in words. */
+  settings: string
+  /** Workers that were killed. */
+  kills: number
+  syncs: number
+  /** What is not as it should be; empty = all is well. */
+  differences: string[]
+}
