@@ -31,12 +31,12 @@ export async function playLabels(
   const project = Number(decodeId(projectId).id)
   const model = new LabelModel(missingPolicy)
   const files = createFiles(place, random)
-  const played: Played = { settings: missingPolicy, kills: 0, syncs: 0, differences: [] }
+  const played: Played = { settings: missingPolicy, kills: 0, runs: 0, differences: [] }
   let before: TaskState[] = []
   for (let step = 0; step < steps; step++) {
     await files.edit()
     const people = createPeople(model, random, before)
-    if (step > 0) await people.act(client, random.whole(0, 6))
+    if (step > 0) await people.act(scene.workers.all[0]!.client, random.whole(0, 6))
     before = await readTasks(scene.database, project)
     const isQuiet = step === 0 || random.chance(0.5)
     const during = isQuiet ? undefined : (other: GraphqlClient) => people.act(other, random.whole(1, 5), files.keeps)
@@ -45,7 +45,7 @@ export async function playLabels(
       ...(during && { during }),
     })
     played.kills += kills
-    played.syncs++
+    played.runs++
     const effect = model.sync(files.rows)
     const after = await readTasks(scene.database, project)
     const found = [

@@ -11,6 +11,8 @@ export type PlaceKind = (typeof placeKinds)[number]
 export interface Stored {
   body: string
   version: string
+  /** Which write it is from. A copy is another write, a renamed file is not. */
+  write: number
 }
 
 /** A bucket or a local folder, with a record of what it contains. Keys include `base`. */
@@ -35,9 +37,10 @@ export interface Place {
 export async function createBucketPlace(s3: S3Server, bucket: string, endpoint: string): Promise<Place> {
   await s3.createBucket(bucket)
   const objects = new Map<string, Stored>()
+  let writes = 0
   const put = async (key: string, body: string) => {
     await s3.put(bucket, key, body)
-    objects.set(key, { body, version: createHash('md5').update(body).digest('hex') })
+    objects.set(key, { body, version: createHash('md5').update(body).digest('hex'), write: ++writes })
   }
   const remove = async (key: string) => {
     await s3.client.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
@@ -76,7 +79,8 @@ export function createFolderPlace(root: string, name: string): Place {
       mkdirSync(dirname(path(key)), { recursive: true })
       writeFileSync(path(key), body)
       // Inode and time make the etag of a file.
-      objects.set(key, { body, version: `${name}-${++writes}` })
+      writes++
+      objects.set(key, { body, version: `${name}-${writes}`, write: writes })
     },
     async remove(key) {
       rmSync(path(key))

@@ -4,7 +4,9 @@ export interface Played {
   settings: string
   /** Workers that were killed. */
   kills: number
-  syncs: number
+  runs: number
+  /** Ranges that another worker took from the one that led an import. */
+  splits?: number
   /** What is not as it should be; empty = all is well. */
   differences: string[]
 }
