@@ -31,7 +31,7 @@ export async function playLabels(
   const project = Number(decodeId(projectId).id)
   const model = new LabelModel(missingPolicy)
   const files = createFiles(place, random)
-  const played: Played = { settings: missingPolicy, kills: 0, runs: 0, differences: [] }
+  const played: Played = { settings: missingPolicy, kills: 0, runs: 0, splits: 0, differences: [] }
   let before: TaskState[] = []
   for (let step = 0; step < steps; step++) {
     await files.edit()
@@ -46,6 +46,7 @@ export async function playLabels(
     })
     played.kills += kills
     played.runs++
+    played.splits += run.splits
     const effect = model.sync(files.rows)
     const after = await readTasks(scene.database, project)
     const found = [

@@ -6,7 +6,7 @@ import type { Random } from '../random.ts'
 import { listDifferences } from './labels.ts'
 import { type Entry, type Listed, MoveModel } from './move-model.ts'
 import type { Place, PlaceKind } from './place.ts'
-import { countSplits, playRun, type RunRow, type Scene } from './scene.ts'
+import { playRun, type RunRow, type Scene } from './scene.ts'
 import { counterDifferences, readTasks, recount, type TaskState } from './state.ts'
 import type { Played } from './verdict.ts'
 
@@ -41,6 +41,7 @@ export async function playMoves(
     settings: `${importMethod} ${Object.values(settings).join(' ')}`,
     kills: 0,
     runs: 0,
+    splits: 0,
     differences: [],
   }
   let prefix = ''
@@ -68,6 +69,7 @@ export async function playMoves(
     const { run, kills } = await playRun(scene, random, start, { killShare, ...(during && { during }) })
     played.kills += kills
     played.runs++
+    played.splits += run.splits
     const expected = relocation && model.relocate(relocation.from, relocation.to)
     const written = relocation ? 0 : model.sync(objects.listing(), place.base + prefix)
     const updated = importMethod === 'FILES' && settings.changedPolicy === 'UPDATE' ? written : 0
@@ -85,7 +87,6 @@ export async function playMoves(
     if (found.length > 0) break
     before = after
   }
-  played.splits = await countSplits(scene.database, storage.databaseId)
   return played
 }
 

@@ -1,11 +1,13 @@
 import { createRandom } from '../random.ts'
+import { playImportPlace } from './import-place.ts'
 import { playLabels } from './labels.ts'
 import { playMoves } from './moves.ts'
 import { type PlaceKind, placeKinds } from './place.ts'
+import { playReconnect } from './reconnect.ts'
 import { type Scene, setScene } from './scene.ts'
 import type { Played } from './verdict.ts'
 
-const scenarios = { labels: playLabels, moves: playMoves }
+const scenarios = { labels: playLabels, moves: playMoves, reconnect: playReconnect, imports: playImportPlace }
 export type ScenarioName = keyof typeof scenarios
 export const scenarioNames = Object.keys(scenarios) as ScenarioName[]
 
@@ -52,7 +54,7 @@ async function playOne(
   const random = createRandom(seed * 31 + placeKinds.indexOf(kind))
   const name = `${scenario}-${kind === 'S3' ? 's3' : 'local'}-${seed}`
   const played = await scenarios[scenario](scene, kind, { random, name, killShare }).catch((error: Error) => ({
-    ...{ settings: '', kills: 0, runs: 0 },
+    ...{ settings: '', kills: 0, runs: 0, splits: 0 },
     differences: [`the scenario did not end: ${error.stack}`],
   }))
   return { ...played, scenario, kind, seed, seconds: (performance.now() - begun) / 1_000 }

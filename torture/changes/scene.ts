@@ -28,7 +28,7 @@ export async function setScene(): Promise<Scene> {
   const stage: Stage = await setStage()
   const created = await stage.createDatabase()
   const front = await startFront({ target: stage.s3.endpoint, maxKeys: keysOfPage })
-  front.fail({ match: ({ operation }) => operation === 'ListObjectsV2', delayMs: 5, times: Infinity })
+  front.fail({ match: ({ operation }) => operation === 'ListObjectsV2', delayMs: 10, times: Infinity })
   const files = temporaryFolder('sluice-torture-files-')
   const root = files.path
   const { user, password, host } = created.connection as { user: string; password: string; host: string }
@@ -67,7 +67,8 @@ export async function setScene(): Promise<Scene> {
 
 /** A run as the database has it. */
 export interface RunRow extends Record<string, unknown> {
-  id: number
+  /** Number of ranges that other workers took from the one that led an import. */
+  splits: number
   status: string
   failure: string | null
   issues: { code: string; key: string | null }[]
@@ -78,7 +79,8 @@ export async function ended(database: pg.Pool, globalId: string): Promise<RunRow
   const { id } = decodeId(globalId)
   for (const until = performance.now() + 60_000; performance.now() < until; await sleep(10)) {
     const { rows } = await database.query(
-      `select r.*, coalesce((select json_agg(json_build_object('code', i.code, 'key', i.key)) from sync_issue i where i.run_id = r.id), '[]') as issues
+      `select r.*, coalesce((select json_agg(json_build_object('code', i.code, 'key', i.key)) from sync_issue i where i.run_id = r.id), '[]') as issues,
+         (select greatest(count(*) - 1, 0)::int from sync_shard s where s.run_id = r.id) as splits
        from sync_run r where r.id = $1`,
       [id],
     )
@@ -129,14 +131,4 @@ export async function playRun(
   const id = await start(client)
   const [run] = await Promise.all([ended(scene.database, id), isKill ? kill(delayMs) : undefined, during?.(client)])
   return { run, kills: isKill ? 1 : 0 }
-}
-
-/** Number of ranges that other workers split off in the runs of a storage. */
-export async function countSplits(database: pg.Pool, storage: number): Promise<number> {
-  const { rows } = await database.query(
-    `select coalesce(sum(n - 1), 0)::int as splits from (
-       select count(*) as n from sync_shard s join sync_run r on r.id = s.run_id where r.storage_id = $1 group by r.id) s`,
-    [storage],
-  )
-  return rows[0].splits
 }

@@ -45,12 +45,7 @@ export async function readTasks(database: pg.Pool, project: number): Promise<Tas
 }
 
 /** What a run must have counted, by the tasks before and after it. */
-export interface Recount {
-  created: number
-  moved: number
-  missing: number
-  deleted: number
-}
+export type Recount = Record<'created' | 'moved' | 'missing' | 'deleted', number>
 
 /**
  * Counts what changed in a storage between two states: tasks that are new, links with another key, links that were flagged, and

@@ -5,8 +5,8 @@ export interface Played {
   /** Workers that were killed. */
   kills: number
   runs: number
-  /** Ranges that another worker took from the one that led an import. */
-  splits?: number
+  /** Ranges that other workers took from the one that led an import. */
+  splits: number
   /** What is not as it should be; empty = all is well. */
   differences: string[]
 }
