@@ -72,10 +72,11 @@ async function readLinks(
 ): Promise<void> {
   const keys = objects.map(({ object }) => object.key)
   if (locks) {
+    // Not `for update`: a deletion locks its labels and then refers to their links, while this transaction waits for the labels.
     for (const rows of [sql`row_index = -1`, sql`row_index <> -1`]) {
       await execute(
         em,
-        sql`select id from import_link where storage_id = ${storage} and key = any(${keys}) and ${rows} order by id for update`,
+        sql`select id from import_link where storage_id = ${storage} and key = any(${keys}) and ${rows} order by id for no key update`,
       )
     }
   }

@@ -1,11 +1,13 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { annotate, createTasks, deleteAnnotations, updateAnnotation } from '@sluice/testkit/annotate.ts'
-import { createTarget, startExport } from '@sluice/testkit/exports.ts'
+import { createTarget, startExport, target } from '@sluice/testkit/exports.ts'
 import { createProject, createStorage, finished, sync } from '@sluice/testkit/scenario.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
 import { tasksOf } from '@sluice/testkit/tasks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectionOf } from '../../src/database/open.ts'
 
 let world: World
 beforeAll(async () => {
@@ -193,6 +195,37 @@ describe('labels of a file', () => {
   })
 })
 
+it('a label can be deleted while a sync compares its file', async () => {
+  const rows = (name: string) => row([label(name, { id: 5 }), label('dog', { id: 6 })])
+  const storage = await connect(rows('cat'))
+  await target(world, { project: storage.project, canDeleteObjects: true })
+  const ids = await annotationIds(storage)
+  const [holder, reader] = [1, 2].map(() => new pg.Client(connectionOf(world.app.databaseUrl)))
+  await Promise.all([holder!.connect(), reader!.connect()])
+  const waiting = async (text: string, seconds = 0) => {
+    const { rows: found } = await reader!.query(
+      "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query ~ $1 and query_start < clock_timestamp() - make_interval(secs => $2)",
+      [text, seconds],
+    )
+    return found.length
+  }
+  try {
+    // The deletion has locked the labels, and waits for the export storage.
+    await holder!.query("begin; select 1 from storage where direction = 'EXPORT' for update")
+    const deleted = deleteAnnotations(world.app, ids)
+    await until(() => waiting('insert into outbox'))
+    const synced = storage.put(rows('lynx'))
+    // A statement looks for a deadlock once, after a second; then only the deletion would find it.
+    await until(() => waiting('from annotation a where a.task_id in', 1.5))
+    await holder!.query('commit')
+    expect(await deleted).toBe(2)
+    expect(await synced).toMatchObject({ issues: [{ code: 'ANNOTATION_CONFLICT' }] })
+    expect((await labelsOf(storage)).annotations).toEqual([])
+  } finally {
+    await Promise.all([holder!.end(), reader!.end()])
+  }
+})
+
 it('a server that imports the exports of another one again and again gets the same labels', async () => {
   const bucket = await world.bucket({})
   const location = {
@@ -201,7 +234,7 @@ it('a server that imports the exports of another one again and again gets the sa
   const from = await createProject(world.app)
   const tasks = await createTasks(world.app, from, [{ n: 1 }, { n: 2 }])
   const made = await annotate(world.app, [tasks[0]!, tasks[0]!, tasks[1]!], ['first'])
-  const { storage: target } = await createTarget(world.app, {
+  const { storage: exporter } = await createTarget(world.app, {
     projectId: from,
     location,
     canDeleteObjects: true,
@@ -218,7 +251,7 @@ it('a server that imports the exports of another one again and again gets the sa
       annotations.map(({ result }) => JSON.stringify(result)).sort(),
     ])
   const exportAll = async () => {
-    expect(await finished(world.app, await startExport(world.app, { storageId: target.id }))).toMatchObject({
+    expect(await finished(world.app, await startExport(world.app, { storageId: exporter.id }))).toMatchObject({
       status: 'COMPLETED',
     })
   }
