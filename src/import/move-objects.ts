@@ -45,7 +45,7 @@ async function movePage(tx: EntityManager, run: SyncRun, storage: Storage): Prom
   const moved = await deleteTwins(tx, twins)
   await execute(
     tx,
-    sql`update import_link l set key = m.to_key, object_exists = true, updated_at = now() from move m where l.id = m.old_link`,
+    sql`update import_link l set key = m.to_key, last_modified = m.last_modified, object_exists = true, updated_at = now() from move m where l.id = m.old_link`,
   )
   await execute(tx, sql`delete from imported_object where storage_id = ${storage.id} and key in (select key from move)`)
   await execute(
@@ -67,7 +67,8 @@ async function movePage(tx: EntityManager, run: SyncRun, storage: Storage): Prom
 /** SQL: the links of moved objects with those of the new keys, row by row. */
 const pairsOf = ({ id }: Storage, plan: ReturnType<typeof sql>) => {
   const pairs = (operator: ReturnType<typeof sql>) => sql`
-    select m.key, m.to_key, old.id as old_link, old.task_id as old_task, new.id as new_link, new.task_id as new_task
+    select m.key, m.to_key, old.id as old_link, old.task_id as old_task, new.id as new_link, new.task_id as new_task,
+      new.last_modified
     from ${plan}
     join import_link old on old.storage_id = ${id} and old.key = m.key and old.row_index ${operator} -1
     join import_link new on new.storage_id = ${id} and new.key = m.to_key and new.row_index ${operator} -1

@@ -76,6 +76,14 @@ describe('a moved object', () => {
     })
   })
 
+  it('is unchanged for the next sync, although its copy is newer', async () => {
+    const storage = await world.storage({ objects: { 'a/1.jpg': 'one' }, changedPolicy: 'UPDATE' })
+    await sync(world.app, storage.id)
+    await move(storage.bucket, 'one', 'a/1.jpg', 'b/1.jpg')
+    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { moved: 1, updated: 0 } })
+    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { existed: 1, updated: 0 } })
+  })
+
   it('is not recognized if its content or name is not unique, and with detectMoves off', async () => {
     const objects = { 'a/1.jpg': 'same', 'b/1.jpg': 'same', 'c/2.jpg': 'x' }
     const twins = await world.storage({ objects })
