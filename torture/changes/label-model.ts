@@ -22,6 +22,8 @@ interface ModelLabel {
 interface ModelTask {
   key: string
   row: number
+  /** Its place in the file; null: its row is not there. */
+  place: number | null
   text: string
   labels: ModelLabel[]
   /** Labels of the file that a person deleted. */
@@ -82,22 +84,32 @@ export class LabelModel {
   }
 
   private readFile(key: string, rows: FileRow[], effect: SyncEffect): void {
-    const hasNew = rows.some(({ id }) => !this.task(key, id))
+    const matches = this.match(key, rows)
+    const matched = new Set(matches)
     for (const task of this.tasks) {
-      if (task.key !== key || rows.some(({ id }) => id === task.row)) continue
-      if (task.rowExists && task.labels.length > 0 && hasNew) effect.issues.push('ROW_CHANGED')
-      task.rowExists = false
+      if (task.key !== key || matched.has(task)) continue
+      if (task.rowExists && task.labels.length > 0 && matches.includes(undefined)) effect.issues.push('ROW_CHANGED')
+      Object.assign(task, { rowExists: false, place: null })
       if (this.missingPolicy !== 'KEEP') task.objectExists = false
     }
-    for (const row of rows) {
-      const task = this.task(key, row.id)
+    for (const [place, row] of rows.entries()) {
+      const task = matches[place]
       if (task) {
         this.compare(task, row, effect)
+        Object.assign(task, { row: row.id, place })
         continue
       }
       const labels = row.annotations.map(({ id, name }) => ({ importId: id, name, inFile: name }))
-      this.tasks.push({ key, row: row.id, text: row.text, labels, removed: [], rowExists: true, objectExists: true })
+      const { id, text } = row
+      this.tasks.push({ key, row: id, place, text, labels, removed: [], rowExists: true, objectExists: true })
     }
+  }
+
+  /** The task of each row: by its id, or else at its place if it has no labels. */
+  private match(key: string, rows: FileRow[]): (ModelTask | undefined)[] {
+    const byId = rows.map(({ id }) => this.task(key, id))
+    const isLeft = (task: ModelTask) => task.key === key && task.labels.length === 0 && !byId.includes(task)
+    return byId.map((task, place) => task ?? this.tasks.find((one) => one.place === place && isLeft(one)))
   }
 
   private compare(task: ModelTask, row: FileRow, effect: SyncEffect): void {

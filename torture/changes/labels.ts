@@ -125,10 +125,14 @@ function createFiles(place: Place, random: Random) {
   }
   return {
     rows,
-    /** Whether the file still has the label, so that a sync does not remove it. */
-    keeps: (key: string, row: number, importId: number) =>
-      rows.get(key)?.some(({ id, annotations }) => id === row && annotations.some((one) => one.id === importId)) ??
-      false,
+    /** Whether the file still has the row, and the label if it came from the file, so that a sync does not remove it. */
+    keeps: (key: string, row: number, importId: number | null) =>
+      rows
+        .get(key)
+        ?.some(
+          ({ id, annotations }) =>
+            id === row && (importId === null || annotations.some((label) => label.id === importId)),
+        ) ?? false,
     async edit() {
       if (rows.size === 0) {
         for (let n = random.whole(1, 12); n > 0; n--) {
@@ -171,14 +175,14 @@ function createPeople(model: LabelModel, random: Random, tasks: TaskState[]) {
     async act(
       client: GraphqlClient,
       count: number,
-      mayTouch: (key: string, row: number, id: number) => boolean = () => true,
+      mayTouch: (key: string, row: number, id: number | null) => boolean = () => true,
     ) {
       for (let acts = tasks.length === 0 ? 0 : count; acts > 0; acts--) {
         const { id, data, links, labels } = random.pick(tasks)
         const own = links[0] && model.task(links[0].key, Number(links[0].envelope))
         const word = `person ${data.text} ${++words}`
         const kind = random.pick(['add', 'change', 'change', 'delete'])
-        if (!own) continue
+        if (!own || !mayTouch(own.key, own.row, null)) continue
         if (kind === 'add') {
           const added = await annotate(client, [globalIdOf('Task', id)], [word]).catch(() => undefined)
           if (added) model.add(own, word)
@@ -187,7 +191,7 @@ function createPeople(model: LabelModel, random: Random, tasks: TaskState[]) {
         const label = labels.length > 0 ? random.pick(labels) : undefined
         const known = own.labels.find(({ name }) => name === label?.name)
         if (!label || !known) continue
-        if (known.importId !== null && !mayTouch(own.key, own.row, known.importId)) continue
+        if (!mayTouch(own.key, own.row, known.importId)) continue
         const annotation = globalIdOf('Annotation', label.id)
         if (kind === 'change') {
           const { annotation: saved } = await updateAnnotation(client, { id: annotation, result: [word] })

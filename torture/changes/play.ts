@@ -55,7 +55,10 @@ async function playOne(
   const name = `${scenario}-${kind === 'S3' ? 's3' : 'local'}-${seed}`
   const played = await scenarios[scenario](scene, kind, { random, name, killShare }).catch((error: Error) => ({
     ...{ settings: '', kills: 0, runs: 0, splits: 0 },
-    differences: [`the scenario did not end: ${error.stack}`],
+    differences: [
+      `the scenario did not end: ${error.stack}`,
+      ...scene.workers.log.filter((line) => /"level":"?(50|error)/.test(line)),
+    ],
   }))
   return { ...played, scenario, kind, seed, seconds: (performance.now() - begun) / 1_000 }
 }
