@@ -14,6 +14,7 @@ let shared: { publicKey: KeyObject; privateKey: KeyObject } | undefined
 const newKey = () => generateKeyPairSync('rsa', { modulusLength: 2048 })
 
 /** Issues keys and access tokens, and checks what was signed with them, by `clock` (milliseconds since 1970). */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the methods of one server share its accounts
 export function createAuthority(clock: () => number) {
   const keys = new Map<string, { publicKey: KeyObject; privateKey: KeyObject; account: Account }>()
   const tokens = new Map<string, { account: Account; until: number }>()

@@ -48,6 +48,7 @@ interface SmallRedis {
 }
 
 /** Starts a small server that speaks as much of RESP2 and of Redis 7 as the provider and its tests need. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the commands of one server share its data
 export async function startSmallRedis(options: SmallRedisOptions = {}): Promise<SmallRedis> {
   const { databases = 16 } = options
   let runId = randomBytes(20).toString('hex')

@@ -48,6 +48,7 @@ export const mediaTokenLifetime = { normal: 3_600, most: 86_400 }
  * Tokens are JWTs (RFC 7519) signed with HS256 by a key of their project, which is encrypted in the database. Their audience says what
  * they open, so that a token of one kind is never valid as another.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the methods share the keys, and each is short
 export function createMediaTokens(deps: {
   em: EntityManager
   sealer: Sealer

@@ -62,6 +62,7 @@ interface Api {
  * Starts the HTTP server: GraphQL and links in an api process, health and metrics in every process. Rejects with the error of
  * `listen`, such as EADDRINUSE.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: a list of the parts of a server, in the order of their start
 export async function startApi(
   config: Config,
   { em, logger, queue, events, access, sealer, egress, connect, webhooks }: ApiDeps,

@@ -47,6 +47,7 @@ const afterLineStart = /(?:^|[\r\n])\s*(?:(?:[-*+•]|\d{1,3}[.)]|[\w.-]{1,40}:)
  * of it. Everywhere a separator before another URI ends the one before. Where the end is unclear there is no span: half a URI would
  * be a broken link. Time is linear in the text.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the rules for one text share the text and its grammar, and each is short
 export function createSpanFinder(value: string, grammar: Grammar): (start: number) => Found {
   const partnerOf = createPartners(value)
   const lastOf = new Map<string, number>()

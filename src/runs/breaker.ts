@@ -47,6 +47,7 @@ const maxFailures = 4
  * Creates a closed breaker. `hasResponded`: whether the location has responded to this run; until then, errors are passed on.
  * `alreadyPausedMs`: how long the run has already waited in another process. `report` receives each pause, and null at its end.
  */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the methods share the state of the breaker, and each is short
 export function createBreaker(options: {
   /** Null: errors of the location are thrown at once. */
   retryWindowMs: number | null

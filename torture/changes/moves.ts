@@ -107,6 +107,7 @@ function statusDifferences({ status, failure, issues }: RunRow, failed: number):
 }
 
 /** The objects of the scenario, and what happens to them. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the steps share the objects, and each is short
 function createObjects(
   place: Place,
   model: MoveModel,

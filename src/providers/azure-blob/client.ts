@@ -43,6 +43,7 @@ function pauseAfter(error: unknown): Pause | undefined {
 }
 
 /** Opens a container. All requests share one client and one pool of sockets. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the methods of a provider share its client, and each is short
 export function openAzureBlob(place: AzureLocation, by: SignIn, egress: Egress, pace = noPace): Provider {
   const agent = socketPool(serviceUrl(place), egress)
   const clock = createServerClock()

@@ -30,6 +30,7 @@ const mostEmptyPages = 500
 const listFields = 'items(name,size,updated,generation),prefixes,nextPageToken'
 
 /** Opens a bucket. One pool of sockets and one access token serve all calls. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the methods of a provider share its client, and each is short
 export function openGcs(
   place: GcsLocation,
   secrets: GcsSecrets,

@@ -18,6 +18,7 @@ import { type FoundFile, unfinishedName, walk } from './walk.ts'
 const statsAtOnce = 32
 
 /** Opens a folder below `root`. Checks real paths, so no path and no symbolic link can leave the folder. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the methods of a provider share its folder, and each is short
 export async function openLocalFolder({ path }: LocalFilesLocation, root: string | undefined): Promise<Provider> {
   if (root === undefined) throw new SluiceError('LOCAL_FILES_DISABLED')
   const base = resolve(root)

@@ -36,6 +36,7 @@ import { isCorrected, renewSession, withCorrections } from './repeat.ts'
 import { timeOfAnswers } from './server-time.ts'
 
 /** Opens a bucket. SDK requests share one client and its sockets. Reads first try `createDirectReads`, with its own sockets. */
+// biome-ignore lint/complexity/noExcessiveLinesPerFunction: the methods of a provider share its client, and each is short
 export function openS3(place: S3Location, secrets: S3Secrets, egress: Egress, pace = noPace): Provider {
   const region = createRegion(place)
   const clock = createServerClock()
