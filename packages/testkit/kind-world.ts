@@ -10,6 +10,8 @@ export interface KindWorld extends StorageOfKind {
   storageId: string
   /** The link to an object by way of the project. */
   url(key: string): string
+  /** The link to a file by its key in the path, already encoded. */
+  fileUrl(path: string): string
   get(key: string, headers?: Record<string, string>, method?: string): Promise<Response>
 }
 
@@ -28,9 +30,10 @@ export async function startKindWorld(
   const number = Buffer.from(project, 'base64').toString().split(':')[1]
   const url = (key: string) =>
     `${app.url}/projects/${number}/resolve/?fileuri=${Buffer.from(served.uri + key).toString('base64url')}`
+  const fileUrl = (path: string) => `${app.url}/projects/${number}/files/-/${made.storage.databaseId}/${path}`
   return {
     ...served,
-    ...{ app, project, url, storageId: made.storage.id },
+    ...{ app, project, url, fileUrl, storageId: made.storage.id },
     get: (key, headers = {}, method = 'GET') =>
       fetch(url(key), {
         ...{ method, redirect: 'manual' },

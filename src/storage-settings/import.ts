@@ -150,7 +150,7 @@ export const importSettings = {
   mediaTtlMinutes: integer({
     title: 'Lifetime of presigned URLs for players',
     description:
-      'Lifetime in minutes of a presigned URL for a player of sound or video. A player uses the URL as long as it plays, so this should be longer than a person works on one task. If the credentials of the storage end sooner, the server streams the bytes instead.',
+      'Lifetime in minutes of a presigned URL for a player of sound or video, and of the token in the link of a playlist or another file that names others (at least an hour, at most a day). A player uses the URL as long as it plays, so this should be longer than a person works on one task. If the credentials of the storage end sooner, the server streams the bytes instead.',
     default: 480,
     minimum: 1,
     maximum: 10_080,

@@ -1,6 +1,5 @@
-import { execFile, execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { execFile, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -11,6 +10,7 @@ import { startWorld, type World } from '@sluice/testkit/world.ts'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { browserPath, openBrowser, startSite } from './chromium.ts'
+import { length, makeModel, makePictures, makeRecording } from './media-sets.ts'
 
 const missing = [
   ...(existsSync(browserPath) ? [] : [`a Chromium (${browserPath}, or BROWSER_PATH)`]),
@@ -19,67 +19,7 @@ const missing = [
 const required = Boolean(process.env.BROWSER_TESTS)
 const modules = fileURLToPath(new URL('../../node_modules', import.meta.url))
 const run = promisify(execFile)
-/** Seconds of the recording. */
-const length = 6
 const modes = ['PRESIGN', 'PROXY'] as const
-
-/** A recording as HLS (`hls/`) and DASH (`dash/`) with segments in folders, by relative paths. */
-function makeRecording(): Record<string, Buffer> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-hls-'))
-  const source = ['-v', 'error', '-f', 'lavfi', '-i', `testsrc=size=320x240:rate=10:duration=${length}`]
-  const video = [...source, '-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-g', '10']
-  const hls = [
-    '-f',
-    'hls',
-    '-hls_time',
-    '1',
-    '-hls_playlist_type',
-    'vod',
-    '-b:v',
-    '200k',
-    '-master_pl_name',
-    'master.m3u8',
-  ]
-  const segments = ['-var_stream_map', 'v:0', '-hls_segment_filename', 'hls/v%v/seg %d.ts', 'hls/v%v/list.m3u8']
-  const names = ['-init_seg_name', 'i/$RepresentationID$.m4s', '-media_seg_name', 's/$RepresentationID$-$Number$.m4s']
-  execFileSync('sh', ['-c', 'mkdir -p hls/v0 dash/i dash/s'], { cwd: folder })
-  execFileSync('ffmpeg', [...video, ...hls, ...segments], { cwd: folder })
-  execFileSync('ffmpeg', [...video, '-f', 'dash', '-seg_duration', '1', ...names, 'dash/a.mpd'], { cwd: folder })
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  const objects = files
-    .map((file) => join(file.parentPath, file.name))
-    .map((path) => [path.slice(folder.length + 1), readFileSync(path)])
-  rmSync(folder, { recursive: true })
-  return Object.fromEntries(objects)
-}
-
-/** A textured triangle: glTF 2.0 with its buffer and its image in other files. */
-function makeModel(): Record<string, string | Buffer> {
-  const numbers = new Float32Array([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 1])
-  const accessor = (bufferView: number, type: string) => ({ bufferView, componentType: 5126, count: 3, type })
-  const gltf = {
-    asset: { version: '2.0' },
-    scene: 0,
-    scenes: [{ nodes: [0] }],
-    nodes: [{ mesh: 0 }],
-    meshes: [{ primitives: [{ attributes: { POSITION: 0, TEXCOORD_0: 1 }, material: 0 }] }],
-    materials: [{ pbrMetallicRoughness: { baseColorTexture: { index: 0 } } }],
-    textures: [{ source: 0 }],
-    images: [{ uri: 'textures/a%20%23b.png' }],
-    buffers: [{ uri: 'data/mesh.bin', byteLength: 60 }],
-    bufferViews: [
-      { buffer: 0, byteLength: 36 },
-      { buffer: 0, byteOffset: 36, byteLength: 24 },
-    ],
-    accessors: [{ ...accessor(0, 'VEC3'), min: [0, 0, 0], max: [1, 1, 0] }, accessor(1, 'VEC2')],
-  }
-  const image = ['-f', 'lavfi', '-i', 'color=red:size=4x2', '-frames:v', '1', '-f', 'image2pipe', '-c:v', 'png', '-']
-  return {
-    'model/a.gltf': JSON.stringify(gltf),
-    'model/data/mesh.bin': Buffer.from(numbers.buffer),
-    'model/textures/a #b.png': execFileSync('ffmpeg', ['-v', 'error', ...image]),
-  }
-}
 
 // Needs tools of the system; CI installs them and sets BROWSER_TESTS, so that a missing one fails there.
 describe.runIf(missing.length === 0 || required)('media that consists of several files', () => {
@@ -88,7 +28,7 @@ describe.runIf(missing.length === 0 || required)('media that consists of several
   let browser: Browser
   let site: Awaited<ReturnType<typeof startSite>>
   let page: Page
-  const links: Record<(typeof modes)[number], Record<'hls' | 'dash' | 'model', string>> = {
+  const links: Record<(typeof modes)[number], Record<'hls' | 'dash' | 'model' | 'vtt' | 'dzi', string>> = {
     PRESIGN: {},
     PROXY: {},
   } as never
@@ -102,13 +42,16 @@ describe.runIf(missing.length === 0 || required)('media that consists of several
     const credentials = { accessKeyId: 'key', secretAccessKey: 'secret' }
     const onRequest = (request: S3Request) => request.url.includes('X-Amz-Signature=') && redirected.push(request)
     front = await startFront({ target: world.s3.endpoint, credentials, cors: true, onRequest })
-    const bucket = await world.bucket({ ...makeRecording(), ...makeModel() })
+    const bucket = await world.bucket({ ...makeRecording(), ...makeModel(), ...makePictures() })
     for (const mode of modes) {
       const projectId = await createProject(world.app)
       const location = { s3: { bucket, endpoint: front.endpoint, ...credentials } }
       await createStorage(world.app, { projectId, location, presign: mode === 'PRESIGN', skipCheck: true })
       const uri = (key: string) => `s3://${bucket}/${key}`
-      const data = { hls: uri('hls/master.m3u8'), dash: uri('dash/a.mpd'), model: uri('model/a.gltf') }
+      const data = {
+        ...{ hls: uri('hls/master.m3u8'), dash: uri('dash/a.mpd') },
+        ...{ model: uri('model/a.gltf'), vtt: uri('text/a.vtt'), dzi: uri('image/a.dzi') },
+      }
       const [id] = await createTasks(world.app, projectId, [data])
       const { task } = await world.app.request(
         'query ($id: ID!) { task(id: $id) { resolvedData(mediaToken: true) } }',
@@ -137,6 +80,8 @@ describe.runIf(missing.length === 0 || required)('media that consists of several
   /** Expects that the bucket was asked by presigned URLs for these keys and no others, or, in a proxied storage, for none. */
   function expectRedirects(mode: (typeof modes)[number], keys: RegExp, least: number) {
     const seen = redirected.map(({ key }) => key)
+    // No token of a link goes to the bucket.
+    expect(redirected.filter(({ headers }) => JSON.stringify(headers).includes('/files/'))).toEqual([])
     expect(seen.filter((key) => !keys.test(key))).toEqual([])
     if (mode === 'PROXY') expect(seen).toEqual([])
     else expect(new Set(seen).size).toBeGreaterThanOrEqual(least)
@@ -203,6 +148,40 @@ describe.runIf(missing.length === 0 || required)('media that consists of several
     }, links[mode].model)
     expect(seen).toEqual({ vertices: 3, width: 4, height: 2 })
     expectRedirects(mode, /^model\/(?:data\/mesh\.bin|textures\/a #b\.png)$/, 2)
+  })
+
+  it.each(modes)('shows the picture that a track of subtitles names (%s)', async (mode) => {
+    const seen = await page.evaluate(async (url) => {
+      const video = document.createElement('video')
+      video.crossOrigin = 'anonymous'
+      const track = Object.assign(document.createElement('track'), { kind: 'metadata', src: url })
+      const loaded = new Promise((resolve, reject) => {
+        track.addEventListener('load', resolve, { once: true })
+        track.addEventListener('error', () => reject(new Error('The track was not loaded.')), { once: true })
+      })
+      video.append(track)
+      document.body.replaceChildren(video)
+      track.track.mode = 'hidden'
+      await loaded
+      const [cue] = track.track.cues!
+      const image = Object.assign(new Image(), { src: new URL((cue as VTTCue).text, track.src).href })
+      await image.decode()
+      return [image.naturalWidth, image.naturalHeight]
+    }, links[mode].vtt)
+    expect(seen).toEqual([8, 2])
+    expectRedirects(mode, /^text\/pictures\/a b\.png$/, 1)
+  })
+
+  it.each(modes)('shows a tile of an image pyramid (%s)', async (mode) => {
+    const seen = await page.evaluate(async (url) => {
+      const text = await (await fetch(url)).text()
+      const format = new DOMParser().parseFromString(text, 'text/xml').documentElement.getAttribute('Format')
+      const image = Object.assign(new Image(), { src: `${url.replace(/\.dzi$/, '_files/')}0/0_0.${format}` })
+      await image.decode()
+      return [image.naturalWidth, image.naturalHeight]
+    }, links[mode].dzi)
+    expect(seen).toEqual([6, 2])
+    expectRedirects(mode, /^image\/a_files\/0\/0_0\.png$/, 1)
   })
 
   it.each(modes.flatMap((mode) => (['hls', 'dash'] as const).map((kind) => [mode, kind] as const)))(

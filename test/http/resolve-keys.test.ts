@@ -5,9 +5,12 @@ import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
 import { kindNames } from '@sluice/testkit/storage-kinds.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasDotSegments } from '../../src/providers/kit/dot-segments.ts'
+import { encodeKeyPath } from '../../src/resolve/key-path.ts'
 
 /** How many of the keys a link serves at least: those that the storage can hold, without those that are not sent to it. */
 const least = { S3: 31, GCS: 29, AZURE_BLOB: 30, REDIS: 34, LOCAL_FILES: 20 }
+/** The same for links with the key in the path. */
+const leastFiles = 24
 /** Kinds that are asked by paths of URLs, in which a proxy may remove dot segments. */
 const askedByPath: string[] = ['S3', 'GCS', 'AZURE_BLOB']
 
@@ -32,14 +35,23 @@ describe.each(kindNames)('a link to a hostile key of %s', (kind) => {
 
   it('serves exactly that object, or none', { timeout: 60_000 }, async () => {
     const served: string[] = []
+    let servedAsFiles = 0
     for (const name of Object.values(hostileKeys)) {
       const key = `in/${name}`
       const own = `object ${stored.get(key)}`
       const base = world.url('').split('?')[0]
-      for (const url of [world.url(key), `${base}?fileuri=${encodeURIComponent(world.uri + key)}`]) {
+      const resolveUrls = [world.url(key), `${base}?fileuri=${encodeURIComponent(world.uri + key)}`]
+      // Also for keys that such a link cannot name.
+      const fileUrl = world.fileUrl(key.toWellFormed().split('/').map(encodeURIComponent).join('/'))
+      for (const url of [...resolveUrls, fileUrl]) {
         const answer = await ask(url)
         const said = await text(answer)
+        if (url === fileUrl && encodeKeyPath(key) === undefined) {
+          expect([key, answer.statusCode]).toEqual([key, 400])
+          continue
+        }
         expect([200, 303, 404]).toContain(answer.statusCode)
+        if (url === fileUrl && answer.statusCode !== 404) servedAsFiles++
         if (answer.statusCode === 404) continue
         served.push(key)
         if (answer.statusCode === 200) {
@@ -57,6 +69,7 @@ describe.each(kindNames)('a link to a hostile key of %s', (kind) => {
       }
     }
     expect(new Set(served.filter((key) => stored.has(key))).size).toBeGreaterThanOrEqual(least[kind])
+    expect(servedAsFiles).toBeGreaterThanOrEqual(leastFiles)
     if (askedByPath.includes(kind)) expect(served.filter(hasDotSegments)).toEqual([])
   })
 })

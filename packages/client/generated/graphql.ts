@@ -100,7 +100,7 @@ export type CreateImportStorageInput = {
   maxMissing?: MaxMissingInput | null | undefined;
   /** Maximum number of requests that Sluice sends to the storage per second, all processes together. Presigned URLs do not count. From 1 to 100,000. Null: no limit. */
   maxRequestsPerSecond?: number | null | undefined;
-  /** Lifetime in minutes of a presigned URL for a player of sound or video. A player uses the URL as long as it plays, so this should be longer than a person works on one task. If the credentials of the storage end sooner, the server streams the bytes instead. From 1 to 10,080. Default: 480. */
+  /** Lifetime in minutes of a presigned URL for a player of sound or video, and of the token in the link of a playlist or another file that names others (at least an hour, at most a day). A player uses the URL as long as it plays, so this should be longer than a person works on one task. If the credentials of the storage end sooner, the server streams the bytes instead. From 1 to 10,080. Default: 480. */
   mediaTtlMinutes?: number | null | undefined;
   /** What a sync does with tasks whose object is missing. Default: FLAG. */
   missingPolicy?: MissingPolicy | null | undefined;
