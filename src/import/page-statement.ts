@@ -180,11 +180,12 @@ function counters({ counts, issues, changes, checkpoint }: PageWrite): RawBuilde
   const { listed, skipped, existed, bytesRead } = counts
   // A part of a page returns how many rows existed; the last part counts them with the checkpoint. Otherwise, a page that is read
   // again after a crash would count them twice.
-  const [counted, returned] = checkpoint ? [sql`amount.existed`, sql`0`] : [sql`0`, sql`amount.existed`]
+  const known = sql`amount.existed + ${changes.existed}`
+  const [counted, returned] = checkpoint ? [known, sql`0`] : [sql`0`, known]
   return sql`
 update sync_run r set
   listed = listed + ${listed}, skipped = skipped + ${skipped}, matched = matched + ${listed - skipped},
-  existed = r.existed + ${existed + changes.existed} + ${counted}, created = created + amount.fresh + ${changes.created},
+  existed = r.existed + ${existed} + ${counted}, created = created + amount.fresh + ${changes.created},
   updated = updated + amount.replaced + ${changes.updated},
   -- Issues that were there already are those of a page that is written again.
   failed = r.failed + ${issues.length + changes.failed} - (select count(*) from issue) + (select count(*) from stored),

@@ -219,6 +219,41 @@ describe('a changed file', () => {
     }
   })
 
+  it('with a broken line count once, also if their page is written again', async () => {
+    const broken = '{"text":"A"}\nbroken\n{"text":"C"}\n'
+    const large = Array.from({ length: 1_500 }, (_, n) => `{"n":${n}}\n`)
+    const storage = await world.storage({
+      importMethod: 'TASKS',
+      changedPolicy: 'UPDATE',
+      objects: { 'a.jsonl': broken, 'z.jsonl': large.slice(0, 2).join('') },
+    })
+    await sync(world.app, storage.id)
+    await world.s3.putMany(storage.bucket, [
+      { key: 'a.jsonl', body: `${broken}broken\n` },
+      { key: 'z.jsonl', body: large.join('') },
+    ])
+    // The first part of the page is committed, the last one is not.
+    await query(world.app.databaseUrl, 'create sequence ends')
+    await query(
+      world.app.databaseUrl,
+      `create function refuse() returns trigger language plpgsql as $$ begin
+         if nextval('ends') = 1 then raise exception 'refused once'; end if; return new; end $$`,
+    )
+    await query(
+      world.app.databaseUrl,
+      'create trigger refuse before update on sync_shard for each row when (new.done and not old.done) execute function refuse()',
+    )
+    try {
+      expect(await sync(world.app, storage.id)).toMatchObject({
+        status: 'COMPLETED_WITH_ERRORS',
+        attempt: 2,
+        counters: { created: 1_498, existed: 4, updated: 0, failed: 2 },
+      })
+    } finally {
+      await query(world.app.databaseUrl, 'drop trigger refuse on sync_shard')
+    }
+  })
+
   it('with the policy IGNORE, of which a broken row is removed, is imported to its end without duplicates', async () => {
     const storage = await world.storage({
       importMethod: 'TASKS',
