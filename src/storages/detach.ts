@@ -58,22 +58,33 @@ export async function countAdoptable(em: EntityManager, storage: Storage): Promi
 
 const pageSize = 5_000
 
+interface Adopting {
+  storage: Storage
+  /** Locks the run in a transaction, and rejects if it may not write. */
+  lock: (tx: EntityManager) => Promise<void>
+  signal: AbortSignal
+}
+
 /**
  * Gives the storage the links of detached storages at the same place, page by page, unless it has a link to the same row already. A
- * detached storage without links is deleted. Adopted links were announced to webhooks before.
+ * detached storage without links is deleted. Adopted links were announced to webhooks before. After a crash, it continues.
+ * @throws what `lock` throws; the signal's reason
  */
-export async function adoptLinks(em: EntityManager, storage: Storage, signal: AbortSignal): Promise<void> {
+export async function adoptLinks(em: EntityManager, { storage, lock, signal }: Adopting): Promise<void> {
   for (const { id } of await findDetached(em, storage)) {
-    const [listable] = await execute(
+    const [adoptable] = await execute(
       em,
-      sql`select 1 from import_link l where l.storage_id = ${id} and ${isListable(storage, 'l')} limit 1`,
+      sql`select 1 where exists (select 1 from import_link l where l.storage_id = ${id} and ${isListable(storage, 'l')})
+         or exists (select 1 from imported_object o where o.storage_id = ${id} and ${isListable(storage, 'o')})
+         or not exists (select 1 from import_link l where l.storage_id = ${id})`,
     )
-    if (!listable) continue
+    if (!adoptable) continue
     for (let after: string | undefined = '0'; after !== undefined; ) {
       signal.throwIfAborted()
-      after = await em.fork().transactional((tx) => adoptPage(tx, { from: id, storage, after: after! }))
+      after = await em.fork().transactional((tx) => adoptPage(tx, { from: id, storage, lock, after: after! }))
     }
     await em.fork().transactional(async (tx) => {
+      await lock(tx)
       await execute(
         tx,
         sql`update imported_object t set storage_id = ${storage.id}
@@ -98,12 +109,13 @@ export async function adoptLinks(em: EntityManager, storage: Storage, signal: Ab
 /** Adopts the next links after the id `after`. Returns the last id, or undefined if no more follow. */
 async function adoptPage(
   tx: EntityManager,
-  { from, storage, after }: { from: number; storage: Storage; after: string },
+  { from, storage, lock, after }: Omit<Adopting, 'signal'> & { from: number; after: string },
 ): Promise<string | undefined> {
   const rows = await execute<{ id: string }>(
     tx,
     sql`select id from import_link where storage_id = ${from} and id > ${after} order by id limit ${pageSize} for update`,
   )
+  await lock(tx)
   const ids = rows.map(({ id }) => id)
   // The condition on the other link is that of its partial unique index.
   const adopted: string[] = []

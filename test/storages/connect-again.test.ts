@@ -1,10 +1,12 @@
 import { annotate } from '@sluice/testkit/annotate.ts'
 import { startKindWorld } from '@sluice/testkit/kind-world.ts'
-import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
-import { query } from '@sluice/testkit/sql.ts'
+import { createProject, createStorage, finished, startSync, sync } from '@sluice/testkit/scenario.ts'
+import { query, until } from '@sluice/testkit/sql.ts'
 import { tasksOf } from '@sluice/testkit/tasks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connectionOf } from '../../src/database/open.ts'
 
 let world: World
 beforeAll(async () => {
@@ -126,6 +128,59 @@ describe('a storage that is deleted and connected again', () => {
       expect(await adoptableOf(world.app, id)).toMatchObject({ adoptableTasks: 0 })
       expect(await sync(world.app, id)).toMatchObject({ counters: { existed: 0 } })
     }
+  })
+
+  it('adopts the rest after a crash between its links and what else it knows of their objects', async () => {
+    const [project, bucket] = [await createProject(world.app), await world.bucket(objects)]
+    const first = await connect(project, bucket)
+    await sync(world.app, first.id)
+    await remove(world.app, first.id)
+    const second = await connect(project, bucket, { settings: { changedPolicy: 'UPDATE' } })
+    // As the process left them that died after the last page of links.
+    await query(world.app.databaseUrl, 'update import_link set storage_id = $1 where storage_id = $2', [
+      second.databaseId,
+      first.databaseId,
+    ])
+    expect(await sync(world.app, second.id)).toMatchObject({
+      status: 'COMPLETED',
+      counters: { created: 0, existed: 3, bytesRead: 0 },
+    })
+    expect(await query(world.app.databaseUrl, 'select 1 from storage where id = $1', [first.databaseId])).toEqual([])
+  })
+
+  it('adopts nothing for a run that was canceled or whose storage changed meanwhile', async () => {
+    const [project, bucket] = [await createProject(world.app), await world.bucket(objects)]
+    const first = await connect(project, bucket)
+    await sync(world.app, first.id)
+    await remove(world.app, first.id)
+    const second = await connect(project, bucket)
+    const holder = new pg.Client(connectionOf(world.app.databaseUrl))
+    await holder.connect()
+    try {
+      await holder.query('begin')
+      await holder.query('select 1 from import_link where storage_id = $1 for update', [first.databaseId])
+      const run = await startSync(world.app, second.id)
+      await until(async () => {
+        const [waiting] = await query(
+          world.app.databaseUrl,
+          "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like 'select id from import_link%'",
+        )
+        return waiting
+      })
+      await query(
+        world.app.databaseUrl,
+        'update storage set location = location || \'{"bucket": "other"}\' where id = $1',
+        [second.databaseId],
+      )
+      await holder.query('commit')
+      expect(await finished(world.app, run)).toMatchObject({ status: 'FAILED' })
+    } finally {
+      await holder.end()
+    }
+    const links = await query(world.app.databaseUrl, 'select 1 from import_link where storage_id = $1', [
+      first.databaseId,
+    ])
+    expect(links).toHaveLength(4)
   })
 
   it('and deleted again and again has each task once', async () => {
