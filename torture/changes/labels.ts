@@ -35,7 +35,7 @@ export async function playLabels(
   let before: TaskState[] = []
   for (let step = 0; step < steps; step++) {
     await files.edit()
-    const people = createPeople(model, random, before)
+    const people = createPeople(model, random, { tasks: before, step })
     if (step > 0) await people.act(scene.workers.all[0]!.client, random.whole(0, 6))
     before = await readTasks(scene.database, project)
     const isQuiet = step === 0 || random.chance(0.5)
@@ -169,7 +169,7 @@ function bodyOf(rows: FileRow[], random: Random): string {
 }
 
 /** People who label the tasks of the last known state. What the server accepted is recorded in the model. */
-function createPeople(model: LabelModel, random: Random, tasks: TaskState[]) {
+function createPeople(model: LabelModel, random: Random, { tasks, step }: { tasks: TaskState[]; step: number }) {
   let words = 0
   return {
     async act(
@@ -180,7 +180,7 @@ function createPeople(model: LabelModel, random: Random, tasks: TaskState[]) {
       for (let acts = tasks.length === 0 ? 0 : count; acts > 0; acts--) {
         const { id, data, links, labels } = random.pick(tasks)
         const own = links[0] && model.task(links[0].key, Number(links[0].envelope))
-        const word = `person ${data.text} ${++words}`
+        const word = `person ${data.text} ${step}.${++words}`
         const kind = random.pick(['add', 'change', 'change', 'delete'])
         if (!own || !mayTouch(own.key, own.row, null)) continue
         if (kind === 'add') {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
+import { textsIn } from '@sluice/testkit/exports.ts'
 import type { S3Server } from '@sluice/testkit/s3.ts'
 
 export const placeKinds = ['S3', 'LOCAL_FILES'] as const
@@ -29,6 +30,8 @@ export interface Place {
   uri(key: string): string
   put(key: string, body: string): Promise<void>
   remove(key: string): Promise<void>
+  /** The texts of what is really there, by key. Nobody may write meanwhile. */
+  texts(): Promise<Map<string, string>>
   /** Copies and deletes in S3, renames a local file. */
   move(from: string, to: string): Promise<void>
 }
@@ -55,6 +58,7 @@ export async function createBucketPlace(s3: S3Server, bucket: string, endpoint: 
     uri: (key) => `s3://${bucket}/${key}`,
     put,
     remove,
+    texts: async () => new Map(Object.entries(await textsIn(s3, bucket))),
     async move(from, to) {
       await put(to, objects.get(from)!.body)
       await remove(from)
@@ -68,6 +72,12 @@ export function createFolderPlace(root: string, name: string): Place {
   mkdirSync(path(name), { recursive: true })
   const objects = new Map<string, Stored>()
   let writes = 0
+  const keys = () => {
+    const found = readdirSync(path(name), { recursive: true, withFileTypes: true })
+    // A worker that was killed leaves the file that it was writing, under another name.
+    const files = found.filter((entry) => entry.isFile() && !entry.name.endsWith('.part'))
+    return files.map((entry) => relative(root, join(entry.parentPath, entry.name)))
+  }
   return {
     kind: 'LOCAL_FILES',
     base: `${name}/`,
@@ -86,6 +96,7 @@ export function createFolderPlace(root: string, name: string): Place {
       rmSync(path(key))
       objects.delete(key)
     },
+    texts: async () => new Map(keys().map((key) => [key, readFileSync(path(key), 'utf8')])),
     async move(from, to) {
       mkdirSync(dirname(path(to)), { recursive: true })
       renameSync(path(from), path(to))

@@ -1,4 +1,5 @@
 import { createRandom } from '../random.ts'
+import { playExportPlace } from './export-place.ts'
 import { playImportPlace } from './import-place.ts'
 import { playLabels } from './labels.ts'
 import { playMoves } from './moves.ts'
@@ -7,7 +8,13 @@ import { playReconnect } from './reconnect.ts'
 import { type Scene, setScene } from './scene.ts'
 import type { Played } from './verdict.ts'
 
-const scenarios = { labels: playLabels, moves: playMoves, reconnect: playReconnect, imports: playImportPlace }
+const scenarios = {
+  labels: playLabels,
+  moves: playMoves,
+  reconnect: playReconnect,
+  imports: playImportPlace,
+  exports: playExportPlace,
+}
 export type ScenarioName = keyof typeof scenarios
 export const scenarioNames = Object.keys(scenarios) as ScenarioName[]
 
