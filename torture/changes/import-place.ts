@@ -23,7 +23,7 @@ export async function playImportPlace(
 ): Promise<Played> {
   const { client } = scene.workers.all[0]!
   const places = [await scene.createPlace(kind, `${name}-a`), await scene.createPlace(kind, `${name}-b`)]
-  const count = random.whole(100, 250)
+  const count = random.whole(80, 160)
   for (const [n, place] of places.entries()) {
     const keys = Array.from({ length: count }, (_, at) => `${place.base}${at % 2 === 0 ? 'x' : 'y'}/${at}`)
     for (const key of keys) await place.put(key, `${n} ${key}`)

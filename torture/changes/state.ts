@@ -48,7 +48,7 @@ export async function readTasks(database: pg.Pool, project: number): Promise<Tas
 export type Recount = Record<'created' | 'moved' | 'missing' | 'deleted', number>
 
 /**
- * Counts what changed in a storage between two states: tasks that are new, links with another key, links that were flagged, and
+ * Counts what a run of the storage changed between two states, the only run at that time: tasks that are new, links with another key, links that were flagged, and
  * tasks that are gone.
  */
 export function recount(before: TaskState[], after: TaskState[], storage: number): Recount {
@@ -60,7 +60,7 @@ export function recount(before: TaskState[], after: TaskState[], storage: number
   for (const task of after) {
     const earlier = former.get(task.id)
     if (!earlier) {
-      if (linksOf(task).length > 0) counts.created++
+      counts.created++
       continue
     }
     const [old] = linksOf(earlier)
