@@ -60,12 +60,13 @@ async function playOne(
   const begun = performance.now()
   const random = createRandom(seed * 31 + placeKinds.indexOf(kind))
   const name = `${scenario}-${kind === 'S3' ? 's3' : 'local'}-${seed}`
+  const { workers } = scene
+  const logged = workers.log.length
   const played = await scenarios[scenario](scene, kind, { random, name, killShare }).catch((error: Error) => ({
     ...{ settings: '', kills: 0, runs: 0, splits: 0 },
-    differences: [
-      `the scenario did not end: ${error.stack}`,
-      ...scene.workers.log.filter((line) => /"level":"?(50|error)/.test(line)),
-    ],
+    differences: [`the scenario did not end: ${error.stack}`],
   }))
-  return { ...played, scenario, kind, seed, seconds: (performance.now() - begun) / 1_000 }
+  const errors = workers.log.slice(logged).filter((line) => line.includes('unexpected error'))
+  const differences = [...played.differences, ...errors, ...workers.deaths.splice(0)]
+  return { ...played, differences, scenario, kind, seed, seconds: (performance.now() - begun) / 1_000 }
 }

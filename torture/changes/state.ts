@@ -17,12 +17,10 @@ export interface LinkState {
   envelope: string | null
   rowExists: boolean
   objectExists: boolean
-  version: string
 }
 
 export interface LabelState {
   id: number
-  importId: string | null
   /** The first item of its result. */
   name: string
 }
@@ -32,11 +30,10 @@ export async function readTasks(database: pg.Pool, project: number): Promise<Tas
   const { rows } = await database.query(
     `select t.id::int, t.data,
        coalesce((select json_agg(json_build_object('storage', l.storage_id, 'key', l.key, 'row', l.row_index,
-           'envelope', e.envelope_id, 'rowExists', l.row_exists, 'objectExists', l.object_exists,
-           'version', concat_ws(' ', l.etag, l.size, l.last_modified)) order by l.id)
+           'envelope', e.envelope_id, 'rowExists', l.row_exists, 'objectExists', l.object_exists) order by l.id)
          from import_link l left join link_envelope e on e.link_id = l.id
          where l.task_id = t.id and exists (select 1 from storage s where s.id = l.storage_id and s.detached_at is null)), '[]') as links,
-       coalesce((select json_agg(json_build_object('id', a.id, 'importId', a.import_id, 'name', a.result->>0) order by a.id)
+       coalesce((select json_agg(json_build_object('id', a.id, 'name', a.result->>0) order by a.id)
          from annotation a where a.task_id = t.id), '[]') as labels
      from task t where t.project_id = $1 order by t.id`,
     [project],
