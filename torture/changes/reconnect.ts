@@ -44,22 +44,6 @@ export async function playReconnect(
   const labeled = new Set<number>()
   let before: TaskState[] = []
 
-  const connect = async (client: GraphqlClient) => {
-    const prefix = random.pick(prefixes)
-    if (attached.some((one) => one.prefix === prefix)) return
-    const recursive = random.chance(0.7)
-    const { storage } = await createStorage(client, {
-      ...{ projectId, importMethod, recursive, missingPolicy: 'FLAG', detectMoves: false },
-      ...{ skipCheck: true, location: place.location(prefix) },
-    })
-    attached.push({ ...storage, prefix, recursive, links: new Map() })
-  }
-  const disconnect = async (client: GraphqlClient, storage: Connected) => {
-    await deleteStorage(client, storage.id)
-    attached.splice(attached.indexOf(storage), 1)
-    if (storage.links.size > 0) detached.push(storage)
-    detached.sort((one, other) => one.databaseId - other.databaseId)
-  }
   const label = async (client: GraphqlClient, count: number) => {
     for (let left = before.length === 0 ? 0 : count; left > 0; left--) {
       const { id } = random.pick(before)
@@ -72,8 +56,10 @@ export async function playReconnect(
     const { client } = scene.workers.all[0]!
     await objects.edit()
     await label(client, random.whole(0, 2))
-    for (const storage of [...attached]) if (random.chance(0.4)) await disconnect(client, storage)
-    await connect(client)
+    for (const storage of [...attached]) {
+      if (random.chance(0.4)) await disconnect(client, storage, { attached, detached })
+    }
+    await connect(client, { attached, place, random, settings: { projectId, importMethod } })
     if (attached.length === 0) continue
     const storage = random.pick(attached)
     before = await readTasks(scene.database, project)
@@ -112,6 +98,32 @@ export async function playReconnect(
 
 const statusDifferences = ({ status, failure, issues }: RunRow) =>
   status === 'COMPLETED' ? [] : [`the run is ${status}: ${failure} ${JSON.stringify(issues)}`]
+
+/** Connects a storage with a random prefix, unless there is one. */
+async function connect(
+  client: GraphqlClient,
+  { attached, place, random, settings }: { attached: Connected[]; place: Place; random: Random; settings: object },
+): Promise<void> {
+  const prefix = random.pick(prefixes)
+  if (attached.some((one) => one.prefix === prefix)) return
+  const recursive = random.chance(0.7)
+  const { storage } = await createStorage(client, {
+    ...{ ...settings, recursive, missingPolicy: 'FLAG', detectMoves: false },
+    ...{ skipCheck: true, location: place.location(prefix) },
+  })
+  attached.push({ ...storage, prefix, recursive, links: new Map() })
+}
+
+async function disconnect(
+  client: GraphqlClient,
+  storage: Connected,
+  { attached, detached }: { attached: Connected[]; detached: { databaseId: number; links: Links }[] },
+): Promise<void> {
+  await deleteStorage(client, storage.id)
+  attached.splice(attached.indexOf(storage), 1)
+  if (storage.links.size > 0) detached.push(storage)
+  detached.sort((one, other) => one.databaseId - other.databaseId)
+}
 
 async function deleteStorage(client: GraphqlClient, id: string): Promise<void> {
   const { deleteStorage: answer } = await client.request(
