@@ -80,6 +80,8 @@ export async function countSwept(
 
 /** Deletes the tasks without annotations, unless another row or object is linked to them. Returns the number of tasks. */
 async function deleteUnannotated(em: EntityManager, tasks: string[]): Promise<number> {
+  // First, because a statement that waits for the save of an annotation does not see the annotation.
+  await execute(em, sql`select id from task where id = any(${tasks}::bigint[]) order by id for update`)
   const deleted = await execute(
     em,
     sql`delete from task t where t.id = any(${tasks}::bigint[])

@@ -77,6 +77,13 @@ async function deleteLabels(
 async function deleteUnannotated(em: EntityManager, storage: number, keys: string[]): Promise<number> {
   let deleted = 0
   for (const rows of [sql`l.row_index = -1`, sql`l.row_index <> -1`]) {
+    // First, because a statement that waits for the save of an annotation does not see the annotation.
+    await execute(
+      em,
+      sql`select id from task where id in (
+         select l.task_id from import_link l where l.storage_id = ${storage} and l.key = any(${keys}) and ${rows})
+       order by id for update`,
+    )
     const gone = await execute(
       em,
       sql`delete from task t using import_link l

@@ -226,6 +226,37 @@ it('a label can be deleted while a sync compares its file', async () => {
   }
 })
 
+it.each([1, 2])('a label that is saved while a sync deletes tasks without labels stays (%i rows)', async (rows) => {
+  const one = (n: number) => ({ data: { n } })
+  const storage = await connect(
+    Array.from({ length: rows }, (_, n) => one(n)),
+    { missingPolicy: 'DELETE_UNANNOTATED' },
+  )
+  const holder = new pg.Client(connectionOf(world.app.databaseUrl))
+  await holder.connect()
+  try {
+    await holder.query('begin')
+    await holder.query(
+      `insert into annotation (task_id, result) select l.task_id, '["mine"]' from import_link l where l.storage_id = $1`,
+      [storage.databaseId],
+    )
+    if (rows === 1) await fetch(`${world.s3.endpoint}/${storage.bucket}/a.json`, { method: 'DELETE' })
+    const synced = rows === 1 ? sync(world.app, storage.id) : storage.put([one(5)])
+    await until(async () => {
+      const [waiting] = await query(
+        world.app.databaseUrl,
+        "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query ~ ' task '",
+      )
+      return waiting
+    })
+    await holder.query('commit')
+    await synced
+    expect((await tasksOf(world.app, storage.project)).flatMap(({ annotations }) => annotations)).toHaveLength(rows)
+  } finally {
+    await holder.end()
+  }
+})
+
 it('a server that imports the exports of another one again and again gets the same labels', async () => {
   const bucket = await world.bucket({})
   const location = {
