@@ -3,7 +3,6 @@ import { fileURLToPath } from 'node:url'
 import { ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { startAzure } from '@sluice/testkit/azure.ts'
 import { startGcs } from '@sluice/testkit/gcs.ts'
-import { type Oddity, startOddS3 } from '@sluice/testkit/odd-s3.ts'
 import { startRedis } from '@sluice/testkit/redis.ts'
 import { type S3Server, startS3 } from '@sluice/testkit/s3.ts'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -13,6 +12,7 @@ import { conform } from '../../conform/run.ts'
 import { placeOf } from '../providers/azure-place.ts'
 import { bucketOn } from '../providers/gcs-place.ts'
 import { fronted, keyPair, watch } from '../providers/s3-place.ts'
+import { graded } from './graded.ts'
 
 let server: S3Server
 
@@ -20,29 +20,6 @@ beforeAll(async () => {
   server = await startS3()
 })
 afterAll(() => server.stop())
-
-const variables = {
-  CONFORM_ACCESS_KEY_ID: keyPair.accessKeyId,
-  CONFORM_SECRET_ACCESS_KEY: keyPair.secretAccessKey,
-}
-
-/** What the command writes about a bucket, and its exit code. */
-async function graded(
-  place: { endpoint: string; bucket: string },
-  argv: string[],
-  options: { variables?: Record<string, string>; signal?: AbortSignal; onLine?: (line: string) => void } = {},
-) {
-  const { onLine, ...surroundings } = options
-  const lines: string[] = []
-  const write = (line: string) => {
-    lines.push(line)
-    onLine?.(line)
-  }
-  const args = ['s3', '--endpoint', place.endpoint, '--bucket', place.bucket, ...argv]
-  const code = await conform(args, { variables, ...surroundings, write })
-  const verdicts = lines.filter((line) => /^(works|FAILS)/.test(line))
-  return { code, lines, verdicts, failing: verdicts.filter((line) => line.startsWith('FAILS')), text: lines.join('\n') }
-}
 
 async function keysIn(Bucket: string) {
   const { Contents = [] } = await server.client.send(new ListObjectsV2Command({ Bucket }))
@@ -81,86 +58,6 @@ describe('npm run conform', () => {
     expect(failing[0]).toMatch(/^FAILS {2}reading +of 10 bytes, the range 2-4 gives 2-4 +\d+ ms {2}.+/)
     expect(failing.every((line) => /range/.test(line))).toBe(true)
     expect(text).toMatch(/Grade F: 8 of 19 checks work \(42 %\)\.$/)
-    expect(code).toBe(1)
-  })
-
-  /** What the command says of a server with an oddity: the checks that fail, and all that it writes. */
-  const odd = async (oddity: Oddity, only: string[]) => {
-    const server = await startOddS3(oddity)
-    onTestFinished(() => server.stop())
-    const argv = only.flatMap((text) => ['--only', text])
-    return graded({ endpoint: server.endpoint, bucket: 'odd-bucket' }, argv)
-  }
-  const suspicious = ['listing', 'two keys that differ', 'a write carries a checksum']
-
-  test('reports for a correct server that listings, keys and checksums work, and nothing about syncs', async () => {
-    const { failing, text } = await odd({}, suspicious)
-    expect(failing).toEqual([])
-    expect(text).not.toContain('What that means for a sync')
-  })
-
-  test.for<{ what: string; oddity: Oddity; check: string; says: RegExp; reason?: string }>([
-    {
-      what: 'lists in the order of a language, not of bytes',
-      oddity: { compare: (a, b) => a.localeCompare(b) || (a < b ? -1 : 1) },
-      check: 'keys come in the order of their UTF-8 bytes',
-      says: /does not list keys in the order of their bytes.*NEW_ONLY is not reliable/,
-    },
-    {
-      what: 'loses the keys behind a folder marker with max-keys=1',
-      oddity: { endsAtMarker: true },
-      check: 'folder markers are listed',
-      says: /loses keys behind the marker of a folder.*counts as missing/,
-    },
-    {
-      what: 'stores /x as x',
-      oddity: { normalize: (key) => key.replace(/\/{2,}/g, '/') },
-      check: 'two keys that differ in a leading slash are two objects',
-      reason: '"/x" was stored, but is not listed',
-      says: /stores a key as another one.*the later object replaces the earlier/,
-    },
-    {
-      what: 'stores ./x as x',
-      oddity: { normalize: (key) => key.replace(/(^|\/)\.\//g, '$1') },
-      check: 'two keys that differ in a leading "./" are two objects',
-      reason: '"./x" was stored, but is not listed',
-      says: /stores a key as another one/,
-    },
-    {
-      what: 'stores decomposed letters composed (NFC)',
-      oddity: { normalize: (key) => key.normalize('NFC') },
-      check: 'two keys that differ in composed or decomposed letters (NFC, NFD) are two objects',
-      reason: 'was stored, but is not listed',
-      says: /stores a key as another one/,
-    },
-    {
-      what: 'stores composed letters decomposed (NFD)',
-      oddity: { normalize: (key) => key.normalize('NFD') },
-      check: 'two keys that differ in composed or decomposed letters (NFC, NFD) are two objects',
-      reason: 'was stored, but is not listed',
-      says: /stores a key as another one/,
-    },
-    {
-      what: 'stores keys in lower case',
-      oddity: { normalize: (key) => key.toLowerCase() },
-      check: 'two keys that differ in upper and lower case are two objects',
-      reason: '"CAFE" was stored, but is not listed',
-      says: /stores a key as another one/,
-    },
-    {
-      what: 'ignores Content-MD5',
-      oddity: { ignoresMd5: true },
-      check: 'a write carries a checksum, as Object Lock demands, and a body that does not match it is refused',
-      reason: 'a damaged body is stored',
-      says: /does not compare a body with its checksum/,
-    },
-  ])('reports that a server $what, and what it means for a sync', async ({ oddity, check, says, reason = '' }) => {
-    const { code, failing, text } = await odd(oddity, suspicious)
-    const line = failing.find((one) => one.includes(check))
-    expect(line, failing.join('\n')).toContain(reason)
-    const [, meaning = ''] = text.split('What that means for a sync:')
-    expect(meaning).toContain(check)
-    expect(meaning).toMatch(says)
     expect(code).toBe(1)
   })
 
