@@ -1,10 +1,7 @@
-import { annotate } from '@sluice/testkit/annotate.ts'
-import { sync, updateStorage } from '@sluice/testkit/scenario.ts'
-import { query } from '@sluice/testkit/sql.ts'
-import { tasksOf } from '@sluice/testkit/tasks.ts'
+import { sync } from '@sluice/testkit/scenario.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
-import { parquetWriteBuffer } from 'hyparquet-writer'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { connect, formats, label, state, texts } from './row-place.ts'
 
 let world: World
 beforeAll(async () => {
@@ -12,76 +9,16 @@ beforeAll(async () => {
 })
 afterAll(() => world?.stop())
 
-type Row = Record<string, unknown>
-type Storage = Awaited<ReturnType<World['storage']>>
-
-/** A file with these rows, by the end of its name. */
-const files = {
-  json: (rows: Row[]) => JSON.stringify(rows),
-  jsonl: (rows: Row[]) => rows.map((row) => `${JSON.stringify(row)}\n`).join(''),
-  csv: (rows: Row[]) => {
-    const names = Object.keys(rows[0] ?? { text: '' })
-    return `${[names, ...rows.map((row) => names.map((name) => row[name]))].map((line) => line.join(',')).join('\n')}\n`
-  },
-  parquet: (rows: Row[], rowGroupSize = 2) =>
-    new Uint8Array(
-      parquetWriteBuffer({
-        columnData: Object.keys(rows[0]!).map((name) => ({ name, data: rows.map((row) => String(row[name])) })),
-        rowGroupSize,
-      }),
-    ),
-}
-type Format = keyof typeof files
-const formats = Object.keys(files) as Format[]
-const texts = (...all: string[]) => all.map((text) => ({ text }))
-
-async function connect(format: Format, rows: Row[], settings: Row = {}) {
-  const key = `a.${format}`
-  const storage = await world.storage({
-    importMethod: 'TASKS',
-    changedPolicy: 'UPDATE',
-    objects: { [key]: files[format](rows) as string },
-    ...settings,
-  })
-  await sync(world.app, storage.id)
-  const change = async (body: string | Uint8Array) => {
-    await world.s3.putMany(storage.bucket, [{ key, body }])
-    return sync(world.app, storage.id)
-  }
-  return { ...storage, change, put: (next: Row[]) => change(files[format](next)) }
-}
-
-/** Labels the task with this text with the same text. */
-async function label(storage: Storage, ...all: string[]) {
-  const tasks = await tasksOf(world.app, storage.project)
-  for (const text of all) await annotate(world.app, [tasks.find(({ data }) => data.text === text)!.id], [text])
-}
-
-/** Text, row and labels of each task, oldest first; `gone` if its row is not in the object. */
-async function state({ project, databaseId }: Storage) {
-  const links = await query(
-    world.app.databaseUrl,
-    'select task_id::int as task, row_exists as is from import_link where storage_id = $1',
-    [databaseId],
-  )
-  const rowExists = new Map(links.map(({ task, is }) => [task, is]))
-  return (await tasksOf(world.app, project)).map(({ id, data, link, annotations }) => {
-    const number = Number(Buffer.from(id, 'base64').toString().split(':')[1])
-    const place = rowExists.get(number) ? link!.rowIndex : 'gone'
-    return [data.text, place, ...annotations.map(({ result }) => (result as string[])[0])]
-  })
-}
-
 describe.each(formats)('rows of a changed %s file', (format) => {
   it('move with their labels when a row is put in front of them', async () => {
-    const storage = await connect(format, texts('one', 'two'))
-    await label(storage, 'one')
+    const storage = await connect(world, format, texts('one', 'two'))
+    await label(world, storage, 'one')
     expect(await storage.put(texts('ZERO', 'one', 'two'))).toMatchObject({
       status: 'COMPLETED',
       counters: { created: 1, updated: 0, existed: 2, missing: 0, failed: 0 },
     })
     const rows = format === 'parquet' ? [1, 0, 0] : [1, 2, 0]
-    expect(await state(storage)).toEqual([
+    expect(await state(world, storage)).toEqual([
       ['one', rows[0], 'one'],
       ['two', rows[1]],
       ['ZERO', rows[2]],
@@ -89,27 +26,28 @@ describe.each(formats)('rows of a changed %s file', (format) => {
   })
 
   it('keep their labels in any order, also equal rows', async () => {
-    const storage = await connect(format, texts('a', 'b', 'c', 'c', 'd'))
-    await label(storage, 'a', 'c', 'd')
+    const storage = await connect(world, format, texts('a', 'b', 'c', 'c', 'd'))
+    await label(world, storage, 'a', 'c', 'd')
     expect(await storage.put(texts('d', 'c', 'b', 'c', 'a'))).toMatchObject({
       counters: { created: 0, updated: 0, existed: 5, missing: 0 },
     })
-    for (const [text, , ...labels] of await state(storage)) expect(labels.every((one) => one === text)).toBe(true)
+    for (const [text, , ...labels] of await state(world, storage))
+      expect(labels.every((one) => one === text)).toBe(true)
   })
 
   it('are updated in place where nobody has labeled them', async () => {
-    const storage = await connect(format, texts('a', 'b', 'c'))
-    await label(storage, 'a')
+    const storage = await connect(world, format, texts('a', 'b', 'c'))
+    await label(world, storage, 'a')
     expect(await storage.put(texts('a', 'B', 'c'))).toMatchObject({
       status: 'COMPLETED',
       counters: { created: 0, updated: 1, existed: 2, missing: 0 },
     })
-    expect((await state(storage)).map(([text]) => text)).toEqual(['a', 'B', 'c'])
+    expect((await state(world, storage)).map(([text]) => text)).toEqual(['a', 'B', 'c'])
   })
 
   it('keep the data of a labeled task whose row changed, as the issue ROW_CHANGED, once', async () => {
-    const storage = await connect(format, texts('a', 'b'))
-    await label(storage, 'b')
+    const storage = await connect(world, format, texts('a', 'b'))
+    await label(world, storage, 'b')
     const run = await storage.put(texts('a', 'B'))
     expect(run).toMatchObject({
       status: 'COMPLETED_WITH_ERRORS',
@@ -117,7 +55,7 @@ describe.each(formats)('rows of a changed %s file', (format) => {
       issues: [{ code: 'ROW_CHANGED', key: `a.${format}`, rowIndex: 1, retryable: false }],
     })
     expect(run.issues[0].message).toContain('rowKey')
-    expect(await state(storage)).toEqual([
+    expect(await state(world, storage)).toEqual([
       ['a', 0],
       ['b', 'gone', 'b'],
       ['B', 1],
@@ -128,21 +66,22 @@ describe.each(formats)('rows of a changed %s file', (format) => {
       status: 'COMPLETED',
       counters: { created: 0, updated: 0, existed: 3 },
     })
-    expect((await state(storage)).filter(([, place]) => place === 'gone')).toEqual([])
+    expect((await state(world, storage)).filter(([, place]) => place === 'gone')).toEqual([])
   })
 
   it('are missing without an issue when a labeled one is removed', async () => {
-    const storage = await connect(format, texts('a', 'b', 'c'))
-    await label(storage, 'a')
+    const storage = await connect(world, format, texts('a', 'b', 'c'))
+    await label(world, storage, 'a')
     expect(await storage.put(texts('b', 'c'))).toMatchObject({
       status: 'COMPLETED',
       counters: { created: 0, updated: 0, existed: 2, missing: 1, failed: 0 },
     })
-    expect((await state(storage))[0]).toEqual(['a', 'gone', 'a'])
+    expect((await state(world, storage))[0]).toEqual(['a', 'gone', 'a'])
   })
 
   it('are matched by rowKey, whatever else changes', async () => {
     const storage = await connect(
+      world,
       format,
       [
         { id: '1', text: 'a' },
@@ -150,7 +89,7 @@ describe.each(formats)('rows of a changed %s file', (format) => {
       ],
       { rowKey: 'id' },
     )
-    await label(storage, 'a', 'b')
+    await label(world, storage, 'a', 'b')
     expect(
       await storage.put([
         { id: '2', text: 'B' },
@@ -158,7 +97,7 @@ describe.each(formats)('rows of a changed %s file', (format) => {
         { id: '1', text: 'A' },
       ]),
     ).toMatchObject({ status: 'COMPLETED', counters: { created: 1, updated: 2, existed: 0, missing: 0 } })
-    expect((await state(storage)).map(([text, , ...labels]) => [text, ...labels])).toEqual([
+    expect((await state(world, storage)).map(([text, , ...labels]) => [text, ...labels])).toEqual([
       ['A', 'a'],
       ['B', 'b'],
       ['c'],
@@ -171,223 +110,13 @@ describe.each(formats)('rows of a changed %s file', (format) => {
       { id: '1', text: 'b' },
       { id: '2', text: 'c' },
     ]
-    const storage = await connect(format, rows, { rowKey: 'id' })
-    expect((await state(storage)).map(([text]) => text)).toEqual(['a', 'c'])
+    const storage = await connect(world, format, rows, { rowKey: 'id' })
+    expect((await state(world, storage)).map(([text]) => text)).toEqual(['a', 'c'])
     const run = await sync(world.app, storage.id)
     expect(run.issues).toMatchObject([{ code: 'ROW_KEY_REPEATED' }])
-    const absent = await connect(format, texts('a', 'b'), { rowKey: 'nowhere' })
-    expect(await state(absent)).toEqual([])
+    const absent = await connect(world, format, texts('a', 'b'), { rowKey: 'nowhere' })
+    expect(await state(world, absent)).toEqual([])
     const failed = await sync(world.app, absent.id)
     expect(failed.issues.map(({ code }: { code: string }) => code)).toEqual(['ROW_KEY_MISSING', 'ROW_KEY_MISSING'])
-  })
-})
-
-describe('a changed file', () => {
-  it('gets a rowKey that its rows repeat: the first of equal ones is imported, and the sync ends', async () => {
-    const twice = [
-      { id: '1', text: 'a' },
-      { id: '1', text: 'b' },
-    ]
-    const storage = await connect('json', twice)
-    await updateStorage(world.app, storage.id, { rowKey: 'id' })
-    const run = await storage.put([{ id: '5', text: 'c' }, ...twice])
-    expect(run).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', issues: [{ code: 'ROW_KEY_REPEATED', rowIndex: 2 }] })
-    expect(await tasksOf(world.app, storage.project)).toHaveLength(3)
-  })
-
-  it('whose staged rows a crash of the database has emptied is read again, and loses no task', async () => {
-    const rows = Array.from({ length: 2_500 }, (_, n) => ({ text: `row ${n}` }))
-    const storage = await connect('jsonl', rows, { missingPolicy: 'DELETE_UNANNOTATED' })
-    // The first part of the rows vanishes as soon as it is staged, as it does after a restart of PostgreSQL.
-    await query(
-      world.app.databaseUrl,
-      `create function lose() returns trigger language plpgsql as $$ begin
-         if not exists (select 1 from pg_class where relname = 'lost_once') then
-           create table lost_once (); return null; end if; return new; end $$`,
-    )
-    await query(
-      world.app.databaseUrl,
-      'create trigger lose before insert on import_row for each row execute function lose()',
-    )
-    try {
-      expect(await storage.put([{ text: 'first' }, ...rows])).toMatchObject({
-        status: 'COMPLETED',
-        counters: { created: 1, existed: 2_500, missing: 0, deleted: 0 },
-      })
-    } finally {
-      await query(world.app.databaseUrl, 'drop trigger lose on import_row')
-    }
-  })
-
-  it('with a broken line count once, also if their page is written again', async () => {
-    const broken = '{"text":"A"}\nbroken\n{"text":"C"}\n'
-    const large = Array.from({ length: 1_500 }, (_, n) => `{"n":${n}}\n`)
-    const storage = await world.storage({
-      importMethod: 'TASKS',
-      changedPolicy: 'UPDATE',
-      objects: { 'a.jsonl': broken, 'z.jsonl': large.slice(0, 2).join('') },
-    })
-    await sync(world.app, storage.id)
-    await world.s3.putMany(storage.bucket, [
-      { key: 'a.jsonl', body: `${broken}broken\n` },
-      { key: 'z.jsonl', body: large.join('') },
-    ])
-    // The first part of the page is committed, the last one is not.
-    await query(world.app.databaseUrl, 'create sequence ends')
-    await query(
-      world.app.databaseUrl,
-      `create function refuse() returns trigger language plpgsql as $$ begin
-         if nextval('ends') = 1 then raise exception 'refused once'; end if; return new; end $$`,
-    )
-    await query(
-      world.app.databaseUrl,
-      'create trigger refuse before update on sync_shard for each row when (new.done and not old.done) execute function refuse()',
-    )
-    try {
-      expect(await sync(world.app, storage.id)).toMatchObject({
-        status: 'COMPLETED_WITH_ERRORS',
-        attempt: 2,
-        counters: { created: 1_498, existed: 4, updated: 0, failed: 2 },
-      })
-    } finally {
-      await query(world.app.databaseUrl, 'drop trigger refuse on sync_shard')
-    }
-  })
-
-  it('with the policy IGNORE, of which a broken row is removed, is imported to its end without duplicates', async () => {
-    const storage = await world.storage({
-      importMethod: 'TASKS',
-      objects: { 'a.jsonl': '{"text":"A"}\nbroken\n{"text":"C"}\n' },
-    })
-    expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 2, failed: 1 } })
-    await world.s3.putMany(storage.bucket, [{ key: 'a.jsonl', body: '{"text":"A"}\n{"text":"C"}\n{"text":"D"}\n' }])
-    expect(await sync(world.app, storage.id)).toMatchObject({
-      status: 'COMPLETED',
-      counters: { created: 1, existed: 2, updated: 0 },
-    })
-    expect(await state(storage)).toEqual([
-      ['A', 0],
-      ['C', 1],
-      ['D', 2],
-    ])
-  })
-
-  it('that grows from one line to two has one new task', async () => {
-    const storage = await connect('jsonl', texts('one'))
-    await label(storage, 'one')
-    for (const before of ['zero', 'minus one']) {
-      const rows = texts(...(before === 'zero' ? [] : ['zero']), 'one')
-      expect(await storage.put([{ text: before }, ...rows])).toMatchObject({
-        status: 'COMPLETED',
-        counters: { created: 1, existed: rows.length, missing: 0 },
-      })
-    }
-    expect(await state(storage)).toEqual([
-      ['one', 2, 'one'],
-      ['zero', 1],
-      ['minus one', 0],
-    ])
-    expect(await storage.put(texts('one'))).toMatchObject({ counters: { created: 0, existed: 1, missing: 2 } })
-    expect((await state(storage))[0]).toEqual(['one', null, 'one'])
-  })
-
-  it('with other spaces, escapes and order of fields changes nothing', async () => {
-    const storage = await connect('json', [
-      { text: 'é', n: 1 },
-      { text: 'b', n: 2 },
-    ])
-    await label(storage, 'é', 'b')
-    const run = await storage.change('[ {"n" : 2, "text" : "b"},\n {"n":1,"text":"\\u00e9"} ]')
-    expect(run).toMatchObject({ status: 'COMPLETED', counters: { created: 0, updated: 0, existed: 2, missing: 0 } })
-  })
-
-  it('with what the database stores neither as text nor as jsonb changes as any other', async () => {
-    const odd = ['{"text":"\\u0000"}', '{"text":"\\ud800"}', '{"text":1e400000}', '{"text":"plain"}']
-    const storage = await connect('json', [])
-    for (const lines of [odd, [...odd].reverse(), ['{"text":"new"}', ...odd]]) {
-      expect(await storage.change(`[${lines}]`)).toMatchObject({ status: 'COMPLETED' })
-    }
-    expect(await tasksOf(world.app, storage.project)).toHaveLength(5)
-    const [row] = await query(
-      world.app.databaseUrl,
-      'select count(*)::int as rows from import_row i join sync_run r on r.id = i.run_id where r.storage_id = $1',
-      [storage.databaseId],
-    )
-    expect(row.rows).toBe(0)
-  })
-
-  it('of Parquet with the same rows in other row groups keeps all labels', async () => {
-    const rows = texts('a', 'b', 'c', 'd', 'e')
-    const storage = await connect('parquet', rows)
-    await label(storage, 'a', 'c', 'e')
-    expect(await storage.change(files.parquet(rows, 3))).toMatchObject({
-      status: 'COMPLETED',
-      counters: { created: 0, updated: 0, existed: 5, missing: 0 },
-    })
-    for (const [text, , ...labels] of await state(storage)) expect(labels.every((one) => one === text)).toBe(true)
-  })
-
-  it('whose rows have an id beside their data is matched by it', async () => {
-    const row = (id: number, text: string) => ({ id, data: { text } })
-    const storage = await connect('json', [row(1, 'a'), row(2, 'b')])
-    await label(storage, 'a', 'b')
-    expect(await storage.put([row(2, 'B'), row(1, 'A'), row(3, 'c')])).toMatchObject({
-      status: 'COMPLETED',
-      counters: { created: 1, updated: 2, existed: 0, missing: 0 },
-    })
-    expect((await state(storage)).map(([text, , ...labels]) => [text, ...labels])).toEqual([
-      ['A', 'a'],
-      ['B', 'b'],
-      ['c'],
-    ])
-    const single = await world.storage({
-      importMethod: 'TASKS',
-      changedPolicy: 'UPDATE',
-      objects: { 'a.json': JSON.stringify(row(1, 'a')) },
-    })
-    await sync(world.app, single.id)
-    await label(single, 'a')
-    await world.s3.putMany(single.bucket, [{ key: 'a.json', body: JSON.stringify([row(0, 'z'), row(1, 'A')]) }])
-    expect(await sync(world.app, single.id)).toMatchObject({ counters: { created: 1, updated: 1 } })
-    expect((await state(single))[0]).toEqual(['A', 1, 'a'])
-  })
-
-  it('that is one labeled task keeps it when it becomes another item', async () => {
-    const storage = await world.storage({
-      importMethod: 'TASKS',
-      changedPolicy: 'UPDATE',
-      objects: { 'a.json': '{"text":"cat"}', 'b.json': '{"text":"dog"}' },
-    })
-    await sync(world.app, storage.id)
-    await label(storage, 'cat')
-    await world.s3.putMany(storage.bucket, [
-      { key: 'a.json', body: '{"text":"horse"}' },
-      { key: 'b.json', body: '{"text":"hound"}' },
-    ])
-    expect(await sync(world.app, storage.id)).toMatchObject({
-      status: 'COMPLETED_WITH_ERRORS',
-      counters: { created: 1, updated: 1, missing: 1 },
-      issues: [{ code: 'ROW_CHANGED', key: 'a.json' }],
-    })
-    expect(await state(storage)).toEqual([
-      ['cat', 'gone', 'cat'],
-      ['hound', null],
-      ['horse', null],
-    ])
-  })
-
-  it('with the policy REPORT, of which a broken row is repaired, gets that row and reports the others that changed', async () => {
-    const storage = await world.storage({
-      importMethod: 'TASKS',
-      changedPolicy: 'REPORT',
-      objects: { 'a.jsonl': '{"text":"A"}\nbroken\n{"text":"C"}\n' },
-    })
-    await sync(world.app, storage.id)
-    await world.s3.putMany(storage.bucket, [{ key: 'a.jsonl', body: '{"text":"A"}\n{"text":"B"}\n{"text":"D"}\n' }])
-    expect(await sync(world.app, storage.id)).toMatchObject({
-      counters: { created: 1, existed: 2, updated: 0 },
-      issues: [{ code: 'OBJECT_CHANGED', rowIndex: 2 }],
-    })
-    expect((await state(storage)).map(([text]) => text)).toEqual(['A', 'C', 'B'])
   })
 })

@@ -1,14 +1,10 @@
-import { randomUUID } from 'node:crypto'
-import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { annotate, createTasks } from '@sluice/testkit/annotate.ts'
-import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
 import { drained, exportEnd, exportLinks, objectsOf, startExport, target } from '@sluice/testkit/exports.ts'
-import { type Credentials, startFront } from '@sluice/testkit/s3-front.ts'
 import { finished, startSync, sync } from '@sluice/testkit/scenario.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sameKeys, setLocation, success, update } from './storage-changes-place.ts'
 
 let world: World
 beforeAll(async () => {
@@ -16,20 +12,7 @@ beforeAll(async () => {
 })
 afterAll(() => world?.stop())
 
-type Client = Pick<TestApp, 'request'>
-
-async function update(client: Client, type: 'Import' | 'Export', input: Record<string, unknown>) {
-  const { answer } = await client.request(
-    `mutation ($input: Update${type}StorageInput!) { answer: update${type}Storage(input: $input) {
-      __typename ... on Error { code message } ... on ValidationError { fieldErrors { path message } } } }`,
-    { input: { skipCheck: true, ...input } },
-  )
-  return answer
-}
-
 const conflict = { __typename: 'ConflictError', code: 'CONFLICT', message: expect.stringContaining('cancelRunning') }
-const success = (type: 'Import' | 'Export') => ({ __typename: `Update${type}StorageSuccess` })
-const sameKeys = (count = 250) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`f/${n}.jpg`, 'x']))
 
 /** How many links of a storage belong to tasks of each bucket. */
 async function linksByBucket(storage: number): Promise<Record<string, number>> {
@@ -41,9 +24,6 @@ async function linksByBucket(storage: number): Promise<Record<string, number>> {
   )
   return Object.fromEntries(rows.map(({ bucket, count }) => [bucket, count]))
 }
-
-const setLocation = (storage: number, location: object) =>
-  query(world.app.databaseUrl, 'update storage set location = location || $1 where id = $2', [location, storage])
 
 /** A storage whose second page of the listing is held, and another bucket with the same keys. */
 async function setUp() {
@@ -157,7 +137,7 @@ describe('a change of an import storage during a run', () => {
   it('by SQL ends the run as FAILED (STORAGE_CHANGED), and no write follows it', async () => {
     const { id, databaseId, bucket, other, run, held } = await setUp()
     await until(async () => (await linksByBucket(databaseId))[bucket])
-    await setLocation(databaseId, { bucket: other })
+    await setLocation(world, databaseId, { bucket: other })
     const before = await linksByBucket(databaseId)
     held.release()
     const { status, failure, counters } = await finished(world.app, run)
@@ -176,7 +156,7 @@ describe('a change of an import storage during a run', () => {
        update storage set last_run = run.id from run where storage.id = $1`,
       [storage.databaseId],
     )
-    await setLocation(storage.databaseId, { bucket: other })
+    await setLocation(world, storage.databaseId, { bucket: other })
     await until(async () => {
       const [run] = await query(world.app.databaseUrl, 'select status from sync_run where storage_id = $1', [
         storage.databaseId,
@@ -192,64 +172,6 @@ describe('a change of an import storage during a run', () => {
     const other = await world.bucket({ 'a/1': 'x' })
     await update(world.app, 'Import', { id: storage.id, location: world.location(other) })
     expect(await sync(world.app, storage.id)).toMatchObject({ counters: { created: 1 } })
-  })
-})
-
-describe('new secrets for the same place', () => {
-  it('are used by a running import at its next request, also if the old ones no longer work', async () => {
-    const accepted: Credentials[] = [{ accessKeyId: 'old', secretAccessKey: 'old-secret' }]
-    const front = await startFront({ target: world.s3.endpoint, credentials: accepted, maxKeys: 50 })
-    try {
-      const bucket = await world.bucket(sameKeys())
-      const location = (name: string) => ({
-        s3: { bucket, endpoint: front.endpoint, accessKeyId: name, secretAccessKey: `${name}-secret` },
-      })
-      const storage = await world.storage({ location: location('old') })
-      let pages = 0
-      const held = front.fail({ hold: true, match: ({ operation }) => operation === 'ListObjectsV2' && pages++ > 0 })
-      const run = await startSync(world.app, storage.id)
-      await held.met
-      accepted.splice(0, 1, { accessKeyId: 'new', secretAccessKey: 'new-secret' })
-      expect(await update(world.app, 'Import', { id: storage.id, location: location('new') })).toEqual(
-        success('Import'),
-      )
-      held.release()
-      const { status, counters } = await finished(world.app, run)
-      expect([status, counters.created]).toEqual(['COMPLETED', 250])
-    } finally {
-      await front.stop()
-    }
-  })
-
-  it('are used by a running export', async () => {
-    const accepted: Credentials[] = [{ accessKeyId: 'old', secretAccessKey: 'old-secret' }]
-    const front = await startFront({ target: world.s3.endpoint, credentials: accepted })
-    try {
-      const bucket = await world.bucket()
-      const location = (name: string) => ({
-        s3: { bucket, endpoint: front.endpoint, accessKeyId: name, secretAccessKey: `${name}-secret` },
-      })
-      const { id, project } = await target(world, { location: location('old'), autoExport: false })
-      const tasks = await createTasks(
-        world.app,
-        project,
-        Array.from({ length: 300 }, (_, n) => ({ n })),
-      )
-      await annotate(world.app, tasks)
-      let writes = 0
-      const held = front.fail({ hold: true, match: ({ operation }) => operation === 'PutObject' && writes++ > 20 })
-      const run = await startExport(world.app, { storageId: id })
-      await held.met
-      // Writes with the old secrets in between are refused.
-      accepted.push({ accessKeyId: 'new', secretAccessKey: 'new-secret' })
-      expect(await update(world.app, 'Export', { id, location: location('new') })).toEqual(success('Export'))
-      accepted.shift()
-      held.release()
-      expect(await exportEnd(world.app, run)).toMatchObject({ status: 'COMPLETED', counters: { exported: 300 } })
-      expect(Object.keys(await objectsOf(world, bucket))).toHaveLength(300)
-    } finally {
-      await front.stop()
-    }
   })
 })
 
@@ -295,7 +217,7 @@ describe('a change of an export storage', () => {
 
   it('by SQL ends the run as FAILED (STORAGE_CHANGED): no link follows it, and nothing is written to the other bucket', async () => {
     const { id, databaseId, other, run, held } = await startRun()
-    await setLocation(databaseId, { bucket: other })
+    await setLocation(world, databaseId, { bucket: other })
     const before = await exportLinks(world, databaseId)
     held.release()
     const { status, failure, counters } = await exportEnd(world.app, run)
@@ -313,90 +235,10 @@ describe('a change of an export storage', () => {
     const held = world.front.fail({ hold: true, match: (request) => request.bucket === bucket })
     await annotate(world.app, tasks)
     await held.met
-    await setLocation(databaseId, { bucket: other })
+    await setLocation(world, databaseId, { bucket: other })
     held.release()
     await drained(world.app, id)
     expect(Object.keys(await objectsOf(world, other))).toHaveLength(2)
     expect(Object.keys(await exportLinks(world, databaseId))).toHaveLength(2)
   })
-})
-
-describe.each(['S3', 'LOCAL_FILES'] as const)('with several workers (%s)', (kind) => {
-  let others: TestApp[]
-  beforeAll(async () => {
-    const database = { url: world.app.databaseUrl }
-    const env = { ASSIST_AFTER: '0.1', LOCAL_FILES_ROOT: world.app.localRoot }
-    others = await Promise.all([startTestApp(env, database), startTestApp(env, database)])
-  })
-  afterAll(() => Promise.all((others ?? []).map((app) => app.stop())))
-
-  const places = {
-    /** Two buckets with the same 600 keys. */
-    S3: async () => {
-      const names = [await world.bucket(sameKeys(600)), await world.bucket(sameKeys(600))]
-      return names.map((bucket) => ({
-        bucket,
-        uri: `s3://${bucket}/`,
-        location: world.location(bucket),
-        stored: { bucket },
-      }))
-    },
-    /** Two folders with the same 3,000 files. */
-    LOCAL_FILES: async () =>
-      Promise.all(
-        [1, 2].map(async (n) => {
-          const path = `${randomUUID()}-${n}`
-          const folder = join(world.app.localRoot, path)
-          await mkdir(folder)
-          await Promise.all(Array.from({ length: 3_000 }, (_, file) => writeFile(join(folder, `${file}.txt`), 'x')))
-          return { bucket: '', uri: `local-files:///${path}/`, location: { localFiles: { path } }, stored: { path } }
-        }),
-      ),
-  }
-
-  /** Number of links of a storage, and how many of them have a task whose URI begins with each text. */
-  const linksOf = async (storage: number, uris: string[]): Promise<number[]> => {
-    const [row] = await query(
-      world.app.databaseUrl,
-      `select array[count(*), ${uris.map((_, n) => `count(*) filter (where starts_with(t.data ->> 'file', $${n + 2}))`)}]::int[] as n
-       from import_link l join task t on t.id = l.task_id where l.storage_id = $1`,
-      [storage, ...uris],
-    )
-    return row.n
-  }
-
-  it.each([0, 1, 2, 3])(
-    'a change by SQL or by the API at any moment mixes no places, and counters equal a recount (seed %i)',
-    async (seed) => {
-      const [one, two] = await places[kind]()
-      const count = kind === 'S3' ? 600 : 3_000
-      const uris = [one!.uri, two!.uri]
-      const storage = await world.storage({ bucket: one!.bucket, location: one!.location })
-      const run = await startSync(world.app, storage.id)
-      const changeAfter = ((seed * 7_919 + 104_729) % 100) * 2
-      await until(async () => (await linksOf(storage.databaseId, uris))[0]! >= changeAfter)
-      const bySql = seed % 2 === 0
-      const input = { id: storage.id, location: two!.location, cancelRunning: true }
-      if (bySql) await setLocation(storage.databaseId, two!.stored)
-      else expect(await update(others[0]!, 'Import', input)).toEqual(success('Import'))
-      const atChange = await linksOf(storage.databaseId, uris)
-      const ended = await finished(world.app, run)
-      expect(await linksOf(storage.databaseId, uris)).toEqual(atChange)
-      const [recount] = await query(
-        world.app.databaseUrl,
-        `select count(*)::int as tasks, count(*) filter (where starts_with(data ->> 'file', $2))::int as other from task
-         where project_id = (select project_id from storage where id = $1)`,
-        [storage.databaseId, two!.uri],
-      )
-      expect(recount).toEqual({ tasks: ended.counters.created, other: 0 })
-      if (bySql || kind !== 'S3') expect(atChange).toEqual([ended.counters.created, ended.counters.created, 0])
-      else expect(atChange).toEqual([0, 0, 0])
-      const again = await sync(world.app, storage.id)
-      expect(again.status).toBe('COMPLETED')
-      const after = await linksOf(storage.databaseId, uris)
-      expect(after[0]! - atChange[0]!).toBe(again.counters.created)
-      if (!bySql && kind === 'S3') expect(after).toEqual([count, 0, count])
-    },
-    60_000,
-  )
 })
