@@ -18,9 +18,9 @@ export interface MediaToken {
 /** Short-lived tokens for the objects of one project, for clients that cannot send headers: `<img>`, `<video>`, notebooks, models. */
 export interface MediaTokens {
   /**
-   * Issues a token that reads the project's objects as the viewer; with `folder`, only the files of that folder. Its expiry is rounded
-   * up to a quarter of its lifetime, so that the same token, and so the same URLs for the browser's cache, is returned within that time.
-   * @throws NotFoundError if the project does not exist; ValidationError for a lifetime out of bounds
+   * Issues a token that reads the project's objects as the viewer; with `folder`, only the files of that folder. Its expiry is
+   * rounded up to a quarter of its lifetime, so that the same token, and so the same URLs for the browser's cache, is returned
+   * within that time. @throws NotFoundError if the project does not exist; ValidationError for a lifetime out of bounds
    */
   issue(viewer: Viewer, options: { project: number; ttlSeconds: number; folder?: Folder }): Promise<MediaToken>
   /**

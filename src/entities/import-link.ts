@@ -15,7 +15,10 @@ export const ImportLinkEntity = defineEntity({
     task: () => p.manyToOne(TaskEntity).mapToPk().deleteRule('cascade').index(),
     // "C" compares keys as bytes, which is the order in which buckets list them.
     key: p.text().collation('C'),
-    /** -1 if the object is one task or no Parquet file. Below -1, the row is no longer in its place; the pair with `rowIndex` is unique. */
+    /**
+     * -1 if the object is one task or no Parquet file. Below -1, the row is no longer in its place; the pair with `rowIndex` is
+     * unique.
+     */
     rowGroup: p.integer().default(-1),
     /** -1 if the object is one task. Below -1, the row is no longer in its place. */
     rowIndex: p.integer().default(-1),

@@ -14,7 +14,10 @@ export const SyncIssueEntity = defineEntity({
     rowGroup: p.integer().default(-1),
     /** -1 if the issue concerns the whole object. */
     rowIndex: p.integer().default(-1),
-    /** The annotation, or in TASK format the task, that was not exported. No foreign key, because the issue remains after its deletion. */
+    /**
+     * The annotation, or in TASK format the task, that was not exported. No foreign key, because the issue remains after its
+     * deletion.
+     */
     annotation: p.bigint('number').nullable(),
     task: p.bigint('number').nullable(),
     code: p.text().$type<ErrorCode>(),

@@ -19,8 +19,8 @@ export type ExportScope = (typeof exportScopes)[number]
 
 /**
  * SYNC processes all that the settings of the storage select, RETRY only what failed in another run, CHOSEN what a client has
- * chosen. DRY_RUN counts what a SYNC would do. RELOCATE gives links the keys of another prefix. SYNC and RETRY are the syncs of a storage: one is active at a time, and the last
- * one determines the status of the storage.
+ * chosen. DRY_RUN counts what a SYNC would do. RELOCATE gives links the keys of another prefix. SYNC and RETRY are the syncs of a
+ * storage: one is active at a time, and the last one determines the status of the storage.
  */
 export const runKinds = ['SYNC', 'RETRY', 'DRY_RUN', 'CHOSEN', 'RELOCATE'] as const
 export type RunKind = (typeof runKinds)[number]

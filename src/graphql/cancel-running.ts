@@ -7,8 +7,8 @@ import { ActiveRunsError } from '../storages/save.ts'
 const maxTries = 3
 
 /**
- * Saves a change of a storage. With `cancelRunning`, it cancels the runs that use what changes, and saves the change when they have ended.
- * @throws ActiveRunsError without `cancelRunning`; what `save` throws
+ * Saves a change of a storage. With `cancelRunning`, it cancels the runs that use what changes, and saves the change when they
+ * have ended. @throws ActiveRunsError without `cancelRunning`; what `save` throws
  */
 export async function saveCanceling<T>(
   deps: { em: EntityManager; queue: Queue },

@@ -25,7 +25,10 @@ export interface Metrics {
   answer(req: IncomingMessage, res: ServerResponse): Promise<void>
 }
 
-/** Creates the metrics. Each scrape calls `streams` (open streams), `subscriptions` (open subscriptions) and `runs` (runs by status). */
+/**
+ * Creates the metrics. Each scrape calls `streams` (open streams), `subscriptions` (open subscriptions) and `runs` (runs by
+ * status).
+ */
 export function createMetrics(options: {
   token: string
   guessLimit: GuessLimit

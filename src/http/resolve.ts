@@ -47,8 +47,8 @@ export interface ResolveRouteDeps extends SendSettings {
 
 /**
  * Handles GET and HEAD of `/tasks/<id>/resolve/?fileuri=<base64url of the URI>` and `/projects/<id>/resolve/…`, with the alias
- * `/presign/`, and of `/projects/<id>/files/<token>/<storage>/<key>`. The response is a 303 to a presigned URL, or the bytes. If a body cannot be completed, the server
- * resets the connection, so that the client cannot mistake the part for the whole.
+ * `/presign/`, and of `/projects/<id>/files/<token>/<storage>/<key>`. The response is a 303 to a presigned URL, or the bytes. If a
+ * body cannot be completed, the server resets the connection, so that the client cannot mistake the part for the whole.
  */
 export async function handleResolve(deps: ResolveRouteDeps, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const ended = new AbortController()

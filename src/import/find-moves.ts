@@ -41,7 +41,10 @@ const newObjects = ({ id, firstLink }: SyncRun, storage: Storage) => sql`
   where o.storage_id = ${storage.id} and o.finished_by = ${id} and not exists (
     select 1 from import_link l where l.storage_id = o.storage_id and l.key = o.key and l.row_index <> -1 and l.id <= ${firstLink})`
 
-/** Objects that are missing, also since earlier runs, and those outside of the prefix, which the bucket may still have. Some are there twice. */
+/**
+ * Objects that are missing, also since earlier runs, and those outside of the prefix, which the bucket may still have. Some are
+ * there twice.
+ */
 const goneObjects = ({ id }: SyncRun, storage: Storage) => sql`
   select l.key, l.etag, l.size from sync_key k join import_link l on l.key = k.key
   where k.run_id = ${id} and k.kind = 'MISSING' and l.storage_id = ${storage.id} and l.row_index = -1 and l.row_exists

@@ -19,7 +19,10 @@ import { contains, heldShard } from './shards.ts'
 /** Most issues of a run that are stored. Further issues are only counted. */
 export const maxStoredIssues = 10_000
 
-/** The row that both statements return. None if the lease of the run or range has passed to another worker, or the range has changed. */
+/**
+ * The row that both statements return. None if the lease of the run or range has passed to another worker, or the range has
+ * changed.
+ */
 export interface WrittenRow {
   created: string
   existed: string

@@ -51,8 +51,8 @@ async function sweepPage(
 }
 
 /**
- * Deletes the annotations that came from these objects, where the task also belongs to an object that is there, unless somebody has changed
- * them. Each object with one annotation of a task, as exports have them, decides about that annotation.
+ * Deletes the annotations that came from these objects, where the task also belongs to an object that is there, unless somebody
+ * has changed them. Each object with one annotation of a task, as exports have them, decides about that annotation.
  */
 async function deleteLabels(
   em: EntityManager,

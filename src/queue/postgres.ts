@@ -32,8 +32,8 @@ const graceMs = 1_000
 
 /**
  * Ends a pool of `createPool`. Connections that are not released after a moment are closed: the queue's library loses its LISTEN
- * connection without releasing it if the database becomes unavailable while the connection is opened, and `pool.end` alone would wait for
- * it forever.
+ * connection without releasing it if the database becomes unavailable while the connection is opened, and `pool.end` alone would
+ * wait for it forever.
  */
 export async function endPool(pool: pg.Pool): Promise<void> {
   const ended = pool.end()

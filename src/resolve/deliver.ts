@@ -24,9 +24,9 @@ export function createDeliveryDeps(connect: Connect): DeliveryDeps {
 type Delivery = ({ mode: 'PRESIGN' } & SignedUrl) | { mode: 'PROXY'; open(): Promise<ObjectSource & { close(): void }> }
 
 /**
- * Decides how the object that was picked is delivered; `mode` allows only one way. A player (`isPlayer`) uses the URL to which it was redirected for as
- * long as it plays, so it gets one for `mediaTtlMinutes`, or a stream if the credentials end sooner.
- * @throws NotFoundError if no object was picked; SluiceError of the provider
+ * Decides how the object that was picked is delivered; `mode` allows only one way. A player (`isPlayer`) uses the URL to which it
+ * was redirected for as long as it plays, so it gets one for `mediaTtlMinutes`, or a stream if the credentials end sooner. @throws
+ * NotFoundError if no object was picked; SluiceError of the provider
  */
 export async function deliver(
   deps: DeliveryDeps,

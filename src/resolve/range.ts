@@ -6,8 +6,8 @@ const beyond = 2 ** 52
 const mostRanges = 16
 
 /**
- * The ranges of a `Range` header, in order (RFC 9110 §14.1.2). Undefined, which means the whole object (§14.2), if there is no header or
- * it is invalid.
+ * The ranges of a `Range` header, in order (RFC 9110 §14.1.2). Undefined, which means the whole object (§14.2), if there is no
+ * header or it is invalid.
  */
 export function parseRanges(header: string | undefined): ByteRange[] | undefined {
   const list = /^bytes=(.*)$/i.exec(header ?? '')?.[1]

@@ -8,9 +8,9 @@ import { pickObject, type ResolveScope } from './url-mappings.ts'
 export type Exists = (object: PickedObject) => Promise<boolean | undefined>
 
 /**
- * The storage URI that leads to the object that a person means by `uri`: with the scheme of the storage, and with the key as it is in the
- * bucket. Spellings with different keys are looked up in the storage, at most four; one that cannot be looked up counts as present if
- * it is the decoded form. Null if no storage of the project serves any spelling.
+ * The storage URI that leads to the object that a person means by `uri`: with the scheme of the storage, and with the key as it is
+ * in the bucket. Spellings with different keys are looked up in the storage, at most four; one that cannot be looked up counts as
+ * present if it is the decoded form. Null if no storage of the project serves any spelling.
  */
 export async function workingUri(uri: string, scope: ResolveScope, exists: Exists): Promise<string | null> {
   const written = pickObject(uri, scope)

@@ -41,11 +41,11 @@ const beforeChars = 64
 const afterLineStart = /(?:^|[\r\n])\s*(?:(?:[-*+•]|\d{1,3}[.)]|[\w.-]{1,40}:)[ \t]+)?$/
 
 /**
- * Finds where the URIs of a text end, from the text around each start: in an HTML attribute, a quotation, a Markdown link or CSS's `url()`
- * a URI is everything up to the matching end, and may contain spaces and the other kind of quote. Character references are
- * decoded once where HTML, Markdown or CSS has them. Elsewhere white space ends a URI, and punctuation after it is not part
- * of it. Everywhere a separator before another URI ends the one before. Where the end is unclear there is no span: half a URI would
- * be a broken link. Time is linear in the text.
+ * Finds where the URIs of a text end, from the text around each start: in an HTML attribute, a quotation, a Markdown link or CSS's
+ * `url()` a URI is everything up to the matching end, and may contain spaces and the other kind of quote. Character references are
+ * decoded once where HTML, Markdown or CSS has them. Elsewhere white space ends a URI, and punctuation after it is not part of it.
+ * Everywhere a separator before another URI ends the one before. Where the end is unclear there is no span: half a URI would be a
+ * broken link. Time is linear in the text.
  */
 // biome-ignore lint/complexity/noExcessiveLinesPerFunction: the rules for one text share the text and its grammar, and each is short
 export function createSpanFinder(value: string, grammar: Grammar): (start: number) => Found {

@@ -52,8 +52,8 @@ function wordAt(grammar: Grammar, value: string, start: number): { uri: string; 
 const jsonEscape = /(?:\\+(?:[nrt]|u00(?:0[9aAdD]|2[27]|3[cCeE])))+/y
 
 /**
- * Whether a JSON escape at `at` ends the URI that begins at `start`: after a file extension, or before another URI. Elsewhere a backslash
- * can be part of the key.
+ * Whether a JSON escape at `at` ends the URI that begins at `start`: after a file extension, or before another URI. Elsewhere a
+ * backslash can be part of the key.
  */
 export function isLineEscape({ uri }: Grammar, text: string, { start, at }: { start: number; at: number }): boolean {
   jsonEscape.lastIndex = at

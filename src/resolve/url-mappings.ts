@@ -30,8 +30,9 @@ function mappingOf(url: string, mappings: readonly Mapping[]): Mapping | undefin
 }
 
 /**
- * The object for a storage URI, for a URL that a mapping of the project covers, or for an http(s) address of a bucket. Null if no connected storage has such an
- * object. A mapped URL is never tried with another mapping or storage than that of its longest prefix.
+ * The object for a storage URI, for a URL that a mapping of the project covers, or for an http(s) address of a bucket. Null if no
+ * connected storage has such an object. A mapped URL is never tried with another mapping or storage than that of its longest
+ * prefix.
  */
 export function pickObject(url: string, scope: ResolveScope): PickedObject | null {
   const { storages, mappings, linkedStorage, httpsUrls } = scope

@@ -10,9 +10,9 @@ const lookupMs = 1_000
 const refusals: ErrorCode[] = ['BAD_CREDENTIALS', 'DENIED']
 
 /**
- * Opens the provider of a run's storage. If the secrets are replaced during the run, it uses the new ones for calls that begin later than a
- * second after that, and repeats a refused call with them. It never follows the storage to another version, such as another bucket.
- * The caller must call `close` once. @throws as `Connect`
+ * Opens the provider of a run's storage. If the secrets are replaced during the run, it uses the new ones for calls that begin
+ * later than a second after that, and repeats a refused call with them. It never follows the storage to another version, such as
+ * another bucket. The caller must call `close` once. @throws as `Connect`
  */
 export async function connectRun(
   { em, connect }: { em: EntityManager; connect: Connect },

@@ -26,8 +26,8 @@ export const leasedRun = (lease: RunLease, name = 'sync_run'): RawBuilder<SqlBoo
   sql`(${ofAttempt(lease, name)} and ${sql.id(name)}.status = 'IN_PROGRESS')`
 
 /**
- * SQL condition on `sync_run`, or on its alias `name`: this attempt may write results (fencing). It has the lease, and the storage has the
- * version with which the run began.
+ * SQL condition on `sync_run`, or on its alias `name`: this attempt may write results (fencing). It has the lease, and the storage
+ * has the version with which the run began.
  */
 export const heldRun = (lease: RunLease, name = 'sync_run'): RawBuilder<SqlBool> =>
   sql`(${leasedRun(lease, name)} and not ${sql.id(name)}.outdated)`

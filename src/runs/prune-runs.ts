@@ -6,8 +6,8 @@ import { execute } from '../sql.ts'
 const retainedRuns = { rows: 1_000, issues: 100 }
 
 /**
- * Deletes the recorded keys (`sync_key`) and staged rows (`import_row`) of ended runs, the issues of old runs, and very old runs. Data of active runs is not
- * deleted.
+ * Deletes the recorded keys (`sync_key`) and staged rows (`import_row`) of ended runs, the issues of old runs, and very old runs.
+ * Data of active runs is not deleted.
  */
 export async function pruneRuns(em: EntityManager, { rows, issues } = retainedRuns): Promise<void> {
   await execute(

@@ -15,9 +15,9 @@ interface Deletion {
 }
 
 /**
- * Deletes a storage. If it has links to tasks, it is detached, so that the same storage can adopt them when it is connected again. Tasks, annotations and objects stay. With `dryRun` it only counts.
- * @throws NotFoundError; ConflictError while a run of the storage is queued or in progress; ConflictError PENDING_EXPORTS, unless
- * `force` is set, if exports are pending.
+ * Deletes a storage. If it has links to tasks, it is detached, so that the same storage can adopt them when it is connected again.
+ * Tasks, annotations and objects stay. With `dryRun` it only counts. @throws NotFoundError; ConflictError while a run of the
+ * storage is queued or in progress; ConflictError PENDING_EXPORTS, unless `force` is set, if exports are pending.
  */
 export async function deleteStorage(
   em: EntityManager,

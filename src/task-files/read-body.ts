@@ -13,7 +13,10 @@ const longestTimerMs = 2 ** 31 - 1
 /** How long the bytes of a body may be waited for in all: a minute, and longer by a second for each 1,000 bytes that came. */
 const patienceMs = (bytes: number) => Math.min(60_000 + bytes, longestTimerMs)
 
-/** Destroys a body after some time, unless the returned function is called before. A body that waits for the limit of its storage is not late. */
+/**
+ * Destroys a body after some time, unless the returned function is called before. A body that waits for the limit of its storage
+ * is not late.
+ */
 function whenLate(body: Readable, ms: number): () => void {
   const end = () => {
     if (body instanceof PacedBody && body.isWaiting) timer = setTimeout(end, pacedMs)

@@ -88,7 +88,10 @@ export async function deleteWebhook(em: EntityManager, id: number): Promise<void
   if ((await em.fork().nativeDelete(WebhookEntity, { id })) === 0) throw new NotFoundError('There is no such webhook.')
 }
 
-/** The key of a webhook's signatures. @throws SluiceError BAD_CREDENTIALS if it was encrypted for another webhook or with another SECRET_KEY */
+/**
+ * The key of a webhook's signatures. @throws SluiceError BAD_CREDENTIALS if it was encrypted for another webhook or with another
+ * SECRET_KEY
+ */
 export function unsealWebhookSecret(
   sealer: Sealer,
   sealed: string,

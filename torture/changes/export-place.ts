@@ -15,8 +15,9 @@ const changes = ['API', 'API', 'SQL', 'REFUSED', 'FLAG'] as const
 type Change = (typeof changes)[number]
 
 /**
- * An export storage gets another place at a random moment of a run, by the API or by SQL, while people save and delete annotations, which
- * are also exported automatically in some rounds. The last run must leave each annotation in the present place, in its present state.
+ * An export storage gets another place at a random moment of a run, by the API or by SQL, while people save and delete
+ * annotations, which are also exported automatically in some rounds. The last run must leave each annotation in the present place,
+ * in its present state.
  */
 export async function playExportPlace(
   scene: Scene,

@@ -14,8 +14,8 @@ import type { Played } from './verdict.ts'
 const steps = 7
 
 /**
- * Objects move between folders, disappear, return, have twins, and are labeled, also during a sync; the storage gets another prefix, and
- * `relocateLinks` follows moves. Each task must have the key that it has to, with its labels.
+ * Objects move between folders, disappear, return, have twins, and are labeled, also during a sync; the storage gets another
+ * prefix, and `relocateLinks` follows moves. Each task must have the key that it has to, with its labels.
  */
 export async function playMoves(
   scene: Scene,

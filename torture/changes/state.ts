@@ -45,8 +45,8 @@ export async function readTasks(database: pg.Pool, project: number): Promise<Tas
 export type Recount = Record<'created' | 'moved' | 'missing' | 'deleted', number>
 
 /**
- * Counts what a run of the storage changed between two states, the only run at that time: tasks that are new, links with another key, links that were flagged, and
- * tasks that are gone.
+ * Counts what a run of the storage changed between two states, the only run at that time: tasks that are new, links with another
+ * key, links that were flagged, and tasks that are gone.
  */
 export function recount(before: TaskState[], after: TaskState[], storage: number): Recount {
   const linksOf = ({ links }: TaskState) => links.filter((link) => link.storage === storage)

@@ -20,8 +20,8 @@ export function isMedia({ children }: SchemaTree): boolean {
 export type Media = Record<'bytes' | 'path', Json>
 
 /**
- * The value of such a field in a task: its bytes as a data URL, up to `maxBytes`; without bytes, the path. `column` is the name of the column.
- * More bytes are null in the task, and an issue of the row.
+ * The value of such a field in a task: its bytes as a data URL, up to `maxBytes`; without bytes, the path. `column` is the name of
+ * the column. More bytes are null in the task, and an issue of the row.
  */
 export function inlineMedia(
   media: Media,
