@@ -2,8 +2,8 @@ import { expect, it } from 'vitest'
 import { playRows } from '../../torture/rows-stage.ts'
 
 it('labels stay at their items while files change and workers are killed: 20 seeds', async () => {
-  // A killed worker is missed for seconds in which nothing happens, so several stages play at the same time.
-  const stages = [1, 6, 11, 16].map((first) => playRows({ first, seeds: 5 }))
+  // A killed worker is missed for seconds in which nothing happens, so two stages play at the same time.
+  const stages = [1, 11].map((first) => playRows({ first, seeds: 10 }))
   const verdicts = (await Promise.all(stages)).flat()
   expect(
     verdicts.flatMap(({ seed, differences }) => differences.map((difference) => `seed ${seed}, ${difference}`)),
