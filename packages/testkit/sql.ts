@@ -13,6 +13,20 @@ export async function query(url: string, text: string, params: unknown[] = []): 
   }
 }
 
+/**
+ * Repeats `work` when PostgreSQL ends it because of a deadlock (SQLSTATE 40P01). A change of a storage by SQL locks the storage and then
+ * its runs, and the end of a run locks in the other order.
+ */
+export async function despiteDeadlocks<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof pg.DatabaseError && error.code === '40P01') || tries === 5) throw error
+    }
+  }
+}
+
 /** A statement as it was sent. */
 export interface Sent {
   text: string

@@ -133,7 +133,7 @@ export async function setJob(em: EntityManager, run: RunLease, jobId: string): P
 
 /** QUEUED → IN_PROGRESS for exactly this attempt; undefined if the run does not wait for it. */
 export async function beginRun(em: EntityManager, run: RunLease): Promise<SyncRun | undefined> {
-  const row = await transition(em, run.id, {
+  const row = await transition(em, {
     set: sql`status = 'IN_PROGRESS', requeued = false, started_at = coalesce(started_at, now()), heartbeat_at = now(),
           first_link = coalesce(first_link,
             (select case when is_called then last_value else 0 end from import_link_id_seq))`,
@@ -164,7 +164,7 @@ export async function finishRun(
   status: 'COMPLETED' | 'FAILED' | 'CANCELED',
   failure: string | null = null,
 ): Promise<boolean> {
-  const row = await transition(em, run.id, {
+  const row = await transition(em, {
     set: sql`status = case when ${status} = 'COMPLETED' and failed > 0 then 'COMPLETED_WITH_ERRORS' else ${status} end,
           failure = ${failure}, finished_at = now(), heartbeat_at = now(), waiting = null`,
     where: status === 'COMPLETED' ? heldRun(run) : leasedRun(run),
@@ -199,7 +199,7 @@ export async function requeueRun(
   run: RunLease,
   { staleSeconds, isUncounted = false, isRequeued = false }: RequeueOptions = {},
 ): Promise<RunLease | undefined> {
-  const row = await transition(em, run.id, {
+  const row = await transition(em, {
     set: sql`status = case when cancel_requested then 'CANCELED' else 'QUEUED' end,
           finished_at = case when cancel_requested then now() end,
           attempt = attempt + (not cancel_requested)::int, job_id = null, lane = coalesce(lane, 'MAIN'), heartbeat_at = now(),
@@ -215,7 +215,7 @@ export async function failRun(
   run: RunLease,
   { failure, staleSeconds }: { failure: string } & StaleGuard,
 ): Promise<void> {
-  await transition(em, run.id, {
+  await transition(em, {
     set: sql`status = 'FAILED', failure = ${failure}, finished_at = now()`,
     where: sql`${ofAttempt(run)} and status in ('QUEUED', 'IN_PROGRESS') and ${isStale(staleSeconds)}`,
   })
@@ -226,7 +226,7 @@ export async function failRun(
  * has ended.
  */
 export async function cancelRun(em: EntityManager, id: number): Promise<SyncRun | undefined> {
-  const row = await transition(em, id, {
+  const row = await transition(em, {
     set: sql`cancel_requested = true,
           status = case status when 'QUEUED' then 'CANCELED' else status end,
           finished_at = case status when 'QUEUED' then now() end`,
@@ -237,7 +237,7 @@ export async function cancelRun(em: EntityManager, id: number): Promise<SyncRun 
 
 /** Any active state → CANCELED at once. The worker of the run finds out with its next write or heartbeat. */
 export async function abandonRun(em: EntityManager, id: number): Promise<void> {
-  await transition(em, id, {
+  await transition(em, {
     set: sql`status = 'CANCELED', cancel_requested = true, finished_at = now(), waiting = null`,
     where: sql`id = ${id} and status in ('QUEUED', 'IN_PROGRESS')`,
   })
@@ -246,15 +246,9 @@ export async function abandonRun(em: EntityManager, id: number): Promise<void> {
 /** One conditional UPDATE with its event. Returns the new row, or undefined if the condition was false. */
 async function transition(
   em: EntityManager,
-  id: number,
   { set, where }: { set: RawBuilder<unknown>; where: RawBuilder<SqlBool> },
 ): Promise<RunRow | undefined> {
   return em.fork().transactional(async (tx) => {
-    // A change of a storage locks the storage and then its runs. In the other order, the two would wait for each other.
-    await execute(
-      tx,
-      sql`select 1 from storage where id = (select storage_id from sync_run where id = ${id}) for no key update`,
-    )
     const [row] = await execute<RunRow>(tx, sql`update sync_run set ${set} where ${where} returning *`)
     if (!row) return undefined
     const { isSync } = policyOf(row.kind)

@@ -1,5 +1,5 @@
 import type { TestApp } from '@sluice/testkit/app.ts'
-import { query } from '@sluice/testkit/sql.ts'
+import { despiteDeadlocks, query } from '@sluice/testkit/sql.ts'
 import type { World } from '@sluice/testkit/world.ts'
 
 /** Updates a storage without its check: the name of the result, with its code and message if it is an error. */
@@ -25,4 +25,6 @@ export const sameKeys = (count = 250) =>
 
 /** Changes the location of a storage by SQL, as another program would. */
 export const setLocation = (world: World, storage: number, location: object) =>
-  query(world.app.databaseUrl, 'update storage set location = location || $1 where id = $2', [location, storage])
+  despiteDeadlocks(() =>
+    query(world.app.databaseUrl, 'update storage set location = location || $1 where id = $2', [location, storage]),
+  )

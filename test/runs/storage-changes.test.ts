@@ -3,7 +3,6 @@ import { drained, exportEnd, exportLinks, objectsOf, startExport, target } from 
 import { finished, startSync, sync } from '@sluice/testkit/scenario.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
-import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sameKeys, setLocation, success, update } from './storage-changes-place.ts'
 
@@ -41,36 +40,6 @@ async function setUp() {
 }
 
 describe('a change of an import storage during a run', () => {
-  it('by SQL while the run ends is no deadlock', async () => {
-    const { databaseId, bucket, other, run, held } = await setUp()
-    world.front.fail({
-      status: 403,
-      code: 'AccessDenied',
-      match: (request) => request.bucket === bucket,
-      times: Infinity,
-    })
-    const client = new pg.Client(world.app.databaseUrl)
-    await client.connect()
-    try {
-      await client.query('begin')
-      await client.query('select 1 from storage where id = $1 for no key update', [databaseId])
-      held.release()
-      // The run fails, which saves its end in the storage.
-      await until(async () => {
-        const waiting = await query(
-          world.app.databaseUrl,
-          `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
-        )
-        return waiting.length > 0
-      })
-      await client.query('update storage set location = location || $1 where id = $2', [{ bucket: other }, databaseId])
-      await client.query('commit')
-    } finally {
-      await client.end()
-    }
-    expect(await finished(world.app, run)).toMatchObject({ status: 'FAILED', attempt: 1 })
-  })
-
   it('of its location, a filter or its method is a conflict, and other settings are saved at once', async () => {
     const { id, databaseId, bucket, other, run, held } = await setUp()
     for (const change of [
