@@ -130,7 +130,8 @@ export function createLoaders(em: EntityManager, issueMediaToken: IssueMediaToke
       (annotation) => annotation.task,
     ),
     importStoragesOfProject: groups<Storage>(
-      (projects) => em.fork().find(StorageEntity, { project: projects, direction: 'IMPORT' }),
+      (projects) =>
+        em.fork().find(StorageEntity, { project: projects, direction: 'IMPORT' }, { orderBy: { id: 'asc' } }),
       (storage) => storage.project,
     ),
     urlMappingsOfProject: groups<UrlMapping>(
