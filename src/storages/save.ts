@@ -12,7 +12,7 @@ import { ConnectionCheckError } from './check.ts'
 import type { Draft, DraftTarget, StorageDeps, StorageInput } from './draft.ts'
 import { draftExport, refusalOf } from './export-settings.ts'
 import { draftImport } from './import-settings.ts'
-import { bucketOf, overlap } from './place.ts'
+import { bucketOf, fingerprintOf, overlap } from './place.ts'
 
 /** The project already has a storage with the same location and filter. */
 export class DuplicateStorageError extends SluiceError {
@@ -104,16 +104,14 @@ async function save(
   return parts.em.fork().transactional(async (tx) => {
     // Without the lock, two concurrent requests could create the same storage twice.
     await execute(tx, sql`select pg_advisory_xact_lock(hashtext('sluice storages'), ${draft.project})`)
-    await assertNotConnected(tx, target, { draft, options, globalId: parts.globalId })
-    if ('id' in target) await assertMethodIsFree(tx, target.id, draft)
+    const stored = 'id' in target ? await tx.findOneOrFail(StorageEntity, target.id) : undefined
+    await assertNotConnected(tx, stored, { draft, options, globalId: parts.globalId })
+    if (stored) await assertMethodIsFree(tx, stored, draft)
     const { readSecrets, sealed, ...columns } = draft
-    const row =
-      'id' in target
-        ? await tx.findOneOrFail(StorageEntity, target.id)
-        : // The id is needed before the insert, because the secrets are sealed with it.
-          tx.create(StorageEntity, { ...columns, id: await nextId(tx) })
-    const version = 'id' in target ? await lockStorage(tx, row.id) : undefined
-    const hasOtherBucket = 'id' in target && bucketOf(row) !== bucketOf(draft)
+    // The id is needed before the insert, because the secrets are sealed with it.
+    const row = stored ?? tx.create(StorageEntity, { ...columns, id: await nextId(tx) })
+    const version = stored && (await lockStorage(tx, stored.id))
+    const hasOtherBucket = stored !== undefined && bucketOf(stored) !== bucketOf(draft)
     Object.assign(row, columns)
     row.secrets = sealed === undefined ? sealSecrets(parts.sealer, readSecrets(), row) : sealed
     await tx.persist(row).flush()
@@ -164,17 +162,20 @@ async function nextId(tx: EntityManager): Promise<number> {
   return Number(row!.id)
 }
 
+/** What was allowed before stays allowed while it does not change. @throws DuplicateStorageError, OverlappingStorageError */
 async function assertNotConnected(
   tx: EntityManager,
-  target: DraftTarget,
+  stored: Storage | undefined,
   { draft, options, globalId }: { draft: Draft; options: SaveOptions; globalId: StorageDeps['globalId'] },
 ): Promise<void> {
   const { project, direction, fingerprint } = draft
-  const exceptSelf = 'id' in target ? { id: { $ne: target.id } } : {}
   const duplicate =
-    !options.allowDuplicate && (await tx.findOne(StorageEntity, { project, fingerprint, ...exceptSelf }))
+    !options.allowDuplicate &&
+    stored?.fingerprint !== fingerprint &&
+    (await tx.findOne(StorageEntity, { project, fingerprint }))
   if (duplicate) throw new DuplicateStorageError(duplicate.id, globalId(typeOf(direction), duplicate.id))
-  if (options.allowOverlap) return
+  const place = (one: Pick<Storage, 'provider' | 'location'>) => fingerprintOf(direction, one, null)
+  if (options.allowOverlap || (stored && place(stored) === place(draft))) return
   const opposite = direction === 'IMPORT' ? 'EXPORT' : 'IMPORT'
   const others = await tx.find(StorageEntity, { project, direction: opposite, provider: draft.provider })
   const overlapping = others.find((other) => (direction === 'IMPORT' ? overlap(draft, other) : overlap(other, draft)))
@@ -182,13 +183,12 @@ async function assertNotConnected(
 }
 
 /** Links name rows or whole objects. With the other method they would stay, and no object would be read. @throws ConflictError */
-async function assertMethodIsFree(tx: EntityManager, id: number, draft: Draft): Promise<void> {
-  const stored = await tx.findOneOrFail(StorageEntity, id)
+async function assertMethodIsFree(tx: EntityManager, stored: Storage, draft: Draft): Promise<void> {
   const { importMethod } = draft
   if (importMethod === undefined || importMethod === stored.importMethod) return
   // The links to another bucket are deleted.
   if (bucketOf(stored) !== bucketOf(draft)) return
-  const linked = await execute(tx, sql`select 1 from import_link where storage_id = ${id} limit 1`)
+  const linked = await execute(tx, sql`select 1 from import_link where storage_id = ${stored.id} limit 1`)
   if (linked.length === 0) return
   throw new ConflictError(
     `The storage has links to tasks that it imported with the import method ${stored.importMethod}. Create another storage for the location (allowDuplicate) with ${importMethod}; then this one can be deleted, which leaves its tasks. Or delete its tasks (deleteTasks), and change it then.`,

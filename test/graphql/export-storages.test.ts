@@ -1,6 +1,6 @@
 import { errorFields } from '@sluice/testkit/errors.ts'
 import { createTarget, target } from '@sluice/testkit/exports.ts'
-import { createProject, createStorage } from '@sluice/testkit/scenario.ts'
+import { createProject, createStorage, updateStorage } from '@sluice/testkit/scenario.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
@@ -148,6 +148,10 @@ describe('an export storage', () => {
     const refused = { __typename: 'OverlappingStorageError', code: 'OVERLAPPING_STORAGE', existing: { id: storage.id } }
     expect(await createTarget(world.app, sink)).toMatchObject(overlaps ? refused : { storage: {} })
     expect((await createTarget(world.app, { ...sink, allowOverlap: true, allowDuplicate: true })).storage).toBeTruthy()
+    // A storage that was allowed to overlap can be changed in everything but its place.
+    expect(await updateStorage(world.app, storage.id, { title: 'new', regexFilter: 'x' })).toMatchObject({
+      storage: {},
+    })
     // The other way round, the import is refused.
     const other = await createProject(world.app)
     await createTarget(world.app, { ...sink, projectId: other })

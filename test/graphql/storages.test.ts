@@ -133,6 +133,17 @@ describe('a storage', () => {
     })
   })
 
+  it('that was allowed to be a duplicate can be changed in all that makes it no other duplicate', async () => {
+    const first = await world.storage({ objects: { a: '' } })
+    const location = world.location(first.bucket)
+    const input = { projectId: first.project, location, skipCheck: true, allowDuplicate: true, regexFilter: 'x' }
+    const [twin] = [await createStorage(world.app, input), await createStorage(world.app, input)]
+    const { id } = twin.storage
+    expect(await update({ id, title: 'new', skipCheck: true })).toMatchObject({ storage: { title: 'new' } })
+    expect(await update({ id, location, regexFilter: 'x', skipCheck: true })).toMatchObject({ storage: { id } })
+    expect(await update({ id, regexFilter: null, skipCheck: true })).toMatchObject({ code: 'DUPLICATE_STORAGE' })
+  })
+
   it('is created once by many concurrent requests', async () => {
     const [projectId, bucket] = [await createProject(world.app), await world.bucket()]
     const input = { projectId, location: world.location(bucket), skipCheck: true }
