@@ -82,21 +82,13 @@ export function envelopeColumns(tasks: NewTask[]): RawBuilder<unknown> {
 }
 
 /**
- * SQL: arrays of the times of tasks, predictions and annotations, in their order. Null if no row has a time, which is usual:
- * PostgreSQL then skips the lookup for each row.
+ * SQL: array of the times of tasks, predictions or annotations, in their order. Null if none has a time, which is usual: PostgreSQL then
+ * skips the lookup for each row.
  */
-export function timeColumns(tasks: NewTask[]) {
-  const column = (items: { createdAt?: string; updatedAt?: string }[], name: 'createdAt' | 'updatedAt') => {
-    const times = items.some((item) => item[name] !== undefined) ? items.map((item) => item[name] ?? null) : null
-    return sql`(${times}::timestamptz[])`
-  }
-  const predictions = tasks.flatMap((task) => task.predictions)
-  const annotations = tasks.flatMap((task) => task.annotations)
-  return {
-    taskCreated: column(tasks, 'createdAt'),
-    taskUpdated: column(tasks, 'updatedAt'),
-    predictionCreated: column(predictions, 'createdAt'),
-    annotationCreated: column(annotations, 'createdAt'),
-    annotationUpdated: column(annotations, 'updatedAt'),
-  }
+export function timeColumn(
+  items: { createdAt?: string; updatedAt?: string }[],
+  name: 'createdAt' | 'updatedAt',
+): RawBuilder<unknown> {
+  const times = items.some((item) => item[name] !== undefined) ? items.map((item) => item[name] ?? null) : null
+  return sql`(${times}::timestamptz[])`
 }

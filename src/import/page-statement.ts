@@ -2,6 +2,7 @@ import { type RawBuilder, sql } from 'kysely'
 import { heldRun } from '../runs/lease.ts'
 import { annotationHash, predictionHash } from './label-hash.ts'
 import { timesDiffer } from './link-states.ts'
+import type { NewTask } from './new-task.ts'
 import { numbered } from './number-tasks.ts'
 import {
   annotationColumns,
@@ -11,7 +12,7 @@ import {
   objectColumns,
   predictionColumns,
   taskColumns,
-  timeColumns,
+  timeColumn,
 } from './page-columns.ts'
 import type { PageTarget, PageWrite } from './page-write.ts'
 import { contains, heldShard } from './shards.ts'
@@ -37,7 +38,7 @@ export const countStatement = (target: PageTarget, part: PageWrite): RawBuilder<
 export function writeStatement(target: PageTarget, part: PageWrite): RawBuilder<WrittenRow> {
   const { project, storage, claimedAt } = target
   const { tasks, objects } = part
-  const times = timeColumns(tasks)
+  const [created, updated] = [timeColumn(tasks, 'createdAt'), timeColumn(tasks, 'updatedAt')]
   // Another run may import the same object at the same time, and has written a version that it saw later. A link that was written
   // before the source was read is older than what the source returned.
   const overtaken = sql`count(*) filter (where link_id is not null and replaced and changed_at > ${claimedAt}::timestamptz)`
@@ -46,16 +47,13 @@ placed as materialized (
   select g.*, case when link_id is null then nextval('task_id_seq') else linked_task end as task_id,
     count(*) filter (where link_id is null) over (order by at) as n
   from given g),
--- By their place in the page: a join would be a loop over all for each.
-owner as materialized (
-  select array_agg(case when link_id is null then task_id end order by at) as fresh, array_agg(n order by at) as n from placed),
 fresh as materialized (select * from placed where link_id is null),
 ${numbered(project)},
 tasks as (
   insert into task (id, project_id, inner_id, data, meta, allow_skip, created_at, updated_at)
   select f.task_id, ${project}::bigint, numbered.base + f.n, f.data::json, f.meta::json, f.allow_skip,
-    coalesce(${times.taskCreated}[f.at], now()),
-    coalesce(${times.taskUpdated}[f.at], ${times.taskCreated}[f.at], now())
+    coalesce(${created}[f.at], now()),
+    coalesce(${updated}[f.at], ${created}[f.at], now())
   from fresh f, numbered order by f.n),
 links as (
   insert into import_link (storage_id, task_id, key, row_group, row_index, size, etag, last_modified)
@@ -63,25 +61,68 @@ links as (
   select ${storage}::bigint, f.task_id, f.key, f.row_group, f.row_index, f.size, f.etag, f.last_modified
   from fresh f, numbered order by f.n
   returning id),
-linked as materialized (select array_agg(id order by id) as ids from links),
-${envelopes(tasks)}
 renewed as (
   update task set data = g.data::json, meta = g.meta::json, allow_skip = g.allow_skip,
-    updated_at = coalesce(${times.taskUpdated}[g.at], now())
+    updated_at = coalesce(${updated}[g.at], now())
   from given g where g.replaced and task.id = g.linked_task),
 relinked as (
   update import_link l set size = g.size, etag = g.etag, last_modified = g.last_modified, object_exists = true,
     row_exists = true, updated_at = now()
   from given g where g.replaced and l.id = g.link_id),
-${extras(tasks)}
-predictions as (
+${partsOfNewTasks(tasks)}
+objects as (
+  insert into imported_object as o (storage_id, key, rows, finished_by, size, etag, last_modified)
+  select ${storage}::bigint, n.key, n.rows, case when n.rows is not null then mine.id end, n.size, n.etag, n.last_modified
+  from mine, unnest(${objectColumns(objects)}) as n (key, rows, size, etag, last_modified)
+  on conflict (storage_id, key) do update set
+    rows = excluded.rows, finished_by = excluded.finished_by, size = excluded.size, etag = excluded.etag, last_modified = excluded.last_modified,
+    object_exists = true)
+${counters(part)}`
+}
+
+/** What only some tasks have beside their row, if some new tasks of the part have it. */
+function partsOfNewTasks(tasks: NewTask[]): RawBuilder<unknown> {
+  const parts = [
+    tasks.some(({ envelopeId }) => envelopeId !== undefined) && envelopes(tasks),
+    tasks.some(({ extra }) => extra !== undefined) && extras(tasks),
+    tasks.some(({ predictions }) => predictions.length > 0) && predictions(tasks),
+    tasks.some(({ annotations }) => annotations.length > 0) && annotations(tasks),
+  ].filter((part) => part !== false)
+  if (parts.length === 0) return sql``
+  return sql`
+-- By their place in the page: a join would be a loop over all for each.
+owner as materialized (
+  select array_agg(case when link_id is null then task_id end order by at) as fresh, array_agg(n order by at) as n from placed),
+linked as materialized (select array_agg(id order by id) as ids from links),
+${sql.join(parts, sql`,\n`)},`
+}
+
+const envelopes = (tasks: NewTask[]) => sql`envelopes as (
+  insert into link_envelope (link_id, envelope_id)
+  select linked.ids[owner.n[e.at]], e.envelope_id from owner, linked, unnest(${envelopeColumns(tasks)}) as e (at, envelope_id)
+  where owner.fresh[e.at] is not null)`
+
+/** Fields without a column. */
+const extras = (tasks: NewTask[]) => sql`extras as (
+  insert into task_extra (task_id, extra)
+  select owner.fresh[e.at], e.extra::json from owner, unnest(${extraColumns(tasks)}) as e (at, extra)
+  where owner.fresh[e.at] is not null order by e.at)`
+
+const predictions = (tasks: NewTask[]) => sql`predictions as (
   insert into prediction (task_id, result, score, model_version, extra, source_link, file_hash, created_at)
   select owner.fresh[p.at], p.result::json, p.score, p.model_version, p.extra::json, linked.ids[owner.n[p.at]],
     ${predictionHash({ result: sql`p.result::json`, score: sql`p.score`, modelVersion: sql`p.model_version`, extra: sql`p.extra::json` })},
-    coalesce(${times.predictionCreated}[p.n], now())
+    coalesce(${timeColumn(
+      tasks.flatMap((task) => task.predictions),
+      'createdAt',
+    )}[p.n], now())
   from owner, linked, unnest(${predictionColumns(tasks)}) with ordinality as p (at, result, score, model_version, extra, n)
-  where owner.fresh[p.at] is not null order by p.n),
-annotations as (
+  where owner.fresh[p.at] is not null order by p.n)`
+
+function annotations(tasks: NewTask[]): RawBuilder<unknown> {
+  const all = tasks.flatMap((task) => task.annotations)
+  const [created, updated] = [timeColumn(all, 'createdAt'), timeColumn(all, 'updatedAt')]
+  return sql`annotations as (
   insert into annotation (task_id, result, was_cancelled, lead_time_seconds, import_id, completed_by, extra, source_link, file_hash,
     created_at, updated_at)
   select owner.fresh[a.at], a.result::json, a.was_cancelled, a.lead_time, a.import_id, a.completed_by, a.extra::json,
@@ -93,29 +134,12 @@ annotations as (
       completedBy: sql`a.completed_by`,
       extra: sql`a.extra::json`,
     })},
-    coalesce(${times.annotationCreated}[a.n], now()),
-    coalesce(${times.annotationUpdated}[a.n], ${times.annotationCreated}[a.n], now())
+    coalesce(${created}[a.n], now()),
+    coalesce(${updated}[a.n], ${created}[a.n], now())
   from owner, linked, unnest(${annotationColumns(tasks)}) with ordinality
     as a (at, result, was_cancelled, lead_time, import_id, completed_by, extra, n)
-  where owner.fresh[a.at] is not null order by a.n),
-objects as (
-  insert into imported_object as o (storage_id, key, rows, finished_by, size, etag, last_modified)
-  select ${storage}::bigint, n.key, n.rows, case when n.rows is not null then mine.id end, n.size, n.etag, n.last_modified
-  from mine, unnest(${objectColumns(objects)}) as n (key, rows, size, etag, last_modified)
-  on conflict (storage_id, key) do update set
-    rows = excluded.rows, finished_by = excluded.finished_by, size = excluded.size, etag = excluded.etag, last_modified = excluded.last_modified,
-    object_exists = true)
-${counters(part)}`
+  where owner.fresh[a.at] is not null order by a.n)`
 }
-
-/** The ids of envelopes, if the part has some. */
-const envelopes = (tasks: PageWrite['tasks']) =>
-  tasks.some(({ envelopeId }) => envelopeId !== undefined)
-    ? sql`envelopes as (
-  insert into link_envelope (link_id, envelope_id)
-  select linked.ids[owner.n[e.at]], e.envelope_id from owner, linked, unnest(${envelopeColumns(tasks)}) as e (at, envelope_id)
-  where owner.fresh[e.at] is not null),`
-    : sql``
 
 function common(target: PageTarget, part: PageWrite, overtaken: RawBuilder<unknown>): RawBuilder<unknown> {
   const { run, attempt, replaces } = target
@@ -155,15 +179,6 @@ stored as (
   on conflict do nothing
   returning 1)`
 }
-
-/** Writes the fields without a column, if the part has some. */
-const extras = (tasks: PageWrite['tasks']) =>
-  tasks.some(({ extra }) => extra !== undefined)
-    ? sql`extras as (
-  insert into task_extra (task_id, extra)
-  select owner.fresh[e.at], e.extra::json from owner, unnest(${extraColumns(tasks)}) as e (at, extra)
-  where owner.fresh[e.at] is not null order by e.at),`
-    : sql``
 
 /** How the range moves on. */
 function progress({ checkpoint }: PageWrite): RawBuilder<unknown> {
