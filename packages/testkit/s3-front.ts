@@ -56,8 +56,8 @@ export interface Front {
  * Starts an HTTP proxy before the S3 API at `target`. With `credentials` (a list may grow while it runs) it checks every signature
  * as S3 does, by `clock` (milliseconds since 1970), which its answers carry too; the hash of a body is taken as the client signed
  * it, and its Content-MD5 is compared. Requests to `<bucket>.<domain>` have their bucket there. A listing's page has at most
- * `maxKeys` keys, as S3 may return fewer than it was asked for; `onRequest` is told of every request before anything is done with
- * it. With `requesterPays` it refuses requests that name no payer, and with `objectLock` writes without a checksum. With `cors`
+ * `maxKeys` keys, because S3 may return fewer than a client asks for. It calls `onRequest` for each request before it handles
+ * the request. With `requesterPays` it refuses requests that name no payer, and with `objectLock` writes without a checksum. With `cors`
  * its buckets let pages of every origin read. Directory buckets (`--x-s3`) have sessions with the same `credentials`.
  */
 export async function startFront(options: {

@@ -58,7 +58,7 @@ export async function exportToStorage(job: ExportJob): Promise<void> {
     const addsEvent = performance.now() - lastEventAt > eventEveryMs
     await em.fork().transactional(async (tx) => {
       // The run before the storage, as for other changes of both.
-      if (!(await lockRun(tx, run))) throw new RunLost()
+      await lockRun(tx, run)
       await commitResults(tx, { storage: storage.id, version, token: lease.token }, outcomes)
       await addToCounters(tx, { run, storage }, { batch, outcomes, isInterrupted, isEnd: breaker.signal.aborted })
       if (addsEvent) await recordEvent(tx, 'PROGRESS', { type: 'RUN', id: run.id })

@@ -5,7 +5,7 @@ import { policyOf } from '../entities/run-policies.ts'
 import { type SyncRun, SyncRunEntity } from '../entities/sync-run.ts'
 import { SluiceError } from '../errors.ts'
 import { compareKeys } from '../providers/key-order.ts'
-import { heldRun, lockRun, RunLost } from '../runs/lease.ts'
+import { heldRun, lockRun } from '../runs/lease.ts'
 import { missedHeartbeats } from '../runs/sweep.ts'
 import { execute } from '../sql.ts'
 import { adoptLinks } from '../storages/detach.ts'
@@ -44,19 +44,13 @@ export async function importStorage(job: Import): Promise<void> {
   const { source, movesHighestKey } = policyOf(run.kind)
   const isNewOnly = storage.syncMode === 'NEW_ONLY' && source === 'SETTINGS'
   if (isNewOnly && !provider.keyCursor) throw new SluiceError('NEW_ONLY_UNSUPPORTED')
-  if (!policyOf(run.kind).countsOnly) await adopt(job)
+  if (!policyOf(run.kind).countsOnly) {
+    await adoptLinks(em, { storage, lock: (tx) => lockRun(tx, run), signal: job.signal })
+  }
   await openShards(em, run.id, isNewOnly ? (storage.highestKey ?? null) : null)
   await processShards(job, 'LEADS')
   await sweepMissing(em, { run, storage, provider, signal: job.signal })
   if (movesHighestKey) await saveHighestKey(em, run)
-}
-
-/** Adopts links of deleted storages. @throws RunLost; the reason of the signal */
-async function adopt({ em, run, storage, signal }: Import): Promise<void> {
-  const lock = async (tx: EntityManager) => {
-    if (!(await lockRun(tx, run))) throw new RunLost()
-  }
-  await adoptLinks(em, { storage, lock, signal })
 }
 
 /** Saves the highest listed key, after which the next NEW_ONLY sync starts. */

@@ -4,6 +4,7 @@ import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { ObjectInfo } from '../providers/provider.ts'
 import { execute } from '../sql.ts'
 import { arrayOf } from './array-literal.ts'
+import { lockTasks } from './lock-tasks.ts'
 
 /** An object that was read again; all of its rows are in `import_row`. */
 export interface ReadObject {
@@ -129,10 +130,7 @@ async function matchBy(em: EntityManager, column: 'row_key' | 'envelope_id' | 'h
 
 /** Locks the tasks that can be matched by position against new annotations, and reads again which have some. */
 async function lockUnmatched(em: EntityManager): Promise<void> {
-  await execute(
-    em,
-    sql`select id from task where id in (select task_id from known where not is_matched and not is_labeled) order by id for update`,
-  )
+  await lockTasks(em, sql`select task_id from known where not is_matched and not is_labeled`)
   await execute(
     em,
     sql`update known k set is_labeled = true

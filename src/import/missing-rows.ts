@@ -2,8 +2,9 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from 'kysely'
 import type { Storage } from '../entities/storage.ts'
 import { recordEvent } from '../events/log.ts'
-import { lockRun, type RunLease, RunLost } from '../runs/lease.ts'
+import { lockRun, type RunLease } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
+import { lockTasks } from './lock-tasks.ts'
 
 const pageSize = 1_000
 
@@ -45,7 +46,7 @@ async function sweepPage(
   after: string,
 ): Promise<string | undefined> {
   return em.fork().transactional(async (tx) => {
-    if (!(await lockRun(tx, run))) throw new RunLost()
+    await lockRun(tx, run)
     const links = await execute<{ id: string; task: string }>(
       tx,
       sql`select l.id, l.task_id as task from import_link l
@@ -80,8 +81,7 @@ export async function countSwept(
 
 /** Deletes the tasks without annotations, unless another row or object is linked to them. Returns the number of tasks. */
 async function deleteUnannotated(em: EntityManager, tasks: string[]): Promise<number> {
-  // First, because a statement that waits for the save of an annotation does not see the annotation.
-  await execute(em, sql`select id from task where id = any(${tasks}::bigint[]) order by id for update`)
+  await lockTasks(em, sql`select unnest(${tasks}::bigint[])`)
   const deleted = await execute(
     em,
     sql`delete from task t where t.id = any(${tasks}::bigint[])

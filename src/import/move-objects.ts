@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import type { Storage } from '../entities/storage.ts'
 import type { SyncRun } from '../entities/sync-run.ts'
 import { recordEvent } from '../events/log.ts'
-import { lockRun, RunLost } from '../runs/lease.ts'
+import { lockRun } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
 import { deleteTwins, isInUse, lockTwins } from './twins.ts'
 
@@ -24,7 +24,7 @@ export async function moveObjects(
 }
 
 async function movePage(tx: EntityManager, run: SyncRun, storage: Storage): Promise<number> {
-  if (!(await lockRun(tx, run))) throw new RunLost()
+  await lockRun(tx, run)
   const moves = await execute<{ key: string; to_key: string }>(
     tx,
     sql`select key, to_key from sync_key where run_id = ${run.id} and kind = 'MOVED' order by key limit ${pageSize}`,

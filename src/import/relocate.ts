@@ -79,7 +79,7 @@ async function relocatePage(
   tx: EntityManager,
   { run, storage, after }: { run: SyncRun; storage: Storage; after: string | undefined },
 ): Promise<Move[]> {
-  if (!(await lockRun(tx, run))) throw new RunLost()
+  await lockRun(tx, run)
   const page = await execute<Move>(
     tx,
     sql`select key, to_key from sync_key k where run_id = ${run.id} and kind = 'MOVED' and key > ${after ?? ''}

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { EntityManager } from '@mikro-orm/postgresql'
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
-import { lockRun, type RunLease } from '../runs/lease.ts'
+import { type RunLease, tryLockRun } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
 
 /** Fencing token of a range: the database refuses writes of a worker that no longer owns it. */
@@ -156,7 +156,7 @@ export async function splitShard(
   return em.fork().transactional(async (tx) => {
     // A statement sees what was committed before it began. The lock is a separate statement, so the next one sees the ranges of
     // all other splits, and no two ranges get the same number.
-    if (!(await lockRun(tx, { id: run, attempt }))) return undefined
+    if (!(await tryLockRun(tx, { id: run, attempt }))) return undefined
     const [row] = await execute(
       tx,
       sql<ShardRow>`

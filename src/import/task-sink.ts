@@ -2,9 +2,10 @@ import type { EntityManager } from '@mikro-orm/postgresql'
 import { sql } from 'kysely'
 import type { Storage } from '../entities/storage.ts'
 import { queueRemovals } from '../labeling/outbox.ts'
-import { lockRun, type RunLease, RunLost } from '../runs/lease.ts'
+import { lockRun, type RunLease } from '../runs/lease.ts'
 import { execute } from '../sql.ts'
 import { labelKinds } from './compare-labels.ts'
+import { lockTasks } from './lock-tasks.ts'
 import { countMissingRows, countSwept, sweepMissingRows } from './missing-rows.ts'
 import type { ImportSink } from './sink.ts'
 import { needsTransaction, setExistence, writePage } from './write-page.ts'
@@ -31,7 +32,7 @@ async function sweepPage(
   { run, storage, after }: { run: RunLease; storage: Storage; after: string | null },
 ): Promise<string[]> {
   return em.fork().transactional(async (tx) => {
-    if (!(await lockRun(tx, run))) throw new RunLost()
+    await lockRun(tx, run)
     // Two statements instead of a subquery: without statistics of the keys of a new run, the planner would execute the subquery for
     // every remaining key.
     const rows = await execute<{ key: string }>(
@@ -77,12 +78,9 @@ async function deleteLabels(
 async function deleteUnannotated(em: EntityManager, storage: number, keys: string[]): Promise<number> {
   let deleted = 0
   for (const rows of [sql`l.row_index = -1`, sql`l.row_index <> -1`]) {
-    // First, because a statement that waits for the save of an annotation does not see the annotation.
-    await execute(
+    await lockTasks(
       em,
-      sql`select id from task where id in (
-         select l.task_id from import_link l where l.storage_id = ${storage} and l.key = any(${keys}) and ${rows})
-       order by id for update`,
+      sql`select l.task_id from import_link l where l.storage_id = ${storage} and l.key = any(${keys}) and ${rows}`,
     )
     const gone = await execute(
       em,

@@ -3,6 +3,7 @@ import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import { queueRemovals } from '../labeling/outbox.ts'
 import { execute } from '../sql.ts'
 import { labelKinds } from './compare-labels.ts'
+import { lockTasks } from './lock-tasks.ts'
 
 // A twin is the task that was imported from the new key of an object, whose own task is to have that key.
 
@@ -18,7 +19,7 @@ export const isInUse = (task: RawBuilder<unknown>, link: RawBuilder<unknown>): R
 
 /** Locks the tasks and their annotations until the end of the transaction of `tx`. */
 export async function lockTwins(tx: EntityManager, tasks: RawBuilder<unknown>): Promise<void> {
-  await execute(tx, sql`select id from task where id in (${tasks}) order by id for update`)
+  await lockTasks(tx, tasks)
   await execute(tx, sql`select id from annotation where task_id in (${tasks}) order by id for update`)
 }
 

@@ -38,8 +38,13 @@ export async function isOutdated(em: EntityManager, lease: RunLease): Promise<bo
   return rows.length > 0
 }
 
-/** Locks the row of the run until the end of the transaction of `tx`. False if the attempt may not write. */
-export async function lockRun(tx: EntityManager, lease: RunLease): Promise<boolean> {
+/** Locks the row of the run until the end of the transaction of `tx`. @throws RunLost if the attempt may not write */
+export async function lockRun(tx: EntityManager, lease: RunLease): Promise<void> {
+  if (!(await tryLockRun(tx, lease))) throw new RunLost()
+}
+
+/** As `lockRun`, but returns false if the attempt may not write. */
+export async function tryLockRun(tx: EntityManager, lease: RunLease): Promise<boolean> {
   const rows = await execute(tx, sql`select 1 from sync_run where ${heldRun(lease)} for update`)
   return rows.length > 0
 }

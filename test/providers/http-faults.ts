@@ -50,6 +50,10 @@ export interface FaultyKind {
   foreign: { what: string; status: number; body: string }[]
 }
 
+/** The fault as services take it that name errors by a code. */
+const withCode = (fault: HttpFault) =>
+  'status' in fault ? { status: fault.status, code: fault.name ?? 'InternalError' } : fault
+
 const s3: FaultyKind = {
   name: 'S3',
   async start() {
@@ -68,7 +72,7 @@ const s3: FaultyKind = {
           provider,
           fail: (fault, { operation, times = 1 } = {}) =>
             front.fail({
-              ...('status' in fault ? { status: fault.status, code: fault.name ?? 'InternalError' } : fault),
+              ...withCode(fault),
               times,
               ...(operation && { match: (request: S3Request) => request.operation === operations[operation] }),
             }),
@@ -174,7 +178,7 @@ const azureBlob: FaultyKind = {
           provider,
           fail: (fault, { operation, times = 1 } = {}) =>
             front.fail({
-              ...('status' in fault ? { status: fault.status, code: fault.name ?? 'InternalError' } : fault),
+              ...withCode(fault),
               times,
               ...(operation && { match: isOf[operation] }),
             }),

@@ -6,9 +6,9 @@ import { createProject } from '@sluice/testkit/scenario.ts'
 import { decodeId, globalIdOf } from '../../src/graphql/ids.ts'
 import type { Random } from '../random.ts'
 import type { Place, PlaceKind } from './place.ts'
-import { playRun, type RunRow, type Scene } from './scene.ts'
+import { playRun, type RunRow, type Scene, setPlaceBySql } from './scene.ts'
 import { counterDifferences } from './state.ts'
-import type { Played } from './verdict.ts'
+import { countRun, type Played } from './verdict.ts'
 
 const steps = 5
 const changes = ['API', 'API', 'SQL', 'REFUSED', 'FLAG'] as const
@@ -37,14 +37,8 @@ export async function playExportPlace(
   )
   await annotate(client, tasks)
   const { storage } = await createTarget(client, {
-    ...{
-      projectId,
-      autoExport,
-      exportFormat,
-      canDeleteObjects: true,
-      skipCheck: true,
-      location: places[0]!.location(),
-    },
+    ...{ projectId, autoExport, exportFormat, canDeleteObjects: true, skipCheck: true },
+    location: places[0]!.location(),
   })
   const played: Played = {
     settings: `${exportFormat}${autoExport ? ' auto' : ''}`,
@@ -70,8 +64,7 @@ export async function playExportPlace(
       killShare,
       during,
     })
-    played.kills += kills
-    played.runs++
+    countRun(played, { run, kills })
     const losesLinks = kind === 'S3' && from !== now.place && change !== 'SQL'
     const isExact = !autoExport && saves === 0 && !losesLinks && kills === 0 && exportFormat === 'ANNOTATION'
     const found = [
@@ -83,8 +76,7 @@ export async function playExportPlace(
   }
   await quiet(scene, storage.databaseId)
   const { run, kills } = await playRun(scene, random, (by) => startExport(by, { storageId: storage.id }), { killShare })
-  played.kills += kills
-  played.runs++
+  countRun(played, { run, kills })
   await quiet(scene, storage.databaseId)
   const found = await endDifferences(scene, {
     run,
@@ -116,10 +108,7 @@ async function makeChange(
     return updateExportStorage as { __typename: string; message?: string }
   }
   if (change === 'SQL') {
-    await scene.database.query('update storage set location = location || $1 where id = $2', [
-      other.stored,
-      storage.databaseId,
-    ])
+    await setPlaceBySql(scene, storage.databaseId, other)
     now.place = other
   } else if (change === 'FLAG') {
     await update({ canDeleteObjects: true })

@@ -4,9 +4,9 @@ import { createProject, createStorage, startSync, updateStorage } from '@sluice/
 import { decodeId } from '../../src/graphql/ids.ts'
 import type { Random } from '../random.ts'
 import type { Place, PlaceKind } from './place.ts'
-import { playRun, type RunRow, type Scene } from './scene.ts'
+import { playRun, type RunRow, type Scene, setPlaceBySql } from './scene.ts'
 import { counterDifferences, readTasks, recount, type TaskState } from './state.ts'
-import type { Played } from './verdict.ts'
+import { countRun, type Played } from './verdict.ts'
 
 const steps = 6
 const changes = ['API', 'API', 'SQL', 'REFUSED', 'FILTER', 'TITLE'] as const
@@ -50,7 +50,7 @@ export async function playImportPlace(
       atChange = await tasks()
     }
     const { run, kills } = await playRun(scene, random, (by) => startSync(by, storage.id), { killShare, during })
-    note(played, run, kills)
+    countRun(played, { run, kills })
     const after = await tasks()
     const found = [
       ...runDifferences(run, change),
@@ -60,7 +60,7 @@ export async function playImportPlace(
     played.differences.push(...found.map((one) => `step ${step}, ${change} after ${delayMs} ms: ${one}`))
     if (random.chance(0.4) || step === steps - 1) {
       const calm = await playRun(scene, random, (by) => startSync(by, storage.id), { killShare })
-      note(played, calm.run, calm.kills)
+      countRun(played, calm)
       const found = await endDifferences(
         { run: calm.run, before: after, after: await tasks() },
         storage.databaseId,
@@ -71,12 +71,6 @@ export async function playImportPlace(
     if (played.differences.length > 0) break
   }
   return played
-}
-
-function note(played: Played, run: RunRow, kills: number): void {
-  played.kills += kills
-  played.runs++
-  played.splits += run.splits
 }
 
 interface Now {
@@ -107,10 +101,7 @@ async function makeChange(
       break
     }
     case 'SQL':
-      await scene.database.query('update storage set location = location || $1 where id = $2', [
-        other.stored,
-        storage.databaseId,
-      ])
+      await setPlaceBySql(scene, storage.databaseId, other)
       if (other !== now.place) now.isMixed = true
       now.place = other
       break

@@ -8,7 +8,7 @@ import { LabelModel } from './label-model.ts'
 import type { PlaceKind } from './place.ts'
 import { playRun, type RunRow, type Scene } from './scene.ts'
 import { counterDifferences, readTasks, recount, type TaskState } from './state.ts'
-import type { Played } from './verdict.ts'
+import { countRun, type Played } from './verdict.ts'
 
 const steps = 6
 
@@ -45,9 +45,7 @@ export async function playLabels(
       killShare,
       ...(during && { during }),
     })
-    played.kills += kills
-    played.runs++
-    played.splits += run.splits
+    countRun(played, { run, kills })
     const effect = model.sync(files.rows)
     const after = await readTasks(scene.database, project)
     const found = [

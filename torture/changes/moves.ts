@@ -9,7 +9,7 @@ import { createObjects } from './moving-objects.ts'
 import type { Place, PlaceKind } from './place.ts'
 import { playRun, type RunRow, type Scene } from './scene.ts'
 import { counterDifferences, readTasks, recount, type TaskState } from './state.ts'
-import type { Played } from './verdict.ts'
+import { countRun, type Played } from './verdict.ts'
 
 const steps = 7
 
@@ -67,9 +67,7 @@ export async function playMoves(
       relocation ? startRelocation(by, storage.id, relocation) : startSync(by, storage.id)
     const during = relocation ? undefined : (by: GraphqlClient) => label(by, random.whole(0, 2))
     const { run, kills } = await playRun(scene, random, start, { killShare, ...(during && { during }) })
-    played.kills += kills
-    played.runs++
-    played.splits += run.splits
+    countRun(played, { run, kills })
     const expected = relocation && model.relocate(relocation.from, relocation.to)
     const written = relocation ? 0 : model.sync(objects.listing(), place.base + prefix)
     const updated = importMethod === 'FILES' && settings.changedPolicy === 'UPDATE' ? written : 0

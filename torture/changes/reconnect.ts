@@ -7,7 +7,7 @@ import { listDifferences } from './labels.ts'
 import type { Place, PlaceKind } from './place.ts'
 import { playRun, type RunRow, type Scene } from './scene.ts'
 import { counterDifferences, readTasks, recount, type TaskState } from './state.ts'
-import type { Played } from './verdict.ts'
+import { countRun, type Played } from './verdict.ts'
 
 const steps = 9
 const prefixes = ['', 'a/', 'b/']
@@ -72,9 +72,7 @@ export async function playReconnect(
       if (cancels) await cancelRun(by, scene, storage.databaseId)
     }
     const { run, kills } = await playRun(scene, random, (by) => startSync(by, storage.id), { killShare, during })
-    played.kills += kills
-    played.runs++
-    played.splits += run.splits
+    countRun(played, { run, kills })
     const after = await readTasks(scene.database, project)
     const isWhole = run.status !== 'CANCELED'
     if (isWhole) {

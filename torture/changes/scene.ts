@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { GraphqlClient } from '@sluice/testkit/client.ts'
 import { temporaryFolder } from '@sluice/testkit/launch.ts'
 import { type Front, startFront } from '@sluice/testkit/s3-front.ts'
+import { despiteDeadlocks } from '@sluice/testkit/sql.ts'
 import pg from 'pg'
 import { decodeId } from '../../src/graphql/ids.ts'
 import type { Random } from '../random.ts'
@@ -131,4 +132,11 @@ export async function playRun(
   const id = await start(client)
   const [run] = await Promise.all([ended(scene.database, id), isKill ? kill(delayMs) : undefined, during?.(client)])
   return { run, kills: isKill ? 1 : 0 }
+}
+
+/** Gives a storage another place by SQL, as another program could. */
+export async function setPlaceBySql({ database }: Scene, storage: number, { stored }: Place): Promise<void> {
+  await despiteDeadlocks(() =>
+    database.query('update storage set location = location || $1 where id = $2', [stored, storage]),
+  )
 }
