@@ -11,8 +11,8 @@ export const ImportLinkEntity = defineEntity({
   tableName: 'import_link',
   properties: {
     id: p.bigint('number').primary(),
-    storage: () => p.manyToOne(StorageEntity).mapToPk().deleteRule('cascade').index(false),
-    task: () => p.manyToOne(TaskEntity).mapToPk().deleteRule('cascade').index(),
+    storage: () => p.manyToOne(StorageEntity).mapToPk().createForeignKeyConstraint(false).index(false),
+    task: () => p.manyToOne(TaskEntity).mapToPk().createForeignKeyConstraint(false).index(),
     // "C" compares keys as bytes, which is the order in which buckets list them.
     key: p.text().collation('C'),
     /**

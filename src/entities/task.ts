@@ -8,7 +8,7 @@ export const TaskEntity = defineEntity({
   tableName: 'task',
   properties: {
     id: p.bigint('number').primary(),
-    project: () => p.manyToOne(ProjectEntity).mapToPk().deleteRule('cascade').index(false),
+    project: () => p.manyToOne(ProjectEntity).mapToPk().createForeignKeyConstraint(false).index(false),
     /** Number of the task in its project. */
     innerId: p.bigint('number'),
     // `json`, not `jsonb`: it stores the imported text unchanged, with all digits, and accepts \u0000.

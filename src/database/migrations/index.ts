@@ -34,6 +34,7 @@ import { MediaTtl } from './0033-media-ttl.ts'
 import { Moves } from './0034-moves.ts'
 import { UnsafeFunctions } from './0035-unsafe-functions.ts'
 import { Relocations } from './0036-relocations.ts'
+import { ParentChecks } from './0037-parent-checks.ts'
 
 /**
  * Every migration, oldest first. A migration that has landed is never edited or renamed, and one that is new does not break the
@@ -76,4 +77,5 @@ export const migrations = [
   { name: '0034-moves', class: Moves },
   { name: '0035-unsafe-functions', class: UnsafeFunctions },
   { name: '0036-relocations', class: Relocations },
+  { name: '0037-parent-checks', class: ParentChecks },
 ]
