@@ -34,8 +34,9 @@ export async function moveLinks(em: EntityManager, { storage }: PageTarget, obje
        row_exists = l.row_exists and (k.is_matched or not o.is_complete),
        updated_at = case when o.is_complete and not k.is_matched and l.row_exists then now() else l.updated_at end
      from known k join ${objectTable(objects)} using (read_id) left join fresh f on f.link_id = k.id
-     where l.id = k.id and l.row_index >= -1 and case
-       when k.is_matched then (f.row_group, f.row_index) <> (k.row_group, k.row_index)
+     where l.id = k.id and case
+       when k.is_matched then l.row_index >= -1 and (f.row_group, f.row_index) <> (k.row_group, k.row_index)
+       when l.row_index < -1 then o.is_complete and l.row_exists
        else o.is_complete or exists (
          select 1 from fresh n where n.read_id = k.read_id and n.row_group = k.row_group and n.row_index = k.row_index) end`,
   )
