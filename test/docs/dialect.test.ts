@@ -2,16 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { dialectIn, dialectInIdentifiers, dialectInTestNames } from './dialect.ts'
 
-// Texts that are written in plain terms. Add a file here once it is rewritten.
 const files = [
   'schema.graphql',
-  'docs/settings.md',
-  'docs/sync.md',
-  'docs/export.md',
-  'docs/resolve.md',
-  'docs/webhooks.md',
-  'docs/operations.md',
   'README.md',
+  'SECURITY.md',
+  ...readdirSync(new URL('../../docs', import.meta.url))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
 ]
 
 describe('public texts', () => {

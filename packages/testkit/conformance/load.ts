@@ -51,7 +51,7 @@ export const load: CheckGroup = {
   title: 'under load',
   checks: [
     {
-      name: 'an object of 100 MB is read in a few MB of memory, however slowly it is taken',
+      name: 'an object of 100 MB needs a few MB of memory, also if the reader is slow',
       slow: true,
       async run({ start }) {
         const { open, at, put, putLarge } = await start()
