@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { createTarget, exportAll } from '@sluice/testkit/exports.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject } from '@sluice/testkit/scenario.ts'
 import { sql } from 'kysely'
 import { execute } from '../src/sql.ts'
@@ -55,7 +56,7 @@ export async function measureExport(
 
 /** Tasks with an annotation each. */
 async function fillProject({ app }: Stage, projectId: string, count: number): Promise<void> {
-  const project = Number(Buffer.from(projectId, 'base64').toString().split(':')[1])
+  const project = numberOf(projectId)
   await execute(
     app.orm.em,
     sql`with made as (

@@ -1,5 +1,6 @@
 import type { ProviderName } from '../../src/providers/registry.ts'
 import { startTestApp, type TestApp } from './app.ts'
+import { numberOf } from './ids.ts'
 import { createProject, createStorage } from './scenario.ts'
 import { type StorageOfKind, storageKinds } from './storage-kinds.ts'
 
@@ -27,7 +28,7 @@ export async function startKindWorld(
   const project = await createProject(app)
   const made = await createStorage(app, { projectId: project, location: served.location, presign, skipCheck: true })
   if (!made.storage) throw new Error(`The storage was not created: ${JSON.stringify(made)}`)
-  const number = Buffer.from(project, 'base64').toString().split(':')[1]
+  const number = numberOf(project)
   const url = (key: string) =>
     `${app.url}/projects/${number}/resolve/?fileuri=${Buffer.from(served.uri + key).toString('base64url')}`
   const fileUrl = (path: string) => `${app.url}/projects/${number}/files/-/${made.storage.databaseId}/${path}`

@@ -7,6 +7,7 @@ import {
 } from '@sluice/client'
 import { startTestApp } from '@sluice/testkit/app.ts'
 import { freePort } from '@sluice/testkit/free-port.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { type HttpProxy, startProxy } from '@sluice/testkit/proxy.ts'
 import { finished, startSync, sync } from '@sluice/testkit/scenario.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
@@ -48,7 +49,7 @@ function watch(url: string, transport: 'WebSocket' | 'SSE', projectId: string, s
 
 /** The cursors of all changes of status of a project, as the event log has them. */
 async function loggedStatuses(projectId: string): Promise<string[]> {
-  const number = Number(Buffer.from(projectId, 'base64').toString().split(':')[1])
+  const number = numberOf(projectId)
   const text = `select id::text from event where project = $1 and kind = 'STATUS' order by event.id`
   return (await query(world.app.databaseUrl, text, [number])).map(({ id }) => id)
 }

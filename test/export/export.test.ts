@@ -12,6 +12,7 @@ import {
   startExport,
   target,
 } from '@sluice/testkit/exports.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -221,11 +222,7 @@ describe('an export', () => {
        insert into import_link (storage_id, task_id, key)
        select source.id, a.task_id, case when a.id = $2 then 'x/..' else repeat('é', 200) end
        from source, annotation a where a.id = any($3)`,
-      [
-        Number(Buffer.from(id, 'base64').toString().split(':')[1]),
-        annotations[0]!.databaseId,
-        [annotations[0]!.databaseId, annotations[1]!.databaseId],
-      ],
+      [numberOf(id), annotations[0]!.databaseId, [annotations[0]!.databaseId, annotations[1]!.databaseId]],
     )
     const run = await exportAll(world.app, id)
     expect(run).toMatchObject({ status: 'COMPLETED_WITH_ERRORS', counters: { exported: 1, failed: 2 } })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { updateAnnotation } from '@sluice/testkit/annotate.ts'
 import { exportAll, target, textsIn } from '@sluice/testkit/exports.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject, sync } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
@@ -245,7 +246,7 @@ describe('fields without a column', () => {
     const [count] = await query(
       world.app.databaseUrl,
       'select count(*)::int as n from task_extra x join task t on t.id = x.task_id where t.project_id = $1',
-      [Number(Buffer.from(plain.project, 'base64').toString().split(':')[1])],
+      [numberOf(plain.project)],
     )
     expect(count.n).toBe(0)
   })

@@ -1,5 +1,6 @@
 import { annotate, createTasks, updateAnnotation } from '@sluice/testkit/annotate.ts'
 import { exportAll, target } from '@sluice/testkit/exports.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject, sync } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
@@ -23,7 +24,7 @@ async function contentsOf(project: string) {
           order by a.result::text)
         from annotation a where a.task_id = t.id) as annotations
      from task t where t.project_id = $1 order by t.data::text`,
-    [Number(Buffer.from(project, 'base64').toString().split(':')[1])],
+    [numberOf(project)],
   )
 }
 

@@ -1,11 +1,11 @@
 import { createTasks } from '@sluice/testkit/annotate.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { sync } from '@sluice/testkit/scenario.ts'
 import { tasksOf } from '@sluice/testkit/tasks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 type Storage = Awaited<ReturnType<World['storage']>>
-const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
 describe('links to files that name others', () => {
   let world: World

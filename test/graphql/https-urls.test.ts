@@ -1,5 +1,6 @@
 import { createTasks } from '@sluice/testkit/annotate.ts'
 import { errorFields } from '@sluice/testkit/errors.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
 import { sync } from '@sluice/testkit/scenario.ts'
 import { until } from '@sluice/testkit/sql.ts'
@@ -34,8 +35,6 @@ async function explain(app: Client, id: string, uri: string) {
   )
   return explainResolve
 }
-
-const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
 describe.each(['S3', 'GCS', 'AZURE_BLOB'] as const)('HTTPS addresses of %s', (name) => {
   let world: KindWorld

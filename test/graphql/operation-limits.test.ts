@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
 import { faultOf } from '@sluice/testkit/errors.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject } from '@sluice/testkit/scenario.ts'
 import { openSocket } from '@sluice/testkit/socket.ts'
 import { query } from '@sluice/testkit/sql.ts'
@@ -126,7 +127,7 @@ describe('limits of one operation', () => {
 
   it('reads stored tasks up to 64 MiB of JSON for one operation, and states the limit beyond it', async () => {
     const project = await createProject(app)
-    const id = Number(Buffer.from(project, 'base64').toString().split(':')[1])
+    const id = numberOf(project)
     await query(
       app.databaseUrl,
       `insert into task (project_id, inner_id, data) select ${id}, n, json_build_object('t', repeat('x', 30000000)) from generate_series(1, 4) n`,

@@ -1,5 +1,6 @@
 import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
 import { faultOf } from '@sluice/testkit/errors.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject } from '@sluice/testkit/scenario.ts'
 import { query, statementsOf } from '@sluice/testkit/sql.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,7 +12,6 @@ beforeAll(async () => {
 afterAll(() => app?.stop())
 
 const sql = (text: string, params: unknown[] = []) => query(app.databaseUrl, text, params)
-const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
 async function projectWithTasks(count: number) {
   const id = await createProject(app)

@@ -1,4 +1,5 @@
 import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject, finished, startSync, sync } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
 import { type SeenEvent, storageEvents, transports } from '@sluice/testkit/subscribe.ts'
@@ -100,8 +101,6 @@ describe('a subscriber that reconnects at random, to two servers and over both t
     })
   })
 })
-
-const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
 /** Whole numbers from 0 to below `sides`, the same for the same seed (Lehmer's generator, as in C++'s minstd_rand). */
 function createDice(seed: number): (sides: number) => number {

@@ -1,13 +1,12 @@
 import { createClient } from '@sluice/testkit/client.ts'
 import { faultOf, unknownId } from '@sluice/testkit/errors.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject, sync, updateStorage } from '@sluice/testkit/scenario.ts'
 import { until } from '@sluice/testkit/sql.ts'
 import { tasksOf } from '@sluice/testkit/tasks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createApiToken } from '../../src/access/tokens.ts'
-
-const number = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
 describe('resolving through the API', () => {
   let world: World
@@ -88,7 +87,7 @@ describe('resolving through the API', () => {
   it('opens one project with a media token, and nothing but resolve links', async () => {
     const [one, two] = [await streamed(), await streamed()]
     const { token } = (await mediaToken(one.project)).mediaToken
-    const link = (task: string) => `${world.app.url}/tasks/${number(task)}/resolve/?fileuri=`
+    const link = (task: string) => `${world.app.url}/tasks/${numberOf(task)}/resolve/?fileuri=`
     const of = ({ bucket }: { bucket: string }) => Buffer.from(`s3://${bucket}/a.txt`).toString('base64url')
     expect((await bare(`${link(one.task.id)}${of(one)}&token=${token}`)).status).toBe(200)
     expect((await bare(`${link(two.task.id)}${of(two)}&token=${token}`)).status).toBe(404)
@@ -221,7 +220,7 @@ describe('resolving through the API', () => {
           storage { id } candidates { storage { id } verdict } } }`,
         { id: project, uri, task: taskId },
       )
-      const where = taskId ? `tasks/${number(taskId)}` : `projects/${number(project)}`
+      const where = taskId ? `tasks/${numberOf(taskId)}` : `projects/${numberOf(project)}`
       const link = `${world.app.url}/${where}/resolve/?fileuri=${Buffer.from(uri).toString('base64url')}`
       const { status } = await bare(link, { authorization: `Bearer ${world.app.token}` })
       const verdicts = explainResolve.candidates.map(

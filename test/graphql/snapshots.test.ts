@@ -1,3 +1,4 @@
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject, sync } from '@sluice/testkit/scenario.ts'
 import { query, statementsOf } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
@@ -11,8 +12,6 @@ beforeAll(async () => {
   snapshots = createSnapshots(world.app.orm.em)
 })
 afterAll(() => world?.stop())
-
-const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
 describe('snapshots', () => {
   it('of concurrent requests are read once, and each caller gets its own', async () => {

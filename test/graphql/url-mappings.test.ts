@@ -1,5 +1,6 @@
 import { createTasks } from '@sluice/testkit/annotate.ts'
 import { errorFields, unknownId } from '@sluice/testkit/errors.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
 import { createProject } from '@sluice/testkit/scenario.ts'
 import { until } from '@sluice/testkit/sql.ts'
@@ -25,8 +26,6 @@ async function readTask(app: Client, id: string) {
   )
   return task
 }
-
-const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
 describe.each(kindNames)('URL mappings to %s', (name) => {
   let world: KindWorld

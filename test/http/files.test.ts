@@ -1,6 +1,7 @@
 import { createTasks } from '@sluice/testkit/annotate.ts'
 import { createClient } from '@sluice/testkit/client.ts'
 import { openDownload } from '@sluice/testkit/download.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject } from '@sluice/testkit/scenario.ts'
 import { until } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
@@ -9,7 +10,6 @@ import { createMediaTokens } from '../../src/access/media-tokens.ts'
 import { createApiToken } from '../../src/access/tokens.ts'
 import { createSealer } from '../../src/security/seal.ts'
 
-const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 const objects = {
   'in/list.m3u8': '#EXTM3U',
   'in/seg/1.ts': '0123456789',

@@ -1,11 +1,11 @@
 import { request } from 'node:http'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { classifyType } from '../../src/http/isolation.ts'
 import { objectHeaders } from '../../src/http/object-headers.ts'
 
 const isolation = "sandbox; default-src 'none'"
-const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
 describe('classifyType', () => {
   it.each([

@@ -1,5 +1,6 @@
 import { request } from 'node:http'
 import { openDownload, outcome } from '@sluice/testkit/download.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject } from '@sluice/testkit/scenario.ts'
 import { until } from '@sluice/testkit/sql.ts'
 import { storageEvents } from '@sluice/testkit/subscribe.ts'
@@ -26,7 +27,7 @@ describe('/metrics', () => {
   }
   const link = async (objects: Record<string, string>, presign = false) => {
     const storage = await world.storage({ objects, presign })
-    const project = Buffer.from(storage.project, 'base64').toString().split(':')[1]
+    const project = numberOf(storage.project)
     return (key: string) =>
       `${world.app.url}/projects/${project}/resolve/?fileuri=${Buffer.from(`s3://${storage.bucket}/${key}`).toString('base64url')}`
   }

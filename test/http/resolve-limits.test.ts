@@ -1,10 +1,11 @@
 import { connect } from 'node:net'
 import { type Download, outcome } from '@sluice/testkit/download.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { until } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createApiToken } from '../../src/access/tokens.ts'
-import { digits, large, metricOf, metricsToken, numberOf, streamed } from './resolve-place.ts'
+import { digits, large, metricOf, metricsToken, streamed } from './resolve-place.ts'
 
 describe('the limits of streams', () => {
   let world: World

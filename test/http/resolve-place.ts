@@ -1,9 +1,9 @@
 import type { Agent } from 'node:http'
 import { openDownload } from '@sluice/testkit/download.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import type { World } from '@sluice/testkit/world.ts'
 
 /** The number in a global ID; the paths of links contain it. */
-export const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 
 /** A URI in base64url, as links contain it. */
 export const encode = (uri: string | Buffer) => Buffer.from(uri).toString('base64url')

@@ -1,12 +1,12 @@
 import { gzipSync } from 'node:zlib'
 import { createTasks } from '@sluice/testkit/annotate.ts'
 import { openDownload, outcome } from '@sluice/testkit/download.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
 import { createProject } from '@sluice/testkit/scenario.ts'
 import { kindNames, networkKinds, type Refusal } from '@sluice/testkit/storage-kinds.ts'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest'
 
-const numberOf = (globalId: string) => Number(Buffer.from(globalId, 'base64').toString().split(':')[1])
 const digits = '0123456789'
 const long = 'x'.repeat(3_000)
 const objects = {

@@ -1,10 +1,11 @@
 import { buffer } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
 import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { createApiToken } from '../../src/access/tokens.ts'
-import { digits, numberOf, streamed } from './resolve-place.ts'
+import { digits, streamed } from './resolve-place.ts'
 
 describe('a streamed object', () => {
   let world: World

@@ -1,11 +1,12 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { unknownId } from '@sluice/testkit/errors.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
 import { tasksOf } from '@sluice/testkit/tasks.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { encode, numberOf } from './resolve-place.ts'
+import { encode } from './resolve-place.ts'
 
 const text = '0123456789'
 const isolation = "sandbox; default-src 'none'"

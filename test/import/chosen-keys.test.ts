@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { askToImport, importObjects } from '@sluice/testkit/chosen-keys.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { finished, sync } from '@sluice/testkit/scenario.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
 import { keysOf, tasksOf } from '@sluice/testkit/tasks.ts'
@@ -64,7 +65,7 @@ describe('importObjects', () => {
     const events = await query(
       world.app.databaseUrl,
       `select payload ->> 'status' as status from event e where kind = 'STATUS' and (payload ->> 'id')::bigint = $1 order by e.id`,
-      [Buffer.from(run.id, 'base64').toString().split(':')[1]],
+      [numberOf(run.id)],
     )
     expect(events.map(({ status }) => status)).toEqual(['QUEUED', 'IN_PROGRESS', 'COMPLETED'])
   })

@@ -1,3 +1,4 @@
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createProject, createStorage, sync } from '@sluice/testkit/scenario.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -35,7 +36,7 @@ describe('keys with dot segments, at an endpoint outside the cloud,', () => {
   })
 
   it.each(['GET', 'HEAD'])('are not requested for a link (%s)', async (method) => {
-    const project = Buffer.from(storage.project, 'base64').toString().split(':')[1]
+    const project = numberOf(storage.project)
     for (const key of [...bad, 'pub/..\\priv']) {
       const uri = Buffer.from(`s3://${storage.bucket}/${key}`).toString('base64url')
       const before = { ...world.front.counts }

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib'
 import { annotate } from '@sluice/testkit/annotate.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { startKindWorld } from '@sluice/testkit/kind-world.ts'
 import { createProject, createStorage, finished, sync } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
@@ -47,7 +48,7 @@ async function state({ project, databaseId }: Connected) {
     world.app.databaseUrl,
     `select (select count(*)::int from task where project_id = $1) as tasks,
        (select count(*)::int from import_link where storage_id = $2 and not object_exists) as flagged`,
-    [Number(Buffer.from(project, 'base64').toString().split(':')[1]), databaseId],
+    [numberOf(project), databaseId],
   )
   return row
 }

@@ -1,4 +1,5 @@
 import { annotate } from '@sluice/testkit/annotate.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { sync } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
 import { tasksOf } from '@sluice/testkit/tasks.ts'
@@ -64,7 +65,7 @@ export async function state(world: World, { project, databaseId }: Storage) {
   )
   const rowExists = new Map(links.map(({ task, is }) => [task, is]))
   return (await tasksOf(world.app, project)).map(({ id, data, link, annotations }) => {
-    const number = Number(Buffer.from(id, 'base64').toString().split(':')[1])
+    const number = numberOf(id)
     const place = rowExists.get(number) ? link!.rowIndex : 'gone'
     return [data.text, place, ...annotations.map(({ result }) => (result as string[])[0])]
   })

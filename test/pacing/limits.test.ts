@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { annotate, createTasks } from '@sluice/testkit/annotate.ts'
 import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
 import { createTarget, drained } from '@sluice/testkit/exports.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
 import { finished, startSync, sync } from '@sluice/testkit/scenario.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
@@ -150,7 +151,7 @@ describe('limits', () => {
         (await app.request('query ($id: ID!) { storage(id: $id) { status } }', storage)).storage.status ===
         'IN_PROGRESS',
     )
-    const number = Buffer.from(storage.project, 'base64').toString().split(':')[1]
+    const number = numberOf(storage.project)
     const uri = Buffer.from(`s3://${storage.bucket}/1.json`).toString('base64url')
     let body: string | undefined
     const seconds = await secondsOf(async () => {

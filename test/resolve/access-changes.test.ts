@@ -1,4 +1,5 @@
 import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
 import pg from 'pg'
@@ -23,7 +24,7 @@ describe('the access cache', () => {
   const opened = async () => {
     const storage = await world.storage({ objects: { 'a.txt': 'hello' }, presign: false })
     const { row, token } = await createApiToken(world.app.orm.em, 'reader')
-    const project = Buffer.from(storage.project, 'base64').toString().split(':')[1]
+    const project = numberOf(storage.project)
     const fileuri = Buffer.from(`s3://${storage.bucket}/a.txt`).toString('base64url')
     const status = async () => {
       const answer = await fetch(`${world.app.url}/projects/${project}/resolve/?fileuri=${fileuri}`, {
@@ -67,9 +68,7 @@ describe('the access cache', () => {
     await until(async () => (await one.status()) === 401)
     await remove(other, two.id)
     await until(async () => (await two.status()) === 404)
-    await query(world.app.databaseUrl, 'delete from api_token where id = $1', [
-      Number(Buffer.from(three.tokenId, 'base64').toString().split(':')[1]),
-    ])
+    await query(world.app.databaseUrl, 'delete from api_token where id = $1', [numberOf(three.tokenId)])
     await until(async () => (await three.status()) === 401)
   })
 

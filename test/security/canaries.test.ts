@@ -8,6 +8,7 @@ import { makeCertificate } from '@sluice/testkit/certificate.ts'
 import { createClient, type GraphqlClient } from '@sluice/testkit/client.ts'
 import { errorFields } from '@sluice/testkit/errors.ts'
 import { foreignModes, foreignObject, startForeignHttp, startForeignRedis } from '@sluice/testkit/foreign-server.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { type Launched, launch, temporaryFolder } from '@sluice/testkit/launch.ts'
 import { createProject, finished, startSync } from '@sluice/testkit/scenario.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
@@ -201,7 +202,7 @@ describe('bytes that a foreign server puts into its responses', () => {
     if (!storage) return undefined
     const run = await hear(`${name}: sync`, finished(client, await startSync(client, storage.id)))
     expect(['FAILED', 'COMPLETED', 'COMPLETED_WITH_ERRORS']).toContain(run?.status)
-    const databaseId = Buffer.from(project, 'base64').toString().split(':')[1]
+    const databaseId = numberOf(project)
     for (const range of [undefined, 'bytes=0-1']) {
       const link = `${url}/projects/${databaseId}/resolve/?fileuri=${Buffer.from(uri + foreignObject.key).toString('base64url')}`
       for (const method of ['GET', 'HEAD']) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GraphqlClient } from '@sluice/testkit/client.ts'
+import { numberOf } from '@sluice/testkit/ids.ts'
 import { createStorage } from '@sluice/testkit/scenario.ts'
 import { answerAsBucket, objectBody } from './one-object-bucket.ts'
 
@@ -71,7 +72,7 @@ export async function tryCachedClient(
 ): Promise<number> {
   const made = await createStorage(client, { projectId, location: bucketAt('cached.test'), presign: false })
   assert.equal(made.__typename, 'CreateImportStorageSuccess', JSON.stringify(made))
-  const project = Buffer.from(projectId, 'base64').toString().split(':')[1]
+  const project = numberOf(projectId)
   const link = new URL(`/projects/${project}/resolve/?fileuri=${btoa('s3://bucket/key')}`, url)
   const read = async () => {
     const response = await fetch(link, { headers: { authorization: `Bearer ${token}` }, redirect: 'manual' })
