@@ -7,13 +7,12 @@ import { allowEmulators } from './egress.ts'
 import { jobsSetting } from './jobs.ts'
 
 const printSeconds = 20
-// A start takes a quarter less processor time.
-const compileCache = {
-  NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url)),
-}
 
 /** The project's folder. */
 export const projectFolder = fileURLToPath(new URL('../..', import.meta.url))
+
+// A start takes a quarter less processor time.
+const compileCache = { NODE_COMPILE_CACHE: join(projectFolder, 'node_modules/.cache/compiled') }
 
 /** How a process came to its end. */
 interface Ended {

@@ -119,6 +119,7 @@ describe.each(formats)('rows of a changed %s file', (format) => {
     const failed = await sync(world.app, absent.id)
     expect(failed.issues.map(({ code }: { code: string }) => code)).toEqual(['ROW_KEY_MISSING', 'ROW_KEY_MISSING'])
   })
+
   it('that lose their place while another row has an issue are missing once the file has no issue', async () => {
     const keyed = (...ids: string[]) => ids.map((id) => ({ id, text: id }))
     const settings = { rowKey: 'data.id', missingPolicy: 'FLAG' }
