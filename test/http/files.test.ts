@@ -180,7 +180,9 @@ describe('the link to a file that names others', () => {
     await until(() => Date.now() > short.expiresAt.getTime(), { what: 'the end of the token' })
     expect([await statusOf(brief), await statusOf(link)]).toEqual([401, 200])
 
-    await tokens.rotate(numberOf(project))
+    const rotate = 'mutation ($id: ID!) { rotateMediaKey(projectId: $id) { __typename } }'
+    const { rotateMediaKey } = await world.app.request<{ rotateMediaKey: unknown }>(rotate, { id: project })
+    expect(rotateMediaKey).toEqual({ __typename: 'RotateMediaKeySuccess' })
     expect(await statusOf(link)).toBe(401)
   })
 
