@@ -45,7 +45,7 @@ export async function startSync(client: GraphqlClient, storageId: string): Promi
 }
 
 const runFields = `id status attempt failure cancelRequested
-  counters { listed skipped matched existed created updated missing moved deleted failed bytesRead }`
+  expectedTotal counters { listed skipped matched existed created updated missing moved deleted failed bytesRead }`
 
 /** Waits for the run's last state and returns it with its issues. */
 export async function finished(client: GraphqlClient, runId: string) {

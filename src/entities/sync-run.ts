@@ -70,7 +70,7 @@ export const SyncRunEntity = defineEntity({
     cursor: p.text().nullable(),
     /** The highest id of all links when the run began. Links of the storage with a higher id were created by this run. */
     firstLink: p.bigint('number').nullable(),
-    /** Number of objects or annotations to process. Null if unknown. */
+    /** Number that `listed` will reach. Null if unknown. */
     total: p.bigint('number').nullable(),
     /** Id of the job in the queue. Null until the queued run is enqueued. */
     jobId: p.text().nullable(),

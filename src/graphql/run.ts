@@ -135,6 +135,12 @@ builder.node(SyncRunRef, {
       resolve: (run) => waitingOf(run),
     }),
     counters: t.field({ type: SyncCountersRef, description: 'Counters of the run up to now.', resolve: (run) => run }),
+    expectedTotal: t.expose('total', {
+      type: 'SafeInt',
+      nullable: true,
+      description:
+        'The number that `counters.listed` will reach: the chosen keys, or the objects that a RELOCATE run found. Null if the run does not know it.',
+    }),
     queuedAt: t.expose('queuedAt', { type: 'DateTime', description: 'When the run was queued.' }),
     startedAt: t.expose('startedAt', {
       type: 'DateTime',

@@ -102,9 +102,9 @@ export async function insertRun(
   const [row] = await execute<RunRow>(
     tx,
     sql`with fresh as (
-       insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged, relocation)
+       insert into sync_run (storage_id, kind, retry_of, export_scope, skip_unchanged, relocation, total)
        select id, ${kind}::text, ${retryOf}::bigint, ${exportScope}::text, ${skipUnchanged}::boolean,
-         ${relocation && JSON.stringify(relocation)}::jsonb
+         ${relocation && JSON.stringify(relocation)}::jsonb, ${keys.length || null}::bigint
        from storage where id = ${storageId} and synchronizable
        on conflict (storage_id) where status in ('QUEUED', 'IN_PROGRESS') and ${isSyncKind('kind')} do nothing
        returning *),

@@ -35,6 +35,7 @@ describe('importObjects', () => {
     const before = { ...world.front.counts }
     expect(await chosen(storage, ['c', 'a', 'c'])).toMatchObject({
       status: 'COMPLETED',
+      expectedTotal: 2,
       counters: { listed: 2, matched: 2, created: 2, existed: 0, skipped: 0, failed: 0 },
     })
     expect(await keysOf(world.app, storage.project)).toEqual(['a', 'c'])
@@ -43,6 +44,7 @@ describe('importObjects', () => {
       counters: { listed: 2, existed: 2, created: 0, updated: 0 },
     })
     expect(await sync(world.app, storage.id)).toMatchObject({
+      expectedTotal: null,
       counters: { listed: 3, existed: 2, created: 1, updated: 0 },
     })
     expect(await chosen(storage, ['a', 'b', 'c'])).toMatchObject({ counters: { existed: 3, created: 0, updated: 0 } })

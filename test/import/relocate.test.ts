@@ -66,6 +66,7 @@ describe('relocateLinks', () => {
     const run = await relocate(storage.id, { from: 'raw/', to: 'old/2024/' })
     expect(run).toMatchObject({
       status: 'COMPLETED',
+      expectedTotal: 600,
       counters: { listed: 600, moved: 600, deleted: 0, failed: 0, created: 0 },
     })
     expect(world.front.counts).toEqual(requests)
