@@ -1,4 +1,5 @@
-import { resolve } from 'node:path'
+import { findPackageJSON } from 'node:module'
+import { dirname } from 'node:path'
 import { DatabaseError } from 'pg'
 import { type DestinationStream, type Logger, pino } from 'pino'
 
@@ -73,7 +74,7 @@ function framesOf({ name, message, stack }: Error): string[] {
         .slice(0, 12)
 }
 
-const root = resolve(import.meta.dirname, '..')
+const root = dirname(findPackageJSON(import.meta.url)!)
 
 /**
  * The file of Sluice or of a package in a line of a stack, with line and column. A library can take the text of its stack from

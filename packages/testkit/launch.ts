@@ -11,6 +11,9 @@ const printSeconds = 20
 /** The project's folder. */
 export const projectFolder = fileURLToPath(new URL('../..', import.meta.url))
 
+/** The build while vitest runs (vitest.config.ts): it starts in half the time. */
+const mainFile = process.env.LAUNCHED_SERVER ?? 'src/main.ts'
+
 // A start takes a quarter less processor time.
 const compileCache = { NODE_COMPILE_CACHE: join(projectFolder, 'node_modules/.cache/compiled') }
 
@@ -41,11 +44,11 @@ interface LaunchOptions {
 }
 
 /**
- * Starts src/main.ts with `env` and nothing else of this process's settings, on a free port unless PORT says another, and
+ * Starts the server with `env` and nothing else of this process's settings, on a free port unless PORT says another, and
  * with emulators on this machine within reach. In a process group of its own, as a terminal does it.
  */
 export function launch(env: Record<string, string>, options: LaunchOptions = {}): Launched {
-  const [command, ...args] = options.command ?? [process.execPath, join(projectFolder, 'src/main.ts')]
+  const [command, ...args] = options.command ?? [process.execPath, join(projectFolder, mainFile)]
   const { PATH = '', HOME = '/' } = process.env
   const child = spawn(command, args, {
     cwd: options.cwd ?? tmpdir(),

@@ -14,8 +14,8 @@ declare module 'vitest' {
   }
 }
 
-/** One PostgreSQL for the whole run, with a migrated template that every test's database is cloned from (some 25 ms each). */
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+/** Starts one PostgreSQL for the whole run, with a migrated template from which every test clones its database (some 25 ms each). */
+export async function startPostgres(project: TestProject): Promise<() => Promise<void>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-test-'))
   // Root runs PostgreSQL as another user, who must get there.
   chmodSync(dataDir, 0o711)

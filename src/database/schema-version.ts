@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { findPackageJSON } from 'node:module'
 import type { MikroORM } from '@mikro-orm/postgresql'
 import { sql } from 'kysely'
 import { StartupError } from '../config.ts'
@@ -9,7 +10,7 @@ import { migrations } from './migrations/index.ts'
 class NewerSchemaError extends StartupError {
   readonly exitCode = 78
   constructor(found: string) {
-    const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+    const { version } = JSON.parse(readFileSync(findPackageJSON(import.meta.url)!, 'utf8'))
     super(
       `The database belongs to a newer version of Sluice: its schema version is ${found}, and this version (${version}) knows ` +
         `schema versions up to ${migrations.at(-1)!.name}. Start the newer version, or restore a backup from before its first start.`,

@@ -1,0 +1,12 @@
+import { build } from 'rolldown'
+import type { TestProject } from 'vitest/node'
+import bundle from '../../rolldown.config.ts'
+import { startPostgres } from './postgres.ts'
+
+/** Starts PostgreSQL and builds the server that `launch` starts. In watch mode, each rerun builds it again. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const buildServer = async () => void (await build(bundle))
+  project.onTestsRerun(buildServer)
+  const [stop] = await Promise.all([startPostgres(project), buildServer()])
+  return stop
+}
