@@ -11,10 +11,11 @@ import { ProjectEntity } from '../entities/project.ts'
 import { type Storage, StorageEntity } from '../entities/storage.ts'
 import { SyncRunEntity } from '../entities/sync-run.ts'
 import { type SyncSchedule, SyncScheduleEntity } from '../entities/sync-schedule.ts'
-import { type Task, TaskEntity } from '../entities/task.ts'
+import { TaskEntity } from '../entities/task.ts'
 import { type UrlMapping, UrlMappingEntity } from '../entities/url-mapping.ts'
 import { WebhookEntity } from '../entities/webhook.ts'
 import { WebhookDeliveryEntity } from '../entities/webhook-delivery.ts'
+import { readRows } from '../read-rows.ts'
 import { execute } from '../sql.ts'
 import { createJsonColumns } from './json-columns.ts'
 import { annotationsOf, predictionsOf } from './labels.ts'
@@ -48,10 +49,10 @@ export type Loaders = ReturnType<typeof createLoaders>
 /** Creates loaders for one operation or one event. They cache, so they must not live longer. */
 export function createLoaders(em: EntityManager, issueMediaToken: IssueMediaToken) {
   const json = createJsonColumns(em)
-  const storage = byId((ids) => em.fork().find(StorageEntity, { id: ids }))
+  const storage = byId((ids) => readRows(em, StorageEntity, { id: ids }))
   /** Links of storages that were not deleted. */
   const attachedLinks = async (where: { task: number[] } | { id: number[] }) => {
-    const links = await em.fork().find(ImportLinkEntity, where, { orderBy: { id: 'desc' } })
+    const links = await readRows(em, ImportLinkEntity, where, { orderBy: { id: 'desc' } })
     const storages = await storage.loadMany(links.map((link) => link.storage))
     return links.filter((_, at) => storages[at] && !(storages[at] instanceof Error))
   }
@@ -65,10 +66,10 @@ export function createLoaders(em: EntityManager, issueMediaToken: IssueMediaToke
       cacheKeyFn: ({ folder }) => `${folder.storage}\0${folder.path}`,
     }),
     ...json,
-    project: byId((ids) => em.fork().find(ProjectEntity, { id: ids })),
-    task: byId((ids) => em.fork().find(TaskEntity, { id: ids }, { exclude: ['data', 'meta'] }) as Promise<Task[]>),
+    project: byId((ids) => readRows(em, ProjectEntity, { id: ids })),
+    task: byId((ids) => readRows(em, TaskEntity, { id: ids }, { exclude: ['data', 'meta'] })),
     storage,
-    run: byId((ids) => em.fork().find(SyncRunEntity, { id: ids })),
+    run: byId((ids) => readRows(em, SyncRunEntity, { id: ids })),
     /** For an export storage: the number of pending exports, and why the last write failed. */
     pendingExports: new DataLoader<number, PendingExports>(async (storages) => {
       const rows = await execute<{ storage: string; count: string; failure: string | null; since: string }>(
@@ -86,19 +87,15 @@ export function createLoaders(em: EntityManager, issueMediaToken: IssueMediaToke
       return storages.map((storage) => found.get(storage) ?? { count: 0, failure: null, since: null })
     }),
     scheduleOfStorage: new DataLoader<number, SyncSchedule | null>(async (storages) => {
-      const schedules = await em.fork().find(SyncScheduleEntity, { storage: [...storages] })
+      const schedules = await readRows(em, SyncScheduleEntity, { storage: [...storages] })
       const found = new Map(schedules.map((schedule) => [schedule.storage, schedule]))
       return storages.map((storage) => found.get(storage) ?? null)
     }),
-    exportLink: byId((ids) => em.fork().find(ExportLinkEntity, { id: ids })),
-    prediction: byId(
-      (ids) => em.fork().find(PredictionEntity, { id: ids }, { exclude: ['result', 'extra'] }) as Promise<Prediction[]>,
-    ),
-    annotation: byId(
-      (ids) => em.fork().find(AnnotationEntity, { id: ids }, { exclude: ['result', 'extra'] }) as Promise<Annotation[]>,
-    ),
-    webhookDelivery: byId((ids) => em.fork().find(WebhookDeliveryEntity, { id: ids })),
-    webhook: byId((ids) => em.fork().find(WebhookEntity, { id: ids })),
+    exportLink: byId((ids) => readRows(em, ExportLinkEntity, { id: ids })),
+    prediction: byId((ids) => readRows(em, PredictionEntity, { id: ids }, { exclude: ['result', 'extra'] })),
+    annotation: byId((ids) => readRows(em, AnnotationEntity, { id: ids }, { exclude: ['result', 'extra'] })),
+    webhookDelivery: byId((ids) => readRows(em, WebhookDeliveryEntity, { id: ids })),
+    webhook: byId((ids) => readRows(em, WebhookEntity, { id: ids })),
     importLink: byId((ids) => attachedLinks({ id: ids })),
     linkOfTask: new DataLoader<number, ImportLink | null>(async (tasks) => {
       const links = await attachedLinks({ task: [...tasks] })
@@ -130,12 +127,11 @@ export function createLoaders(em: EntityManager, issueMediaToken: IssueMediaToke
       (annotation) => annotation.task,
     ),
     importStoragesOfProject: groups<Storage>(
-      (projects) =>
-        em.fork().find(StorageEntity, { project: projects, direction: 'IMPORT' }, { orderBy: { id: 'asc' } }),
+      (projects) => readRows(em, StorageEntity, { project: projects, direction: 'IMPORT' }, { orderBy: { id: 'asc' } }),
       (storage) => storage.project,
     ),
     urlMappingsOfProject: groups<UrlMapping>(
-      (projects) => em.fork().find(UrlMappingEntity, { project: projects }, { orderBy: { prefix: 'asc' } }),
+      (projects) => readRows(em, UrlMappingEntity, { project: projects }, { orderBy: { prefix: 'asc' } }),
       (mapping) => mapping.project,
     ),
   }

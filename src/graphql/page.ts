@@ -1,6 +1,7 @@
 import type { EntityManager, EntityName, FilterQuery } from '@mikro-orm/postgresql'
 import { type PageInfoShape, resolveCursorConnection } from '@pothos/plugin-relay'
 import { ValidationError } from '../errors.ts'
+import { readRows } from '../read-rows.ts'
 
 /** The arguments of a connection. */
 interface PageArgs {
@@ -36,12 +37,12 @@ export async function pageById<T extends object>(
   args: PageArgs,
   { by = 'id' as keyof T & string, without = [] }: PageOptions<T> = {},
 ): Promise<Page<T>> {
-  const fork = em.fork()
   checkSize(args)
   const page = await resolveCursorConnection<Promise<T[]>>(
     { args, defaultSize: 50, maxSize, toCursor: (row) => String((row as T)[by]) },
     ({ before, after, limit, inverted }) =>
-      fork.find(
+      readRows(
+        em,
         entity,
         {
           $and: [
@@ -50,8 +51,8 @@ export async function pageById<T extends object>(
             ...(before === undefined ? [] : [{ [by]: { $gt: cursorId(before) } }]),
           ],
         } as never,
-        { orderBy: { [by]: inverted ? 'asc' : 'desc' } as never, limit, exclude: without as never },
-      ) as Promise<T[]>,
+        { orderBy: { [by]: inverted ? 'asc' : 'desc' } as never, limit, exclude: without },
+      ),
   )
   return { ...(page as Omit<Page<T>, 'countAll'>), countAll: () => em.fork().count(entity, where as never) }
 }
