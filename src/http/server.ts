@@ -10,7 +10,7 @@ import { type RequestRate, refuseExcess } from './request-rate.ts'
 import { handleResolve, type ResolveRouteDeps } from './resolve.ts'
 
 /** Handlers and settings of the HTTP server. */
-interface HttpDeps {
+export interface HttpDeps {
   /** Handlers for clients. Undefined in a process that is only a worker. */
   api:
     | { yoga: ReturnType<typeof createGraphql>; graphiql: boolean; requestRate: RequestRate; resolve: ResolveRouteDeps }
