@@ -23,6 +23,9 @@ export interface TestApp extends App, GraphqlClient {
 
 const adminToken = 'test-admin-token-0123456789'
 
+/** SECRET_KEY of every test app. */
+export const secretKey = 'test-secret-key-test-secret-key-test'
+
 /** A fresh database, cloned from the migrated template. */
 export async function createDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
   const server = inject('postgres')
@@ -47,7 +50,7 @@ export async function startTestApp(env: Record<string, string> = {}, database?: 
     DATA_DIR: dataDir,
     LOCAL_FILES_ROOT: localRoot,
     ADMIN_TOKEN: adminToken,
-    SECRET_KEY: 'test-secret-key-test-secret-key-test',
+    SECRET_KEY: secretKey,
     LOG_LEVEL: 'error',
     STORAGE_IN_PROGRESS_TIMER: '0.5',
     // For an app that is not in local mode, such as one of several.

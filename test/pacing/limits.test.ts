@@ -1,10 +1,11 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { annotate, createTasks } from '@sluice/testkit/annotate.ts'
-import { startTestApp, type TestApp } from '@sluice/testkit/app.ts'
+import { secretKey, type TestApp } from '@sluice/testkit/app.ts'
 import { createTarget, drained } from '@sluice/testkit/exports.ts'
 import { numberOf } from '@sluice/testkit/ids.ts'
 import { type KindWorld, startKindWorld } from '@sluice/testkit/kind-world.ts'
+import { type Launched, launch } from '@sluice/testkit/launch.ts'
 import { finished, startSync, sync } from '@sluice/testkit/scenario.ts'
 import { query, until } from '@sluice/testkit/sql.ts'
 import { startWorld, type World } from '@sluice/testkit/world.ts'
@@ -97,13 +98,15 @@ describe.each(['S3', 'GCS', 'AZURE_BLOB', 'REDIS', 'LOCAL_FILES'] as const)('the
 
 describe('limits', () => {
   let world: World
-  let second: TestApp
+  let second: Launched
   beforeAll(async () => {
     world = await startWorld({ WORKER_CONCURRENCY: '1' })
-    second = await startTestApp({ WORKER_CONCURRENCY: '1' }, { url: world.app.databaseUrl })
+    const { databaseUrl: DATABASE_URL, dataDir: DATA_DIR } = world.app
+    second = launch({ DATABASE_URL, DATA_DIR, SECRET_KEY: secretKey, WORKER_CONCURRENCY: '1' })
+    await second.ready()
   })
   afterAll(async () => {
-    await second?.stop()
+    await second?.end()
     await world?.stop()
   })
 
