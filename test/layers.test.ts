@@ -20,6 +20,7 @@ const layers = [
     'quota',
     'rate',
     'sql',
+    'read-rows',
     'stream',
     'turns',
   ],
