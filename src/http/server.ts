@@ -28,7 +28,7 @@ export interface HttpDeps {
 
 /** All routes: /graphql, resolve links, /health (the process is alive), /ready (database and queue respond) and /metrics. */
 export function createHttpServer({ api, roleOf, metrics, bufferBytes, isLocal, ready }: HttpDeps): Server {
-  return createServer({ highWaterMark: bufferBytes, ...slowClients }, async (req, res) => {
+  return createServer({ highWaterMark: bufferBytes, keepAliveTimeout, ...slowClients }, async (req, res) => {
     // Only /graphql reads bodies. An unread body would block the connection, so it is closed after the response.
     if (hasBody(req) && !req.url?.startsWith('/graphql')) res.shouldKeepAlive = false
     if (isLocal && !isForThisMachine(req)) return json(res, 421, wrongHost)
@@ -59,6 +59,12 @@ export function createHttpServer({ api, roleOf, metrics, bufferBytes, isLocal, r
 
 /** Node answers 408 and closes the connection if the headers or the whole request take longer (milliseconds). */
 const slowClients = { headersTimeout: 15_000, requestTimeout: 120_000, connectionsCheckingInterval: 2_000 }
+
+/**
+ * Milliseconds until an idle connection is closed. Longer than proxies wait (nginx 60 s, Caddy 120 s): a client whose request
+ * meets the close loses it, and cannot know whether it was executed.
+ */
+const keepAliveTimeout = 130_000
 
 const hasBody = ({ headers }: IncomingMessage) =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0

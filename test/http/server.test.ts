@@ -23,6 +23,11 @@ describe('the HTTP server', () => {
     expect(ready.headers.get('cache-control')).toBe('no-store')
   })
 
+  it('keeps an idle connection for longer than proxies do, which would send a request into its end', async () => {
+    const { headers } = await fetch(`${app.url}/health`)
+    expect(Number(/timeout=(\d+)/.exec(headers.get('keep-alive')!)?.[1])).toBeGreaterThan(120)
+  })
+
   it.each(['/nowhere', '/graphql/x', '/tasks', '/tasks/1', '/tasks/1/resolve/x', '/%', '//'])(
     'has no page %s',
     async (path) => {
