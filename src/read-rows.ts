@@ -7,7 +7,7 @@ interface Options<T> extends Pick<FindOptions<T>, 'orderBy' | 'limit'> {
 
 /**
  * Reads rows as plain objects with the values that entities have. `em.find` needs two to four times the processor time, because it
- * also keeps entities for a later flush. For reads only: a change of a row is never stored.
+ * also keeps entities for a later flush. For reads only: a change of a row is never stored. The default filters of the entity apply.
  */
 export async function readRows<T extends object>(
   em: EntityManager,
@@ -15,7 +15,9 @@ export async function readRows<T extends object>(
   where: ObjectQuery<T>,
   options: Options<T> = {},
 ): Promise<T[]> {
-  const rows = (await em.getDriver().find(entity, where, options as never)) as Record<string, unknown>[]
+  const scopes = Object.values(em.getMetadata().get(entity).filters).filter(({ default: applies }) => applies)
+  const scoped = { $and: [where, ...scopes.map(({ cond }) => cond)] } as ObjectQuery<T>
+  const rows = (await em.getDriver().find(entity, scoped, options as never)) as Record<string, unknown>[]
   for (const { name, customType } of convertedProperties(em, entity)) {
     const convert = customType!.convertToJSValue.bind(customType)
     for (const row of rows) {

@@ -5,6 +5,7 @@ import { admin, databaseUrl } from '@sluice/testkit/postgres.ts'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { ormOptions } from '../src/database/open.ts'
 import { entities } from '../src/entities/index.ts'
+import { StorageEntity } from '../src/entities/storage.ts'
 import { TaskEntity } from '../src/entities/task.ts'
 import { readRows } from '../src/read-rows.ts'
 import { fillTables, parseTables } from './database/recorded-tables.ts'
@@ -39,6 +40,14 @@ describe('readRows', () => {
         expect(rows).not.toEqual([])
     },
   )
+
+  it('applies the default filters of an entity: a detached storage is not read', async () => {
+    const before = await readRows(orm.em, StorageEntity, {})
+    const { id } = before[0]!
+    await orm.em.getConnection().execute('update storage set detached_at = now() where id = ?', [id])
+    expect(await readRows(orm.em, StorageEntity, {})).toEqual(before.filter((storage) => storage.id !== id))
+    expect(await readRows(orm.em, StorageEntity, { id })).toEqual([])
+  })
 
   it('orders, limits and excludes as em.find does', async () => {
     const options = { orderBy: { id: 'desc' }, limit: 2, exclude: ['data', 'meta'] } as const

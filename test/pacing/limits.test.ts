@@ -102,7 +102,13 @@ describe('limits', () => {
   beforeAll(async () => {
     world = await startWorld({ WORKER_CONCURRENCY: '1' })
     const { databaseUrl: DATABASE_URL, dataDir: DATA_DIR } = world.app
-    second = launch({ DATABASE_URL, DATA_DIR, SECRET_KEY: secretKey, WORKER_CONCURRENCY: '1' })
+    second = launch({
+      DATABASE_URL,
+      DATA_DIR,
+      SECRET_KEY: secretKey,
+      WORKER_CONCURRENCY: '1',
+      STORAGE_IN_PROGRESS_TIMER: '0.5',
+    })
     await second.ready()
   })
   afterAll(async () => {
