@@ -1,34 +1,23 @@
-import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { MikroORM } from '@mikro-orm/postgresql'
-import { admin, databaseUrl } from '@sluice/testkit/postgres.ts'
-import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
-import { ormOptions } from '../src/database/open.ts'
+import type { MikroORM } from '@mikro-orm/postgresql'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { entities } from '../src/entities/index.ts'
 import { StorageEntity } from '../src/entities/storage.ts'
 import { TaskEntity } from '../src/entities/task.ts'
 import { readRows } from '../src/read-rows.ts'
-import { fillTables, parseTables } from './database/recorded-tables.ts'
+import { openRecorded } from './database/recorded-tables.ts'
 
 // The newest database that was recorded with rows.
 const recorded = '0022-storage-limits'
 
 describe('readRows', () => {
-  const database = `rows_${randomBytes(6).toString('hex')}`
+  let recordedDatabase: Awaited<ReturnType<typeof openRecorded>>
   let orm: MikroORM
   beforeAll(async () => {
-    await admin(inject('postgres'), `create database ${database}`)
-    const url = databaseUrl(inject('postgres'), database)
-    orm = await MikroORM.init({ ...ormOptions(url), logger: () => {} })
-    await orm.migrator.up({ to: recorded })
-    const tables = readFileSync(new URL(`database/tables/${recorded}.copy`, import.meta.url), 'utf8')
-    await fillTables(url, parseTables(tables))
+    recordedDatabase = await openRecorded(recorded)
+    orm = recordedDatabase.orm
     await orm.migrator.up()
   })
-  afterAll(async () => {
-    await orm?.close(true)
-    await admin(inject('postgres'), `drop database if exists ${database} with (force)`)
-  })
+  afterAll(() => recordedDatabase?.drop())
 
   it.each(entities.map((entity) => [entity.name, entity] as const))(
     'reads %s with the values that entities have',

@@ -7,6 +7,15 @@ import { startPostgres } from './postgres.ts'
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const buildServer = async () => void (await build(bundle))
   project.onTestsRerun(buildServer)
-  const [stop] = await Promise.all([startPostgres(project), buildServer()])
-  return stop
+  const building = buildServer()
+  // The rejection is handled below, after PostgreSQL has started.
+  building.catch(() => {})
+  const stop = await startPostgres(project)
+  try {
+    await building
+    return stop
+  } catch (error) {
+    await stop()
+    throw error
+  }
 }

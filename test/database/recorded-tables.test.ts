@@ -1,36 +1,25 @@
-import { randomBytes } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { MikroORM } from '@mikro-orm/postgresql'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { annotate, createTasks } from '@sluice/testkit/annotate.ts'
 import { startTestApp } from '@sluice/testkit/app.ts'
 import { importObjects } from '@sluice/testkit/chosen-keys.ts'
 import { drained, exportAll, target } from '@sluice/testkit/exports.ts'
-import { admin, databaseUrl } from '@sluice/testkit/postgres.ts'
 import { sync } from '@sluice/testkit/scenario.ts'
 import { query } from '@sluice/testkit/sql.ts'
 import { storageEvents } from '@sluice/testkit/subscribe.ts'
 import { tell } from '@sluice/testkit/webhooks.ts'
 import { startWorld } from '@sluice/testkit/world.ts'
-import { describe, expect, inject, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import { migrations } from '../../src/database/migrations/index.ts'
-import { ormOptions } from '../../src/database/open.ts'
-import { fillTables, parseTables, printTables, readTables, tablesOf } from './recorded-tables.ts'
+import { openRecorded, printTables, readTables, tablesOf } from './recorded-tables.ts'
 
 const folder = new URL('tables/', import.meta.url)
 const newest = migrations.at(-1)!.name
 
-/** A database at a migration, with the rows that were recorded there. */
+/** The recorded database, until the test ends. */
 async function recordedDatabase(migration: string) {
-  const name = `recorded_${randomBytes(6).toString('hex')}`
-  await admin(inject('postgres'), `create database ${name}`)
-  onTestFinished(() => admin(inject('postgres'), `drop database if exists ${name} with (force)`))
-  const url = databaseUrl(inject('postgres'), name)
-  const orm = await MikroORM.init({ ...ormOptions(url), logger: () => {} })
-  onTestFinished(() => orm.close(true))
-  await orm.migrator.up({ to: migration })
-  const tables = parseTables(readFileSync(new URL(`${migration}.copy`, folder), 'utf8'))
-  await fillTables(url, tables)
-  return { url, orm, tables }
+  const recorded = await openRecorded(migration)
+  onTestFinished(recorded.drop)
+  return recorded
 }
 
 // With RECORD_TABLES=1, on the commit before a new migration: records what its database has.

@@ -1,8 +1,12 @@
+import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { MikroORM } from '@mikro-orm/postgresql'
+import { admin, databaseUrl } from '@sluice/testkit/postgres.ts'
 import pg from 'pg'
-import { connectionOf } from '../../src/database/open.ts'
+import { inject } from 'vitest'
+import { connectionOf, ormOptions } from '../../src/database/open.ts'
 
 /** The rows of one table, as COPY writes them. */
 export interface RecordedTable {
@@ -58,7 +62,7 @@ export async function readTables(url: string, tables: Omit<RecordedTable, 'rows'
 }
 
 /** Writes the rows into the tables, which must be empty, and moves their sequences on. */
-export async function fillTables(url: string, tables: RecordedTable[]): Promise<void> {
+async function fillTables(url: string, tables: RecordedTable[]): Promise<void> {
   await copying(url, async (db, folder) => {
     for (const { name, columns, rows } of tables) {
       const file = join(folder, name)
@@ -82,3 +86,19 @@ export const parseTables = (text: string): RecordedTable[] =>
     columns: columns!.split(', '),
     rows: rows!,
   }))
+
+/** A database at a migration, with the rows that were recorded there. `drop` closes the ORM and deletes the database. */
+export async function openRecorded(migration: string) {
+  const name = `recorded_${randomBytes(6).toString('hex')}`
+  await admin(inject('postgres'), `create database ${name}`)
+  const url = databaseUrl(inject('postgres'), name)
+  const orm = await MikroORM.init({ ...ormOptions(url), logger: () => {} })
+  const drop = async () => {
+    await orm.close(true)
+    await admin(inject('postgres'), `drop database if exists ${name} with (force)`)
+  }
+  await orm.migrator.up({ to: migration })
+  const tables = parseTables(readFileSync(new URL(`tables/${migration}.copy`, import.meta.url), 'utf8'))
+  await fillTables(url, tables)
+  return { url, orm, tables, drop }
+}
